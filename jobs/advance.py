@@ -1,0 +1,295 @@
+"""advance: what a stack of tickers forecasts at each of some origins, given their bars. Pure: no file, no database, no clock.
+
+A StackTask goes in, rows for the database come out; backfill and daily read the one and commit the other, and a worker
+process may stand between them. jobs.heads says how one training and its forecasts are made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import date
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from jobs.config import MINIMUM_SESSIONS, Config
+from jobs.fingerprint import fingerprint
+from jobs.forecast_rows import forecast_rows, is_publishable
+from jobs.heads import Held, Published, head_for, join
+from rnn.checkpoints import state_from_bytes, state_to_bytes
+from rnn.training import Training
+from storage.bars import Bars
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A session that forecasts are made at, its number in its exchange's calendar, and its targets, nearest first."""
+
+    session: date
+    number: int
+    targets: tuple[date, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The model that served a ticker's newest origin: what a warm start begins from.
+
+    input_sha256 is of the bars that origin saw: another hash today means that one of them was restated.
+    """
+
+    model_id: str
+    session: date
+    depth: int
+    cold_ancestor_id: str
+    input_sha256: str
+    checkpoint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TickerTask:
+    """One ticker's part: its bars as known, the origins it owes, and its chain so far."""
+
+    ticker_id: int
+    key: str
+    price_basis: str
+    bars: Bars
+    due: frozenset[date]
+    parent: Parent | None
+
+
+@dataclass(frozen=True, slots=True)
+class StackTask:
+    config: Config
+    origins: tuple[Origin, ...]
+    tickers: tuple[TickerTask, ...]
+
+
+@dataclass(slots=True)
+class StackResult:
+    """Rows by table, each chain's newest link, and what happened that a user should know (ticker_id, session, text)."""
+
+    models: list[Row] = field(default_factory=list)
+    losses: list[Row] = field(default_factory=list)
+    checkpoints: list[Row] = field(default_factory=list)
+    forecasts: list[Row] = field(default_factory=list)
+    parents: dict[int, Parent] = field(default_factory=dict)
+    events: list[tuple[int, date, str]] = field(default_factory=list)
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One ticker at one origin: the bars it may see, why it starts cold or that it starts warm, and its seed."""
+
+    ticker: TickerTask
+    origin: Origin
+    history: Bars
+    input_sha256: str
+    reason: str
+    parent: Parent | None
+    seed: int
+
+    @property
+    def cold(self) -> bool:
+        return self.reason != "warm"
+
+
+def advance_stack(task: StackTask) -> StackResult:
+    """Return everything that the origins of a task add to the record. BLAS has one thread: its bytes depend on it."""
+    with threadpool_limits(1):
+        walk = _Walk(task)
+        for origin in task.origins:
+            walk.step(origin)
+        return walk.finish()
+
+
+class _Walk:
+    """The walk of one stack over its origins: holds each chain's params between them."""
+
+    def __init__(self, task: StackTask) -> None:
+        self.config = task.config
+        self.tickers = task.tickers
+        self.result = StackResult(fingerprint=fingerprint())
+        self.parents = {t.ticker_id: t.parent for t in task.tickers if t.parent}
+        self.held: dict[int, Held] = {}
+        self.kept: dict[str, list[Row]] = {}
+
+    def step(self, origin: Origin) -> None:
+        cases = [case for case in (self._case(ticker, origin) for ticker in self.tickers) if case]
+        # Networks in lockstep share their shapes: same start, same number of bars.
+        cases.sort(key=_group_of)
+        for _, group in groupby(cases, key=_group_of):
+            self._serve(list(group))
+
+    def _serve(self, cases: list[Case]) -> None:
+        """Train the cases in lockstep, record each model, and publish what each chain's newest params forecast."""
+        head = head_for(self.config, [case.history for case in cases])
+        started = time.perf_counter()
+        if cases[0].cold:
+            held = head.begin([case.seed for case in cases])
+            epochs = self.config.cold_epochs
+        else:
+            held = join([self._held(case) for case in cases])
+            epochs = self.config.warm_epochs
+        if epochs:
+            training, held = head.train(held, epochs, [case.seed for case in cases])
+            seconds = (time.perf_counter() - started) / len(cases)
+            self._record(cases, training, held, head.features, seconds)
+        serving = [self._serving(case, held.one(k)) for k, case in enumerate(cases)]
+        self._publish(cases, head.publish(join(serving)))
+
+    def _held(self, case: Case) -> Held:
+        """Return the params that serve a ticker now: from this walk, else from its parent's checkpoint."""
+        ticker_id = case.ticker.ticker_id
+        if ticker_id not in self.held:
+            self.held[ticker_id] = held_from_bytes(self.parents[ticker_id].checkpoint)
+        return self.held[ticker_id]
+
+    def _serving(self, case: Case, trained: Held) -> Held:
+        """Return what serves an origin: its chain's newest params, or, for a chain that has none, the trained ones."""
+        return self._held(case) if case.ticker.ticker_id in self.parents else trained
+
+    def _record(self, cases: list[Case], training: Training, held: Held, features: str, seconds: float) -> None:
+        for k, case in enumerate(cases):
+            if training.diverged[k]:
+                self._note(case, f"{case.reason} training diverged and publishes nothing; the parent's params serve")
+                continue
+            self._record_model(case, training, k, held.one(k), features, seconds)
+
+    def _record_model(
+        self, case: Case, training: Training, k: int, held: Held, features: str, seconds: float
+    ) -> None:
+        parent = None if case.cold else case.parent
+        model_id = model_id_of(case, self.config, parent)
+        content = held_to_bytes(held, case, self.config)
+        digest = hashlib.sha256(content).hexdigest()
+        ancestor = parent.cold_ancestor_id if parent else model_id
+        depth = parent.depth + 1 if parent else 0
+        epochs = len(training.train_loss)
+        self.result.models.append(
+            {
+                "id": model_id,
+                "ticker_id": case.ticker.ticker_id,
+                "config_id": self.config.id,
+                "origin": case.origin.session,
+                "role": "chain",
+                "start": "cold" if case.cold else "warm",
+                "reason": case.reason,
+                "parent_id": parent.model_id if parent else None,
+                "prior_id": None,
+                "depth": depth,
+                "cold_ancestor_id": ancestor,
+                "epochs": epochs,
+                "updates": training.updates,
+                "seed": case.seed,
+                "input_sha256": case.input_sha256,
+                "features": features,
+                "seconds": seconds,
+                "checkpoint_sha256": digest,
+            }
+        )
+        self.result.losses.extend(_loss_rows(model_id, training, k))
+        self._keep(ancestor, {"model_id": model_id, "sha256": digest, "content": content})
+        self.parents[case.ticker.ticker_id] = Parent(
+            model_id, case.origin.session, depth, ancestor, case.input_sha256, content
+        )
+        self.held[case.ticker.ticker_id] = held
+
+    def _keep(self, ancestor: str, checkpoint: Row) -> None:
+        """Keep a chain's cold start and its newest two: what the record keeps, so nothing else need travel."""
+        kept = self.kept.setdefault(ancestor, [])
+        kept.append(checkpoint)
+        if len(kept) > 3 or (len(kept) == 3 and kept[0]["model_id"] != ancestor):
+            del kept[1 if kept[0]["model_id"] == ancestor else 0]
+
+    def _publish(self, cases: list[Case], published: Published) -> None:
+        for k, case in enumerate(cases):
+            ticker_id = case.ticker.ticker_id
+            parent = self.parents.get(ticker_id)
+            if parent is None:
+                continue  # a first training that diverged
+            if not is_publishable(published, k):
+                self._note(case, "the forecast is not finite or absurdly wide and is not published")
+                continue
+            self.parents[ticker_id] = replace(parent, session=case.origin.session, input_sha256=case.input_sha256)
+            self.result.forecasts.extend(forecast_rows(case, published, k, parent.model_id, self.config))
+
+    def _note(self, case: Case, text: str) -> None:
+        self.result.events.append((case.ticker.ticker_id, case.origin.session, text))
+
+    def finish(self) -> StackResult:
+        self.result.parents = {
+            t.ticker_id: self.parents[t.ticker_id] for t in self.tickers if t.ticker_id in self.parents
+        }
+        self.result.checkpoints = [row for rows in self.kept.values() for row in rows]
+        return self.result
+
+
+def history_sha256(history: Bars) -> str:
+    """Return the hash of everything that a forecast reads of some bars; when they were recorded is no part of it."""
+    digest = hashlib.sha256()
+    for column in ("session", "open", "high", "low", "close", "volume", "dividend", "split"):
+        digest.update(np.ascontiguousarray(getattr(history, column)).tobytes())
+    return digest.hexdigest()
+
+
+def seed_of(key: str, origin: Origin, config: Config) -> int:
+    """Return the seed of a training: of the ticker, the origin and the config; never of time, order or process."""
+    text = f"{key}|{origin.session.isoformat()}|{config.id}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def model_id_of(case: Case, config: Config, parent: Parent | None) -> str:
+    """Return a model's id: a hash of all that makes it what it is."""
+    content = {
+        "ticker": case.ticker.key,
+        "origin": case.origin.session.isoformat(),
+        "config": config.id,
+        "role": "chain",
+        "reason": case.reason,
+        "parent": parent.model_id if parent else None,
+        "input": case.input_sha256,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def held_to_bytes(held: Held, case: Case, config: Config) -> bytes:
+    """Return the checkpoint: params, optimizer state, and whose they are."""
+    identity = {"ticker": case.ticker.key, "origin": case.origin.session.isoformat(), "config": config.id}
+    return state_to_bytes(held.state, {**identity, **held.figures[0]})
+
+
+def held_from_bytes(content: bytes) -> Held:
+    """Return the params of a checkpoint and the figures its head stored with them. Raises CheckpointError."""
+    state, meta = state_from_bytes(content)
+    return Held(state, ({name: value for name, value in meta.items() if isinstance(value, float)},))
+
+
+def _history(bars: Bars, end: int, config: Config) -> Bars:
+    first = max(0, end - config.history_sessions) if config.history_sessions else 0
+    return bars.rows(slice(first, end))
+
+
+def _group_of(case: Case) -> tuple[bool, int]:
+    return case.cold, len(case.history)
+
+
+def _loss_rows(model_id: str, training: Training, k: int) -> Iterator[Row]:
+    for epoch in range(len(training.train_loss)):
+        validation = float(training.validation_loss[epoch, k])
+        yield {
+            "model_id": model_id,
+            "epoch": epoch,
+            "train_loss": float(training.train_loss[epoch, k]),
+            "validation_loss": validation if np.isfinite(validation) else None,
+            "gradient_norm": float(training.gradient_norm[epoch, k]),
+            "learning_rate": training.learning_rate,
+        }

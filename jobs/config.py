@@ -1,0 +1,82 @@
+"""A config: every setting that shapes a forecast, and the id that names it. Nothing else may change a forecast's bytes.
+
+Called by settings (which resolves one), advance and the commands that write.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+Preset = Literal["density", "article"]
+Field = Literal["close", "open"]
+
+# Fewer bars than this leave too little to estimate a volatility, its kurtosis and one training window.
+MINIMUM_SESSIONS = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The model and training settings of one forecast series.
+
+    history_sessions: bars a forecast may see (0 = all up to the chain's cold start, for the article's one training).
+    cold_every: sessions between fixed cold starts, by calendar number (0 = only a chain's first origin is cold).
+    cold_epochs, warm_epochs: passes over the history. window: sessions fed to the network at once.
+    """
+
+    preset: Preset
+    cell: str
+    hidden: int
+    horizons: int
+    field: Field
+    history_sessions: int
+    market_ticker: str
+    cold_every: int
+    cold_epochs: int
+    warm_epochs: int
+    learning_rate: float
+    window: int
+
+    @property
+    def settings_json(self) -> str:
+        """Return the canonical text that the id is a hash of."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+    @property
+    def id(self) -> str:
+        """Return the first 16 hexadecimal digits of the settings' sha256."""
+        return hashlib.sha256(self.settings_json.encode()).hexdigest()[:16]
+
+
+PRESETS: dict[str, Config] = {
+    "density": Config(
+        preset="density",
+        cell="elman",
+        hidden=16,
+        horizons=5,
+        field="close",
+        history_sessions=504,
+        market_ticker="",
+        cold_every=63,
+        cold_epochs=40,
+        warm_epochs=2,
+        learning_rate=0.01,
+        window=100,
+    ),
+    "article": Config(
+        preset="article",
+        cell="elman",
+        hidden=50,
+        horizons=1,
+        field="open",
+        history_sessions=0,
+        market_ticker="",
+        cold_every=0,
+        cold_epochs=200,
+        warm_epochs=0,
+        learning_rate=0.001,
+        window=50,
+    ),
+}

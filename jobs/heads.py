@@ -1,0 +1,187 @@
+"""How a kind of network is begun, trained and asked, over a stack of histories: the density head and the article's point head.
+
+Called by advance; the arithmetic lives in rnn, what the bars mean in jobs.inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.config import Config
+from jobs.inputs import share_scaled_prices, stacked_measures
+from rnn.features import DensityInputs, density_inputs
+from rnn.forecasting import forecast_density, forecast_point
+from rnn.training import (
+    DensityTraining,
+    State,
+    Training,
+    cold_density,
+    cold_point,
+    concatenate,
+    train_density,
+    train_point,
+)
+from storage.bars import Bars
+
+# The baseline's volatility needs no longer memory than this, whatever a config lets its network see.
+BASELINE_SESSIONS = 504
+POINT_BATCH = 32
+
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The params and optimizer state of a stack, and for each network the figures its head keeps with them."""
+
+    state: State
+    figures: tuple[Figures, ...]
+
+    def one(self, k: int) -> Held:
+        return Held(self.state.one(k), (self.figures[k],))
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Distributions of log returns from the origin, (K, horizons) each; dof is NaN where it is normal."""
+
+    location: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    dof: NDArray[np.float64]
+    baseline_scale: NDArray[np.float64]
+    baseline_dof: NDArray[np.float64]
+
+
+class Head(Protocol):
+    """One training and its forecasts for some histories of equal length. features: the inputs' names, for the record."""
+
+    features: str
+
+    def begin(self, seeds: Sequence[int]) -> Held: ...
+    def train(self, held: Held, epochs: int, seeds: Sequence[int]) -> tuple[Training, Held]: ...
+    def publish(self, held: Held) -> Published: ...
+
+
+def join(helds: Sequence[Held]) -> Held:
+    """Return the stack of some networks, in order."""
+    return Held(concatenate([held.state for held in helds]), tuple(f for held in helds for f in held.figures))
+
+
+def head_for(config: Config, histories: Sequence[Bars]) -> Head:
+    """Return the head that a config's preset asks for, on these histories."""
+    return ArticleHead(config, histories) if config.preset == "article" else DensityHead(config, histories)
+
+
+def _baseline_inputs(config: Config, histories: Sequence[Bars]) -> DensityInputs:
+    recent = [history.rows(slice(max(0, len(history) - BASELINE_SESSIONS), len(history))) for history in histories]
+    return density_inputs(stacked_measures(recent, config.field), config.horizons)
+
+
+class DensityHead:
+    """Student-t distributions at direct horizons, as a multiple of the volatility that the baseline uses."""
+
+    def __init__(self, config: Config, histories: Sequence[Bars]) -> None:
+        self.config = config
+        self.inputs = density_inputs(stacked_measures(histories, config.field), config.horizons)
+        self.features = ",".join(self.inputs.names)
+        self.settings = DensityTraining(window=config.window, learning_rate=config.learning_rate)
+
+    def begin(self, seeds: Sequence[int]) -> Held:
+        return Held(cold_density(seeds, self.inputs, self.config.hidden), tuple({} for _ in seeds))
+
+    def train(self, held: Held, epochs: int, seeds: Sequence[int]) -> tuple[Training, Held]:
+        training = train_density(held.state, self.inputs, epochs, self.settings)
+        return training, Held(training.state, held.figures)
+
+    def publish(self, held: Held) -> Published:
+        forecast = forecast_density(held.state, self.inputs, self.config.window)
+        return Published(
+            np.asarray(forecast.location, np.float64),
+            np.asarray(forecast.scale, np.float64),
+            np.asarray(forecast.dof, np.float64),
+            self.inputs.baseline_scale,
+            self.inputs.baseline_dof,
+        )
+
+
+class ArticleHead:
+    """The article's network: scaled prices in, the next price out, squared error at the last step, trained once.
+
+    Its scaler is fitted on the bars of its one training. A forecast is normal around the point, as wide as the
+    training's own one-step errors in log price. Later splits are undone: prices stay on the training's share scale.
+    """
+
+    features = "scaled price"
+
+    def __init__(self, config: Config, histories: Sequence[Bars]) -> None:
+        self.config = config
+        self.histories = histories
+        self.baseline = _baseline_inputs(config, histories)
+
+    def begin(self, seeds: Sequence[int]) -> Held:
+        from sklearn.preprocessing import MinMaxScaler  # costs a second, so only where it scales
+
+        figures: list[Figures] = []
+        for history in self.histories:
+            prices = share_scaled_prices(history, self.config.field, history.session[-1])
+            scaler = MinMaxScaler().fit(prices[:, None])
+            figures.append(
+                {
+                    "scale": float(scaler.scale_[0]),
+                    "offset": float(scaler.min_[0]),
+                    "log_error": float("nan"),
+                    "trained_through": float(history.session[-1].astype(np.int64)),
+                }
+            )
+        return Held(cold_point(seeds, hidden=self.config.hidden), tuple(figures))
+
+    def train(self, held: Held, epochs: int, seeds: Sequence[int]) -> tuple[Training, Held]:
+        scaled = self._scaled(held)
+        windows = np.lib.stride_tricks.sliding_window_view(scaled, self.config.window, axis=1)
+        inputs = np.ascontiguousarray(windows[:, :-1, :, None])
+        targets = np.ascontiguousarray(scaled[:, self.config.window :, None])
+        training = train_point(
+            held.state, inputs, targets, epochs, batch=POINT_BATCH, learning_rate=self.config.learning_rate, seeds=seeds
+        )
+        guesses = forecast_point(training.state, inputs)
+        figures = [
+            {**f, "log_error": _rms_log_error(_price(guesses[k], f), _price(targets[k, :, 0], f))}
+            for k, f in enumerate(held.figures)
+        ]
+        return training, Held(training.state, tuple(figures))
+
+    def publish(self, held: Held) -> Published:
+        scaled = self._scaled(held)
+        guesses = forecast_point(held.state, np.ascontiguousarray(scaled[:, None, -self.config.window :, None]))
+        with np.errstate(invalid="ignore", divide="ignore"):  # a price below zero has no log; such a row is refused
+            location = [
+                np.log(_price(guesses[k], f) / _price(scaled[k, -1:], f)) for k, f in enumerate(held.figures)
+            ]
+        return Published(
+            np.asarray(location, np.float64),
+            np.array([[f["log_error"]] for f in held.figures]),
+            np.full((len(held.figures), 1), np.nan),
+            self.baseline.baseline_scale,
+            self.baseline.baseline_dof,
+        )
+
+    def _scaled(self, held: Held) -> NDArray[np.float32]:
+        rows = []
+        for history, f in zip(self.histories, held.figures, strict=True):
+            day = np.datetime64(int(f["trained_through"]), "D")
+            rows.append(share_scaled_prices(history, self.config.field, day) * f["scale"] + f["offset"])
+        return np.asarray(rows, np.float32)
+
+
+def _price(scaled: NDArray[np.floating], figures: Figures) -> NDArray[np.float64]:
+    return (np.asarray(scaled, np.float64) - figures["offset"]) / figures["scale"]
+
+
+def _rms_log_error(guess: NDArray[np.float64], truth: NDArray[np.float64]) -> float:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return float(np.sqrt(np.mean(np.log(guess / truth) ** 2)))

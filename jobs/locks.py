@@ -1,0 +1,57 @@
+"""The two locks of a home: daemon.lock for a daemon's life, writer.lock while something writes.
+
+flock frees a lock when its process dies, so a lock is never stale; the note beside it only says who holds it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from jobs.errors import HomeUnwritable, LockHeld
+
+
+@contextmanager
+def writer_lock(folder: Path, *, command: str, wait_seconds: float) -> Iterator[None]:
+    """Hold the writer lock. Raises LockHeld, naming the holder, when it is not free within wait_seconds."""
+    with _lock(folder, "writer", command=command, wait_seconds=wait_seconds):
+        yield
+
+
+@contextmanager
+def daemon_lock(folder: Path) -> Iterator[None]:
+    """Hold the daemon lock. Raises LockHeld at once when another daemon lives in this home."""
+    with _lock(folder, "daemon", command="daemon", wait_seconds=0):
+        yield
+
+
+@contextmanager
+def _lock(folder: Path, name: str, *, command: str, wait_seconds: float) -> Iterator[None]:
+    note = folder / f"{name}.holder"
+    lock = FileLock(folder / f"{name}.lock", mode=0o600)
+    try:
+        lock.acquire(timeout=wait_seconds, poll_interval=0.1)
+    except Timeout as error:
+        raise LockHeld(
+            f"the {name} lock of {folder} is held by {_holder(note)}; nothing was changed; "
+            f"retry when it ends{' or with a longer --wait' if name == 'writer' else ''}"
+        ) from error
+    except OSError as error:
+        raise HomeUnwritable(f"{folder}: {error.strerror}; nothing was changed") from error
+    try:
+        note.write_text(f"`tickercast {command}`, process {os.getpid()}", encoding="utf-8")
+        yield
+    finally:
+        note.unlink(missing_ok=True)
+        lock.release()
+
+
+def _holder(note: Path) -> str:
+    try:
+        return note.read_text(encoding="utf-8")
+    except OSError:
+        return "another process"

@@ -1,0 +1,45 @@
+"""Alembic's entry: one transaction for the whole upgrade, on an engine of its own.
+
+Foreign keys are off while tables are rebuilt, since a rebuilt parent would otherwise drop its children's rows; they are
+checked before the commit.
+"""
+
+import sqlalchemy as sa
+from alembic import context
+from sqlalchemy import Connection, event, pool
+
+from storage.schema import Base
+
+
+def include_object(item: object, name: str | None, kind: str, reflected: bool, compare_to: object) -> bool:
+    return kind != "table" or name != "alembic_version"
+
+
+def run(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        include_object=include_object,
+        compare_type=True,
+        transactional_ddl=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+        if broken:
+            raise RuntimeError(f"the upgrade would break {len(broken)} references; nothing was changed")
+
+
+def prepare(connection: sa.PoolProxiedConnection, _record: object) -> None:
+    connection.isolation_level = None  # type: ignore[attr-defined]
+    connection.execute("PRAGMA journal_mode=WAL")  # type: ignore[attr-defined]
+    connection.execute("PRAGMA foreign_keys=OFF")  # type: ignore[attr-defined]
+    connection.execute("PRAGMA synchronous=FULL")  # type: ignore[attr-defined]
+
+
+engine = sa.create_engine(context.config.attributes["url"], poolclass=pool.NullPool)
+event.listen(engine, "connect", prepare)
+event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+with engine.connect() as connection:
+    run(connection)
+engine.dispose()

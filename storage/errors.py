@@ -1,0 +1,63 @@
+"""What the store refuses or finds broken.
+
+    StorageError
+    ├── DatabaseMissing      no database where one is wanted
+    ├── DatabaseBusy         another program holds the database longer than we wait
+    ├── NotADatabase         a file that is no Tickercast database
+    ├── SchemaNewer          written by a newer program
+    ├── SchemaOlder          wants `tickercast db upgrade`
+    ├── TickerSourceFixed    a ticker keeps its source and its price basis for life
+    ├── UnknownStoredTicker  a symbol that nothing is stored for
+    ├── QueryRefused         a query that would do more than read
+    ├── QueryOverLimit       a query that ran longer or returned more than allowed
+    ├── StoreUnwritable      the disk is full, read-only or not ours
+    └── Corrupt              bytes that are not what was written
+"""
+
+
+class StorageError(Exception):
+    """The root: everything that storage raises on purpose."""
+
+
+class DatabaseMissing(StorageError):
+    pass
+
+
+class DatabaseBusy(StorageError):
+    pass
+
+
+class NotADatabase(StorageError):
+    pass
+
+
+class SchemaNewer(StorageError):
+    pass
+
+
+class SchemaOlder(StorageError):
+    pass
+
+
+class TickerSourceFixed(StorageError):
+    pass
+
+
+class UnknownStoredTicker(StorageError):
+    pass
+
+
+class QueryRefused(StorageError):
+    pass
+
+
+class QueryOverLimit(StorageError):
+    pass
+
+
+class StoreUnwritable(StorageError):
+    pass
+
+
+class Corrupt(StorageError):
+    pass

@@ -1,0 +1,58 @@
+"""Column types that mean the same on SQLite and PostgreSQL: sessions as dates, instants as UTC. Used by the schema."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+INSTANT_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+def instant_text(instant: datetime) -> str:
+    """Return the fixed-width UTC text of an aware instant, which sorts as the instants do."""
+    if instant.tzinfo is None:
+        raise ValueError(f"{instant}: an instant needs its time zone")
+    return instant.astimezone(UTC).strftime(INSTANT_FORMAT).zfill(27)
+
+
+def parse_instant(text: str) -> datetime:
+    """Return the aware UTC instant of a stored text."""
+    return datetime.strptime(text, INSTANT_FORMAT).replace(tzinfo=UTC)
+
+
+class Session(sa.types.TypeDecorator[date]):
+    """An exchange trading date: ISO text on SQLite, DATE elsewhere."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
+        return dialect.type_descriptor(sa.Text() if dialect.name == "sqlite" else sa.Date())
+
+    def process_bind_param(self, value: date | None, dialect: Dialect) -> Any:
+        return value if value is None or dialect.name != "sqlite" else value.isoformat()
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> date | None:
+        return date.fromisoformat(value) if isinstance(value, str) else value
+
+
+class Instant(sa.types.TypeDecorator[datetime]):
+    """An instant: fixed-width UTC text on SQLite, TIMESTAMPTZ elsewhere. A naive one is refused."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
+        return dialect.type_descriptor(sa.Text() if dialect.name == "sqlite" else sa.DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        text = instant_text(value)
+        return text if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return parse_instant(value) if isinstance(value, str) else value
