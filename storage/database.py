@@ -45,7 +45,7 @@ def open_reader(path: Path) -> Engine:
     if not path.exists():
         raise DatabaseMissing(f"{path}: no database there; `tickercast init` makes one")
     engine = sa.create_engine(
-        sa.URL.create("sqlite", database=f"file:{_uri_path(path)}", query={"mode": "ro", "uri": "true"})
+        sa.URL.create("sqlite", database=f"file:{uri_path(path)}", query={"mode": "ro", "uri": "true"})
     )
 
     @event.listens_for(engine, "connect")
@@ -129,7 +129,7 @@ def stored_revision(path: Path) -> str | None:
     if not path.is_file():
         raise NotADatabase(f"{path}: not a file")
     try:
-        connection = sqlite3.connect(f"file:{_uri_path(path)}?mode=ro", uri=True)
+        connection = sqlite3.connect(f"file:{uri_path(path)}?mode=ro", uri=True)
         try:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
         finally:
@@ -181,5 +181,5 @@ def _newer(path: Path, revision: str) -> str:
     return f"{path}: its schema {revision} is newer than this program's {known_revisions()[0]}; upgrade tickercast"
 
 
-def _uri_path(path: Path) -> str:
+def uri_path(path: Path) -> str:
     return path.absolute().as_uri().removeprefix("file://")

@@ -1,0 +1,143 @@
+"""What the density network sees and what it is measured against: standardised inputs, targets, and the baseline.
+
+All of it is causal and derived from one history of n bars a network, the last of them the origin. float64 inside.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Floats = NDArray[np.float64]
+
+DECAY = 0.94  # RiskMetrics 1996, daily
+SETTLING_SESSIONS = 20  # the first returns estimate the first volatility and are not trained on
+LEAST_VOLATILITY = 1e-6
+WIDEST_INPUT = 6.0
+LEAST_DOF, MOST_DOF = 4.5, 60.0
+NAMES = ("return", "volatility", "absolute return", "range", "overnight gap", "volume surprise")
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """Per-bar measures of K histories, (K, n) each; the first log_return and gap are unknown (NaN).
+
+    log_return: natural log, adjusted. range_variance: Garman-Klass. gap: log of open over the close before.
+    log_volume: log(1 + volume) in shares of the first bar.
+    """
+
+    log_return: Floats
+    range_variance: Floats
+    gap: Floats
+    log_volume: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class DensityInputs:
+    """What one training and its forecasts read. K networks, n sessions, F features, H horizons.
+
+    features: (K, n, F). targets: (K, n, H), return over the next h sessions / (sigma sqrt(h)), 0 where not yet known: at
+    session t those with t + h < n are. unit_ratio: (K, n), rms return of the history / sigma. baseline_*: (K, H).
+    """
+
+    names: tuple[str, ...]
+    features: NDArray[np.floating]
+    targets: NDArray[np.floating]
+    unit_ratio: NDArray[np.floating]
+    sigma: Floats
+    baseline_scale: Floats
+    baseline_dof: Floats
+
+
+def bar_measures(
+    open_: Floats, high: Floats, low: Floats, close: Floats, volume: NDArray[np.int64],
+    *, log_return: Floats, split: Floats, gap: Floats,
+) -> tuple[Floats, Floats, Floats, Floats]:  # fmt: skip
+    """Return log_return, Garman-Klass variance, gap and log volume of n bars, (n,) each.
+
+    Source: Garman and Klass 1980, On the Estimation of Security Price Volatilities from Historical Data.
+    """
+    inside = 0.5 * np.log(high / low) ** 2 - (2 * np.log(2) - 1) * np.log(close / open_) ** 2
+    shares = np.cumsum(np.log(split)) - np.log(split[0])
+    return log_return, np.maximum(inside, 0.0), gap, np.log1p(volume) - shares
+
+
+def density_inputs(measures: Measures, horizons: int, dtype: DTypeLike = np.float32) -> DensityInputs:
+    """Return features, targets and the baseline of K histories."""
+    returns = np.nan_to_num(measures.log_return, nan=0.0)
+    variance = _ewma(returns**2, np.mean(returns[:, 1 : SETTLING_SESSIONS + 1] ** 2, axis=1))
+    sigma = np.sqrt(np.maximum(variance, LEAST_VOLATILITY**2))
+    before = np.concatenate([sigma[:, :1], sigma[:, :-1]], axis=1)
+    z = returns / before
+    rms = np.maximum(np.sqrt(_row_mean(returns**2)), LEAST_VOLATILITY)
+    columns = (
+        z,
+        2 * np.log(sigma / rms[:, None]),
+        np.abs(z) - 0.75,
+        np.log(np.maximum(np.sqrt(measures.range_variance) / sigma, 0.02)) + 0.3,
+        2 * np.nan_to_num(measures.gap, nan=0.0) / before,
+        2 * _surprise(measures.log_volume),
+    )
+    features = np.clip(np.stack(columns, axis=-1), -WIDEST_INPUT, WIDEST_INPUT)
+    scale, dof = _baseline(z, sigma[:, -1], horizons)
+    return DensityInputs(
+        NAMES,
+        features.astype(dtype),
+        _targets(returns, sigma, horizons).astype(dtype),
+        (rms[:, None] / sigma).astype(dtype),
+        sigma,
+        scale,
+        dof,
+    )
+
+
+def unit_scale(dof: Floats) -> Floats:
+    """Return the scale at which a Student-t of some dof has standard deviation one."""
+    return np.sqrt((dof - 2) / dof)
+
+
+def _ewma(values: Floats, first: Floats) -> Floats:
+    """Return the exponentially weighted mean (K, n) of values (K, n), each including its own session."""
+    means = np.empty_like(values.T)
+    level = first
+    for t, value in enumerate(np.ascontiguousarray(values.T)):
+        level = DECAY * level + (1 - DECAY) * value
+        means[t] = level
+    return np.ascontiguousarray(means.T)
+
+
+def _surprise(log_volume: Floats) -> Floats:
+    usual = _ewma(log_volume, log_volume[:, :SETTLING_SESSIONS].mean(axis=1))
+    surprise = np.zeros_like(log_volume)
+    surprise[:, 1:] = log_volume[:, 1:] - usual[:, :-1]
+    return surprise
+
+
+def _targets(returns: Floats, sigma: Floats, horizons: int) -> Floats:
+    n = returns.shape[1]
+    targets = np.zeros((*returns.shape, horizons))
+    total = np.zeros_like(returns)
+    for h in range(1, horizons + 1):
+        total[:, : n - h] += returns[:, h:]
+        targets[:, : n - h, h - 1] = total[:, : n - h] / (sigma[:, : n - h] * np.sqrt(h))
+    return targets
+
+
+def _baseline(z: Floats, sigma: Floats, horizons: int) -> tuple[Floats, Floats]:
+    """Return scale and dof (K, H) of the random walk: EWMA volatility x sqrt(h), dof from the kurtosis of z by moments.
+
+    Excess kurtosis k of a sum of h independent steps is k / h, and that of a Student-t is 6 / (dof - 4).
+    """
+    settled = z[:, SETTLING_SESSIONS:]
+    second, fourth = _row_mean(settled**2), _row_mean(settled**4)
+    excess = np.maximum(fourth / np.maximum(second, 1e-12) ** 2 - 3, 1e-6)
+    horizon = np.arange(1, horizons + 1, dtype=np.float64)
+    dof = np.clip(4 + 6 * horizon / excess[:, None], LEAST_DOF, MOST_DOF)
+    return sigma[:, None] * np.sqrt(horizon) * unit_scale(dof), dof
+
+
+def _row_mean(values: Floats) -> Floats:
+    # Row by row: a reduction over several rows at once may add in another order than over one.
+    return np.array([row.mean() for row in np.ascontiguousarray(values)])

@@ -1,0 +1,32 @@
+"""What trained stacks forecast: distributions of the density head, numbers of the point head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn.density import density_at_origin
+from rnn.features import DensityInputs
+from rnn.point import point_forecasts
+from rnn.training import State
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Student-t distributions of the log return to each horizon, (K, H) each."""
+
+    location: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    dof: NDArray[np.float64]
+
+
+def forecast_density(state: State, inputs: DensityInputs, window: int) -> Forecast:
+    """Return the distributions at the inputs' last session."""
+    return Forecast(*density_at_origin(state.params, inputs, state.shape.hidden, window))
+
+
+def forecast_point(state: State, windows: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return (K, S) forecasts of the session after each window (K, S, T, 1), in the windows' own units."""
+    return point_forecasts(state.params, windows, state.shape)

@@ -1,0 +1,109 @@
+"""Bars on disk: one Parquet file a ticker, named by its content and never changed; the database says which one counts.
+
+Page checksums are written and checked, and the sha256 of the whole file is compared before a byte of it is parsed: without
+both, pyarrow returns wrong numbers from a damaged file in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from storage.bars import BarHistory, Bars, Listing
+from storage.errors import Corrupt
+from storage.files import quote_ticker, read_regular, sha256_of, write_atomically
+
+SCHEMA_VERSION = "1"
+COLUMNS = pa.schema(
+    [
+        pa.field("session", pa.date32(), nullable=False),
+        *(pa.field(name, pa.float64(), nullable=False) for name in ("open", "high", "low", "close")),
+        pa.field("volume", pa.int64(), nullable=False),
+        pa.field("dividend", pa.float64(), nullable=False),
+        pa.field("split", pa.float64(), nullable=False),
+        pa.field("recorded_at", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+    ]
+)
+LISTING_KEYS = ("ticker", "currency", "exchange", "time_zone", "price_basis")
+
+
+@dataclass(frozen=True, slots=True)
+class PriceFile:
+    """A written file. path is below the prices folder."""
+
+    path: str
+    rows: int
+    first_session: date
+    last_session: date
+    sha256: str
+
+
+def write_bars(folder: Path, history: BarHistory) -> PriceFile:
+    """Write a history to <TICKER>/<start of its sha256>.parquet and return what the database needs to name it."""
+    content = _to_parquet(history)
+    digest = sha256_of(content)
+    path = f"{quote_ticker(history.listing.ticker)}/{digest[:16]}.parquet"
+    write_atomically(folder / path, content)
+    days = history.rows.session
+    return PriceFile(path, len(days), days[0].item(), days[-1].item(), digest)
+
+
+def read_bars(folder: Path, path: str, sha256: str) -> BarHistory:
+    """Return the history in a file. Raises Corrupt unless the file is byte for byte what was written."""
+    content = read_regular(folder / path)
+    if sha256_of(content) != sha256:
+        raise Corrupt(f"{folder / path}: its bytes are not what was written (sha256 differs)")
+    try:
+        table = pq.read_table(pa.BufferReader(content), schema=COLUMNS, page_checksum_verification=True)
+        meta = {key.decode(): value.decode() for key, value in pq.read_metadata(pa.BufferReader(content)).metadata.items()}
+        return BarHistory(Listing(*(meta[key] for key in LISTING_KEYS)), _from_table(table))
+    except (pa.ArrowException, KeyError, OSError) as error:
+        raise Corrupt(f"{folder / path}: {error}") from error
+
+
+def collect_old_files(folder: Path, ticker: str, kept: Collection[str], before: datetime) -> int:
+    """Remove a ticker's files that are not kept and older than an instant; return how many. Call with the writer lock."""
+    removed = 0
+    for path in sorted((folder / quote_ticker(ticker)).glob("*")):
+        old = path.stat(follow_symlinks=False).st_mtime < before.timestamp()
+        if old and f"{path.parent.name}/{path.name}" not in kept:
+            path.unlink()
+            removed += 1
+    return removed
+
+
+def _to_parquet(history: BarHistory) -> bytes:
+    rows = history.rows
+    arrays: list[Any] = [
+        pa.array(rows.session),
+        *(pa.array(getattr(rows, name)) for name in ("open", "high", "low", "close", "volume", "dividend", "split")),
+        pa.array(rows.recorded_at).cast(pa.timestamp("us", tz="UTC")),
+        pa.array(rows.source.tolist(), pa.string()),
+    ]
+    listing = {key: getattr(history.listing, key) for key in LISTING_KEYS}
+    table = pa.Table.from_arrays(arrays, schema=COLUMNS.with_metadata({"schema_version": SCHEMA_VERSION, **listing}))
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    return bytes(sink.getvalue())
+
+
+def _from_table(table: pa.Table) -> Bars:
+    def column(name: str) -> Any:
+        # pyarrow hands out read-only views; the copy is ours to slice and to send to a worker.
+        return np.array(table.column(name).combine_chunks().to_numpy(zero_copy_only=False))
+
+    stamps = table.column("recorded_at").cast(pa.int64()).combine_chunks().to_numpy(zero_copy_only=False)
+    return Bars(
+        session=column("session").astype("datetime64[D]"),
+        **{name: column(name) for name in ("open", "high", "low", "close", "volume", "dividend", "split")},
+        recorded_at=np.array(stamps).astype("datetime64[us]"),
+        source=np.array(table.column("source").to_pylist(), dtype=np.str_),
+    )

@@ -1,0 +1,71 @@
+"""Bytes on disk: written whole or not at all, and names that any file system takes. Called by bar_files and the report."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from storage.errors import Corrupt, StoreUnwritable
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a crash leaves the old one or the new one: temp beside it, fsync, rename, fsync the folder.
+
+    Raises StoreUnwritable when the disk is full, read-only or not ours; the temporary file is removed then.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                os.fchmod(file.fileno(), 0o640)
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise StoreUnwritable(f"{path}: {error.strerror}; what is stored stays; free space or mend permissions") from error
+
+
+def read_regular(path: Path) -> bytes:
+    """Return a file's bytes. Raises Corrupt when it is missing or anything but a regular file of its own."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        raise Corrupt(f"{path}: {error.strerror}; the database names this file") from error
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise Corrupt(f"{path}: not a regular file")
+        return file.read()
+
+
+def sha256_of(content: bytes) -> str:
+    """Return the hexadecimal sha256 of some bytes."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def quote_ticker(ticker: str) -> str:
+    """Return a ticker as a file name: everything but letters, digits and . - _ percent-encoded; reversible."""
+    name = quote(ticker, safe="-._")
+    return name.replace(".", "%2E") if name.strip(".") == "" else name
+
+
+def unquote_ticker(name: str) -> str:
+    """Return the ticker of a file name."""
+    return unquote(name)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

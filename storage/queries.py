@@ -1,0 +1,187 @@
+"""What the jobs read back: small typed functions over an open connection, and the public views by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from storage.schema import Checkpoint, Forecast, ModelRow, PriceFileRow, Run, Score, Ticker
+from storage.views import VIEWS
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The answer to a query: column names and rows in order."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class TickerRow:
+    id: int
+    symbol: str
+    first_symbol: str
+    exchange: str
+    source: str
+    price_basis: str | None
+    tracked: bool
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentFile:
+    path: str
+    sha256: str
+    last_session: date
+
+
+@dataclass(frozen=True, slots=True)
+class ServingModel:
+    """The model behind a ticker's forecasts at one origin, with its checkpoint where that is still kept."""
+
+    model_id: str
+    depth: int
+    cold_ancestor_id: str
+    input_sha256: str
+    content: bytes | None
+
+
+def list_tickers(connection: Connection) -> list[TickerRow]:
+    """Return all tickers by symbol."""
+    return [_ticker(row) for row in connection.execute(_TICKERS.order_by(Ticker.symbol))]
+
+
+def ticker_by_symbol(connection: Connection, symbol: str) -> TickerRow | None:
+    """Return the ticker that has a symbol now."""
+    row = connection.execute(_TICKERS.where(Ticker.symbol == symbol)).first()
+    return _ticker(row) if row else None
+
+
+def current_file(connection: Connection, ticker_id: int) -> CurrentFile | None:
+    """Return the file that holds a ticker's bars now."""
+    row = connection.execute(
+        sa.select(PriceFileRow.path, PriceFileRow.sha256, PriceFileRow.last_session).where(
+            PriceFileRow.ticker_id == ticker_id, PriceFileRow.superseded_at.is_(None)
+        )
+    ).first()
+    return CurrentFile(*row) if row else None
+
+
+def committed_origins(connection: Connection, ticker_id: int, config_id: str) -> set[date]:
+    """Return the origins that a ticker has forecasts from under a config."""
+    return set(
+        connection.scalars(
+            sa.select(Forecast.origin)
+            .where(Forecast.ticker_id == ticker_id, Forecast.config_id == config_id, Forecast.horizon == 1)
+        )
+    )  # fmt: skip
+
+
+def last_origins(connection: Connection, config_id: str) -> dict[int, date]:
+    """Return each ticker's newest origin under a config."""
+    rows = connection.execute(
+        sa.select(Forecast.ticker_id, sa.func.max(Forecast.origin, type_=Forecast.origin.type))
+        .where(Forecast.config_id == config_id)
+        .group_by(Forecast.ticker_id)
+    )
+    return {ticker_id: origin for ticker_id, origin in rows}
+
+
+def serving_model(connection: Connection, ticker_id: int, config_id: str, origin: date) -> ServingModel | None:
+    """Return the model that made a ticker's forecasts at an origin."""
+    row = connection.execute(
+        sa.select(
+            ModelRow.id, ModelRow.depth, ModelRow.cold_ancestor_id, Forecast.input_sha256, Checkpoint.content
+        )
+        .join(ModelRow, ModelRow.id == Forecast.model_id)
+        .outerjoin(Checkpoint, Checkpoint.model_id == ModelRow.id)
+        .where(
+            Forecast.ticker_id == ticker_id,
+            Forecast.config_id == config_id,
+            Forecast.origin == origin,
+            Forecast.horizon == 1,
+        )
+    ).first()
+    return ServingModel(*row) if row else None
+
+
+def unscored_forecasts(
+    connection: Connection, ticker_ids: Sequence[int], config_id: str, *, before: date, from_origin: date | None
+) -> list[dict[str, Any]]:
+    """Return the forecasts with a target before a session that have no score yet; from_origin bounds the search."""
+    columns = (
+        Forecast.ticker_id, Forecast.config_id, Forecast.origin, Forecast.horizon, Forecast.target, Forecast.location,
+        Forecast.scale, Forecast.dof, Forecast.last_price, Forecast.baseline_location, Forecast.baseline_scale,
+        Forecast.baseline_dof,
+    )  # fmt: skip
+    scored = sa.exists().where(
+        Score.ticker_id == Forecast.ticker_id,
+        Score.config_id == Forecast.config_id,
+        Score.origin == Forecast.origin,
+        Score.horizon == Forecast.horizon,
+    )
+    wanted = sa.select(*columns).where(
+        Forecast.ticker_id.in_(ticker_ids), Forecast.config_id == config_id, Forecast.target < before, ~scored
+    )
+    if from_origin is not None:
+        wanted = wanted.where(Forecast.origin >= from_origin)
+    return [dict(row) for row in connection.execute(wanted).mappings()]
+
+
+def scored_forecasts(connection: Connection, config_id: str) -> list[dict[str, Any]]:
+    """Return what skill is computed from: every score of revision 0 under a config, with its forecast's location."""
+    rows = connection.execute(
+        sa.select(
+            Score.ticker_id, Score.horizon, Forecast.mode, Forecast.target, Forecast.location, Score.realised_return,
+            Score.abs_error, Score.baseline_abs_error, Score.crps, Score.baseline_crps, Score.inside_50,
+            Score.inside_80, Score.inside_90,
+        )
+        .join(
+            Forecast,
+            (Forecast.ticker_id == Score.ticker_id)
+            & (Forecast.config_id == Score.config_id)
+            & (Forecast.origin == Score.origin)
+            & (Forecast.horizon == Score.horizon),
+        )
+        .where(Score.config_id == config_id, Score.revision == 0)
+    )  # fmt: skip
+    return [dict(row) for row in rows.mappings()]
+
+
+def last_run_started(connection: Connection) -> datetime | None:
+    """Return when the newest run began."""
+    return connection.scalars(sa.select(Run.started_at).order_by(Run.started_at.desc()).limit(1)).first()
+
+
+def runs_started_since(connection: Connection, instant: datetime) -> list[datetime]:
+    """Return when the daily cycles since an instant began."""
+    wanted = sa.select(Run.started_at).where(Run.started_at >= instant, Run.kind.in_(("run", "daemon")))
+    return list(connection.scalars(wanted))
+
+
+def read_view(connection: Connection, name: str, tickers: Sequence[str] | None = None) -> Rows:
+    """Return a public view's rows in contract order, of some tickers or of all, sorted by its first columns."""
+    view = next(view for view in VIEWS if view.name == name)
+    table = sa.table(view.name, *(sa.column(column) for column in view.names))
+    wanted = sa.select(table)
+    if tickers:
+        wanted = wanted.where(table.c.ticker.in_(tickers))
+    keys = [table.c[key] for key in ("ticker", "origin", "horizon", "mode", "epoch", "session") if key in view.names]
+    answer = connection.execute(wanted.order_by(*keys))
+    return Rows(view.names, [tuple(row) for row in answer])
+
+
+_TICKERS = sa.select(
+    Ticker.id, Ticker.symbol, Ticker.first_symbol, Ticker.exchange, Ticker.source, Ticker.price_basis, Ticker.tracked,
+    Ticker.status,
+)  # fmt: skip
+
+
+def _ticker(row: sa.Row[Any]) -> TickerRow:
+    return TickerRow(*row[:6], bool(row[6]), row[7])

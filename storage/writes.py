@@ -1,0 +1,213 @@
+"""Rows into the database. Every function takes the writer's open transaction; the caller commits. Called by jobs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.dialects import postgresql, sqlite
+
+from storage.bars import Listing, Restatement
+from storage.bar_files import PriceFile
+from storage.schema import (
+    Base,
+    Checkpoint,
+    ConfigRow,
+    Event,
+    ExchangeSession,
+    ModelRow,
+    PriceFileRow,
+    RestatementRow,
+    Run,
+    RunTicker,
+    SkillTest,
+    Symbol,
+    Ticker,
+)
+
+Row = Mapping[str, Any]
+
+
+def insert_rows(connection: Connection, table: type[Base], rows: Iterable[Row]) -> int:
+    """Insert rows, leaving those alone whose key is there already. Returns how many were added.
+
+    NumPy scalars become Python's own, which SQLite would otherwise store as bytes. Raises ValueError for a number that is
+    not finite: SQLite would turn NaN into NULL.
+    """
+    plain = [{name: _plain(value, name) for name, value in row.items()} for row in rows]
+    if not plain:
+        return 0
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    before = _total_changes(connection)
+    connection.execute(dialect.insert(table).on_conflict_do_nothing(), plain)
+    return _total_changes(connection) - before
+
+
+def add_ticker(connection: Connection, symbol: str, listing: Listing, *, source: str, tracked: bool, at: datetime) -> int:
+    """Add a ticker with its first symbol and return its id."""
+    row = {
+        "symbol": symbol,
+        "first_symbol": symbol,
+        "exchange": listing.exchange,
+        "currency": listing.currency,
+        "time_zone": listing.time_zone,
+        "source": source,
+        "price_basis": listing.price_basis or None,
+        "tracked": int(tracked),
+        "status": "active",
+        "last_error": None,
+        "added_at": at,
+    }
+    key = connection.execute(sa.insert(Ticker).values(**row)).inserted_primary_key
+    assert key is not None
+    connection.execute(
+        sa.insert(Symbol).values(ticker_id=key[0], symbol=symbol, valid_from=date(1, 1, 1), valid_to=None)
+    )
+    return int(key[0])
+
+
+def update_ticker(connection: Connection, ticker_id: int, **values: Any) -> None:
+    """Change columns of a ticker."""
+    connection.execute(sa.update(Ticker).where(Ticker.id == ticker_id).values(**values))
+
+
+def rename_ticker(connection: Connection, ticker_id: int, symbol: str, *, on: date) -> None:
+    """Give a ticker another symbol from a day on; `symbols` keeps the old one with its span."""
+    open_span = (Symbol.ticker_id == ticker_id) & (Symbol.valid_to.is_(None))
+    connection.execute(sa.delete(Symbol).where(open_span & (Symbol.valid_from == on)))
+    connection.execute(sa.update(Symbol).where(open_span).values(valid_to=on))
+    connection.execute(sa.insert(Symbol).values(ticker_id=ticker_id, symbol=symbol, valid_from=on, valid_to=None))
+    update_ticker(connection, ticker_id, symbol=symbol)
+
+
+def ensure_config(connection: Connection, row: Row, *, active_id: str) -> None:
+    """Add a config when it is new, and make the one that the settings name the active one."""
+    insert_rows(connection, ConfigRow, [{**row, "active": 0}])
+    connection.execute(sa.update(ConfigRow).where(ConfigRow.active == 1, ConfigRow.id != active_id).values(active=0))
+    connection.execute(sa.update(ConfigRow).where(ConfigRow.id == active_id).values(active=1))
+
+
+def start_run(connection: Connection, *, kind: str, at: datetime, config_id: str, fingerprint: str) -> int:
+    """Add a run and return its id. Runs that a kill left `running` are marked interrupted: the writer lock is ours."""
+    connection.execute(
+        sa.update(Run)
+        .where(Run.status == "running")
+        .values(status="interrupted", message="killed; what it committed stays")
+    )
+    values = {"kind": kind, "status": "running", "started_at": at, "config_id": config_id, "fingerprint": fingerprint}
+    key = connection.execute(sa.insert(Run).values(**values, tickers_ok=0, tickers_failed=0, forecasts=0))
+    assert key.inserted_primary_key is not None
+    return int(key.inserted_primary_key[0])
+
+
+def update_run(connection: Connection, run_id: int, **values: Any) -> None:
+    """Change columns of a run."""
+    connection.execute(sa.update(Run).where(Run.id == run_id).values(**values))
+
+
+def record_run_tickers(connection: Connection, rows: Iterable[Row]) -> None:
+    """Add what a run did for each ticker."""
+    insert_rows(connection, RunTicker, rows)
+
+
+def record_price_file(
+    connection: Connection,
+    ticker_id: int,
+    file: PriceFile,
+    restated: Sequence[Restatement],
+    *,
+    price_basis: str,
+    at: datetime,
+) -> None:
+    """Name a written file as a ticker's current one, and note the bars whose values it changed."""
+    current = (PriceFileRow.ticker_id == ticker_id) & PriceFileRow.superseded_at.is_(None)
+    connection.execute(sa.update(PriceFileRow).where(current).values(superseded_at=at))
+    connection.execute(
+        sa.insert(PriceFileRow).values(
+            ticker_id=ticker_id,
+            path=file.path,
+            rows=file.rows,
+            first_session=file.first_session,
+            last_session=file.last_session,
+            price_basis=price_basis,
+            sha256=file.sha256,
+            recorded_at=at,
+            superseded_at=None,
+        )
+    )
+    insert_rows(
+        connection,
+        RestatementRow,
+        [
+            {
+                "ticker_id": ticker_id,
+                "session": r.session,
+                "field": r.field,
+                "old_value": r.old,
+                "new_value": r.new,
+                "recorded_at": at,
+            }
+            for r in restated
+        ],
+    )
+
+
+def upsert_sessions(connection: Connection, rows: Iterable[Row]) -> None:
+    """Add the sessions of an exchange that are not there yet."""
+    insert_rows(connection, ExchangeSession, rows)
+
+
+def record_event(
+    connection: Connection,
+    kind: str,
+    message: str,
+    *,
+    at: datetime,
+    run_id: int | None = None,
+    ticker_id: int | None = None,
+    session: date | None = None,
+) -> None:
+    """Add an event: something a user may want to know that is no row of its own."""
+    values = {"at": at, "run_id": run_id, "ticker_id": ticker_id, "session": session, "kind": kind, "message": message}
+    connection.execute(sa.insert(Event).values(**values))
+
+
+def replace_skill(connection: Connection, config_id: str, rows: Sequence[Row]) -> None:
+    """Put a config's skill in place of the last one."""
+    connection.execute(sa.delete(SkillTest).where(SkillTest.config_id == config_id))
+    if rows:
+        connection.execute(sa.insert(SkillTest), [dict(row) for row in rows])
+
+
+def prune_checkpoints(connection: Connection, chains: Sequence[str]) -> None:
+    """Drop the checkpoints of some chains, named by their cold start, but those of the cold start and the newest two."""
+    for ancestor in chains:
+        newest = (
+            sa.select(ModelRow.id)
+            .where(ModelRow.cold_ancestor_id == ancestor, ModelRow.ticker_id.is_not(None))
+            .order_by(ModelRow.depth.desc())
+            .limit(2)
+        )
+        warm = sa.select(ModelRow.id).where(ModelRow.cold_ancestor_id == ancestor, ModelRow.start == "warm")
+        connection.execute(
+            sa.delete(Checkpoint).where(Checkpoint.model_id.in_(warm), Checkpoint.model_id.not_in(newest))
+        )
+
+
+def _plain(value: Any, name: str) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name} is {value}: only finite numbers are stored")
+    return value
+
+
+def _total_changes(connection: Connection) -> int:
+    if connection.dialect.name == "sqlite":
+        return int(connection.exec_driver_sql("SELECT total_changes()").scalar_one())
+    return 0
