@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from jobs.config import MINIMUM_SESSIONS, Config
+from jobs.config import Config
 from jobs.fingerprint import fingerprint
 from jobs.forecast_rows import forecast_rows, is_publishable
 from jobs.heads import Held, Published, head_for, join
@@ -129,6 +129,30 @@ class _Walk:
         for _, group in groupby(cases, key=_group_of):
             self._serve(list(group))
 
+    def _case(self, ticker: TickerTask, origin: Origin) -> Case | None:
+        end = int(np.searchsorted(ticker.bars.session, np.datetime64(origin.session), side="right"))
+        if origin.session not in ticker.due or end < self.config.fewest_sessions:
+            return None
+        history = _history(ticker.bars, end, self.config)
+        parent, reason = self._start(ticker, origin, end)
+        seed = seed_of(ticker.key, origin, self.config)
+        return Case(ticker, origin, history, history_sha256(history), reason, parent, seed)
+
+    def _start(self, ticker: TickerTask, origin: Origin, end: int) -> tuple[Parent | None, str]:
+        """Return the parent to go on from, and `warm` or the reason of a cold start."""
+        parent = self.parents.get(ticker.ticker_id)
+        if parent is None or ticker.bars.session[end - 2] != np.datetime64(parent.session):
+            self.parents.pop(ticker.ticker_id, None)
+            return None, "first origin"
+        if ticker.ticker_id not in self.held:
+            # The parent comes from the record: are the bars it saw still what they were?
+            seen = history_sha256(_history(ticker.bars, end - 1, self.config))
+            if seen != parent.input_sha256:
+                return parent, "restatement"
+        if self.config.cold_every and origin.number % self.config.cold_every == 0:
+            return parent, "schedule"
+        return parent, "warm"
+
     def _serve(self, cases: list[Case]) -> None:
         """Train the cases in lockstep, record each model, and publish what each chain's newest params forecast."""
         head = head_for(self.config, [case.history for case in cases])
@@ -218,6 +242,7 @@ class _Walk:
                 continue  # a first training that diverged
             if not is_publishable(published, k):
                 self._note(case, "the forecast is not finite or absurdly wide and is not published")
+                del self.parents[ticker_id]  # as if it had none: its next origin starts cold
                 continue
             self.parents[ticker_id] = replace(parent, session=case.origin.session, input_sha256=case.input_sha256)
             self.result.forecasts.extend(forecast_rows(case, published, k, parent.model_id, self.config))

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from sqlalchemy import Engine
 
 from jobs import clock
-from jobs.config import MINIMUM_SESSIONS, Config
+from jobs.config import Config
 from jobs.cycle import Cycle
 from jobs.errors import UsageError
 from jobs.home import Home
@@ -66,7 +66,7 @@ def span_of(bars: Bars, start: date | None, end: date | None, config: Config) ->
     days: list[date] = bars.session.tolist()
     if end:
         days = [day for day in days if day <= end]
-    first = MINIMUM_SESSIONS - 1
+    first = config.fewest_sessions - 1
     if start is None and config.preset == "article":
         first = max(first, math.ceil(ARTICLE_TRAINING_SHARE * len(days)) - 1)
     return [day for day in days[first:] if start is None or day >= start]

@@ -13,8 +13,8 @@ from typing import Literal
 Preset = Literal["density", "article"]
 Field = Literal["close", "open"]
 
-# Fewer bars than this leave too little to estimate a volatility, its kurtosis and one training window.
-MINIMUM_SESSIONS = 130
+# Fewer bars leave too little to estimate a volatility and its kurtosis.
+FEWEST_SESSIONS = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,11 @@ class Config:
     warm_epochs: int
     learning_rate: float
     window: int
+
+    @property
+    def fewest_sessions(self) -> int:
+        """Return how many bars a forecast needs: enough for a volatility, its kurtosis and a training window."""
+        return max(FEWEST_SESSIONS, self.window + 30)
 
     @property
     def settings_json(self) -> str:

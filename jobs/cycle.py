@@ -13,7 +13,7 @@ from types import FrameType
 
 from sqlalchemy import Engine
 
-from jobs.config import MINIMUM_SESSIONS, Config
+from jobs.config import Config
 from jobs.errors import Interrupted, NothingFetched, SomeTickersFailed
 from jobs.home import Home
 from jobs.ingest import Ingest, Ingested
@@ -58,7 +58,7 @@ class Cycle:
         self.source = open_source(home, source, adjustment)
         self.workers = workers or home.settings.compute.workers or os.cpu_count() or 1
         self.stop = stop
-        self.ledger = RunLedger(engine, kind=kind, now=now, config=config, active_id=home.settings.config().id)
+        self.ledger = RunLedger(engine, kind=kind, now=now, config=config, settings_config=home.settings.config())
         self.ingest = Ingest(
             engine, home.prices, self.source, now, home.settings.schedule.after_close_minutes, self.ledger
         )
@@ -106,9 +106,9 @@ class Cycle:
         with self.engine.connect() as connection:
             committed = queries.committed_origins(connection, ticker.id, self.config.id)
         due = tuple(day for day in choose(bars, committed) if day not in committed)
-        if len(bars) < MINIMUM_SESSIONS:
+        if len(bars) < self.config.fewest_sessions:
             self.ledger.mark_too_short(ticker.id)
-            return f"{len(bars)} bars, a forecast needs {MINIMUM_SESSIONS}; the bars are kept"
+            return f"{len(bars)} bars, a forecast needs {self.config.fewest_sessions}; the bars are kept"
         owing.append(
             Owing(
                 ticker.id,

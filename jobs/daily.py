@@ -10,7 +10,6 @@ from sqlalchemy import Engine
 
 from jobs import clock
 from jobs.calendars import exchange_calendar
-from jobs.config import MINIMUM_SESSIONS
 from jobs.cycle import Cycle
 from jobs.errors import UsageError
 from jobs.home import Home
@@ -48,12 +47,13 @@ def run_once(
     symbols = cycle.tracked()
     if not symbols:
         raise UsageError("no ticker is tracked; `tickercast track MSFT` follows one")
-    return cycle.run(symbols, missing_sessions).message
+    fewest = cycle.config.fewest_sessions
+    return cycle.run(symbols, lambda bars, committed: missing_sessions(bars, committed, fewest)).message
 
 
-def missing_sessions(bars: Bars, committed: Set[date]) -> list[date]:
+def missing_sessions(bars: Bars, committed: Set[date], fewest: int) -> list[date]:
     """Return the sessions after the newest committed one, oldest first; of a new ticker, the newest session alone."""
-    days: list[date] = bars.session.tolist()[MINIMUM_SESSIONS - 1 :]
+    days: list[date] = bars.session.tolist()[fewest - 1 :]
     if not committed:
         return days[-1:]
     newest = max(committed)

@@ -27,6 +27,7 @@ CODES: tuple[tuple[type[BaseException], int], ...] = (
     (storage_errors.SchemaOlder, 2),
     (storage_errors.NotADatabase, 2),
     (storage_errors.TickerSourceFixed, 2),
+    (storage_errors.UnknownStoredTicker, 2),
     (storage_errors.QueryRefused, 8),
     (storage_errors.QueryOverLimit, 8),
     (storage_errors.Corrupt, 6),

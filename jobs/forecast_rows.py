@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +33,7 @@ def forecast_rows(case: Case, published: Published, k: int, model_id: str, confi
     last_price = float(getattr(case.history, config.field)[-1])
     returns = student_t_quantiles(published.location[k], published.scale[k], published.dof[k], LEVELS)
     prices = last_price * np.exp(returns)
-    known_at = case.history.recorded_at.max().item()
+    known_at = case.history.recorded_at.max().item().replace(tzinfo=UTC)
     for h, target in enumerate(case.origin.targets):
         dof = float(published.dof[k, h])
         yield {

@@ -108,10 +108,10 @@ class Settings(BaseSettings):
         base = PRESETS[self.model.preset]
         stated = {**self.model.model_dump(exclude={"preset"}), **self.training.model_dump()}
         config = replace(base, **{key: value for key, value in stated.items() if value is not None})
-        if config.preset == "density" and config.history_sessions < config.window + 30:
+        if config.preset == "density" and config.history_sessions < config.fewest_sessions:
             raise SettingsError(
                 f"model.history_sessions is {config.history_sessions}: the density model needs at least "
-                f"training.window + 30 = {config.window + 30} bars"
+                f"{config.fewest_sessions} bars with training.window {config.window}"
             )
         if config.preset == "article" and (config.horizons, config.warm_epochs) != (1, 0):
             raise SettingsError("preset article trains once and looks one session ahead: horizons 1, warm_epochs 0")

@@ -121,7 +121,7 @@ class _Road:
         calendar = exchange_calendar(self.stack.owing[0].exchange)
         horizons = range(1, self.config.horizons + 1)
         origins = tuple(
-            Origin(day, calendar.session_number(day), tuple(calendar.shift(day, h) for h in horizons)) for day in block
+            Origin(day, calendar.number(day), tuple(calendar.shift(day, h) for h in horizons)) for day in block
         )
         return StackTask(self.config, origins, tuple(self._ticker(o, block) for o in self.stack.owing))
 

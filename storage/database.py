@@ -24,7 +24,7 @@ READER_PRAGMAS = ("busy_timeout=5000", "query_only=ON")
 
 def open_writer(path: Path) -> Engine:
     """Return the engine of the one writer. Every transaction begins IMMEDIATE, so it cannot fail half-way for a lock."""
-    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)))
+    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: Any) -> None:

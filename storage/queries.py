@@ -185,3 +185,14 @@ _TICKERS = sa.select(
 
 def _ticker(row: sa.Row[Any]) -> TickerRow:
     return TickerRow(*row[:6], bool(row[6]), row[7])
+
+
+def kept_files(connection: Connection, ticker_id: int, superseded: int) -> set[str]:
+    """Return the paths of a ticker's current file and of the newest few before it."""
+    wanted = (
+        sa.select(PriceFileRow.path)
+        .where(PriceFileRow.ticker_id == ticker_id)
+        .order_by(PriceFileRow.superseded_at.is_(None).desc(), PriceFileRow.id.desc())
+        .limit(1 + superseded)
+    )
+    return set(connection.scalars(wanted))

@@ -1,0 +1,149 @@
+"""What a run writes: its own row, and each unit of work as one transaction. The only writer of forecasts and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+
+from jobs.advance import Parent, StackResult, StackTask
+from jobs.calendars import exchange_calendar
+from jobs.config import Config
+from jobs.fingerprint import fingerprint
+from jobs.scoring import score_rows
+from jobs.skill import skill_rows
+from jobs.walk import Owing
+from storage import queries, writes
+from storage.schema import Checkpoint, ConfigRow, Forecast, Loss, ModelRow, Score
+
+SESSIONS_AHEAD = timedelta(days=366)
+
+
+class RunLedger:
+    """One run's entries. made_at of its forecasts is the run's instant."""
+
+    def __init__(self, engine: Engine, *, kind: str, now: datetime, config: Config, settings_config: Config) -> None:
+        self.engine, self.kind, self.now, self.config, self.settings_config = engine, kind, now, config, settings_config
+        self.run_id: int | None = None
+        self.forecasts = 0
+        self.owing: dict[int, Owing] = {}
+        self.origins: dict[int, int] = {}
+
+    def begin(self) -> None:
+        """Enter the run and its config; the settings' config is the active one."""
+        with self.engine.begin() as connection:
+            for config in {self.config.id: self.config, self.settings_config.id: self.settings_config}.values():
+                row = {"id": config.id, "preset": config.preset, "field": config.field}
+                row |= {"settings": config.settings_json, "created_at": self.now}
+                writes.ensure_config(connection, row, active_id=self.settings_config.id)
+            self.run_id = writes.start_run(
+                connection, kind=self.kind, at=self.now, config_id=self.config.id, fingerprint=fingerprint()
+            )
+
+    def watch(self, owing: Sequence[Owing]) -> None:
+        """Take note of the tickers of the walk, and write their exchanges' sessions, a year ahead."""
+        self.owing = {o.ticker_id: o for o in owing}
+        with self.engine.begin() as connection:
+            for exchange in sorted({o.exchange for o in owing}):
+                calendar = exchange_calendar(exchange)
+                first = min((day for o in owing if o.exchange == exchange for day in o.due[:1]), default=self.now.date())
+                until = min(calendar.last_session, self.now.date() + SESSIONS_AHEAD)
+                writes.upsert_sessions(connection, calendar.rows(first, until))
+
+    def parent_at(self, ticker_id: int, session: date) -> Parent | None:
+        """Return the chain link that served a ticker at a session; None where its params are no longer kept."""
+        with self.engine.connect() as connection:
+            found = queries.serving_model(connection, ticker_id, self.config.id, session)
+        if found is None or found.content is None:
+            return None
+        return Parent(
+            found.model_id, session, found.depth, found.cold_ancestor_id, found.input_sha256, found.content
+        )
+
+    def commit(self, task: StackTask, result: StackResult, first_block: bool) -> None:
+        """Write a unit of work: models, losses, checkpoints, forecasts, and the scores that fell due with it."""
+        run = {"run_id": self.run_id}
+        last = task.origins[-1].session
+        with self.engine.begin() as connection:
+            writes.insert_rows(connection, ModelRow, ({**row, **run} for row in result.models))
+            writes.insert_rows(connection, Loss, result.losses)
+            writes.insert_rows(connection, Checkpoint, result.checkpoints)
+            modes = self._modes(task)
+            entered = {"made_at": self.now, **run}
+            added = writes.insert_rows(
+                connection, Forecast, ({**r, "mode": modes[r["origin"]], **entered} for r in result.forecasts)
+            )
+            writes.prune_checkpoints(connection, sorted({row["cold_ancestor_id"] for row in result.models}))
+            self._score(connection, task, last, first_block)
+            self._note(connection, result)
+            self.forecasts += added
+            writes.update_run(connection, int(self.run_id or 0), forecasts=self.forecasts)
+        for row in result.forecasts:
+            if row["horizon"] == 1:
+                self.origins[row["ticker_id"]] = self.origins.get(row["ticker_id"], 0) + 1
+
+    def _modes(self, task: StackTask) -> dict[date, str]:
+        """Return each origin's mode: live when its first target session had not opened at the run's instant."""
+        calendar = exchange_calendar(self.owing[task.tickers[0].ticker_id].exchange)
+        late = "backfill" if self.kind == "backfill" else "catchup"
+        return {o.session: "live" if self.now < calendar.open_at(o.targets[0]) else late for o in task.origins}
+
+    def _score(self, connection: Connection, task: StackTask, last: date, first_block: bool) -> None:
+        """Score what settled: a target counts once a later session's bar is known, as a live run would see it."""
+        # Only the first block looks for forecasts of earlier runs; later ones follow their own.
+        nearby = timedelta(days=3 * self.config.horizons + 40)
+        waiting = queries.unscored_forecasts(
+            connection,
+            [t.ticker_id for t in task.tickers],
+            self.config.id,
+            before=last,
+            from_origin=None if first_block else task.origins[0].session - nearby,
+        )
+        bars = {t.ticker_id: self.owing[t.ticker_id].bars.through(last) for t in task.tickers}
+        writes.insert_rows(connection, Score, score_rows(waiting, bars, self.config.field))
+
+    def _note(self, connection: Connection, result: StackResult) -> None:
+        for ticker_id, session, text in result.events:
+            writes.record_event(
+                connection, "training", text, at=self.now, run_id=self.run_id, ticker_id=ticker_id, session=session
+            )
+
+    def mark_too_short(self, ticker_id: int) -> None:
+        """Note that a ticker has too few bars for a forecast."""
+        with self.engine.begin() as connection:
+            writes.update_ticker(connection, ticker_id, status="too_short")
+
+    def refresh_skill(self) -> None:
+        """Compute the config's skill anew from all its scores."""
+        with self.engine.begin() as connection:
+            scored = queries.scored_forecasts(connection, self.config.id)
+            rows = [{**row, "config_id": self.config.id, "computed_at": self.now} for row in skill_rows(scored)]
+            writes.replace_skill(connection, self.config.id, rows)
+
+    def finish(self, status: str, message: str, failed: Mapping[str, str] | None = None) -> None:
+        """Close the run's row with what came of it."""
+        if self.run_id is None:
+            return
+        with self.engine.begin() as connection:
+            ids = {t.symbol: t.id for t in queries.list_tickers(connection)}
+            rows: list[dict[str, Any]] = [
+                {"ticker_id": t, "status": "ok", "origins": self.origins.get(t, 0), "message": None} for t in self.owing
+            ]
+            rows += [
+                {"ticker_id": ids[symbol], "status": "failed", "origins": 0, "message": reason[:500]}
+                for symbol, reason in (failed or {}).items()
+                if symbol in ids
+            ]
+            writes.record_run_tickers(connection, ({**row, "run_id": self.run_id} for row in rows))
+            writes.update_run(
+                connection,
+                self.run_id,
+                status=status,
+                finished_at=max(self.now, datetime.now(self.now.tzinfo)),
+                message=message[:1000],
+                tickers_ok=len(self.owing),
+                tickers_failed=len(failed or {}),
+            )
+        self.run_id = None

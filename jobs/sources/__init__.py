@@ -1,0 +1,37 @@
+"""Where prices come from: yahoo, folder, sample. Each gives a Fetch; open_source picks the one that settings or options name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jobs.sources.base import Source, SourceSettings
+
+if TYPE_CHECKING:
+    from jobs.home import Home
+
+
+def open_source(home: Home, option: str | None = None, adjustment: str | None = None) -> Source:
+    """Return the source of an option `yahoo`, `folder:PATH` or `sample`, else of the settings.
+
+    Raises SourceSettings for another kind, a missing folder, or a folder whose adjustment is not stated.
+    """
+    settings = home.settings
+    kind, _, path = (option or settings.source.kind).partition(":")
+    if kind == "sample":
+        from jobs.sources.sample import SampleSource
+
+        return SampleSource()
+    if kind == "folder":
+        from jobs.sources.folder import FolderSource
+
+        return FolderSource(path or settings.source.path, adjustment or settings.source.adjustment)
+    if kind == "yahoo":
+        from jobs.sources.yahoo import YahooSource
+
+        return YahooSource(
+            base_url=settings.yahoo.base_url or None,
+            requests_per_second=settings.yahoo.requests_per_second,
+            timeout_seconds=settings.yahoo.timeout_seconds,
+            cache_folder=home.cache / "yfinance",
+        )
+    raise SourceSettings(f"{kind!r} is no source; use yahoo, folder:PATH or sample")
