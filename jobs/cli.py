@@ -226,7 +226,7 @@ def bars(
     from jobs.output import write_rows
 
     instant = parse_instant(known_at) if known_at else None
-    columns, rows = stored_bars(existing_home(context), ticker, known_at=instant, adjusted=adjusted)
+    columns, rows = stored_bars(existing_home(context), ticker, known_at=instant, adjusted_prices=adjusted)
     write_rows(columns, rows, form.value)
 
 

@@ -26,7 +26,8 @@ class DensityTraining:
     """How a density network is trained. Sessions are counted in bars.
 
     burn_in: sessions of a window that only warm the state. held_out: targets that end in the last so many sessions are
-    validated on and never trained on. location_shrinkage: weight of the squared location in the loss.
+    validated on and never trained on. location_shrinkage, output_shrinkage: weights of the squared locations and output
+    weights in the loss, half each: a few hundred targets cannot carry free ones.
     """
 
     window: int = 100
@@ -35,6 +36,7 @@ class DensityTraining:
     learning_rate: float = 0.01
     clip_norm: float = 1.0
     location_shrinkage: float = 3.0
+    output_shrinkage: float = 0.1
 
 
 def density_shape(features: int, hidden: int, horizons: int) -> NetworkShape:
@@ -75,6 +77,8 @@ class DensityLoss:
         nll, by_location, by_output = self._nll(squashed.reshape(k, t, b, -1), weights.extras)
         by_rows = by_output.reshape(k, t * b, -1) * (1 - squashed * squashed)
         np.matmul(rows.swapaxes(1, 2), by_rows, out=gradients.output)
+        decay = by_rows.dtype.type(self.settings.output_shrinkage)
+        np.add(gradients.output, decay * weights.output, out=gradients.output)
         np.matmul(_ones(by_rows), by_rows, out=gradients.output_bias)
         shrinkage = by_rows.dtype.type(self.settings.location_shrinkage)
         flat = by_location.reshape(k, t * b, -1)
@@ -82,7 +86,7 @@ class DensityLoss:
         back = np.matmul(by_rows, np.ascontiguousarray(weights.output.swapaxes(1, 2)))
         self.unroll.hidden_gradient[:, self.settings.burn_in :] = back.reshape(k, t, b, h)
         self.unroll.backward(weights, gradients, first=self.settings.burn_in)
-        penalty = 0.5 * shrinkage * _row_sums(weights.extras * weights.extras)
+        penalty = 0.5 * shrinkage * _row_sums(weights.extras**2) + 0.5 * decay * _row_sums(weights.output**2)
         return _row_sums(nll * self.train) + penalty, self._validation(nll)
 
     def _nll(self, squashed: Array, location: Array) -> tuple[Array, Array, Array]:

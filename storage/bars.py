@@ -62,7 +62,7 @@ class Bars:
     def recorded(self, at: datetime, source: str) -> Bars:
         """Return the same bars with the instant and the source of their recording."""
         stamp = np.full(len(self), _utc64(at), dtype="datetime64[us]")
-        return replace(self, recorded_at=stamp, source=np.full(len(self), source, dtype=np.str_))
+        return replace(self, recorded_at=stamp, source=np.full(len(self), source))
 
 
 @dataclass(frozen=True, slots=True)

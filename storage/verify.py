@@ -1,0 +1,139 @@
+"""Is the record what was written? Integrity, references, checksums, and that nothing knew its future; and its content hash."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from storage.bar_files import read_bars
+from storage.errors import Corrupt
+from storage.files import read_regular, sha256_of
+
+# Each answers with the rows that must not be.
+FORBIDDEN = {
+    "forecasts whose target is not after their origin": "SELECT count(*) FROM forecasts WHERE target <= origin",
+    "forecasts made before their origin had closed": (
+        "SELECT count(*) FROM forecasts f JOIN tickers t ON t.id = f.ticker_id "
+        "JOIN sessions s ON s.exchange = t.exchange AND s.session = f.origin WHERE f.made_at < s.close_at"
+    ),
+    "forecasts that used a bar recorded after they were made": "SELECT count(*) FROM forecasts WHERE known_at > made_at",
+    "models trained on a later origin than the forecast they made": (
+        "SELECT count(*) FROM forecasts f JOIN models m ON m.id = f.model_id WHERE m.origin > f.origin"
+    ),
+    "warm starts from a later model": (
+        "SELECT count(*) FROM models m JOIN models p ON p.id = m.parent_id WHERE p.origin >= m.origin"
+    ),
+    "origins with a horizon missing": (
+        "SELECT count(*) FROM (SELECT 1 FROM forecasts GROUP BY ticker_id, config_id, origin "
+        "HAVING count(*) <> max(horizon))"
+    ),
+    "chains whose cold start has no checkpoint": (
+        "SELECT count(*) FROM models m LEFT JOIN checkpoints c ON c.model_id = m.id "
+        "WHERE m.start = 'cold' AND c.model_id IS NULL"
+    ),
+    "checkpoints that are not their model's": (
+        "SELECT count(*) FROM checkpoints c JOIN models m ON m.id = c.model_id WHERE c.sha256 <> m.checkpoint_sha256"
+    ),
+}
+
+# What the content hash covers: all but instants, modes, runs, seconds and fingerprints, which two equal records may differ in.
+HASHED = (
+    "SELECT id, preset, field, settings FROM configs WHERE id IN (SELECT config_id FROM forecasts) ORDER BY id",
+    """SELECT m.id, t.first_symbol, m.config_id, m.origin, m.role, m.start, m.reason, m.parent_id, m.prior_id, m.depth,
+    m.cold_ancestor_id, m.epochs, m.updates, m.seed, m.input_sha256, m.features, m.checkpoint_sha256
+    FROM models m LEFT JOIN tickers t ON t.id = m.ticker_id ORDER BY m.id""",
+    "SELECT model_id, sha256 FROM checkpoints ORDER BY model_id",
+    """SELECT model_id, epoch, train_loss, validation_loss, gradient_norm, learning_rate FROM losses
+    ORDER BY model_id, epoch""",
+    """SELECT t.first_symbol, f.config_id, f.origin, f.horizon, f.target, f.field, f.location, f.scale, f.dof, f.last_price,
+    f.q05, f.q10, f.q25, f.q50, f.q75, f.q90, f.q95, f.baseline_location, f.baseline_scale, f.baseline_dof,
+    f.input_sha256, f.price_basis, f.model_id
+    FROM forecasts f JOIN tickers t ON t.id = f.ticker_id ORDER BY t.first_symbol, f.config_id, f.origin, f.horizon""",
+    """SELECT t.first_symbol, b.config_id, b.origin, b.horizon, b.name, b.location, b.scale, b.dof, b.crps
+    FROM baseline_forecasts b JOIN tickers t ON t.id = b.ticker_id
+    ORDER BY t.first_symbol, b.config_id, b.origin, b.horizon, b.name""",
+    """SELECT t.first_symbol, r.config_id, r.origin, r.horizon, r.scale_factor, r.raw_scale
+    FROM recalibrations r JOIN tickers t ON t.id = r.ticker_id
+    ORDER BY t.first_symbol, r.config_id, r.origin, r.horizon""",
+    """SELECT t.first_symbol, s.config_id, s.origin, s.horizon, s.revision, s.realised_return, s.realised_price,
+    s.abs_error, s.baseline_abs_error, s.crps, s.baseline_crps, s.pit, s.inside_50, s.inside_80, s.inside_90
+    FROM scores s JOIN tickers t ON t.id = s.ticker_id
+    ORDER BY t.first_symbol, s.config_id, s.origin, s.horizon, s.revision""",
+)
+
+
+def find_problems(connection: Connection, prices: Path) -> list[str]:
+    """Return what is wrong, a line each: SQLite's own checks, what must not be, and the current price files' bytes."""
+    problems = [f"integrity_check: {row[0]}" for row in _rows(connection, "PRAGMA integrity_check") if row[0] != "ok"]
+    problems += [f"foreign key of {row[0]} row {row[1]}" for row in _rows(connection, "PRAGMA foreign_key_check")]
+    for what, query in FORBIDDEN.items():
+        count = next(_rows(connection, query))[0]
+        if count:
+            problems.append(f"{count} {what}")
+    return problems + list(_damaged_files(connection, prices)) + list(_damaged_checkpoints(connection))
+
+
+def find_deep_problems(connection: Connection, prices: Path) -> list[str]:
+    """Return what only parsing every current price file shows: rows and sessions that are not what the database says."""
+    problems = []
+    for path, sha256, rows, first, last in _current_files(connection):
+        try:
+            days = read_bars(prices, path, sha256).rows.session
+        except Corrupt as error:
+            problems.append(str(error))
+            continue
+        if (len(days), str(days[0]), str(days[-1])) != (rows, first, last):
+            problems.append(f"{prices / path}: {len(days)} rows {days[0]}..{days[-1]}, the database says {rows}")
+    return problems
+
+
+def content_hash(connection: Connection) -> str:
+    """Return the sha256 of the record: equal for two records that say the same, whenever and by whichever run."""
+    digest = hashlib.sha256()
+    for query in HASHED:
+        for row in _rows(connection, query):
+            for value in row:
+                digest.update(_canonical(value))
+            digest.update(b"\n")
+        digest.update(b"\f")
+    return digest.hexdigest()
+
+
+def _damaged_files(connection: Connection, prices: Path) -> Iterator[str]:
+    for path, sha256, *_ in _current_files(connection):
+        try:
+            if sha256_of(read_regular(prices / path)) != sha256:
+                yield f"{prices / path}: its bytes are not what was written (sha256 differs)"
+        except Corrupt as error:
+            yield str(error)
+
+
+def _damaged_checkpoints(connection: Connection) -> Iterator[str]:
+    for model_id, sha256, content in _rows(connection, "SELECT model_id, sha256, content FROM checkpoints"):
+        if sha256_of(content) != sha256:
+            yield f"checkpoint of model {model_id}: its bytes are not what was written (sha256 differs)"
+
+
+def _current_files(connection: Connection) -> Iterator[Any]:
+    return _rows(
+        connection,
+        "SELECT path, sha256, rows, first_session, last_session FROM price_files WHERE superseded_at IS NULL ORDER BY path",
+    )
+
+
+def _rows(connection: Connection, query: str) -> Iterator[Any]:
+    return iter(connection.execute(sa.text(query)))
+
+
+def _canonical(value: Any) -> bytes:
+    """Return bytes that differ whenever two values do, whatever their type."""
+    if isinstance(value, float):
+        return b"f" + struct.pack("<d", value)
+    text = b"" if value is None else str(value).encode()
+    return (b"n" if value is None else b"t") + struct.pack("<q", len(text)) + text
