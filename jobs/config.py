@@ -65,9 +65,9 @@ PRESETS: dict[str, Config] = {
         history_sessions=504,
         market_ticker="",
         cold_every=63,
-        cold_epochs=40,
-        warm_epochs=2,
-        learning_rate=0.01,
+        cold_epochs=20,
+        warm_epochs=1,
+        learning_rate=0.003,
         window=100,
     ),
     "article": Config(

@@ -33,10 +33,10 @@ class DensityTraining:
     window: int = 100
     burn_in: int = 20
     held_out: int = 21
-    learning_rate: float = 0.01
+    learning_rate: float = 0.003
     clip_norm: float = 1.0
-    location_shrinkage: float = 3.0
-    output_shrinkage: float = 0.1
+    location_shrinkage: float = 10.0
+    output_shrinkage: float = 0.3
 
 
 def density_shape(features: int, hidden: int, horizons: int) -> NetworkShape:
