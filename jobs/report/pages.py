@@ -44,7 +44,7 @@ def ticker_page(
     """Return a ticker's page: what to know in words, then the charts."""
     words = "".join(f"<p class=note>{escape(note)}</p>" for note in notes)
     drawn = "".join(
-        f"<section>{chart.to_html(full_html=False, include_plotlyjs=False, div_id=f'chart-{i}')}</section>"
+        f"<section>{chart.to_html(full_html=False, include_plotlyjs=False, div_id=f'chart-{i}', config={'displaylogo': False})}</section>"
         for i, chart in enumerate(charts)
     )
     about = f"<p class=note>Preset {escape(preset)}, config {escape(config)}. <a href='index.html'>All tickers</a></p>"
