@@ -188,9 +188,7 @@ class _Walk:
                 continue
             self._record_model(case, training, k, held.one(k), features, seconds)
 
-    def _record_model(
-        self, case: Case, training: Training, k: int, held: Held, features: str, seconds: float
-    ) -> None:
+    def _record_model(self, case: Case, training: Training, k: int, held: Held, features: str, seconds: float) -> None:
         parent = None if case.cold else case.parent
         model_id = model_id_of(case, self.config, parent)
         content = held_to_bytes(held, case, self.config)
@@ -222,9 +220,7 @@ class _Walk:
         )
         self.result.losses.extend(_loss_rows(model_id, training, k))
         self._keep(ancestor, {"model_id": model_id, "sha256": digest, "content": content})
-        self.parents[case.ticker.ticker_id] = Parent(
-            model_id, case.origin.session, depth, ancestor, case.input_sha256, content
-        )
+        self.parents[case.ticker.ticker_id] = Parent(model_id, case.origin.session, depth, ancestor, case.input_sha256, content)
         self.held[case.ticker.ticker_id] = held
 
     def _keep(self, ancestor: str, checkpoint: Row) -> None:
@@ -251,9 +247,7 @@ class _Walk:
         self.result.events.append((case.ticker.ticker_id, case.origin.session, text))
 
     def finish(self) -> StackResult:
-        self.result.parents = {
-            t.ticker_id: self.parents[t.ticker_id] for t in self.tickers if t.ticker_id in self.parents
-        }
+        self.result.parents = {t.ticker_id: self.parents[t.ticker_id] for t in self.tickers if t.ticker_id in self.parents}
         self.result.checkpoints = [row for rows in self.kept.values() for row in rows]
         return self.result
 

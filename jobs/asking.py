@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-
 from jobs.errors import UsageError
 from jobs.home import Home
 from jobs.symbols import parse_symbol
@@ -107,5 +106,3 @@ def _stored(connection: queries.Connection, symbol: str) -> queries.TickerRow:
     if ticker is None:
         raise UnknownStoredTicker(f"{symbol}: nothing is stored for it; `tickercast tickers` lists what is")
     return ticker
-
-

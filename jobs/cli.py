@@ -46,9 +46,7 @@ class PresetName(StrEnum):
 FormatOption = Annotated[Format, typer.Option("--format", help="How rows are written.")]
 WaitOption = Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait while another process writes.")]
 TickersArgument = Annotated[list[str] | None, typer.Argument(metavar="[T]...", help="Tickers; none = the tracked ones.")]
-SourceOption = Annotated[
-    str | None, typer.Option("--source", metavar="yahoo|folder:PATH|sample", help="Where prices come from.")
-]
+SourceOption = Annotated[str | None, typer.Option("--source", metavar="yahoo|folder:PATH|sample", help="Where prices come from.")]
 AdjustmentOption = Annotated[Adjustment | None, typer.Option("--adjustment", help="How a folder's prices are adjusted.")]
 WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, help="Processes that train.")]
 WAIT_SECONDS = 60.0
@@ -58,7 +56,8 @@ WAIT_SECONDS = 60.0
 def root(
     context: typer.Context,
     home: Annotated[
-        Path | None, typer.Option("--home", metavar="DIR", help="The home; else $TICKERCAST_HOME, else ./tickercast-home.")
+        Path | None,
+        typer.Option("--home", metavar="DIR", help="The home; else $TICKERCAST_HOME, else ./tickercast-home."),
     ] = None,
 ) -> None:
     from jobs.home import home_folder
@@ -184,9 +183,11 @@ def daemon(context: typer.Context) -> None:
     """Do the daily cycle on schedule, for ever; SIGTERM ends it cleanly."""
     from jobs.daemon import serve
     from jobs.home import open_home, require_writable
+    from jobs.logs import start_logging
 
     home = open_home(context.obj)
     require_writable(home)
+    start_logging()
     serve(home)
 
 
@@ -200,7 +201,18 @@ def forecast(context: typer.Context, tickers: TickersArgument = None, form: Form
 @app.command()
 def skill(context: typer.Context, tickers: TickersArgument = None, form: FormatOption = Format.table) -> None:
     """Show how the forecasts did against the random walk; `*` is all tickers."""
-    shown = ["ticker", "horizon", "mode", "n", "crps", "baseline_crps", "crps_skill", "coverage_80", "p_adjusted", "verdict"]
+    shown = [
+        "ticker",
+        "horizon",
+        "mode",
+        "n",
+        "crps",
+        "baseline_crps",
+        "crps_skill",
+        "coverage_80",
+        "p_adjusted",
+        "verdict",
+    ]
     show_view(context, "skill", tickers, form, shown)
 
 
@@ -264,9 +276,7 @@ def report(
 def verify(
     context: typer.Context,
     deep: Annotated[bool, typer.Option("--deep", help="Also read every price file and every checkpoint.")] = False,
-    content_hash: Annotated[
-        bool, typer.Option("--content-hash", help="Print the hash of the record instead.")
-    ] = False,
+    content_hash: Annotated[bool, typer.Option("--content-hash", help="Print the hash of the record instead.")] = False,
 ) -> None:
     """Check the store's integrity; exit 6 when something is wrong."""
     from jobs import asking
@@ -281,9 +291,7 @@ def verify(
 @app.command()
 def demo(
     context: typer.Context,
-    keep: Annotated[
-        Path | None, typer.Option("--keep", metavar="DIR", help="Use this folder as the home and keep it.")
-    ] = None,
+    keep: Annotated[Path | None, typer.Option("--keep", metavar="DIR", help="Use this folder as the home and keep it.")] = None,
     workers: WorkersOption = None,
 ) -> None:
     """Show the whole way on real sample prices, in a throw-away home, without a network."""
@@ -329,9 +337,7 @@ def show(context: typer.Context, query: str, form: Format) -> None:
     write_rows(columns, rows, form.value)
 
 
-def show_view(
-    context: typer.Context, view: str, tickers: list[str] | None, form: Format, shown: list[str] | None
-) -> None:
+def show_view(context: typer.Context, view: str, tickers: list[str] | None, form: Format, shown: list[str] | None) -> None:
     """Write a public view's rows of some tickers, or of all."""
     from jobs import asking
     from jobs.output import write_rows

@@ -81,7 +81,7 @@ PRESETS: dict[str, Config] = {
         cold_every=0,
         cold_epochs=200,
         warm_epochs=0,
-        learning_rate=0.001,
+        learning_rate=0.01,
         window=50,
     ),
 }

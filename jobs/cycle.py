@@ -59,9 +59,7 @@ class Cycle:
         self.workers = workers or home.settings.compute.workers or os.cpu_count() or 1
         self.stop = stop
         self.ledger = RunLedger(engine, kind=kind, now=now, config=config, settings_config=home.settings.config())
-        self.ingest = Ingest(
-            engine, home.prices, self.source, now, home.settings.schedule.after_close_minutes, self.ledger
-        )
+        self.ingest = Ingest(engine, home.prices, self.source, now, home.settings.schedule.after_close_minutes, self.ledger)
 
     def tracked(self) -> tuple[str, ...]:
         """Return the symbols that the daily run follows."""
@@ -101,7 +99,8 @@ class Cycle:
     def _owe(self, ingested: Ingested, choose: Chooser, owing: list[Owing]) -> str | None:
         """Add what a ticker owes; return why it can owe nothing at all, when it has too few bars."""
         ticker, history = ingested.ticker, ingested.history
-        assert ticker is not None and history is not None
+        assert ticker is not None
+        assert history is not None
         bars = as_known(history, known_at=self.now)
         with self.engine.connect() as connection:
             committed = queries.committed_origins(connection, ticker.id, self.config.id)
@@ -136,9 +135,7 @@ class Cycle:
                 progress=progress,
             )
 
-    def _close(
-        self, symbols: Sequence[str], failed: dict[str, SourceError | str], done: bool, stopping: _Stopping
-    ) -> Outcome:
+    def _close(self, symbols: Sequence[str], failed: dict[str, SourceError | str], done: bool, stopping: _Stopping) -> Outcome:
         self.ledger.refresh_skill()
         reasons = {symbol: str(error) for symbol, error in failed.items()}
         succeeded = len(symbols) - len(failed)

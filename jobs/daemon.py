@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import FrameType
 
@@ -81,7 +82,7 @@ def _look(home: Home, stop: threading.Event) -> None:
         engine.dispose()
 
 
-def _stopper(stop: threading.Event):  # type: ignore[no-untyped-def]
+def _stopper(stop: threading.Event) -> Callable[[int, FrameType | None], None]:
     def handle(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 

@@ -1,13 +1,13 @@
 """What jobs refuses or reports, each with the exit code a user sees.
 
-    JobError
-    ├── UsageError          2  a word of the command line that cannot be taken
-    ├── SettingsError       2  a setting that is unknown, of the wrong type or out of range
-    ├── SomeTickersFailed   3  the rest is committed
-    ├── NothingFetched      4  the source gave nothing new for anybody
-    ├── HomeUnwritable      5  the home cannot be read or written
-    ├── LockHeld            7  another process writes, or another daemon lives
-    └── Interrupted   130/143  a signal ended a one-shot command between two units of work
+JobError
+├── UsageError          2  a word of the command line that cannot be taken
+├── SettingsError       2  a setting that is unknown, of the wrong type or out of range
+├── SomeTickersFailed   3  the rest is committed
+├── NothingFetched      4  the source gave nothing new for anybody
+├── HomeUnwritable      5  the home cannot be read or written
+├── LockHeld            7  another process writes, or another daemon lives
+└── Interrupted   130/143  a signal ended a one-shot command between two units of work
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from storage.bars import Bars
 
 # The baseline's volatility needs no longer memory than this, whatever a config lets its network see.
 BASELINE_SESSIONS = 504
-POINT_BATCH = 32
+POINT_BATCH = 64
 
 Figures = dict[str, float]
 
@@ -159,9 +159,7 @@ class ArticleHead:
         scaled = self._scaled(held)
         guesses = forecast_point(held.state, np.ascontiguousarray(scaled[:, None, -self.config.window :, None]))
         with np.errstate(invalid="ignore", divide="ignore"):  # a price below zero has no log; such a row is refused
-            location = [
-                np.log(_price(guesses[k], f) / _price(scaled[k, -1:], f)) for k, f in enumerate(held.figures)
-            ]
+            location = [np.log(_price(guesses[k], f) / _price(scaled[k, -1:], f)) for k, f in enumerate(held.figures)]
         return Published(
             np.asarray(location, np.float64),
             np.array([[f["log_error"]] for f in held.figures]),

@@ -16,7 +16,7 @@ from jobs.scoring import score_rows
 from jobs.skill import skill_rows
 from jobs.walk import Owing
 from storage import queries, writes
-from storage.schema import Checkpoint, ConfigRow, Forecast, Loss, ModelRow, Score
+from storage.schema import Checkpoint, Forecast, Loss, ModelRow, Score
 
 SESSIONS_AHEAD = timedelta(days=366)
 
@@ -58,9 +58,7 @@ class RunLedger:
             found = queries.serving_model(connection, ticker_id, self.config.id, session)
         if found is None or found.content is None:
             return None
-        return Parent(
-            found.model_id, session, found.depth, found.cold_ancestor_id, found.input_sha256, found.content
-        )
+        return Parent(found.model_id, session, found.depth, found.cold_ancestor_id, found.input_sha256, found.content)
 
     def commit(self, task: StackTask, result: StackResult, first_block: bool) -> None:
         """Write a unit of work: models, losses, checkpoints, forecasts, and the scores that fell due with it."""

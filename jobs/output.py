@@ -40,17 +40,14 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], stream: T
     right = [all(_is_number(row[i]) for row in rows) and bool(rows) for i in range(len(columns))]
     for line in [list(columns), *cells]:
         padded = [
-            text.rjust(width) if flush else text.ljust(width)
-            for text, width, flush in zip(line, widths, right, strict=True)
+            text.rjust(width) if flush else text.ljust(width) for text, width, flush in zip(line, widths, right, strict=True)
         ]
         stream.write("  ".join(padded).rstrip() + "\n")
 
 
 def printable(text: str) -> str:
     """Return text that cannot steer a terminal: control and format characters become escapes."""
-    return "".join(
-        c if unicodedata.category(c)[0] != "C" else c.encode("unicode_escape").decode() for c in text
-    )
+    return "".join(c if unicodedata.category(c)[0] != "C" else c.encode("unicode_escape").decode() for c in text)
 
 
 def _cell(value: Any) -> str:

@@ -62,9 +62,7 @@ def _column(rows: Sequence[Row], name: str) -> NDArray[np.float64]:
 
 def _realised(forecasts: Sequence[Row], bars: Mapping[int, Bars], field: str) -> NDArray[np.float64]:
     returns = {ticker_id: log_returns(history, field) for ticker_id, history in bars.items()}
-    place = {
-        ticker_id: {day: i for i, day in enumerate(history.session.tolist())} for ticker_id, history in bars.items()
-    }
+    place = {ticker_id: {day: i for i, day in enumerate(history.session.tolist())} for ticker_id, history in bars.items()}
     realised = np.full(len(forecasts), np.nan)
     for i, row in enumerate(forecasts):
         at = place[row["ticker_id"]]

@@ -47,9 +47,7 @@ class Yahoo(Section):
 
 
 class Schedule(Section):
-    after_close_minutes: int = Field(
-        45, ge=0, le=720, description="a session counts this long after its exchange closed"
-    )
+    after_close_minutes: int = Field(45, ge=0, le=720, description="a session counts this long after its exchange closed")
 
 
 class ModelSection(Section):
@@ -78,9 +76,7 @@ class Compute(Section):
 class Settings(BaseSettings):
     """All settings of a home, checked and typed."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__", extra="ignore", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__", extra="ignore", frozen=True)
     store: Store = Store()
     source: SourceSection = SourceSection()
     yahoo: Yahoo = Yahoo()

@@ -30,9 +30,7 @@ def parse_symbol(text: str) -> str:
         raise SymbolRefused(f"{_shown(text)} is no ticker symbol: {len(text)} characters, at most {LONGEST}")
     symbol = text.upper() if text.isascii() else text
     if not PATTERN.fullmatch(symbol) or ".." in symbol:
-        raise SymbolRefused(
-            f"{_shown(text)} is no ticker symbol: letters, digits and . - = & _ are allowed, and ^ in front"
-        )
+        raise SymbolRefused(f"{_shown(text)} is no ticker symbol: letters, digits and . - = & _ are allowed, and ^ in front")
     return symbol
 
 

@@ -28,9 +28,7 @@ def track(home: Home, engine: Engine, symbols: Sequence[str]) -> str:
             exchange = exchange_of(symbol)
             # What only the source knows (currency, basis) the first fetch fills in.
             listing = Listing(symbol, "", exchange, exchange_calendar(exchange).time_zone, "")
-            writes.add_ticker(
-                connection, symbol, listing, source=home.settings.source.kind, tracked=True, at=clock.now()
-            )
+            writes.add_ticker(connection, symbol, listing, source=home.settings.source.kind, tracked=True, at=clock.now())
     return f"{', '.join(wanted)} tracked; `tickercast run` forecasts from the newest closed session"
 
 

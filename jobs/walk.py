@@ -120,9 +120,7 @@ class _Road:
     def _task(self, block: tuple[date, ...]) -> StackTask:
         calendar = exchange_calendar(self.stack.owing[0].exchange)
         horizons = range(1, self.config.horizons + 1)
-        origins = tuple(
-            Origin(day, calendar.number(day), tuple(calendar.shift(day, h) for h in horizons)) for day in block
-        )
+        origins = tuple(Origin(day, calendar.number(day), tuple(calendar.shift(day, h) for h in horizons)) for day in block)
         return StackTask(self.config, origins, tuple(self._ticker(o, block) for o in self.stack.owing))
 
     def _ticker(self, owing: Owing, block: tuple[date, ...]) -> TickerTask:
@@ -160,9 +158,7 @@ def blocks_of(owing: Sequence[Owing]) -> tuple[tuple[date, ...], ...]:
     committed = sorted({day for o in owing for day in o.committed})
     blocks: list[list[date]] = []
     for before, day in pairwise([None, *days]):
-        holes = before is not None and np.searchsorted(committed, before, "left") != np.searchsorted(
-            committed, day, "left"
-        )
+        holes = before is not None and np.searchsorted(committed, before, "left") != np.searchsorted(committed, day, "left")
         if not blocks or holes or len(blocks[-1]) == BLOCK_SESSIONS:
             blocks.append([])
         blocks[-1].append(day)

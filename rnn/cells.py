@@ -22,9 +22,7 @@ def elman_forward(joined: Array, weights: Array, hidden: Array) -> None:
     np.tanh(hidden, out=hidden)
 
 
-def elman_backward(
-    slope: Array, hidden_gradient: Array, recurrent_transposed: Array, pre_gradient: Array, before: Array
-) -> None:
+def elman_backward(slope: Array, hidden_gradient: Array, recurrent_transposed: Array, pre_gradient: Array, before: Array) -> None:
     """Put the gradient before the tanh into pre_gradient and what flows to the previous session's state into before.
 
     slope: (K, B, H), 1 - h^2. hidden_gradient: (K, B, H), dL/dh. recurrent_transposed: (K, H, H), W_h^T.

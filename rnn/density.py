@@ -116,7 +116,7 @@ class DensityLoss:
         end = self._by_session(session) + np.arange(1, self.horizons + 1)
         known, train = end < n, end < n - self.settings.held_out
         held_out = known & ~train
-        return tuple((mask / max(mask.sum(), 1)).astype(dtype) for mask in (train, held_out))  # type: ignore[return-value]
+        return (train / max(train.sum(), 1)).astype(dtype), (held_out / max(held_out.sum(), 1)).astype(dtype)
 
 
 def density_at_origin(

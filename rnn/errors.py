@@ -1,8 +1,8 @@
 """What the networks refuse.
 
-    RnnError
-    ├── ShapeError        arrays whose axes do not fit together
-    └── CheckpointError   bytes that are no checkpoint of ours, or of another version
+RnnError
+├── ShapeError        arrays whose axes do not fit together
+└── CheckpointError   bytes that are no checkpoint of ours, or of another version
 """
 
 

@@ -29,7 +29,8 @@ def no_moments(params: Array) -> Moments:
 def gradient_norms(gradients: Array) -> Array:
     """Return (K,) Euclidean norms of (K, P) gradients."""
     # One product a network: a sum over an axis may add in another order when K changes.
-    return np.sqrt(np.matmul(gradients[:, None, :], gradients[:, :, None])[:, 0, 0])
+    norms: Array = np.sqrt(np.matmul(gradients[:, None, :], gradients[:, :, None])[:, 0, 0])
+    return norms
 
 
 def clip_by_norm(gradients: Array, norms: Array, limit: float) -> None:

@@ -51,4 +51,5 @@ def point_forecasts(params: Array, windows: Array, shape: NetworkShape) -> Array
     unroll = Unroll(k, s, t, shape, windows.dtype)
     unroll.load(windows)
     state = np.ascontiguousarray(unroll.forward(weights)[:, -1])
-    return (np.matmul(state, weights.output) + weights.output_bias)[..., 0]
+    guess: Array = (np.matmul(state, weights.output) + weights.output_bias)[..., 0]
+    return guess

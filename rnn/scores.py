@@ -14,7 +14,8 @@ Floats = NDArray[np.float64]
 def student_t_cdf(value: ArrayLike, location: ArrayLike, scale: ArrayLike, dof: ArrayLike) -> Floats:
     """Return the probability of less than value: the PIT when value is what came."""
     z, dof = _standardised(value, location, scale), np.asarray(dof, np.float64)
-    return np.where(np.isnan(dof), special.ndtr(z), special.stdtr(_finite(dof), z))
+    probability: Floats = np.where(np.isnan(dof), special.ndtr(z), special.stdtr(_finite(dof), z))
+    return probability
 
 
 def student_t_quantiles(location: Floats, scale: Floats, dof: Floats, levels: Sequence[float]) -> Floats:
@@ -39,12 +40,14 @@ def crps_student_t(value: ArrayLike, location: ArrayLike, scale: ArrayLike, dof:
 def _crps_t(z: Floats, dof: Floats) -> Floats:
     density = np.exp(-0.5 * (dof + 1) * np.log1p(z * z / dof) - special.betaln(0.5, 0.5 * dof)) / np.sqrt(dof)
     spread = 2 * np.sqrt(dof) / (dof - 1) * np.exp(special.betaln(0.5, dof - 0.5) - 2 * special.betaln(0.5, 0.5 * dof))
-    return z * (2 * special.stdtr(dof, z) - 1) + 2 * density * (dof + z * z) / (dof - 1) - spread
+    score: Floats = z * (2 * special.stdtr(dof, z) - 1) + 2 * density * (dof + z * z) / (dof - 1) - spread
+    return score
 
 
 def _crps_normal(z: Floats) -> Floats:
     density = np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
-    return z * (2 * special.ndtr(z) - 1) + 2 * density - 1 / np.sqrt(np.pi)
+    score: Floats = z * (2 * special.ndtr(z) - 1) + 2 * density - 1 / np.sqrt(np.pi)
+    return score
 
 
 def diebold_mariano(loss: Floats, baseline_loss: Floats, horizon: int) -> tuple[float, float]:
@@ -84,7 +87,8 @@ def benjamini_hochberg(p_values: Floats) -> Floats:
 
 
 def _standardised(value: ArrayLike, location: ArrayLike, scale: ArrayLike) -> Floats:
-    return np.asarray((np.asarray(value, np.float64) - location) / np.asarray(scale, np.float64))
+    z: Floats = (np.asarray(value, np.float64) - np.asarray(location, np.float64)) / np.asarray(scale, np.float64)
+    return z
 
 
 def _finite(dof: Floats) -> Floats:

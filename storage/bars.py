@@ -160,9 +160,7 @@ def as_known(history: BarHistory, known_at: datetime | None = None, through: dat
     return rows.rows(last)
 
 
-def merge_bars(
-    history: BarHistory | None, listing: Listing, incoming: Bars, *, recorded_at: datetime, source: str
-) -> Merge:
+def merge_bars(history: BarHistory | None, listing: Listing, incoming: Bars, *, recorded_at: datetime, source: str) -> Merge:
     """Return the history with newly fetched bars: new sessions added, changed values as further rows.
 
     A value within 1e-4 relative of the stored one is the same. Bars that the source no longer gives stay.

@@ -44,9 +44,7 @@ def open_reader(path: Path) -> Engine:
     """Return an engine that can only read. Raises DatabaseMissing when there is no file to read."""
     if not path.exists():
         raise DatabaseMissing(f"{path}: no database there; `tickercast init` makes one")
-    engine = sa.create_engine(
-        sa.URL.create("sqlite", database=f"file:{uri_path(path)}", query={"mode": "ro", "uri": "true"})
-    )
+    engine = sa.create_engine(sa.URL.create("sqlite", database=f"file:{uri_path(path)}", query={"mode": "ro", "uri": "true"}))
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: Any) -> None:
@@ -145,9 +143,7 @@ def known_revisions() -> list[str]:
     """Return this program's schema revisions, newest first. Reads the packaged scripts' names, not Alembic: it is fast."""
     from importlib.resources import files
 
-    names = sorted(
-        (entry.name for entry in files("migrations.versions").iterdir() if entry.name[:4].isdigit()), reverse=True
-    )
+    names = sorted((entry.name for entry in files("migrations.versions").iterdir() if entry.name[:4].isdigit()), reverse=True)
     return [name[:4] for name in names if name.endswith(".py")]
 
 

@@ -1,17 +1,17 @@
 """What the store refuses or finds broken.
 
-    StorageError
-    ├── DatabaseMissing      no database where one is wanted
-    ├── DatabaseBusy         another program holds the database longer than we wait
-    ├── NotADatabase         a file that is no Tickercast database
-    ├── SchemaNewer          written by a newer program
-    ├── SchemaOlder          wants `tickercast db upgrade`
-    ├── TickerSourceFixed    a ticker keeps its source and its price basis for life
-    ├── UnknownStoredTicker  a symbol that nothing is stored for
-    ├── QueryRefused         a query that would do more than read
-    ├── QueryOverLimit       a query that ran longer or returned more than allowed
-    ├── StoreUnwritable      the disk is full, read-only or not ours
-    └── Corrupt              bytes that are not what was written
+StorageError
+├── DatabaseMissing      no database where one is wanted
+├── DatabaseBusy         another program holds the database longer than we wait
+├── NotADatabase         a file that is no Tickercast database
+├── SchemaNewer          written by a newer program
+├── SchemaOlder          wants `tickercast db upgrade`
+├── TickerSourceFixed    a ticker keeps its source and its price basis for life
+├── UnknownStoredTicker  a symbol that nothing is stored for
+├── QueryRefused         a query that would do more than read
+├── QueryOverLimit       a query that ran longer or returned more than allowed
+├── StoreUnwritable      the disk is full, read-only or not ours
+└── Corrupt              bytes that are not what was written
 """
 
 

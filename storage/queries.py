@@ -90,15 +90,13 @@ def last_origins(connection: Connection, config_id: str) -> dict[int, date]:
         .where(Forecast.config_id == config_id)
         .group_by(Forecast.ticker_id)
     )
-    return {ticker_id: origin for ticker_id, origin in rows}
+    return {row[0]: row[1] for row in rows}
 
 
 def serving_model(connection: Connection, ticker_id: int, config_id: str, origin: date) -> ServingModel | None:
     """Return the model that made a ticker's forecasts at an origin."""
     row = connection.execute(
-        sa.select(
-            ModelRow.id, ModelRow.depth, ModelRow.cold_ancestor_id, Forecast.input_sha256, Checkpoint.content
-        )
+        sa.select(ModelRow.id, ModelRow.depth, ModelRow.cold_ancestor_id, Forecast.input_sha256, Checkpoint.content)
         .join(ModelRow, ModelRow.id == Forecast.model_id)
         .outerjoin(Checkpoint, Checkpoint.model_id == ModelRow.id)
         .where(
@@ -183,8 +181,9 @@ _TICKERS = sa.select(
 )  # fmt: skip
 
 
-def _ticker(row: sa.Row[Any]) -> TickerRow:
-    return TickerRow(*row[:6], bool(row[6]), row[7])
+def _ticker(row: Sequence[Any]) -> TickerRow:
+    ticker_id, symbol, first_symbol, exchange, source, price_basis, tracked, status = row
+    return TickerRow(ticker_id, symbol, first_symbol, exchange, source, price_basis, bool(tracked), status)
 
 
 def kept_files(connection: Connection, ticker_id: int, superseded: int) -> set[str]:

@@ -30,12 +30,10 @@ FORBIDDEN = {
         "SELECT count(*) FROM models m JOIN models p ON p.id = m.parent_id WHERE p.origin >= m.origin"
     ),
     "origins with a horizon missing": (
-        "SELECT count(*) FROM (SELECT 1 FROM forecasts GROUP BY ticker_id, config_id, origin "
-        "HAVING count(*) <> max(horizon))"
+        "SELECT count(*) FROM (SELECT 1 FROM forecasts GROUP BY ticker_id, config_id, origin HAVING count(*) <> max(horizon))"
     ),
     "chains whose cold start has no checkpoint": (
-        "SELECT count(*) FROM models m LEFT JOIN checkpoints c ON c.model_id = m.id "
-        "WHERE m.start = 'cold' AND c.model_id IS NULL"
+        "SELECT count(*) FROM models m LEFT JOIN checkpoints c ON c.model_id = m.id WHERE m.start = 'cold' AND c.model_id IS NULL"
     ),
     "checkpoints that are not their model's": (
         "SELECT count(*) FROM checkpoints c JOIN models m ON m.id = c.model_id WHERE c.sha256 <> m.checkpoint_sha256"

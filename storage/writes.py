@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
 
-from storage.bars import Listing, Restatement
 from storage.bar_files import PriceFile
+from storage.bars import Listing, Restatement
 from storage.schema import (
     Base,
     Checkpoint,
@@ -65,9 +65,7 @@ def add_ticker(connection: Connection, symbol: str, listing: Listing, *, source:
     }
     key = connection.execute(sa.insert(Ticker).values(**row)).inserted_primary_key
     assert key is not None
-    connection.execute(
-        sa.insert(Symbol).values(ticker_id=key[0], symbol=symbol, valid_from=date(1, 1, 1), valid_to=None)
-    )
+    connection.execute(sa.insert(Symbol).values(ticker_id=key[0], symbol=symbol, valid_from=date(1, 1, 1), valid_to=None))
     return int(key[0])
 
 
@@ -95,9 +93,7 @@ def ensure_config(connection: Connection, row: Row, *, active_id: str) -> None:
 def start_run(connection: Connection, *, kind: str, at: datetime, config_id: str, fingerprint: str) -> int:
     """Add a run and return its id. Runs that a kill left `running` are marked interrupted: the writer lock is ours."""
     connection.execute(
-        sa.update(Run)
-        .where(Run.status == "running")
-        .values(status="interrupted", message="killed; what it committed stays")
+        sa.update(Run).where(Run.status == "running").values(status="interrupted", message="killed; what it committed stays")
     )
     values = {"kind": kind, "status": "running", "started_at": at, "config_id": config_id, "fingerprint": fingerprint}
     key = connection.execute(sa.insert(Run).values(**values, tickers_ok=0, tickers_failed=0, forecasts=0))
@@ -194,9 +190,7 @@ def prune_checkpoints(connection: Connection, chains: Sequence[str]) -> None:
             .limit(2)
         )
         warm = sa.select(ModelRow.id).where(ModelRow.cold_ancestor_id == ancestor, ModelRow.start == "warm")
-        connection.execute(
-            sa.delete(Checkpoint).where(Checkpoint.model_id.in_(warm), Checkpoint.model_id.not_in(newest))
-        )
+        connection.execute(sa.delete(Checkpoint).where(Checkpoint.model_id.in_(warm), Checkpoint.model_id.not_in(newest)))
 
 
 def _plain(value: Any, name: str) -> Any:

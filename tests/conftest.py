@@ -35,17 +35,22 @@ def make_home(tmp_path: Path) -> Callable[[str, str], Home]:
 @pytest.fixture
 def tickercast(tmp_path: Path) -> Command:
     """Return a function that runs the command line in a process of its own, in a temporary folder."""
+    return lambda *arguments, **environment: run_tickercast(tmp_path, *arguments, **environment)
 
-    def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("TICKERCAST_")}
-        return subprocess.run(
-            [sys.executable, "-m", "jobs", *map(str, arguments)],
-            cwd=tmp_path,
-            env={**clean, "PYTHONPATH": str(REPOSITORY), **environment},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
 
-    return run
+def run_tickercast(folder: Path, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a user would, in a folder."""
+    return subprocess.run(
+        command_of(*arguments), cwd=folder, env=clean_environment(**environment), capture_output=True, text=True,
+        timeout=120, check=False,
+    )  # fmt: skip
+
+
+def command_of(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "jobs", *map(str, arguments)]
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """Return the environment without a user's Tickercast settings."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("TICKERCAST_")}
+    return {**kept, "PYTHONPATH": str(REPOSITORY), **more}

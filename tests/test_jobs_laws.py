@@ -30,9 +30,7 @@ Make = Callable[[str, str], Home]
 def ten_sessions() -> list[date]:
     """Return ten sessions of the sample with a fixed cold start among them."""
     calendar = exchange_calendar("XNYS")
-    cold = next(
-        day for day in calendar.sessions[::-1].tolist() if day <= date(2012, 12, 1) and calendar.number(day) % 63 == 0
-    )
+    cold = next(day for day in calendar.sessions[::-1].tolist() if day <= date(2012, 12, 1) and calendar.number(day) % 63 == 0)
     return [calendar.shift(cold, offset) for offset in range(-5, 5)]
 
 
@@ -86,8 +84,7 @@ def test_a_rerun_adds_no_rows_and_the_record_verifies(make_home: Make) -> None:
 def task_of(bars: dict[str, Bars], days: list[date], config: Config = SMALL) -> StackTask:
     calendar = exchange_calendar("XNYS")
     origins = tuple(
-        Origin(day, calendar.number(day), tuple(calendar.shift(day, h) for h in range(1, config.horizons + 1)))
-        for day in days
+        Origin(day, calendar.number(day), tuple(calendar.shift(day, h) for h in range(1, config.horizons + 1))) for day in days
     )
     tickers = tuple(
         TickerTask(i, key, "as_traded", series, frozenset(days), None) for i, (key, series) in enumerate(bars.items())

@@ -149,7 +149,10 @@ def test_one_parquet_with_a_ticker_column_holds_many(tmp_path: Path) -> None:
     pq.write_table(pa.table(columns), tmp_path / "all.parquet")
     source = FolderSource(str(tmp_path), "full")
     assert source.tickers() == ["A", "B"]
-    assert (source.fetch("B", None).bars.close[0], source.fetch("B", None).listing.price_basis) == (2.0, "fully_adjusted")
+    assert (source.fetch("B", None).bars.close[0], source.fetch("B", None).listing.price_basis) == (
+        2.0,
+        "fully_adjusted",
+    )
 
 
 def test_yahoos_split_adjusted_prices_become_as_traded(server: LoopbackYahoo, yahoo: YahooSource) -> None:

@@ -81,9 +81,7 @@ def test_a_point_network_learns_a_sine() -> None:
     views = np.lib.stride_tricks.sliding_window_view(wave, 21)
     windows = views[None, :, :20, None].astype(np.float32)
     targets = views[None, :, 20:].astype(np.float32)
-    training = train_point(
-        cold_point([3], hidden=12), windows, targets, 30, batch=32, learning_rate=0.01, seeds=[3]
-    )
+    training = train_point(cold_point([3], hidden=12), windows, targets, 30, batch=32, learning_rate=0.01, seeds=[3])
     error = forecast_point(training.state, windows)[0] - targets[0, :, 0]
     assert np.sqrt(np.mean(error**2)) < 0.05
 

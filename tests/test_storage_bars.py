@@ -12,7 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage.bar_files import collect_old_files, read_bars, write_bars
-from storage.bars import Bars, BarHistory, Listing, adjusted, as_known, log_returns, make_bars, merge_bars, refuse_unusable
+from storage.bars import (
+    BarHistory,
+    Bars,
+    Listing,
+    adjusted,
+    as_known,
+    log_returns,
+    make_bars,
+    merge_bars,
+    refuse_unusable,
+)
 from storage.errors import Corrupt
 
 LISTING = Listing("^GSPC", "USD", "XNYS", "America/New_York", "as_traded")
@@ -23,7 +33,8 @@ def bars_of(closes: list[float], start: str = "2024-03-04") -> Bars:
     close = np.array(closes)
     days = np.datetime64(start) + np.arange(len(close))
     return make_bars(
-        days, {"open": close, "high": close * 1.01, "low": close * 0.99, "close": close, "volume": np.full(len(close), 9)}
+        days,
+        {"open": close, "high": close * 1.01, "low": close * 0.99, "close": close, "volume": np.full(len(close), 9)},
     )
 
 

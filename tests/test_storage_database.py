@@ -40,7 +40,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 @pytest.fixture
 def filled(make_home: Callable[[str, str], Home]) -> Home:
     """Return a home with a few forecasts and scores."""
-    home = make_home("filled", '[training]\ncold_epochs = 1\n[model]\nhistory_sessions = 140\n')
+    home = make_home("filled", "[training]\ncold_epochs = 1\n[model]\nhistory_sessions = 140\n")
     engine = open_writer(home.database)
     start, end = datetime(2013, 1, 2).date(), datetime(2013, 1, 10).date()
     backfill_span(home, engine, BackfillRequest(("IBM",), start, end, source="sample", workers=1))

@@ -24,7 +24,16 @@ tr + tr td { border-top: 1px solid #eef2f5; } p.note { margin: .3rem 0; } .scrol
 
 def index_page(tickers: Mapping[str, tuple[Row, Row, list[Row]]], overall: list[Row], page: Callable[[str], str]) -> str:
     """Return the index: a row a ticker with its newest one-session forecast, its lag behind the present, its verdict."""
-    head = ("ticker", "origin", "last", "5 %", "median", "95 %", "sessions behind", "against the random walk, 1 session")
+    head = (
+        "ticker",
+        "origin",
+        "last",
+        "5 %",
+        "median",
+        "95 %",
+        "sessions behind",
+        "against the random walk, 1 session",
+    )
     rows = []
     for ticker, (forecast, fresh, skill) in sorted(tickers.items()):
         numbers = [f"{forecast[key]:,.2f}" for key in ("last_price", "q05", "q50", "q95")]
@@ -38,9 +47,7 @@ def index_page(tickers: Mapping[str, tuple[Row, Row, list[Row]]], overall: list[
     return _page("Forecasts", f"{body}<div class=scroll><table><tr>{titles}</tr>{cells}</table></div>", None)
 
 
-def ticker_page(
-    ticker: str, config: str, preset: str, notes: Sequence[str], charts: Sequence[go.Figure], script: str
-) -> str:
+def ticker_page(ticker: str, config: str, preset: str, notes: Sequence[str], charts: Sequence[go.Figure], script: str) -> str:
     """Return a ticker's page: what to know in words, then the charts."""
     words = "".join(f"<p class=note>{escape(note)}</p>" for note in notes)
     drawn = "".join(

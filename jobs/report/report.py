@@ -20,9 +20,7 @@ NEWEST_TARGETS = 500
 Rows = list[dict[str, Any]]
 
 
-def write_report(
-    connection: Connection, out: Path, tickers: Sequence[str] | None, bars_of: Callable[[str], Bars]
-) -> Path:
+def write_report(connection: Connection, out: Path, tickers: Sequence[str] | None, bars_of: Callable[[str], Bars]) -> Path:
     """Write the pages of some tickers, or of all that have forecasts, into a folder; return the index.
 
     bars_of gives a ticker's bars adjusted to its newest share count. Raises UsageError when nothing is forecast yet, or

@@ -1,10 +1,10 @@
 """What every source gives and what it may raise.
 
-    SourceError
-    ├── SourceSettings      the source itself cannot be opened as asked (exit 2)
-    ├── SourceUnavailable   it does not answer, or asks us to stop; later it may (exit 4 when nobody got through)
-    ├── UnknownTicker       it knows no such ticker
-    └── BadSourceData       what it gave is no price history
+SourceError
+├── SourceSettings      the source itself cannot be opened as asked (exit 2)
+├── SourceUnavailable   it does not answer, or asks us to stop; later it may (exit 4 when nobody got through)
+├── UnknownTicker       it knows no such ticker
+└── BadSourceData       what it gave is no price history
 """
 
 from __future__ import annotations

@@ -151,6 +151,4 @@ def _bars(frame: pd.DataFrame) -> Bars:
     split = np.nan_to_num(np.array(frame[columns["split"]], np.float64)) if "split" in columns else np.zeros(len(days))
     dividend = np.nan_to_num(np.array(frame[columns["dividend"]], np.float64)) if "dividend" in columns else split * 0
     volume = np.nan_to_num(np.array(frame[columns["volume"]], np.float64))
-    return make_bars(
-        days, {**values, "volume": volume, "dividend": dividend, "split": np.where(split == 0, 1.0, split)}
-    )
+    return make_bars(days, {**values, "volume": volume, "dividend": dividend, "split": np.where(split == 0, 1.0, split)})
