@@ -50,12 +50,13 @@ def index_page(tickers: Mapping[str, tuple[Row, Row, list[Row]]], overall: list[
 def ticker_page(ticker: str, config: str, preset: str, notes: Sequence[str], charts: Sequence[go.Figure], script: str) -> str:
     """Return a ticker's page: what to know in words, then the charts."""
     words = "".join(f"<p class=note>{escape(note)}</p>" for note in notes)
-    drawn = "".join(
-        f"<section>{chart.to_html(full_html=False, include_plotlyjs=False, div_id=f'chart-{i}', config={'displaylogo': False})}</section>"
-        for i, chart in enumerate(charts)
-    )
+    drawn = "".join(f"<section>{_drawn(chart, f'chart-{i}')}</section>" for i, chart in enumerate(charts))
     about = f"<p class=note>Preset {escape(preset)}, config {escape(config)}. <a href='index.html'>All tickers</a></p>"
     return _page(ticker, about + words + drawn, script)
+
+
+def _drawn(chart: go.Figure, name: str) -> str:
+    return str(chart.to_html(full_html=False, include_plotlyjs=False, div_id=name, config={"displaylogo": False}))
 
 
 def verdict_sentence(skill: Sequence[Row]) -> str:

@@ -1,0 +1,51 @@
+"""Time a walk-forward backfill as its user runs it, and what it leaves.
+
+    python benchmarks/walk_forward.py [--source folder:PATH --adjustment split] [--start D] [--end D] [--workers N]
+
+Without a source: the five sample tickers, 250 sessions. Prints seconds, peak memory of the largest process, rows and bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import resource
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, default in (("source", "sample"), ("adjustment", None), ("start", None), ("end", None), ("workers", None)):
+        parser.add_argument(f"--{name}", default=default)
+    options = vars(parser.parse_args())
+    if options["source"] == "sample" and options["start"] is None:
+        options["start"] = "2012-03-02"
+    home = Path(tempfile.mkdtemp(prefix="tickercast-bench-"))
+    given = [word for name, value in options.items() if value is not None for word in (f"--{name}", value)]
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "jobs", "--home", str(home), "backfill", *given], check=True)
+    seconds = time.perf_counter() - began
+    peak_megabytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    database = home / "tickercast.db"
+    connection = sqlite3.connect(database)
+    rows = {
+        table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        for table in ("forecasts", "scores", "models", "losses", "checkpoints")
+    }
+    origins = connection.execute("SELECT count(*) FROM forecasts WHERE horizon = 1").fetchone()[0]
+    connection.close()
+    print(f"machine: {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}")
+    print(f"seconds: {seconds:.1f}, {1000 * seconds / max(origins, 1):.2f} ms a ticker-origin")
+    print(f"peak memory of the largest process: {peak_megabytes:.0f} MB")
+    print(f"rows: {', '.join(f'{name} {count}' for name, count in rows.items())}")
+    print(f"database: {database.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
