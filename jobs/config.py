@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Literal
 
 Preset = Literal["density", "article"]
@@ -52,7 +53,12 @@ class Config:
     @property
     def id(self) -> str:
         """Return the first 16 hexadecimal digits of the settings' sha256."""
-        return hashlib.sha256(self.settings_json.encode()).hexdigest()[:16]
+        return _config_id(self)
+
+
+@cache  # asked for every row of every forecast
+def _config_id(config: Config) -> str:
+    return hashlib.sha256(config.settings_json.encode()).hexdigest()[:16]
 
 
 PRESETS: dict[str, Config] = {

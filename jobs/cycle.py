@@ -54,7 +54,7 @@ class Cycle:
         workers: int | None = None,
         stop: threading.Event | None = None,
     ) -> None:
-        self.home, self.engine, self.config, self.now = home, engine, config, now
+        self.home, self.engine, self.config, self.now, self.kind = home, engine, config, now, kind
         self.source = open_source(home, source, adjustment)
         self.workers = workers or home.settings.compute.workers or os.cpu_count() or 1
         self.stop = stop
@@ -91,8 +91,8 @@ class Cycle:
                 ingested = self.ingest.take(symbol)
                 if ingested.error is not None:
                     failed[symbol] = ingested.error
-                elif (reason := self._owe(ingested, choose, owing)) is not None:
-                    failed[symbol] = reason
+                elif (reason := self._owe(ingested, choose, owing)) is not None and self.kind == "backfill":
+                    failed[symbol] = reason  # the daily run waits for more bars; `status` says too_short
                 progress(done, len(symbols))
         return failed, owing
 

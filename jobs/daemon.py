@@ -21,9 +21,10 @@ from jobs import clock
 from jobs.daily import cycle_is_due, run_once
 from jobs.errors import JobError, LockHeld
 from jobs.home import Home
-from jobs.locks import daemon_lock, writer_lock
+from jobs.locks import daemon_lock
 from jobs.logs import log_line
-from storage.database import check_revision, open_writer
+from jobs.writing import open_for_writing
+from storage.database import check_revision
 from storage.errors import StorageError
 
 LOOK_EVERY_SECONDS = 60
@@ -65,21 +66,17 @@ def _scheduler(home: Home, stop: threading.Event) -> BackgroundScheduler:
 
 
 def _look(home: Home, stop: threading.Event) -> None:
-    """Do a cycle when the record owes one. A failure is logged; the next look tries again, later and later."""
-    engine = open_writer(home.database)
+    """Do a cycle when the record owes one. A failure is logged; a later look tries again."""
     try:
-        now = clock.now()
-        if not cycle_is_due(home, engine, now):
+        if not cycle_is_due(home, clock.now()):
             return
-        with writer_lock(home.folder, command="daemon", wait_seconds=WRITER_WAIT_SECONDS):
-            message = run_once(home, engine, kind="daemon", stop=stop)
+        with open_for_writing(home.folder, command="daemon", wait_seconds=WRITER_WAIT_SECONDS) as (opened, engine):
+            message = run_once(opened, engine, kind="daemon", stop=stop)
         log_line(logger, "cycle", message=message)
     except LockHeld as error:
         log_line(logger, "cycle waits", reason=error)
     except (JobError, StorageError, OSError) as error:
         log_line(logger, "cycle failed", error=error)
-    finally:
-        engine.dispose()
 
 
 def _stopper(stop: threading.Event) -> Callable[[int, FrameType | None], None]:

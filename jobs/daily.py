@@ -15,6 +15,7 @@ from jobs.errors import UsageError
 from jobs.home import Home
 from storage import queries
 from storage.bars import Bars
+from storage.database import reading
 
 FIRST_RETRY_MINUTES = 15
 MOST_DOUBLINGS = 5
@@ -60,14 +61,14 @@ def missing_sessions(bars: Bars, committed: Set[date], fewest: int) -> list[date
     return [day for day in days if day > newest]
 
 
-def cycle_is_due(home: Home, engine: Engine, now: datetime) -> bool:
+def cycle_is_due(home: Home, now: datetime) -> bool:
     """Return whether a tracked ticker lacks forecasts for its exchange's last closed session, and a try is in place.
 
     After each try that left it lacking, the wait doubles, from 15 minutes to 8 hours.
     """
     config_id = home.settings.config().id
     wait_minutes = home.settings.schedule.after_close_minutes
-    with engine.connect() as connection:
+    with reading(home.database) as connection:
         tracked = [ticker for ticker in queries.list_tickers(connection) if ticker.tracked]
         newest = queries.last_origins(connection, config_id)
         lacking = [

@@ -82,7 +82,7 @@ def walk(
     total, done = sum(stack.steps for stack in stacks), 0
     with _executor(min(workers, len(stacks))) as submit:
         roads = [_Road(stack, config, ledger) for stack in stacks]
-        waiting = {future: road for road in roads for future in road.submit(submit)}
+        waiting = {} if stop.is_set() else {future: road for road in roads for future in road.submit(submit)}
         while waiting:
             finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
             for future in finished:

@@ -92,7 +92,6 @@ class Unroll:
         self.hidden_gradient = np.empty((k, t, b, h), dtype)
         self.pre_gradient = np.empty((k, t, b, h), dtype)
         self.slope = np.empty((k, t, b, h), dtype)
-        self.state = np.empty((k, b, h), dtype)
         self.flow = np.empty((k, b, h), dtype)
 
     def load(self, inputs: Array) -> None:
@@ -105,9 +104,8 @@ class Unroll:
     def forward(self, weights: Weights) -> Array:
         """Return the hidden states (K, T, B, H) after each session."""
         for t in range(self.sessions):
-            elman_forward(self.joined[:, t], weights.recurrent, self.state)
-            self.joined[:, t + 1, :, : self.shape.hidden] = self.state
-        self.hidden[...] = self.joined[:, 1:, :, : self.shape.hidden]
+            elman_forward(self.joined[:, t], weights.recurrent, self.hidden[:, t])
+            self.joined[:, t + 1, :, : self.shape.hidden] = self.hidden[:, t]
         return self.hidden
 
     def backward(self, weights: Weights, gradients: Weights, first: int = 0) -> None:
@@ -124,8 +122,7 @@ class Unroll:
         for t in range(self.sessions - 1, -1, -1):
             if t >= first:
                 self.flow += self.hidden_gradient[:, t]
-            elman_backward(self.slope[:, t], self.flow, transposed, self.state, self.flow)
-            self.pre_gradient[:, t] = self.state
+            elman_backward(self.slope[:, t], self.flow, transposed, self.pre_gradient[:, t], self.flow)
         k, t, b, j = self.joined.shape
         joined = self.joined[:, :-1].reshape(k, (t - 1) * b, j)
         np.matmul(joined.swapaxes(1, 2), self.pre_gradient.reshape(k, (t - 1) * b, h), out=gradients.recurrent)

@@ -141,10 +141,10 @@ def test_a_cycle_is_due_once_a_session_whatever_the_hour(tmp_path: Path, zone_ho
     fired = []
     for day in range(14):
         now = begin + timedelta(days=day)
-        if cycle_is_due(home, engine, now):
+        if cycle_is_due(home, now):
             run_once(home, engine, now=now, workers=1)
             fired.append(now)
-        assert not cycle_is_due(home, engine, now)
+        assert not cycle_is_due(home, now)
     with engine.connect() as connection:
         origins = sorted(queries.committed_origins(connection, 1, home.settings.config().id))
     engine.dispose()
@@ -167,7 +167,7 @@ def test_a_source_that_fails_leaves_the_other_tickers_and_backs_off(tmp_path: Pa
     now = datetime(2012, 10, 25, 22, tzinfo=UTC)
     with pytest.raises(SomeTickersFailed, match="NOSUCH"):
         run_once(home, engine, now=now, workers=1)
-    due = [cycle_is_due(home, engine, now + timedelta(minutes=minutes)) for minutes in (10, 20)]
+    due = [cycle_is_due(home, now + timedelta(minutes=minutes)) for minutes in (10, 20)]
     with engine.connect() as connection:
         assert len(queries.committed_origins(connection, 1, home.settings.config().id)) == 1
     engine.dispose()
