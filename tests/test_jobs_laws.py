@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime, time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,9 @@ from jobs.daily import run_once
 from jobs.home import Home
 from jobs.sources.sample import SampleSource
 from jobs.tracking import track
-from storage.bars import Bars
+from storage.bars import Bars, adjusted
 from storage.database import open_writer, reading
+from storage.queries import read_view
 from storage.verify import content_hash, find_problems
 
 SAMPLE = '[source]\nkind = "sample"\n[training]\ncold_epochs = 3\n[model]\nhistory_sessions = 260\n'
@@ -158,3 +160,55 @@ def test_two_workers_leave_the_record_of_one(make_home: Make, monkeypatch: pytes
     monkeypatch.setenv("TICKERCAST_COMPUTE__STACK", "1")
     two = in_one_go(make_home("two", SAMPLE), days, workers=2)
     assert hash_of(one) == hash_of(two)
+
+
+def test_a_target_is_scored_when_a_later_session_is_known_and_not_before(make_home: Make) -> None:
+    days = ten_sessions()
+    home = in_one_go(make_home("scored", SAMPLE), days)
+    with reading(home.database) as connection:
+        scored = read_view(connection, "scored_forecast", ["IBM"])
+        made = read_view(connection, "forecast_history", ["IBM"])
+    target, last = scored.columns.index("target"), days[-1].isoformat()
+    due = [row for row in made.rows if row[made.columns.index("target")] < last]
+    assert max(row[target] for row in scored.rows) == days[-2].isoformat()
+    assert len(scored.rows) == len(due) > 0
+
+
+def test_a_realised_return_is_that_of_the_adjusted_closes(make_home: Make) -> None:
+    days = ten_sessions()
+    home = in_one_go(make_home("realised", SAMPLE), days)
+    with reading(home.database) as connection:
+        answer = read_view(connection, "scored_forecast", ["MSFT"])
+    row = dict(zip(answer.columns, answer.rows[-1], strict=True))
+    bars = adjusted(SampleSource().fetch("MSFT", None).bars)
+    close = {day.isoformat(): price for day, price in zip(bars.session.tolist(), bars.close, strict=True)}
+    assert row["realised_return"] == pytest.approx(np.log(close[row["target"]] / close[row["origin"]]), abs=1e-12)
+
+
+def test_a_restated_bar_makes_the_next_start_cold(make_home: Make, tmp_path: Path) -> None:
+    bars = SampleSource().fetch("IBM", None).bars
+    days = ten_sessions()
+
+    def write(closes: np.ndarray) -> None:
+        rows = zip(bars.session, bars.open, bars.high, bars.low, closes, bars.volume, strict=True)
+        lines = ["date,open,high,low,close,volume", *(",".join(map(str, row)) for row in rows)]
+        (tmp_path / "csv" / "IBM.csv").write_text("\n".join(lines))
+
+    (tmp_path / "csv").mkdir()
+    write(bars.close)
+    folder = f'[source]\nkind = "folder"\npath = "{tmp_path / "csv"}"\nadjustment = "as_traded"\n'
+    home = make_home("restated", SAMPLE.replace('[source]\nkind = "sample"\n', folder))
+    engine = open_writer(home.database)
+    track(home, engine, ["IBM"])
+    for day in days[:2]:
+        run_once(home, engine, now=datetime.combine(day, time(23), UTC), workers=1)
+    changed = bars.close.copy()
+    changed[np.searchsorted(bars.session, np.datetime64(days[0]))] *= 1.01
+    write(changed)
+    run_once(home, engine, now=datetime.combine(days[2], time(23), UTC), workers=1)
+    engine.dispose()
+    with reading(home.database) as connection:
+        reasons = [row[5] for row in sorted(read_view(connection, "model_lineage", ["IBM"]).rows, key=lambda row: row[2])]
+        restated = read_view(connection, "restatement", ["IBM"]).rows
+    assert reasons == ["first origin", "warm", "restatement"]
+    assert [(row[1], row[2], row[6]) for row in restated] == [(days[0].isoformat(), "close", 10)]
