@@ -156,7 +156,6 @@ class _Walk:
     def _serve(self, cases: list[Case]) -> None:
         """Train the cases in lockstep, record each model, and publish what each chain's newest params forecast."""
         head = head_for(self.config, [case.history for case in cases])
-        started = time.perf_counter()
         if cases[0].cold:
             held = head.begin([case.seed for case in cases])
             epochs = self.config.cold_epochs
@@ -164,6 +163,7 @@ class _Walk:
             held = join([self._held(case) for case in cases])
             epochs = self.config.warm_epochs
         if epochs:
+            started = time.perf_counter()
             training, held = head.train(held, epochs, [case.seed for case in cases])
             seconds = (time.perf_counter() - started) / len(cases)
             self._record(cases, training, held, head.features, seconds)

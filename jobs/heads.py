@@ -30,7 +30,7 @@ from storage.bars import Bars
 
 # The baseline's volatility needs no longer memory than this, whatever a config lets its network see.
 BASELINE_SESSIONS = 504
-POINT_BATCH = 64
+POINT_BATCH = 96
 
 Figures = dict[str, float]
 
