@@ -7,7 +7,6 @@ process may stand between them. jobs.heads says how one training and its forecas
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -18,39 +17,15 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from jobs.chain import Origin, Parent, held_from_bytes, held_to_bytes, history_sha256, model_id_of, seed_of
 from jobs.config import Config
 from jobs.fingerprint import fingerprint
 from jobs.forecast_rows import forecast_rows, is_publishable
 from jobs.heads import Held, Published, head_for, join
-from rnn.checkpoints import state_from_bytes, state_to_bytes
 from rnn.training import Training
 from storage.bars import Bars
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """A session that forecasts are made at, its number in its exchange's calendar, and its targets, nearest first."""
-
-    session: date
-    number: int
-    targets: tuple[date, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Parent:
-    """The model that served a ticker's newest origin: what a warm start begins from.
-
-    input_sha256 is of the bars that origin saw: another hash today means that one of them was restated.
-    """
-
-    model_id: str
-    session: date
-    depth: int
-    cold_ancestor_id: str
-    input_sha256: str
-    checkpoint: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +165,9 @@ class _Walk:
 
     def _record_model(self, case: Case, training: Training, k: int, held: Held, features: str, seconds: float) -> None:
         parent = None if case.cold else case.parent
-        model_id = model_id_of(case, self.config, parent)
-        content = held_to_bytes(held, case, self.config)
+        key, origin = case.ticker.key, case.origin
+        model_id = model_id_of(key, origin, self.config, reason=case.reason, parent=parent, input_sha256=case.input_sha256)
+        content = held_to_bytes(held, key, origin, self.config)
         digest = hashlib.sha256(content).hexdigest()
         ancestor = parent.cold_ancestor_id if parent else model_id
         depth = parent.depth + 1 if parent else 0
@@ -250,46 +226,6 @@ class _Walk:
         self.result.parents = {t.ticker_id: self.parents[t.ticker_id] for t in self.tickers if t.ticker_id in self.parents}
         self.result.checkpoints = [row for rows in self.kept.values() for row in rows]
         return self.result
-
-
-def history_sha256(history: Bars) -> str:
-    """Return the hash of everything that a forecast reads of some bars; when they were recorded is no part of it."""
-    digest = hashlib.sha256()
-    for column in ("session", "open", "high", "low", "close", "volume", "dividend", "split"):
-        digest.update(np.ascontiguousarray(getattr(history, column)).tobytes())
-    return digest.hexdigest()
-
-
-def seed_of(key: str, origin: Origin, config: Config) -> int:
-    """Return the seed of a training: of the ticker, the origin and the config; never of time, order or process."""
-    text = f"{key}|{origin.session.isoformat()}|{config.id}"
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
-
-
-def model_id_of(case: Case, config: Config, parent: Parent | None) -> str:
-    """Return a model's id: a hash of all that makes it what it is."""
-    content = {
-        "ticker": case.ticker.key,
-        "origin": case.origin.session.isoformat(),
-        "config": config.id,
-        "role": "chain",
-        "reason": case.reason,
-        "parent": parent.model_id if parent else None,
-        "input": case.input_sha256,
-    }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def held_to_bytes(held: Held, case: Case, config: Config) -> bytes:
-    """Return the checkpoint: params, optimizer state, and whose they are."""
-    identity = {"ticker": case.ticker.key, "origin": case.origin.session.isoformat(), "config": config.id}
-    return state_to_bytes(held.state, {**identity, **held.figures[0]})
-
-
-def held_from_bytes(content: bytes) -> Held:
-    """Return the params of a checkpoint and the figures its head stored with them. Raises CheckpointError."""
-    state, meta = state_from_bytes(content)
-    return Held(state, ({name: value for name, value in meta.items() if isinstance(value, float)},))
 
 
 def _history(bars: Bars, end: int, config: Config) -> Bars:

@@ -46,6 +46,7 @@ class PresetName(StrEnum):
 FormatOption = Annotated[Format, typer.Option("--format", help="How rows are written.")]
 WaitOption = Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait while another process writes.")]
 TickersArgument = Annotated[list[str] | None, typer.Argument(metavar="[T]...", help="Tickers; none = the tracked ones.")]
+StoredArgument = Annotated[list[str] | None, typer.Argument(metavar="[T]...", help="Tickers; none = all that are stored.")]
 SourceOption = Annotated[str | None, typer.Option("--source", metavar="yahoo|folder:PATH|sample", help="Where prices come from.")]
 AdjustmentOption = Annotated[Adjustment | None, typer.Option("--adjustment", help="How a folder's prices are adjusted.")]
 WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, help="Processes that train.")]
@@ -192,14 +193,14 @@ def daemon(context: typer.Context) -> None:
 
 
 @app.command()
-def forecast(context: typer.Context, tickers: TickersArgument = None, form: FormatOption = Format.table) -> None:
+def forecast(context: typer.Context, tickers: StoredArgument = None, form: FormatOption = Format.table) -> None:
     """Show the newest forecasts."""
     shown = ["ticker", "origin", "target", "horizon", "last_price", "q05", "q50", "q95", "mode", "preset"]
     show_view(context, "latest_forecast", tickers, form, shown)
 
 
 @app.command()
-def skill(context: typer.Context, tickers: TickersArgument = None, form: FormatOption = Format.table) -> None:
+def skill(context: typer.Context, tickers: StoredArgument = None, form: FormatOption = Format.table) -> None:
     """Show how the forecasts did against the random walk; `*` is all tickers."""
     shown = [
         "ticker",
@@ -217,7 +218,7 @@ def skill(context: typer.Context, tickers: TickersArgument = None, form: FormatO
 
 
 @app.command()
-def status(context: typer.Context, tickers: TickersArgument = None, form: FormatOption = Format.table) -> None:
+def status(context: typer.Context, tickers: StoredArgument = None, form: FormatOption = Format.table) -> None:
     """Show how fresh each ticker's record is and what went wrong last."""
     show_view(context, "freshness", tickers, form, None)
 
@@ -263,7 +264,7 @@ def sql(
 @app.command()
 def report(
     context: typer.Context,
-    tickers: TickersArgument = None,
+    tickers: StoredArgument = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the pages.")] = Path("tickercast-report"),
 ) -> None:
     """Write static HTML pages with charts, viewable without a network."""

@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from jobs.advance import Parent, StackResult, StackTask
+from jobs.advance import StackResult, StackTask
 from jobs.calendars import exchange_calendar
+from jobs.chain import Parent
 from jobs.config import Config
 from jobs.fingerprint import fingerprint
 from jobs.scoring import score_rows

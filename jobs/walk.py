@@ -21,8 +21,9 @@ from typing import Protocol
 
 import numpy as np
 
-from jobs.advance import Origin, Parent, StackResult, StackTask, TickerTask, advance_stack
+from jobs.advance import StackResult, StackTask, TickerTask, advance_stack
 from jobs.calendars import exchange_calendar
+from jobs.chain import Origin, Parent
 from jobs.config import Config
 from jobs.fingerprint import fingerprint
 from storage.bars import Bars

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.advance import Origin, StackResult, StackTask, TickerTask, advance_stack
+from jobs.advance import StackResult, StackTask, TickerTask, advance_stack
 from jobs.backfill import BackfillRequest, backfill_span
 from jobs.calendars import exchange_calendar
+from jobs.chain import Origin
 from jobs.config import PRESETS, Config
 from jobs.daily import run_once
 from jobs.home import Home

@@ -1,0 +1,83 @@
+"""A chain of trainings: the link that serves an origin, what names it, and its bytes. Pure; called by advance, walk and ledger.
+
+Names and seeds are hashes of content, never counters, so that two ways to the same record give the same rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from jobs.config import Config
+from jobs.heads import Held
+from rnn.checkpoints import state_from_bytes, state_to_bytes
+from storage.bars import Bars
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A session that forecasts are made at, its number in its exchange's calendar, and its targets, nearest first."""
+
+    session: date
+    number: int
+    targets: tuple[date, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The model that served a ticker's newest origin: what a warm start begins from.
+
+    input_sha256 is of the bars that origin saw: another hash today means that one of them was restated.
+    """
+
+    model_id: str
+    session: date
+    depth: int
+    cold_ancestor_id: str
+    input_sha256: str
+    checkpoint: bytes
+
+
+def history_sha256(history: Bars) -> str:
+    """Return the hash of everything that a forecast reads of some bars; when they were recorded is no part of it."""
+    digest = hashlib.sha256()
+    for column in ("session", "open", "high", "low", "close", "volume", "dividend", "split"):
+        digest.update(np.ascontiguousarray(getattr(history, column)).tobytes())
+    return digest.hexdigest()
+
+
+def seed_of(key: str, origin: Origin, config: Config) -> int:
+    """Return the seed of a training: of the ticker, the origin and the config; never of time, order or process."""
+    text = f"{key}|{origin.session.isoformat()}|{config.id}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def model_id_of(key: str, origin: Origin, config: Config, *, reason: str, parent: Parent | None, input_sha256: str) -> str:
+    """Return a model's id: a hash of all that makes it what it is."""
+    content = {
+        "ticker": key,
+        "origin": origin.session.isoformat(),
+        "config": config.id,
+        "role": "chain",
+        "reason": reason,
+        "prior": None,
+        "parent": parent.model_id if parent else None,
+        "input": input_sha256,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def held_to_bytes(held: Held, key: str, origin: Origin, config: Config) -> bytes:
+    """Return the checkpoint: params, optimizer state, and whose they are."""
+    identity = {"ticker": key, "origin": origin.session.isoformat(), "config": config.id}
+    return state_to_bytes(held.state, {**identity, **held.figures[0]})
+
+
+def held_from_bytes(content: bytes) -> Held:
+    """Return the params of a checkpoint and the figures its head stored with them. Raises CheckpointError."""
+    state, meta = state_from_bytes(content)
+    return Held(state, ({name: value for name, value in meta.items() if isinstance(value, float)},))
