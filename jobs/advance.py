@@ -158,8 +158,9 @@ class _Walk:
 
     def _record(self, cases: list[Case], training: Training, held: Held, features: str, seconds: float) -> None:
         for k, case in enumerate(cases):
-            if training.diverged[k]:
-                self._note(case, f"{case.reason} training diverged and publishes nothing; the parent's params serve")
+            if training.faults[k]:
+                fault = training.faults[k]
+                self._note(case, f"{case.reason} training diverged ({fault}) and publishes nothing; the parent's params serve")
                 continue
             self._record_model(case, training, k, held.one(k), features, seconds)
 
@@ -171,7 +172,6 @@ class _Walk:
         digest = hashlib.sha256(content).hexdigest()
         ancestor = parent.cold_ancestor_id if parent else model_id
         depth = parent.depth + 1 if parent else 0
-        epochs = len(training.train_loss)
         self.result.models.append(
             {
                 "id": model_id,
@@ -185,8 +185,8 @@ class _Walk:
                 "prior_id": None,
                 "depth": depth,
                 "cold_ancestor_id": ancestor,
-                "epochs": epochs,
-                "updates": training.updates,
+                "epochs": int(training.epochs[k]),
+                "updates": int(training.updates[k]),
                 "seed": case.seed,
                 "input_sha256": case.input_sha256,
                 "features": features,
@@ -238,7 +238,7 @@ def _group_of(case: Case) -> tuple[bool, int]:
 
 
 def _loss_rows(model_id: str, training: Training, k: int) -> Iterator[Row]:
-    for epoch in range(len(training.train_loss)):
+    for epoch in range(training.epochs[k]):
         validation = float(training.validation_loss[epoch, k])
         yield {
             "model_id": model_id,
@@ -246,5 +246,5 @@ def _loss_rows(model_id: str, training: Training, k: int) -> Iterator[Row]:
             "train_loss": float(training.train_loss[epoch, k]),
             "validation_loss": validation if np.isfinite(validation) else None,
             "gradient_norm": float(training.gradient_norm[epoch, k]),
-            "learning_rate": training.learning_rate,
+            "learning_rate": training.learning_rates[epoch],
         }

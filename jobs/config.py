@@ -24,11 +24,14 @@ class Config:
 
     history_sessions: bars a forecast may see (0 = all up to the chain's cold start, for the article's one training).
     cold_every: sessions between fixed cold starts, by calendar number (0 = only a chain's first origin is cold).
-    cold_epochs, warm_epochs: passes over the history. window: sessions fed to the network at once.
+    cold_epochs, warm_epochs: passes over the history. window: sessions fed to the network at once. truncation: sessions
+    a gradient flows back (0 = all of the window). patience: epochs without a better validation loss before a training
+    stops (0 = it never does).
     """
 
     preset: Preset
     cell: str
+    layers: int
     hidden: int
     horizons: int
     field: Field
@@ -37,8 +40,12 @@ class Config:
     cold_every: int
     cold_epochs: int
     warm_epochs: int
+    optimizer: str
+    schedule: str
     learning_rate: float
+    patience: int
     window: int
+    truncation: int
 
     @property
     def fewest_sessions(self) -> int:
@@ -65,6 +72,7 @@ PRESETS: dict[str, Config] = {
     "density": Config(
         preset="density",
         cell="elman",
+        layers=1,
         hidden=16,
         horizons=5,
         field="close",
@@ -73,12 +81,17 @@ PRESETS: dict[str, Config] = {
         cold_every=63,
         cold_epochs=20,
         warm_epochs=1,
+        optimizer="adam",
+        schedule="constant",
         learning_rate=0.003,
+        patience=0,
         window=100,
+        truncation=0,
     ),
     "article": Config(
         preset="article",
         cell="elman",
+        layers=1,
         hidden=50,
         horizons=1,
         field="open",
@@ -87,7 +100,11 @@ PRESETS: dict[str, Config] = {
         cold_every=0,
         cold_epochs=200,
         warm_epochs=0,
+        optimizer="adam",
+        schedule="half_cosine",
         learning_rate=0.01,
+        patience=0,
         window=50,
+        truncation=0,
     ),
 }

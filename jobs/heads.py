@@ -14,18 +14,12 @@ from numpy.typing import NDArray
 
 from jobs.config import Config
 from jobs.inputs import share_scaled_prices, stacked_measures
+from rnn.density import DensityLayout, DensityLoss, density_shape
 from rnn.features import DensityInputs, density_inputs
 from rnn.forecasting import forecast_density, forecast_point
-from rnn.training import (
-    DensityTraining,
-    State,
-    Training,
-    cold_density,
-    cold_point,
-    concatenate,
-    train_density,
-    train_point,
-)
+from rnn.params import NetworkShape
+from rnn.supervised import SupervisedLoss, Windows
+from rnn.training import State, Training, TrainingSettings, cold_state, concatenate, noisy_state, train
 from storage.bars import Bars
 
 # The baseline's volatility needs no longer memory than this, whatever a config lets its network see.
@@ -77,6 +71,12 @@ def head_for(config: Config, histories: Sequence[Bars]) -> Head:
     return ArticleHead(config, histories) if config.preset == "article" else DensityHead(config, histories)
 
 
+def _training_settings(config: Config, epochs: int) -> TrainingSettings:
+    return TrainingSettings(
+        epochs, config.learning_rate, optimizer=config.optimizer, schedule=config.schedule, patience=config.patience
+    )
+
+
 def _baseline_inputs(config: Config, histories: Sequence[Bars]) -> DensityInputs:
     recent = [history.rows(slice(max(0, len(history) - BASELINE_SESSIONS), len(history))) for history in histories]
     return density_inputs(stacked_measures(recent, config.field), config.horizons)
@@ -89,13 +89,16 @@ class DensityHead:
         self.config = config
         self.inputs = density_inputs(stacked_measures(histories, config.field), config.horizons)
         self.features = ",".join(self.inputs.names)
-        self.settings = DensityTraining(window=config.window, learning_rate=config.learning_rate)
+        features = self.inputs.features.shape[2]
+        self.shape = density_shape(features, config.hidden, config.horizons, config.cell, config.layers)
 
     def begin(self, seeds: Sequence[int]) -> Held:
-        return Held(cold_density(seeds, self.inputs, self.config.hidden), tuple({} for _ in seeds))
+        return Held(cold_state(seeds, self.shape), tuple({} for _ in seeds))
 
     def train(self, held: Held, epochs: int, seeds: Sequence[int]) -> tuple[Training, Held]:
-        training = train_density(held.state, self.inputs, epochs, self.settings)
+        layout = DensityLayout(window=self.config.window, truncation=self.config.truncation)
+        objective = DensityLoss(self.inputs, self.shape, layout)
+        training = train(held.state, objective, _training_settings(self.config, epochs))
         return training, Held(training.state, held.figures)
 
     def publish(self, held: Held) -> Published:
@@ -134,39 +137,41 @@ class ArticleHead:
                 {
                     "scale": float(scaler.scale_[0]),
                     "offset": float(scaler.min_[0]),
-                    "log_error": float("nan"),
                     "trained_through": float(history.session[-1].astype(np.int64)),
                 }
             )
-        return Held(cold_point(seeds, hidden=self.config.hidden), tuple(figures))
+        return Held(noisy_state(seeds, self._shape()), tuple(figures))
 
     def train(self, held: Held, epochs: int, seeds: Sequence[int]) -> tuple[Training, Held]:
         scaled = self._scaled(held)
         windows = np.lib.stride_tricks.sliding_window_view(scaled, self.config.window, axis=1)
         inputs = np.ascontiguousarray(windows[:, :-1, :, None])
         targets = np.ascontiguousarray(scaled[:, self.config.window :, None])
-        training = train_point(
-            held.state, inputs, targets, epochs, batch=POINT_BATCH, learning_rate=self.config.learning_rate, seeds=seeds
+        objective = SupervisedLoss(
+            Windows(inputs, targets), self._shape(), seeds, batch=POINT_BATCH, truncation=self.config.truncation
         )
-        guesses = forecast_point(training.state, inputs)
-        figures = [
-            {**f, "log_error": _rms_log_error(_price(guesses[k], f), _price(targets[k, :, 0], f))}
-            for k, f in enumerate(held.figures)
-        ]
+        training = train(held.state, objective, _training_settings(self.config, epochs))
+        paths = forecast_point(training.state, inputs, self.config.horizons)
+        figures = [{**f, **_log_errors(_price(paths[k], f), _price(targets[k, :, 0], f))} for k, f in enumerate(held.figures)]
         return training, Held(training.state, tuple(figures))
 
     def publish(self, held: Held) -> Published:
         scaled = self._scaled(held)
-        guesses = forecast_point(held.state, np.ascontiguousarray(scaled[:, None, -self.config.window :, None]))
+        horizons = self.config.horizons
+        windows = np.ascontiguousarray(scaled[:, None, -self.config.window :, None])
+        paths = forecast_point(held.state, windows, horizons)[:, 0]
         with np.errstate(invalid="ignore", divide="ignore"):  # a price below zero has no log; such a row is refused
-            location = [np.log(_price(guesses[k], f) / _price(scaled[k, -1:], f)) for k, f in enumerate(held.figures)]
+            location = [np.log(_price(paths[k], f) / _price(scaled[k, -1:], f)) for k, f in enumerate(held.figures)]
         return Published(
             np.asarray(location, np.float64),
-            np.array([[f["log_error"]] for f in held.figures]),
-            np.full((len(held.figures), 1), np.nan),
+            np.array([[f[f"log_error_{h}"] for h in range(1, horizons + 1)] for f in held.figures]),
+            np.full((len(held.figures), horizons), np.nan),
             self.baseline.baseline_scale,
             self.baseline.baseline_dof,
         )
+
+    def _shape(self) -> NetworkShape:
+        return NetworkShape(1, self.config.hidden, 1, cell=self.config.cell, layers=self.config.layers)
 
     def _scaled(self, held: Held) -> NDArray[np.float32]:
         rows = []
@@ -180,6 +185,11 @@ def _price(scaled: NDArray[np.floating], figures: Figures) -> NDArray[np.float64
     return (np.asarray(scaled, np.float64) - figures["offset"]) / figures["scale"]
 
 
-def _rms_log_error(guess: NDArray[np.float64], truth: NDArray[np.float64]) -> float:
+def _log_errors(paths: NDArray[np.float64], truth: NDArray[np.float64]) -> Figures:
+    """Return, by horizon, the rms log error of paths (S, horizons) whose first steps speak of truth (S,)."""
+    s = len(truth)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return float(np.sqrt(np.mean(np.log(guess / truth) ** 2)))
+        return {
+            f"log_error_{h + 1}": float(np.sqrt(np.mean(np.log(paths[: s - h, h] / truth[h:]) ** 2)))
+            for h in range(paths.shape[1])
+        }

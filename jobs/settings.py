@@ -52,7 +52,10 @@ class Schedule(Section):
 
 class ModelSection(Section):
     preset: Literal["density", "article"] = Field("density", description="the settings below that are left out")
-    cell: Literal["elman"] | None = Field(None, description="recurrent cell")
+    cell: Literal["elman", "elman_relu", "gru", "lstm"] | None = Field(
+        None, description="recurrent cell: elman, elman_relu, gru or lstm"
+    )
+    layers: int | None = Field(None, ge=1, le=3, description="recurrent layers, each over the states of the one below")
     hidden: int | None = Field(None, ge=1, le=256, description="hidden units")
     horizons: int | None = Field(None, ge=1, le=60, description="forecasts reach 1..horizons sessions ahead")
     field: Literal["close", "open"] | None = Field(None, description="the price that is forecast")
@@ -64,8 +67,16 @@ class Training(Section):
     cold_every: int | None = Field(None, ge=0, le=10_000, description="sessions between fixed cold starts; 0 = never")
     cold_epochs: int | None = Field(None, ge=1, le=10_000, description="passes over the history in a cold start")
     warm_epochs: int | None = Field(None, ge=0, le=1_000, description="passes in a warm start")
-    learning_rate: float | None = Field(None, gt=0, le=1, description="Adam's step size")
+    optimizer: Literal["adam", "adamw", "sgd"] | None = Field(None, description="adam, adamw or sgd (with momentum)")
+    schedule: Literal["constant", "half_cosine", "linear_warm_up"] | None = Field(
+        None, description="learning rate over the epochs: constant, half_cosine or linear_warm_up"
+    )
+    learning_rate: float | None = Field(None, gt=0, le=1, description="the optimizer's step size")
+    patience: int | None = Field(
+        None, ge=0, le=1_000, description="epochs without a better validation loss before a training stops; 0 = never"
+    )
     window: int | None = Field(None, ge=2, le=1_000, description="sessions fed to the network at once")
+    truncation: int | None = Field(None, ge=0, le=1_000, description="sessions a gradient flows back; 0 = the window")
 
 
 class Compute(Section):
@@ -109,8 +120,8 @@ class Settings(BaseSettings):
                 f"model.history_sessions is {config.history_sessions}: the density model needs at least "
                 f"{config.fewest_sessions} bars with training.window {config.window}"
             )
-        if config.preset == "article" and (config.horizons, config.warm_epochs) != (1, 0):
-            raise SettingsError("preset article trains once and looks one session ahead: horizons 1, warm_epochs 0")
+        if config.preset == "article" and config.warm_epochs:
+            raise SettingsError(f"training.warm_epochs is {config.warm_epochs}: preset article trains once; set it to 0")
         return config
 
 

@@ -15,22 +15,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn.errors import CheckpointError
-from rnn.network import NetworkShape
+from rnn.errors import CheckpointError, ShapeError
 from rnn.optimizers import Moments
+from rnn.params import NetworkShape
 from rnn.training import State
 
-VERSION = 1
+# 1: one layer of Elman cells, whose shape names neither. 2: the shape names cell and layers. Both are read.
+VERSION = 2
+READ = (1, 2)
 LARGEST_BYTES = 50_000_000
 ARRAYS = ("params", "mean", "square", "steps")
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can hold
+SIZES = ("features", "hidden", "outputs", "extras", "cell", "layers")
 Meta = dict[str, Any]
 
 
 def state_to_bytes(state: State, meta: Meta) -> bytes:
     """Return the checkpoint of one network. meta: what JSON can hold, returned as it was."""
     arrays = (state.params, state.moments.mean, state.moments.square, state.moments.steps)
-    shape = {name: getattr(state.shape, name) for name in ("features", "hidden", "outputs", "extras")}
+    shape = {name: getattr(state.shape, name) for name in SIZES}
     head = json.dumps({"version": VERSION, "shape": shape, "meta": meta}, sort_keys=True).encode()
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
@@ -50,10 +53,10 @@ def state_from_bytes(content: bytes) -> tuple[State, Meta]:
             _refuse_large(archive)
             arrays = {name: _array(archive, name) for name in ("head", *ARRAYS)}
         head = json.loads(arrays["head"].tobytes())
-        if head["version"] != VERSION:
-            raise CheckpointError(f"checkpoint version {head['version']}; this program reads {VERSION}")
+        if head["version"] not in READ:
+            raise CheckpointError(f"checkpoint version {head['version']}; this program reads {READ[0]} to {READ[-1]}")
         shape = NetworkShape(**head["shape"])
-    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, TypeError, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, TypeError, EOFError, NotImplementedError, ShapeError) as error:
         raise CheckpointError(f"not a checkpoint: {error}") from error
     params, mean, square, steps = (arrays[name] for name in ARRAYS)
     if not params.shape == mean.shape == square.shape == (1, shape.size) or steps.shape != (1,):

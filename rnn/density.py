@@ -6,14 +6,18 @@ constant per horizon. All start at zero, so an untrained network is the baseline
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn.checks import refuse_unusable
+from rnn.errors import InputError, ShapeError
 from rnn.features import DensityInputs, unit_scale
 from rnn.losses import student_t_nll
-from rnn.network import NetworkShape, Unroll, Weights, weights_of
+from rnn.network import Unroll
+from rnn.params import NetworkShape, weights_of
 
 Array = NDArray[np.floating]
 
@@ -22,114 +26,130 @@ BOUND = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class DensityTraining:
-    """How a density network is trained. Sessions are counted in bars.
+class DensityLayout:
+    """How a history is laid out and what holds its outputs back. Sessions are counted in bars.
 
-    burn_in: sessions of a window that only warm the state. held_out: targets that end in the last so many sessions are
-    validated on and never trained on. location_shrinkage, output_shrinkage: weights of the squared locations and output
-    weights in the loss, half each: a few hundred targets cannot carry free ones.
+    window: sessions of one unroll; the windows end at the last session. burn_in: sessions of a window that only warm the
+    state. held_out: targets that end in the last so many sessions are validated on and never trained on.
+    location_shrinkage, output_shrinkage: weights of the squared locations and output weights in the loss, half each: a few
+    hundred targets cannot carry free ones. truncation: sessions that a gradient flows back, 0 = to the window's start.
     """
 
     window: int = 100
     burn_in: int = 20
     held_out: int = 21
-    learning_rate: float = 0.003
-    clip_norm: float = 1.0
     location_shrinkage: float = 10.0
     output_shrinkage: float = 0.3
+    truncation: int = 0
 
 
-def density_shape(features: int, hidden: int, horizons: int) -> NetworkShape:
+def density_shape(features: int, hidden: int, horizons: int, cell: str = "elman", layers: int = 1) -> NetworkShape:
     """Return the sizes of a density network: two outputs a horizon, and one location a horizon."""
-    return NetworkShape(features, hidden, 2 * horizons, extras=horizons)
+    return NetworkShape(features, hidden, 2 * horizons, extras=horizons, cell=cell, layers=layers)
 
 
 class DensityLoss:
     """Loss and gradient of a stack over fixed inputs: windows laid back from the last session, one full batch."""
 
-    def __init__(self, inputs: DensityInputs, hidden: int, settings: DensityTraining) -> None:
+    def __init__(self, inputs: DensityInputs, shape: NetworkShape, layout: DensityLayout) -> None:
         k, n, features = inputs.features.shape
+        self.inputs, self.shape, self.layout = inputs, shape, layout
         self.horizons = inputs.targets.shape[2]
-        self.shape = density_shape(features, hidden, self.horizons)
-        self.settings = settings
-        window = settings.window
-        self.windows = (n - 20) // window
-        first = n - self.windows * window
+        _refuse_misfit(inputs, shape, layout)
+        self.windows = (n - layout.burn_in) // layout.window
+        first = n - self.windows * layout.window
         dtype = inputs.features.dtype
-        self.unroll = Unroll(k, self.windows, window, self.shape, dtype)
-        self.unroll.load(inputs.features[:, first:].reshape(k, self.windows, window, features))
+        self.unroll = Unroll(k, self.windows, layout.window, shape, dtype)
+        self.unroll.load(inputs.features[:, first:].reshape(k, self.windows, layout.window, features))
         self.targets = self._by_session(inputs.targets[:, first:])
         self.unit_ratio = self._by_session(inputs.unit_ratio[:, first:, None])
-        self.dof = inputs.baseline_dof.astype(dtype)[:, None, None]
-        self.log_unit = np.log(unit_scale(inputs.baseline_dof)).astype(dtype)[:, None, None]
-        self.train, self.held_out = self._weights(n, first, dtype)
+        self.excess = (inputs.baseline_dof - 2).astype(dtype)[:, None]
+        self.log_unit = np.log(unit_scale(inputs.baseline_dof)).astype(dtype)[:, None]
+        self.train, self.held_out = self._weights(first)
+        self.validation: Array = np.full(k, np.nan, dtype)
 
-    def value_and_gradient(self, params: Array, gradient: Array) -> tuple[Array, Array]:
-        """Return train and validation loss (K,) and put the gradient of the first into gradient (K, P).
+    def rows(self, chosen: NDArray[np.intp]) -> DensityLoss:
+        """Return the loss of some networks."""
+        return DensityLoss(self.inputs.rows(chosen), self.shape, self.layout)
 
-        Each is a mean over its targets; the validation loss is NaN where none is held out.
+    def gradients(self, params: Array, gradient: Array) -> Iterator[tuple[Array, float]]:
+        """Yield the one batch of an epoch: see SupervisedLoss.gradients."""
+        yield self.value_and_gradient(params, gradient), 1.0
+
+    def value_and_gradient(self, params: Array, gradient: Array) -> Array:
+        """Return the train loss (K,), its gradient put into gradient (K, P); `validation` is of the same params.
+
+        Each is a mean over its targets; a network's validation loss is NaN where none is held out.
         """
         weights, gradients = weights_of(params, self.shape), weights_of(gradient, self.shape)
-        hidden = self.unroll.forward(weights)[:, self.settings.burn_in :]
-        k, t, b, h = hidden.shape
-        rows = np.ascontiguousarray(hidden).reshape(k, t * b, h)
-        squashed = np.tanh((np.matmul(rows, weights.output) + weights.output_bias) * (1 / BOUND))
-        nll, by_location, by_output = self._nll(squashed.reshape(k, t, b, -1), weights.extras)
-        by_rows = by_output.reshape(k, t * b, -1) * (1 - squashed * squashed)
+        first, kind = self.layout.burn_in, params.dtype.type
+        self.unroll.forward(weights)
+        rows = self.unroll.hidden(first)
+        squashed = np.matmul(rows, weights.output)
+        squashed += weights.output_bias
+        squashed *= kind(1 / BOUND)
+        np.tanh(squashed, out=squashed)
+        nll, by_location, by_rows = self._nll(squashed, weights.extras)
+        np.multiply(squashed, squashed, out=squashed)
+        np.subtract(1, squashed, out=squashed)
+        by_rows *= squashed
+        location_decay, output_decay = kind(self.layout.location_shrinkage), kind(self.layout.output_shrinkage)
         np.matmul(rows.swapaxes(1, 2), by_rows, out=gradients.output)
-        decay = by_rows.dtype.type(self.settings.output_shrinkage)
-        np.add(gradients.output, decay * weights.output, out=gradients.output)
-        np.matmul(_ones(by_rows), by_rows, out=gradients.output_bias)
-        shrinkage = by_rows.dtype.type(self.settings.location_shrinkage)
-        flat = by_location.reshape(k, t * b, -1)
-        gradients.extras[...] = np.matmul(_ones(flat), flat)[:, 0] + shrinkage * weights.extras
-        back = np.matmul(by_rows, np.ascontiguousarray(weights.output.swapaxes(1, 2)))
-        self.unroll.hidden_gradient[:, self.settings.burn_in :] = back.reshape(k, t, b, h)
-        self.unroll.backward(weights, gradients, first=self.settings.burn_in)
-        penalty = 0.5 * shrinkage * _row_sums(weights.extras**2) + 0.5 * decay * _row_sums(weights.output**2)
-        return _row_sums(nll * self.train) + penalty, self._validation(nll)
+        np.add(gradients.output, output_decay * weights.output, out=gradients.output)
+        ones = np.ones((1, rows.shape[1]), params.dtype)
+        np.matmul(ones, by_rows, out=gradients.output_bias)
+        gradients.extras[...] = np.matmul(ones, by_location)[:, 0] + location_decay * weights.extras
+        np.matmul(by_rows, np.ascontiguousarray(weights.output.swapaxes(1, 2)), out=self.unroll.by_hidden(first))
+        self.unroll.backward(gradients, first=first, truncation=self.layout.truncation)
+        self.validation = _weighted(nll, self.held_out)
+        penalty = location_decay * _squares(weights.extras) + output_decay * _squares(weights.output)
+        return _weighted(nll, self.train) + kind(0.5) * penalty
 
     def _nll(self, squashed: Array, location: Array) -> tuple[Array, Array, Array]:
         """Return the loss of each target, and the train loss's gradients by location and by squashed outputs x BOUND."""
         h = self.horizons
-        delta, epsilon = squashed[..., :h] * BOUND, squashed[..., h:] * BOUND
-        excess = (self.dof - 2) * np.exp(epsilon)
-        error = self.targets - location[:, None, None] * self.unit_ratio
-        nll, by_error, by_log_scale, by_dof = student_t_nll(error, self.log_unit + delta, excess + 2)
-        by_output = np.concatenate([by_log_scale * self.train, by_dof * excess * self.train], axis=-1)
-        return nll, -by_error * self.unit_ratio * self.train, by_output
-
-    def _validation(self, nll: Array) -> Array:
-        if not self.held_out.any():
-            return np.full(len(nll), np.nan, nll.dtype)
-        return _row_sums(nll * self.held_out)
+        outputs = squashed * squashed.dtype.type(BOUND)
+        excess = np.exp(outputs[..., h:])
+        excess *= self.excess
+        error = self.targets - location[:, None] * self.unit_ratio
+        nll, by_error, by_log_scale, by_dof = student_t_nll(error, self.log_unit + outputs[..., :h], excess + 2)
+        by_dof *= excess
+        np.multiply(by_log_scale, self.train, out=outputs[..., :h])
+        np.multiply(by_dof, self.train, out=outputs[..., h:])
+        by_error *= self.train
+        by_error *= -self.unit_ratio
+        return nll, by_error, outputs
 
     def _by_session(self, values: Array) -> Array:
-        """Return (K, T, B, X) from (K, B T, X), without the burn-in, in the order of the hidden states."""
+        """Return (K, T B, X) from (K, B T, X), without the burn-in, in the order of the hidden states."""
         k, _, x = values.shape
-        parts = values.reshape(k, self.windows, self.settings.window, x).swapaxes(1, 2)
-        return np.ascontiguousarray(parts[:, self.settings.burn_in :])
+        parts = values.reshape(k, self.windows, self.layout.window, x).swapaxes(1, 2)[:, self.layout.burn_in :]
+        return np.ascontiguousarray(parts).reshape(k, -1, x)
 
-    def _weights(self, n: int, first: int, dtype: np.dtype[np.floating]) -> tuple[Array, Array]:
-        """Return (1, T, B, H) weights of the targets to train on and of those held out; each sums to one."""
-        session = np.arange(first, n, dtype=np.float64)[None, :, None]
-        end = self._by_session(session) + np.arange(1, self.horizons + 1)
-        known, train = end < n, end < n - self.settings.held_out
-        held_out = known & ~train
-        return (train / max(train.sum(), 1)).astype(dtype), (held_out / max(held_out.sum(), 1)).astype(dtype)
+    def _weights(self, first: int) -> tuple[Array, Array]:
+        """Return (K, T B, H) weights of the targets to train on and of those held out; each network's sum to one or none."""
+        k, n, _ = self.inputs.features.shape
+        start = np.zeros(k, np.int64) if self.inputs.starts is None else self.inputs.starts
+        session = np.broadcast_to(np.arange(first, n)[None, :, None], (k, n - first, 1))
+        session = self._by_session(session)
+        end = session + np.arange(1, self.horizons + 1)
+        begun = session >= start[:, None, None]
+        train = begun & (end < n - self.layout.held_out)
+        held_out = begun & (end < n) & ~train
+        return tuple(_shares(chosen, self.inputs.features.dtype) for chosen in (train, held_out))  # type: ignore[return-value]
 
 
 def density_at_origin(
-    params: Array, inputs: DensityInputs, hidden: int, window: int
+    params: Array, inputs: DensityInputs, shape: NetworkShape, window: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return location, scale and dof (K, H) at the last session, the state warmed over the last `window` sessions."""
-    k, _, features = inputs.features.shape
+    k, _, _ = inputs.features.shape
     horizons = inputs.targets.shape[2]
-    shape = density_shape(features, hidden, horizons)
-    weights: Weights = weights_of(params, shape)
+    weights = weights_of(params, shape)
     unroll = Unroll(k, 1, window, shape, inputs.features.dtype)
     unroll.load(inputs.features[:, None, -window:])
-    state = np.ascontiguousarray(unroll.forward(weights)[:, -1])
+    unroll.forward(weights)
+    state = unroll.hidden(window - 1)
     output = (np.matmul(state, weights.output) + weights.output_bias)[:, 0]
     squashed = (BOUND * np.tanh(output * (1 / BOUND))).astype(np.float64)
     dof = 2 + (inputs.baseline_dof - 2) * np.exp(squashed[:, horizons:])
@@ -140,10 +160,29 @@ def density_at_origin(
     return location, scale, dof
 
 
-def _ones(rows: Array) -> Array:
-    return np.ones((len(rows), 1, rows.shape[1]), rows.dtype)
+def _refuse_misfit(inputs: DensityInputs, shape: NetworkShape, layout: DensityLayout) -> None:
+    _, n, features = inputs.features.shape
+    horizons = inputs.targets.shape[2]
+    if (shape.features, shape.outputs, shape.extras) != (features, 2 * horizons, horizons):
+        raise ShapeError(f"{shape} does not fit {features} features and {horizons} horizons")
+    if n < layout.window + layout.burn_in or not 0 <= layout.burn_in < layout.window:
+        raise InputError(f"{n} sessions: a window of {layout.window} after {layout.burn_in} more are needed")
+    refuse_unusable(features=inputs.features, targets=inputs.targets, unit_ratio=inputs.unit_ratio)
 
 
-def _row_sums(values: Array) -> Array:
-    # Row by row, in one order whatever K is.
-    return np.array([row.ravel().sum() for row in values], values.dtype)
+def _shares(chosen: NDArray[np.bool_], dtype: np.dtype[np.floating]) -> Array:
+    count = np.maximum(chosen.sum(axis=(1, 2), keepdims=True), 1)
+    return (chosen / count).astype(dtype)
+
+
+def _weighted(values: Array, weights: Array) -> Array:
+    """Return (K,) weighted sums, NaN where no weight is. Row by row, in one order whatever K is."""
+    product = values * weights
+    sums = np.array([row.ravel().sum() for row in product], values.dtype)
+    sums[[not row.any() for row in weights]] = np.nan
+    return sums
+
+
+def _squares(values: Array) -> Array:
+    rows = values.reshape(len(values), 1, -1)
+    return np.matmul(rows, rows.swapaxes(1, 2))[:, 0, 0]

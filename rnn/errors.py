@@ -1,7 +1,9 @@
 """What the networks refuse.
 
 RnnError
-├── ShapeError        arrays whose axes do not fit together
+├── ShapeError        arrays whose axes do not fit together, or sizes that no network has
+├── InputError        values that cannot be trained on: none at all, or not finite
+├── TrainingError     an optimizer, schedule or loss that there is not
 └── CheckpointError   bytes that are no checkpoint of ours, or of another version
 """
 
@@ -11,6 +13,14 @@ class RnnError(Exception):
 
 
 class ShapeError(RnnError):
+    pass
+
+
+class InputError(RnnError):
+    pass
+
+
+class TrainingError(RnnError):
     pass
 
 

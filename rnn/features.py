@@ -5,7 +5,7 @@ All of it is causal and derived from one history of n bars a network, the last o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -40,6 +40,7 @@ class DensityInputs:
 
     features: (K, n, F). targets: (K, n, H), return over the next h sessions / (sigma sqrt(h)), 0 where not yet known: at
     session t those with t + h < n are. unit_ratio: (K, n), rms return of the history / sigma. baseline_*: (K, H).
+    starts: (K,), the first session whose targets count, or None for 0: a mask for short histories in a longer stack.
     """
 
     names: tuple[str, ...]
@@ -49,6 +50,13 @@ class DensityInputs:
     sigma: Floats
     baseline_scale: Floats
     baseline_dof: Floats
+    starts: NDArray[np.int64] | None = None
+
+    def rows(self, chosen: NDArray[np.intp]) -> DensityInputs:
+        """Return the inputs of some networks, a copy."""
+        arrays = ("features", "targets", "unit_ratio", "sigma", "baseline_scale", "baseline_dof")
+        starts = None if self.starts is None else self.starts[chosen]
+        return replace(self, **{name: getattr(self, name)[chosen] for name in arrays}, starts=starts)
 
 
 def bar_measures(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rnn.density import density_at_origin
 from rnn.features import DensityInputs
-from rnn.point import point_forecasts
+from rnn.supervised import paths_after
 from rnn.training import State
 
 
@@ -24,9 +24,12 @@ class Forecast:
 
 def forecast_density(state: State, inputs: DensityInputs, window: int) -> Forecast:
     """Return the distributions at the inputs' last session."""
-    return Forecast(*density_at_origin(state.params, inputs, state.shape.hidden, window))
+    return Forecast(*density_at_origin(state.params, inputs, state.shape, window))
 
 
-def forecast_point(state: State, windows: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return (K, S) forecasts of the session after each window (K, S, T, 1), in the windows' own units."""
-    return point_forecasts(state.params, windows, state.shape)
+def forecast_point(state: State, windows: NDArray[np.floating], steps: int = 1) -> NDArray[np.floating]:
+    """Return (K, S, steps) forecasts of the sessions after each window (K, S, T, 1), in the windows' own units.
+
+    Each forecast is fed back as the next session's input. Raises ShapeError for networks of several inputs or outputs.
+    """
+    return paths_after(state.params, windows, state.shape, steps)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import pickle
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,10 +16,12 @@ from hypothesis import strategies as st
 
 from rnn.checkpoints import state_from_bytes, state_to_bytes
 from rnn.errors import CheckpointError
-from rnn.network import NetworkShape
+from rnn.params import NetworkShape
 from rnn.training import cold_state
 
-STATE = cold_state([7], NetworkShape(6, 8, 4, extras=2), np.float32)
+SHAPE = NetworkShape(6, 8, 4, extras=2, cell="gru", layers=2)
+STATE = cold_state([7], SHAPE, np.float32)
+OLD = (Path(__file__).parent / "data/checkpoint_v1.npz").read_bytes()  # written by the version that had Elman cells alone
 CONTENT = state_to_bytes(STATE, {"ticker": "IBM", "scale": 0.5})
 
 
@@ -65,3 +70,46 @@ def test_a_bomb_is_refused_before_it_unpacks() -> None:
         archive.writestr("head.npy", b"\0" * 60_000_000)
     with pytest.raises(CheckpointError, match="unpacks to"):
         state_from_bytes(sink.getvalue())
+
+
+def test_a_checkpoint_of_version_1_is_read() -> None:
+    state, meta = state_from_bytes(OLD)
+    assert state.shape == NetworkShape(6, 8, 4, extras=2, cell="elman", layers=1)
+    assert hashlib.sha256(state.params.tobytes()).hexdigest().startswith("4c64aef4ef0b5401")
+    assert meta == {"ticker": "IBM", "scale": 0.5}
+
+
+def with_head(**changes: object) -> bytes:
+    """Return CONTENT with its head changed."""
+    sink = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(CONTENT)) as source, zipfile.ZipFile(sink, "w") as archive:
+        head = json.loads(np.load(io.BytesIO(source.read("head.npy"))).tobytes())
+        head.update(changes)
+        for name in source.namelist():
+            content = source.read(name)
+            if name == "head.npy":
+                part = io.BytesIO()
+                np.save(part, np.frombuffer(json.dumps(head).encode(), np.uint8))
+                content = part.getvalue()
+            archive.writestr(name, content)
+    return sink.getvalue()
+
+
+SIZES = {"features": 6, "hidden": 8, "outputs": 4, "extras": 2, "cell": "gru", "layers": 2}
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"version": 3}, "version 3; this program reads 1 to 2"),
+        ({"shape": {**SIZES, "hidden": 9}}, "its sizes want"),
+        ({"shape": {**SIZES, "cell": "transformer"}}, "transformer"),
+        ({"shape": {**SIZES, "layers": 10**9}}, "layers"),
+        ({"shape": {**SIZES, "width": 3}}, "width"),
+        ({"shape": {**SIZES, "hidden": "8"}}, "not a checkpoint"),
+        ({"shape": [1, 2]}, "not a checkpoint"),
+    ],
+)
+def test_a_forged_head_is_refused_by_what_is_wrong(changes: dict[str, object], text: str) -> None:
+    with pytest.raises(CheckpointError, match=text):
+        state_from_bytes(with_head(**changes))
