@@ -130,13 +130,13 @@ class DensityLoss:
         """Return (K, T B, H) weights of the targets to train on and of those held out; each network's sum to one or none."""
         k, n, _ = self.inputs.features.shape
         start = np.zeros(k, np.int64) if self.inputs.starts is None else self.inputs.starts
-        session = np.broadcast_to(np.arange(first, n)[None, :, None], (k, n - first, 1))
-        session = self._by_session(session)
+        session = self._by_session(np.tile(np.arange(first, n, dtype=np.float64)[None, :, None], (k, 1, 1)))
         end = session + np.arange(1, self.horizons + 1)
         begun = session >= start[:, None, None]
         train = begun & (end < n - self.layout.held_out)
         held_out = begun & (end < n) & ~train
-        return tuple(_shares(chosen, self.inputs.features.dtype) for chosen in (train, held_out))  # type: ignore[return-value]
+        dtype = self.inputs.features.dtype
+        return _shares(train, dtype), _shares(held_out, dtype)
 
 
 def density_at_origin(
@@ -172,7 +172,8 @@ def _refuse_misfit(inputs: DensityInputs, shape: NetworkShape, layout: DensityLa
 
 def _shares(chosen: NDArray[np.bool_], dtype: np.dtype[np.floating]) -> Array:
     count = np.maximum(chosen.sum(axis=(1, 2), keepdims=True), 1)
-    return (chosen / count).astype(dtype)
+    shares: Array = (chosen / count).astype(dtype)
+    return shares
 
 
 def _weighted(values: Array, weights: Array) -> Array:
@@ -185,4 +186,5 @@ def _weighted(values: Array, weights: Array) -> Array:
 
 def _squares(values: Array) -> Array:
     rows = values.reshape(len(values), 1, -1)
-    return np.matmul(rows, rows.swapaxes(1, 2))[:, 0, 0]
+    squares: Array = np.matmul(rows, rows.swapaxes(1, 2))[:, 0, 0]
+    return squares

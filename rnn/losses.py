@@ -167,4 +167,5 @@ def _weighted_squares(values: Array, weight: Array) -> Array:
     if weight.ndim:
         return _sums(values * values * weight)
     rows = values.reshape(len(values), 1, -1)
-    return weight * np.matmul(rows, rows.swapaxes(1, 2))[:, 0, 0]
+    sums: Array = weight * np.matmul(rows, rows.swapaxes(1, 2))[:, 0, 0]
+    return sums

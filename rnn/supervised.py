@@ -67,7 +67,14 @@ class SupervisedLoss:
     """
 
     def __init__(
-        self, windows: Windows, shape: NetworkShape, seeds: Sequence[int], *, batch: int, loss: Loss | None = None, truncation: int = 0
+        self,
+        windows: Windows,
+        shape: NetworkShape,
+        seeds: Sequence[int],
+        *,
+        batch: int,
+        loss: Loss | None = None,
+        truncation: int = 0,
     ) -> None:
         self.windows, self.shape, self.batch, self.truncation = windows, shape, batch, truncation
         self.loss = loss or SquaredError()
@@ -80,7 +87,9 @@ class SupervisedLoss:
 
     def rows(self, chosen: NDArray[np.intp]) -> SupervisedLoss:
         """Return the loss of some networks, their orders going on where they are."""
-        part = SupervisedLoss(self.windows.rows(chosen), self.shape, (), batch=self.batch, loss=self.loss, truncation=self.truncation)
+        part = SupervisedLoss(
+            self.windows.rows(chosen), self.shape, (), batch=self.batch, loss=self.loss, truncation=self.truncation
+        )
         part.orders = [self.orders[k] for k in chosen]
         return part
 

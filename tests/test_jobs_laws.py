@@ -24,6 +24,7 @@ from storage.bars import Bars, adjusted
 from storage.database import open_writer, reading
 from storage.queries import read_view
 from storage.verify import content_hash, find_problems
+from tests.conftest import Command
 
 SAMPLE = '[source]\nkind = "sample"\n[training]\ncold_epochs = 3\n[model]\nhistory_sessions = 260\n'
 SMALL = replace(PRESETS["density"], history_sessions=260, cold_epochs=3)
@@ -62,6 +63,21 @@ def in_one_go(home: Home, days: list[date], *, workers: int = 1) -> Home:
 def test_ten_days_run_one_by_one_leave_the_record_of_one_backfill(make_home: Make) -> None:
     days = ten_sessions()
     assert hash_of(day_by_day(make_home("daily", SAMPLE), days)) == hash_of(in_one_go(make_home("once", SAMPLE), days))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        'cell = "gru"\nlayers = 2\n[training]\ncold_epochs = 4\npatience = 1\noptimizer = "adamw"\n',
+        'cell = "lstm"\n[training]\ncold_epochs = 3\nschedule = "half_cosine"\ntruncation = 30\n',
+        'cell = "elman_relu"\n[training]\ncold_epochs = 3\noptimizer = "sgd"\nlearning_rate = 0.01\n',
+    ],
+)
+def test_daily_is_backfill_for_other_cells_and_trainings(make_home: Make, model: str) -> None:
+    days = ten_sessions()[3:8]
+    settings = f'[source]\nkind = "sample"\n[model]\nhistory_sessions = 260\nhidden = 8\n{model}'
+    daily, once = day_by_day(make_home("daily", settings), days), in_one_go(make_home("once", settings), days)
+    assert hash_of(daily) == hash_of(once)
 
 
 def test_a_backfill_in_two_parts_leaves_the_record_of_one(make_home: Make) -> None:
@@ -152,6 +168,25 @@ def test_a_ticker_alone_has_the_bytes_it_has_in_a_stack_of_twenty() -> None:
     together = advance_stack(task_of(stack, days))
     alone = advance_stack(task_of({"IBM": bars}, days))
     assert rows_of(alone, 0) == rows_of(together, 19)
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_a_ticker_alone_has_the_bytes_it_has_in_a_stack_whatever_the_cell(cell: str) -> None:
+    days, config = ten_sessions()[3:7], replace(SMALL, cell=cell, layers=2, patience=2)
+    bars = SampleSource().fetch("IBM", None).bars.recorded(datetime(2013, 6, 1, tzinfo=UTC), "sample")
+    stack = {f"T{i}": shifted(bars, 7 * i) for i in range(1, 6)} | {"IBM": bars}
+    assert rows_of(advance_stack(task_of({"IBM": bars}, days, config)), 0) == rows_of(
+        advance_stack(task_of(stack, days, config)), 5
+    )
+
+
+def test_another_process_has_the_same_bytes_whatever_the_threads_outside(tickercast: Command) -> None:
+    span = ("AAPL", "IBM", "--source", "sample", "--start", "2013-02-20", "--end", "2013-02-26", "--workers", 1)
+    hashes = set()
+    for name, threads in (("one", "1"), ("other", "1"), ("many", "8")):
+        assert tickercast("--home", name, "backfill", *span, OPENBLAS_NUM_THREADS=threads).returncode == 0
+        hashes.add(tickercast("--home", name, "verify", "--content-hash").stdout.split()[-1])
+    assert len(hashes) == 1
 
 
 def test_two_workers_leave_the_record_of_one(make_home: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,18 @@ def test_a_history_too_short_for_its_window_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[model]\ncell = "rnn"\n', "model.cell"), ("[model]\nlayers = 4\n", "model.layers"),
+        ('[training]\noptimizer = "lion"\n', "training.optimizer"), ("[training]\npatience = -1\n", "training.patience"),
+    ],
+)  # fmt: skip
+def test_a_network_that_there_is_not_is_refused_by_its_key(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        settings_of(tmp_path, text)
+
+
+@pytest.mark.parametrize(
     ("symbol", "exchange"),
     [
         ("BRK-B", "XNYS"), ("^GSPC", "XNYS"), ("EURUSD=X", "24/5"), ("BTC-USD", "24/7"), ("GC=F", "us_futures"),

@@ -19,7 +19,7 @@ from rnn.cells import CELLS
 from rnn.density import DensityLayout, DensityLoss, density_shape
 from rnn.features import DensityInputs, Measures, density_inputs
 from rnn.losses import Loss, Pinball, log_gamma_ratio, loss_of, student_t_nll
-from rnn.params import NetworkShape, initial_params, weights_of
+from rnn.params import NetworkShape, initial_params
 from rnn.supervised import SupervisedLoss, Windows
 
 Floats = NDArray[np.float64]
@@ -62,8 +62,9 @@ LOSSES: dict[str, Loss] = {name: loss_of(name, (0.1, 0.5, 0.9)) for name in ("sq
 
 
 def supervised(
-    cell: str, layers: int, loss: Loss, *, networks: int = 2, hidden: int = 3, features: int = 2, sessions: int = 5, supervised_at: int = 3
-) -> tuple[SupervisedLoss, Floats, NDArray[np.intp]]:
+    cell: str, layers: int, loss: Loss, *, networks: int = 2, hidden: int = 3, features: int = 2, sessions: int = 5,
+    supervised_at: int = 3,
+) -> tuple[SupervisedLoss, Floats, NDArray[np.intp]]:  # fmt: skip
     """Return a loss over weighted windows, params away from any symmetry, and a batch."""
     rng = np.random.default_rng([networks, hidden, features, sessions, supervised_at])
     inputs = rng.normal(size=(networks, 4, sessions, features))
