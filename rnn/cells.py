@@ -22,7 +22,9 @@ class Cell:
     """The buffers of one layer and the loops that its rules run in. `step` is the forward rule, `back` the backward rule.
 
     joined: (K, T + 1, B, H + F + 1), [h before the session, x, 1]. state: for t = 0..T the hidden state (K, B, H) before
-    session t. by_sum: (gates, K, T, B, H), dL/da where a = [h, x, 1] W. flow: (K, B, H), dL/dh on its way back.
+    session t. by_sum: (gates, K, T, B, H), dL/da where a = [h, x, 1] W. by_hidden: (K, T, B, H), dL/dh of each session by way
+    of its outputs alone; it lies where the first gate's dL/da will, which saves a buffer. flow: (K, B, H), dL/dh on its way
+    back.
     """
 
     gates: ClassVar[int]
@@ -33,6 +35,7 @@ class Cell:
         self.sessions, self.units = t, h
         self.joined = np.ones((k, t + 1, b, h + features + 1), dtype)
         self.by_sum = np.empty((self.gates, k, t, b, h), dtype)
+        self.by_hidden = self.by_sum[0]
         self.flow, self.scratch = np.empty((k, b, h), dtype), np.empty((k, b, h), dtype)
         self.inputs = self.joined[:, :t, :, h:-1]
         # Each session's views, made once: making one costs as much as a small product.
@@ -52,11 +55,11 @@ class Cell:
             self.step(t)
             self.hidden_at[t + 1][...] = self.state[t + 1]
 
-    def backward(self, gradients: Array, hidden_gradient: Array, first: int, truncation: int) -> None:
+    def backward(self, gradients: Array, first: int, truncation: int) -> None:
         """Put dL/d(weights) into gradients: exact backpropagation through time.
 
-        hidden_gradient: (K, T, B, H), dL/dh of each session by way of its outputs alone; before session `first` it counts
-        as zero. truncation: at every so many sessions, counted from the last, nothing flows further back (0 = never).
+        by_hidden counts as zero before session `first`. truncation: at every so many sessions, counted from the last,
+        nothing flows further back (0 = never).
         Source: Werbos 1990, Backpropagation Through Time: What It Does and How to Do It.
         """
         # A contiguous transpose once beats a transposed operand in every session's small product.
@@ -67,7 +70,7 @@ class Cell:
                 for flow in self.flows:
                     flow[...] = 0
             if t >= first:
-                self.flow += hidden_gradient[:, t]
+                self.flow += self.by_sum_at[t][0]
             self.back(t)
         self.weight_gradients(gradients)
 
@@ -103,11 +106,10 @@ class Elman(Cell):
 
     def back(self, t: int) -> None:
         """dL/da = dL/dh' (1 - h'^2), where h' = tanh(a); dL/dh = dL/da W_h^T."""
-        after, by_sum = self.state[t + 1], self.scratch
-        np.multiply(self.flow, after, out=by_sum)
-        by_sum *= after
-        np.subtract(self.flow, by_sum, out=by_sum)
-        self.by_sum_at[t][0] = by_sum
+        after, by_sum = self.state[t + 1], self.by_sum_at[t][0]
+        np.multiply(self.flow, after, out=self.scratch)
+        self.scratch *= after
+        np.subtract(self.flow, self.scratch, out=by_sum)
         np.matmul(by_sum, self.transposed[0], out=self.flow)
 
 
@@ -125,10 +127,9 @@ class ElmanRelu(Cell):
 
     def back(self, t: int) -> None:
         """dL/da = dL/dh' where h' > 0, else 0; dL/dh = dL/da W_h^T."""
-        by_sum = self.scratch
-        np.sign(self.state[t + 1], out=by_sum)
-        by_sum *= self.flow
-        self.by_sum_at[t][0] = by_sum
+        by_sum = self.by_sum_at[t][0]
+        np.sign(self.state[t + 1], out=self.scratch)
+        np.multiply(self.flow, self.scratch, out=by_sum)
         np.matmul(by_sum, self.transposed[0], out=self.flow)
 
 

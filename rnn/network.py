@@ -29,7 +29,6 @@ class Unroll:
             CELLS[shape.cell](networks, windows, sessions, shape.joined(layer) - shape.hidden - 1, shape.hidden, dtype)
             for layer in range(shape.layers)
         ]
-        self.hidden_gradient = np.empty((networks, sessions, windows, shape.hidden), dtype)
         self.units = shape.hidden
 
     def load(self, inputs: Array) -> None:
@@ -54,7 +53,7 @@ class Unroll:
 
     def by_hidden(self, first: int) -> Array:
         """Return where the loss's gradient by hidden(first) is to be put: a view of its shape."""
-        return rows_of(self.hidden_gradient[:, first:])
+        return rows_of(self.cells[-1].by_hidden[:, first:])
 
     def forward(self, weights: Weights) -> None:
         """Run every layer over all sessions."""
@@ -71,9 +70,8 @@ class Unroll:
         truncation: see Cell.backward. Exact where it is 0.
         """
         for layer in range(len(self.cells) - 1, -1, -1):
-            cell = self.cells[layer]
-            cell.backward(gradients.layers[layer], self.hidden_gradient, first, truncation)
+            self.cells[layer].backward(gradients.layers[layer], first, truncation)
             if layer:
-                # A layer's inputs are the states below: the buffer now speaks of those.
-                cell.input_gradient(self.hidden_gradient)
+                # A layer's inputs are the states below.
+                self.cells[layer].input_gradient(self.cells[layer - 1].by_hidden)
                 first = 0
