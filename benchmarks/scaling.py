@@ -16,7 +16,7 @@ import pstats
 import statistics
 import time
 import tracemalloc
-from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
@@ -61,14 +61,27 @@ def train_part(networks: int) -> None:
     train(cold_state(range(networks), SHAPE), loss, TrainingSettings(epochs=20, learning_rate=0.003))
 
 
-def workers_seconds(workers: int, networks: int = 512) -> float:
+def train_when_all_are_up(barrier: Barrier, networks: int) -> None:
+    train_part(1)
+    barrier.wait()
+    train_part(networks)
+    barrier.wait()
+
+
+def workers_seconds(workers: int, networks: int = 1024) -> float:
     """Return the seconds of 20 epochs of many networks, shared out among processes that are already up."""
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        list(pool.map(time.sleep, [3] * workers))  # long enough that each of them has started
-        list(pool.map(train_part, [1] * 4 * workers))
-        began = time.perf_counter()
-        list(pool.map(train_part, [networks // (2 * workers)] * (2 * workers)))
-        return time.perf_counter() - began
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(workers + 1)
+    processes = [context.Process(target=train_when_all_are_up, args=(barrier, networks // workers)) for _ in range(workers)]
+    for process in processes:
+        process.start()
+    barrier.wait()
+    began = time.perf_counter()
+    barrier.wait()
+    seconds = time.perf_counter() - began
+    for process in processes:
+        process.join()
+    return seconds
 
 
 def profile_lines(networks: int, cell: str) -> list[tuple[str, float]]:
