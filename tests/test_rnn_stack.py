@@ -99,13 +99,14 @@ def test_a_loss_beyond_the_limit_has_diverged() -> None:
     assert all(fault.startswith("loss ") for fault in training.faults)
 
 
-def test_a_stopped_network_keeps_its_best_params() -> None:
+@pytest.mark.parametrize(("epochs", "patience"), [(60, 3), (12, 12)], ids=["stopped", "out of epochs"])
+def test_a_network_with_patience_keeps_its_best_params(epochs: int, patience: int) -> None:
     inputs = density_inputs(measures_of(1, 200), 2)
     shape = density_shape(6, 16, 2)
     loss = DensityLoss(inputs, shape, LAYOUT)
-    training = train(cold_state([4], shape), loss, TrainingSettings(epochs=60, learning_rate=0.05, patience=3))
+    training = train(cold_state([4], shape), loss, TrainingSettings(epochs=epochs, learning_rate=0.05, patience=patience))
     loss.value_and_gradient(training.state.params, np.zeros_like(training.state.params))
-    assert training.epochs[0] < 60
+    assert np.nanargmin(training.validation_loss) < training.epochs[0] - 1
     assert loss.validation[0] == np.nanmin(training.validation_loss)
 
 
