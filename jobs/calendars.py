@@ -13,6 +13,18 @@ from numpy.typing import NDArray
 # A session's number counts from here, so that it never moves with the library's default range.
 FIRST_DAY = "1980-01-02"
 YEARS_AHEAD = 1
+ENDS_SOON = timedelta(days=60)
+# The calendar of an exchange that a symbol does not name, by the time zone that its prices are quoted in.
+ZONES = {
+    "America/New_York": "XNYS", "America/Chicago": "XNYS", "America/Toronto": "XTSE", "America/Sao_Paulo": "BVMF",
+    "America/Mexico_City": "XMEX", "Europe/London": "XLON", "Europe/Berlin": "XETR", "Europe/Paris": "XPAR",
+    "Europe/Amsterdam": "XAMS", "Europe/Brussels": "XBRU", "Europe/Zurich": "XSWX", "Europe/Rome": "XMIL",
+    "Europe/Madrid": "XMAD", "Europe/Stockholm": "XSTO", "Europe/Oslo": "XOSL", "Europe/Copenhagen": "XCSE",
+    "Europe/Helsinki": "XHEL", "Europe/Vienna": "XWBO", "Europe/Warsaw": "XWAR", "Asia/Tokyo": "XTKS",
+    "Asia/Hong_Kong": "XHKG", "Asia/Kolkata": "XBOM", "Asia/Calcutta": "XBOM", "Asia/Shanghai": "XSHG",
+    "Asia/Seoul": "XKRX", "Asia/Taipei": "XTAI", "Asia/Singapore": "XSES", "Asia/Jakarta": "XIDX",
+    "Australia/Sydney": "XASX", "Pacific/Auckland": "XNZE", "UTC": "24/7",
+}  # fmt: skip
 
 
 class CalendarError(Exception):
@@ -60,6 +72,17 @@ class ExchangeCalendar:
         later: date = self.sessions[place].item()
         return later
 
+    def missing(self, days: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
+        """Return the sessions between the first and the last of some days that are none of them."""
+        span = self.sessions[self._place(days[0].item()) : self._place(days[-1].item()) + 1]
+        return span[~np.isin(span, days)]
+
+    def ends_soon(self, now: datetime) -> str | None:
+        """Return a warning where the calendar's holidays are known for less than 60 days more."""
+        if self.last_session - now.date() >= ENDS_SOON:
+            return None
+        return f"the calendar of {self.code} ends on {self.last_session}: upgrade exchange-calendars before that"
+
     def close_at(self, session: date) -> datetime:
         """Return the instant a session closes, UTC."""
         return _instant(self._calendar.session_close(session.isoformat()))
@@ -99,6 +122,11 @@ class ExchangeCalendar:
 def exchange_calendar(code: str) -> ExchangeCalendar:
     """Return the calendar of an exchange. Raises CalendarError when none is known."""
     return ExchangeCalendar(code)
+
+
+def exchange_of_zone(zone: str) -> str:
+    """Return the calendar that a time zone's name stands for; New York's where it is not known."""
+    return ZONES.get(zone, "XNYS")
 
 
 def _instant(stamp: Any) -> datetime:

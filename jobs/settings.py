@@ -38,12 +38,15 @@ class SourceSection(Section):
     adjustment: Literal["", "as_traded", "split", "full"] = Field(
         "", description="how the folder's prices are adjusted; must be stated for kind folder"
     )
+    splits: tuple[str, ...] = Field((), description="splits that the source does not tell, each as 'GOOGL 2022-07-18 20:1'")
 
 
 class Yahoo(Section):
     base_url: str = Field("", description="a mirror or a loopback server that answers in Yahoo's place; empty = Yahoo")
     requests_per_second: float = Field(2.0, gt=0, le=1000, description="upper limit of requests")
     timeout_seconds: float = Field(20.0, gt=0, le=600, description="longest wait for one answer")
+    ticker_seconds: float = Field(90.0, gt=0, le=3600, description="longest wait for one ticker, retries included")
+    run_seconds: float = Field(7200.0, gt=0, le=86400, description="longest time that one run asks Yahoo; the rest waits")
 
 
 class Schedule(Section):

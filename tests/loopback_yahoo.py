@@ -9,9 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from zoneinfo import ZoneInfo
+
+from jobs.sources.yahoo import YahooSource
+from jobs.sources.yahoo_door import Door
 
 NEW_YORK = ZoneInfo("America/New_York")
 MISSING = {"chart": {"result": None, "error": {"code": "Not Found", "description": "No data found, symbol may be delisted"}}}
@@ -99,6 +103,12 @@ def chart_body(ticker: str, rows: list[tuple[date, float, int]], splits: dict[da
         "indicators": {"quote": [quote], "adjclose": [{"adjclose": closes}]},
     }
     return json.dumps({"chart": {"result": [result], "error": None}}).encode()
+
+
+def yahoo_at(url: str, cache: Path, *, ticker_seconds: float = 20, timeout_seconds: float = 5) -> YahooSource:
+    """Return the yahoo source against a server, without pauses between tries."""
+    door = Door(url, requests_per_second=1000, ticker_seconds=ticker_seconds, run_seconds=600)
+    return YahooSource(door, timeout_seconds=timeout_seconds, cache_folder=cache, sleep=lambda _seconds: None)
 
 
 def _stamp(day: date) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from jobs.sources.folder import FolderSource
 from jobs.sources.sample import SampleSource
 from jobs.sources.yahoo import YahooSource
 from storage.bars import log_returns
-from tests.loopback_yahoo import MISSING, LoopbackYahoo, chart_body, loopback_yahoo
+from tests.loopback_yahoo import MISSING, LoopbackYahoo, chart_body, loopback_yahoo, yahoo_at
 
 DATA = Path(__file__).parent / "data"
 START = date(2013, 1, 2)
@@ -30,13 +30,7 @@ def server() -> Iterator[LoopbackYahoo]:
 
 @pytest.fixture
 def yahoo(server: LoopbackYahoo, tmp_path: Path) -> YahooSource:
-    return YahooSource(
-        base_url=server.url,
-        requests_per_second=1000,
-        timeout_seconds=5,
-        cache_folder=tmp_path / "cache",
-        sleep=lambda _seconds: None,
-    )
+    return yahoo_at(server.url, tmp_path / "cache")
 
 
 @pytest.fixture(params=["sample", "folder", "yahoo"])
@@ -226,7 +220,6 @@ def test_a_fault_that_passes_is_retried(server: LoopbackYahoo, yahoo: YahooSourc
 
 def test_a_server_that_does_not_answer_is_unavailable(tmp_path: Path) -> None:
     closed = "http://127.0.0.1:9"
-    source: Callable[..., YahooSource] = YahooSource
-    yahoo = source(base_url=closed, requests_per_second=1000, timeout_seconds=1, cache_folder=tmp_path, sleep=lambda _: None)
+    yahoo = yahoo_at(closed, tmp_path)
     with pytest.raises(SourceUnavailable, match="does not answer"):
         yahoo.fetch("T", None)

@@ -27,11 +27,9 @@ def open_source(home: Home, option: str | None = None, adjustment: str | None = 
         return FolderSource(path or settings.source.path, adjustment or settings.source.adjustment)
     if kind == "yahoo":
         from jobs.sources.yahoo import YahooSource
+        from jobs.sources.yahoo_door import Door
 
-        return YahooSource(
-            base_url=settings.yahoo.base_url or None,
-            requests_per_second=settings.yahoo.requests_per_second,
-            timeout_seconds=settings.yahoo.timeout_seconds,
-            cache_folder=home.cache / "yfinance",
-        )
+        yahoo = settings.yahoo
+        door = Door(yahoo.base_url or None, yahoo.requests_per_second, yahoo.ticker_seconds, yahoo.run_seconds)
+        return YahooSource(door, timeout_seconds=yahoo.timeout_seconds, cache_folder=home.cache / "yfinance")
     raise SourceSettings(f"{kind!r} is no source; use yahoo, folder:PATH or sample")

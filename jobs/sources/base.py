@@ -46,9 +46,19 @@ class Fetch:
 
 
 class Source(Protocol):
-    """One kind of source. tickers(): all it has, empty where it cannot tell."""
+    """One kind of source.
 
-    kind: str
+    live: whether it should have each session once that has closed. tickers(): all it has, empty where it cannot tell.
+    """
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def live(self) -> bool: ...
+    @property
+    def requests(self) -> int:
+        """Return how many requests it has made over a network."""
+        ...
 
     def tickers(self) -> list[str]: ...
     def fetch(self, ticker: str, start: date | None) -> Fetch:

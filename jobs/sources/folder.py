@@ -35,6 +35,8 @@ class FolderSource:
     """Prices in files. adjustment: as_traded, split (for splits up to the file's making) or full (dividends too)."""
 
     kind = "folder"
+    live = False
+    requests = 0
 
     def __init__(self, path: str, adjustment: str) -> None:
         self.path = Path(path).expanduser()

@@ -26,6 +26,8 @@ class SampleSource:
     """Real prices of five tickers for a first look and for tests."""
 
     kind = "sample"
+    live = False
+    requests = 0
 
     def tickers(self) -> list[str]:
         return list(TICKERS)

@@ -1,7 +1,7 @@
 """The yahoo source: daily bars from Yahoo's chart API by yfinance, un-adjusted to as traded. The only door to yfinance.
 
 Errors come as exceptions, one request a ticker once its time zone is known, in one process. With base_url every Yahoo host is
-asked for there instead, so that a mirror or a loopback server can stand in.
+asked for there instead, so that a mirror or a loopback server can stand in. How requests are paced and bounded is yahoo_door's.
 """
 
 from __future__ import annotations
@@ -14,19 +14,22 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import numpy as np
 
+from jobs.calendars import exchange_of_zone
 from jobs.sources.adjusting import as_traded
 from jobs.sources.base import BadSourceData, Fetch, SourceSettings, SourceUnavailable, UnknownTicker
+from jobs.sources.yahoo_door import BodyTooLarge, Door, Stopped, TooManyRequests
 from jobs.symbols import exchange_of
 from storage.bars import Bars, Listing, make_bars, refuse_unusable
 
 if TYPE_CHECKING:
     import pandas as pd
+    import tenacity
 
-TRIES = 3
+TRIES = 4
 LONGEST_WAIT_SECONDS = 20.0
 META_KEYS = ("symbol", "currency", "exchangeTimezoneName")
 PRICES = ("open", "high", "low", "close")
@@ -36,22 +39,20 @@ class YahooSource:
     """Yahoo's daily bars. sleep: how retries wait, so that a test need not."""
 
     kind = "yahoo"
+    live = True
 
     def __init__(
-        self,
-        *,
-        base_url: str | None,
-        requests_per_second: float,
-        timeout_seconds: float,
-        cache_folder: Path,
-        sleep: Callable[[float], None] = time.sleep,
+        self, door: Door, *, timeout_seconds: float, cache_folder: Path, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        if base_url is not None and urlsplit(base_url).scheme not in ("http", "https"):
-            raise SourceSettings(f"yahoo.base_url {base_url!r} is no http address")
-        self.base_url, self.timeout_seconds, self.sleep = base_url, timeout_seconds, sleep
-        self.requests_per_second, self.cache_folder = requests_per_second, cache_folder
+        if door.base_url is not None and urlsplit(door.base_url).scheme not in ("http", "https"):
+            raise SourceSettings(f"yahoo.base_url {door.base_url!r} is no http address")
+        self.door, self.timeout_seconds, self.sleep, self.cache_folder = door, timeout_seconds, sleep, cache_folder
         self._session: Any = None
         self._turn = threading.Lock()
+
+    @property
+    def requests(self) -> int:
+        return self.door.requests
 
     def tickers(self) -> list[str]:
         return []
@@ -60,14 +61,33 @@ class YahooSource:
         import tenacity
 
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type((SourceUnavailable, BadSourceData)),
+            retry=tenacity.retry_if_exception(_may_pass),
             stop=tenacity.stop_after_attempt(TRIES),
-            wait=tenacity.wait_random_exponential(multiplier=1, max=LONGEST_WAIT_SECONDS),
+            wait=self._wait,
             sleep=self.sleep,
             reraise=True,
         )
         with self._turn:  # yfinance is one client per process: one ticker at a time
-            return retrying(self._fetch_once, ticker, start)
+            try:
+                self.door.next_ticker()
+                return retrying(self._fetch_once, ticker, start)
+            except TooManyRequests as error:
+                self.door.shut()
+                raise SourceUnavailable(f"{ticker}: Yahoo asks to slow down (429); retry later") from error
+            except Stopped as error:
+                raise SourceUnavailable(f"{ticker}: {error}; retry later") from error
+
+    def _wait(self, state: tenacity.RetryCallState) -> float:
+        """Return the seconds before the next try: what Yahoo asks for, else doubling with jitter, within the ticker's time."""
+        import tenacity
+
+        error = state.outcome.exception() if state.outcome else None
+        asked = getattr(error, "retry_after", None)
+        doubling = tenacity.wait_random_exponential(multiplier=1, max=LONGEST_WAIT_SECONDS)
+        seconds = float(asked if asked is not None else doubling(state))
+        if seconds > self.door.seconds_left():
+            raise error or Stopped("no time is left")
+        return seconds
 
     def _fetch_once(self, ticker: str, start: date | None) -> Fetch:
         frame, meta = self._ask(ticker, start)
@@ -75,11 +95,16 @@ class YahooSource:
             raise UnknownTicker(f"{ticker}: Yahoo returned no bars")
         if str(meta.get("symbol", "")).upper() != ticker:
             raise BadSourceData(f"{ticker}: Yahoo answered for {meta.get('symbol')!r}")
-        bars, refused = refuse_unusable(_bars(frame))
+        try:
+            rows = _bars(frame)
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
+            raise BadSourceData(f"{ticker}: Yahoo's answer is no price history ({type(error).__name__})") from error
+        bars, refused = refuse_unusable(rows)
         if not len(bars):
             raise BadSourceData(f"{ticker}: none of Yahoo's {len(frame)} rows has usable prices")
         zone = str(meta.get("exchangeTimezoneName", ""))
-        listing = Listing(ticker, str(meta.get("currency") or ""), exchange_of(ticker), zone, "as_traded")
+        exchange = exchange_of(ticker, default=exchange_of_zone(zone))
+        listing = Listing(ticker, str(meta.get("currency") or ""), exchange, zone, "as_traded")
         return Fetch(listing, as_traded(bars), refused)
 
     def _ask(self, ticker: str, start: date | None) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -90,21 +115,25 @@ class YahooSource:
         yf.data.YfData.cache_get.cache_clear()
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)
+                warnings.simplefilter("ignore")  # pandas on yfinance's ways, NumPy on absurd numbers: the gates judge them
                 asked = yf.Ticker(ticker, session=self._session)
                 frame = asked.history(
                     **span, auto_adjust=False, actions=True, repair=False, keepna=True, timeout=self.timeout_seconds
                 )
                 meta = asked.history_metadata or {}
                 return frame, {key: meta[key] for key in META_KEYS if key in meta}
+        except (Stopped, TooManyRequests):
+            raise
         except yf.exceptions.YFRateLimitError as error:
-            raise SourceUnavailable(f"{ticker}: Yahoo asks to slow down (429); retry later") from error
+            raise TooManyRequests(None) from error
         except yf.exceptions.YFTickerMissingError as error:
             reason = getattr(error, "yahoo_reason", None) or "no such ticker, or delisted"
-            raise UnknownTicker(f"{ticker}: Yahoo knows no prices: {reason}") from error
+            raise UnknownTicker(f"{ticker}: Yahoo knows no prices: {_short(reason)}") from error
         except OSError as error:
             raise SourceUnavailable(f"{ticker}: Yahoo does not answer ({type(error).__name__}); retry later") from error
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError, yf.exceptions.YFException) as error:
+        except BodyTooLarge as error:
+            raise BadSourceData(f"{ticker}: Yahoo gave {error}") from error
+        except Exception as error:  # whatever yfinance trips over in an answer that is not what it expects
             raise BadSourceData(f"{ticker}: Yahoo's answer is no price history ({type(error).__name__})") from error
 
     def _client(self) -> Any:
@@ -117,30 +146,17 @@ class YahooSource:
             yf.config.debug.hide_exceptions = False
             self.cache_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             yf.set_tz_cache_location(str(self.cache_folder))
-            self._session = _session(self.base_url, self.requests_per_second)
+            self._session = self.door.session()
         return yf
 
 
-def _session(base_url: str | None, requests_per_second: float) -> Any:
-    """Return a client session that keeps to the rate, and, with base_url, asks there whatever Yahoo host is named."""
-    from curl_cffi import requests
-    from pyrate_limiter import Limiter, Rate
-
-    limiter = Limiter(Rate(1, max(1, round(1000 / requests_per_second))))
-
-    class PacedSession(requests.Session):  # type: ignore[misc]
-        def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
-            limiter.try_acquire("yahoo")
-            return super().request(method, _moved(url, base_url), *args, **kwargs)
-
-    return PacedSession(impersonate="chrome")
+def _may_pass(error: BaseException) -> bool:
+    """Return whether another try may end otherwise: not for a ticker that Yahoo does not know, nor when time is up."""
+    return isinstance(error, SourceUnavailable | BadSourceData | TooManyRequests)
 
 
-def _moved(url: str, base_url: str | None) -> str:
-    if base_url is None:
-        return url
-    base, asked = urlsplit(base_url), urlsplit(url)
-    return urlunsplit((base.scheme, base.netloc, base.path.rstrip("/") + asked.path, asked.query, ""))
+def _short(reason: object) -> str:
+    return " ".join(str(reason).split())[:200]
 
 
 def _bars(frame: pd.DataFrame) -> Bars:
