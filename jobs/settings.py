@@ -38,7 +38,7 @@ class SourceSection(Section):
     adjustment: Literal["", "as_traded", "split", "full"] = Field(
         "", description="how the folder's prices are adjusted; must be stated for kind folder"
     )
-    splits: tuple[str, ...] = Field((), description="splits that the source does not tell, each as 'GOOGL 2022-07-18 20:1'")
+    splits: tuple[str, ...] = Field((), description="splits that the folder does not tell, each as 'GOOGL 2022-07-18 20:1'")
 
 
 class Yahoo(Section):
@@ -172,6 +172,8 @@ def _default_of(section: str, key: str, default: object, preset: str) -> object:
 
 
 def _toml(value: object) -> str:
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 

@@ -17,6 +17,8 @@ PRICE_FIELDS = ("open", "high", "low", "close")
 VALUE_FIELDS = (*PRICE_FIELDS, "volume", "dividend", "split")
 # Two vintages of one bar differ by float noise below this; the first record stays.
 SAME_WITHIN = 1e-4
+MOST_PRICE, MOST_SPLIT = 1e12, 1e5
+AGAIN = "the same row again"
 
 Days = NDArray[np.datetime64]
 Floats = NDArray[np.float64]
@@ -98,9 +100,10 @@ class Merge:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A row that no bar can be made of, and why."""
+    """A row that no bar can be made of, and why: a gate's code and words."""
 
-    session: date | None
+    session: date
+    code: str
     reason: str
 
 
@@ -122,26 +125,39 @@ def make_bars(session: Days, values: dict[str, NDArray[np.generic]]) -> Bars:
 def refuse_unusable(bars: Bars) -> tuple[Bars, tuple[Refusal, ...]]:
     """Return the bars that can be stored, in session order, and the rest with its reasons.
 
-    Refused: a price that is null, zero, negative or not finite, high < low, a negative volume or dividend, a split that is
-    not positive, and a session given twice with different values (given twice alike counts once).
+    Refused: a price that is null, zero, negative or beyond 1e12, an incoherent row, a negative volume or dividend, a split
+    beyond 1e-5..1e5, and a session given twice with different values (given twice alike counts once). The split and the
+    dividend of a row whose prices are refused go to the next bar.
     """
     order = np.argsort(bars.session, kind="stable")
     bars = bars.rows(order)
+    codes = np.full(len(bars), "", dtype=object)
     reasons = np.full(len(bars), "", dtype=object)
+
+    def refuse(which: NDArray[np.bool_], code: str, reason: str) -> None:
+        fresh = which & (codes == "")
+        codes[fresh], reasons[fresh] = code, reason
+
     for name in PRICE_FIELDS:
         value = getattr(bars, name)
-        reasons[(reasons == "") & ~np.isfinite(value)] = f"{name} is null or not finite"
-        reasons[(reasons == "") & (value <= 0)] = f"{name} is zero or negative"
-    reasons[(reasons == "") & (bars.high < bars.low)] = "high is below low"
-    reasons[(reasons == "") & (bars.volume < 0)] = "volume is negative"
-    reasons[(reasons == "") & ~(np.isfinite(bars.dividend) & (bars.dividend >= 0))] = "dividend is negative"
-    reasons[(reasons == "") & ~(np.isfinite(bars.split) & (bars.split > 0))] = "split is not positive"
-    _mark_duplicates(bars, reasons)
-    keep = reasons == ""
+        refuse(~np.isfinite(value), "null price", f"{name} is null or not finite")
+        refuse(value <= 0, "bad price", f"{name} is zero or negative")
+        refuse(value > MOST_PRICE, "bad price", f"{name} is beyond {MOST_PRICE:.0e}")
+    refuse(bars.high < bars.low, "incoherent", "high is below low")
+    for name in ("open", "close"):
+        value = getattr(bars, name)
+        outside = (value > bars.high * (1 + SAME_WITHIN)) | (value < bars.low * (1 - SAME_WITHIN))
+        refuse(outside, "incoherent", f"{name} is outside of low to high")
+    refuse(bars.volume < 0, "bad volume", "volume is negative")
+    refuse(~((bars.dividend >= 0) & (bars.dividend <= MOST_PRICE)), "bad action", "dividend is negative or absurd")
+    refuse(~((bars.split >= 1 / MOST_SPLIT) & (bars.split <= MOST_SPLIT)), "bad action", "split is not positive or absurd")
+    _mark_duplicates(bars, codes, reasons)
+    keep = codes == ""
+    bars = _with_actions_passed_on(bars, codes)
     refused = [
-        Refusal(day, str(reason))
-        for day, reason in zip(bars.session[~keep].tolist(), reasons[~keep], strict=True)
-        if reason != "the same row again"
+        Refusal(day, code, reason)
+        for day, code, reason in zip(bars.session[~keep].tolist(), codes[~keep], reasons[~keep], strict=True)
+        if code != AGAIN
     ]
     return bars.rows(keep), tuple(refused)
 
@@ -177,7 +193,7 @@ def merge_bars(history: BarHistory | None, listing: Listing, incoming: Bars, *, 
     restated = tuple(_differences(old, new))
     changed_days = np.array(sorted({r.session for r in restated}), dtype="datetime64[D]")
     take = incoming.rows(~known | np.isin(incoming.session, changed_days))
-    rows = _joined([history.rows, take])
+    rows = joined([history.rows, take])
     order = np.lexsort((rows.recorded_at, rows.session))
     return Merge(BarHistory(listing, rows.rows(order)), int((~known).sum()), restated)
 
@@ -199,20 +215,18 @@ def log_returns(bars: Bars, field: str) -> Floats:
 
 def adjusted(bars: Bars) -> Bars:
     """Return the bars with prices adjusted for later splits and dividends, as known by the last bar; volume for splits."""
-    n = len(bars)
-    factor, shares = np.ones(n), np.ones(n)
-    for i in range(n - 1, 0, -1):
-        before = bars.close[i - 1] / bars.split[i]
-        net = before - bars.dividend[i] if bars.dividend[i] < before else before
-        factor[i - 1] = factor[i] * net / bars.close[i - 1]
-        shares[i - 1] = shares[i] * bars.split[i]
+    factor, shares = np.ones(len(bars)), np.ones(len(bars))
+    before = bars.close[:-1] / bars.split[1:]
+    net = np.where(bars.dividend[1:] < before, before - bars.dividend[1:], before)
+    factor[:-1] = np.cumprod((net / bars.close[:-1])[::-1])[::-1]
+    shares[:-1] = np.cumprod(bars.split[:0:-1])[::-1]
     prices = {name: getattr(bars, name) * factor for name in PRICE_FIELDS}
     volume = np.rint(bars.volume * shares).astype(np.int64)
     return replace(bars, **prices, volume=volume)
 
 
-def _mark_duplicates(bars: Bars, reasons: NDArray[np.object_]) -> None:
-    usable = np.flatnonzero(reasons == "")
+def _mark_duplicates(bars: Bars, codes: NDArray[np.object_], reasons: NDArray[np.object_]) -> None:
+    usable = np.flatnonzero(codes == "")
     days = bars.session[usable]
     values = np.column_stack([np.asarray(getattr(bars, name), np.float64)[usable] for name in VALUE_FIELDS])
     same_day = np.zeros(len(usable), dtype=np.bool_)
@@ -222,8 +236,23 @@ def _mark_duplicates(bars: Bars, reasons: NDArray[np.object_]) -> None:
     for day in np.unique(days[same_day]):
         members = np.flatnonzero(days == day)
         alike = bool((values[members] == values[members[0]]).all())
-        chosen = members[1:] if alike else members
-        reasons[usable[chosen]] = "the same row again" if alike else "session given twice with different values"
+        chosen = usable[members[1:] if alike else members]
+        codes[chosen] = AGAIN if alike else "duplicate"
+        reasons[chosen] = "session given twice with different values"
+
+
+def _with_actions_passed_on(bars: Bars, codes: NDArray[np.object_]) -> Bars:
+    """Return the bars with the split and the dividend of each row without usable prices on the next usable one."""
+    lost = np.flatnonzero(np.isin(codes, ("null price", "bad price", "incoherent", "bad volume")))
+    lost = lost[(bars.split[lost] != 1) | (bars.dividend[lost] != 0)]
+    usable = np.flatnonzero(codes == "")
+    split, dividend = bars.split.copy(), bars.dividend.copy()
+    for i in lost.tolist():
+        after = usable[usable > i]
+        if len(after) and 1 / MOST_SPLIT <= split[i] <= MOST_SPLIT and 0 <= dividend[i] <= MOST_PRICE:
+            split[after[0]] *= split[i]
+            dividend[after[0]] += dividend[i]
+    return replace(bars, split=split, dividend=dividend)
 
 
 def _differences(old: Bars, new: Bars) -> Iterable[Restatement]:
@@ -234,7 +263,8 @@ def _differences(old: Bars, new: Bars) -> Iterable[Restatement]:
             yield Restatement(old.session[i].item(), name, float(was[i]), float(now[i]))
 
 
-def _joined(parts: Sequence[Bars]) -> Bars:
+def joined(parts: Sequence[Bars]) -> Bars:
+    """Return some bars one after the other, in the order given."""
     return Bars(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Bars)))
 
 

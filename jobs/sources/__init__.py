@@ -22,9 +22,10 @@ def open_source(home: Home, option: str | None = None, adjustment: str | None = 
 
         return SampleSource()
     if kind == "folder":
-        from jobs.sources.folder import FolderSource
+        from jobs.sources.folder import FolderSource, parse_splits
 
-        return FolderSource(path or settings.source.path, adjustment or settings.source.adjustment)
+        splits = parse_splits(settings.source.splits)
+        return FolderSource(path or settings.source.path, adjustment or settings.source.adjustment, splits)
     if kind == "yahoo":
         from jobs.sources.yahoo import YahooSource
         from jobs.sources.yahoo_door import Door

@@ -11,14 +11,19 @@ from storage.bars import PRICE_FIELDS, Bars
 
 # Below this a ratio's move is float32 noise; above the other it is no dividend.
 LEAST_YIELD, MOST_YIELD = 2e-5, 0.5
+MOST_VOLUME = 2**62
 
 
-def as_traded(bars: Bars) -> Bars:
-    """Return split-adjusted bars as they were traded: prices and dividends times all later splits, volume divided."""
-    later = np.ones(len(bars))
-    later[:-1] = np.cumprod(bars.split[:0:-1])[::-1]
+def as_traded(bars: Bars, after: float = 1.0) -> Bars:
+    """Return split-adjusted bars as they were traded: prices and dividends times all later splits, volume divided.
+
+    after: the splits after the last bar that the prices are adjusted for too.
+    """
+    later = np.full(len(bars), float(after))
+    later[:-1] *= np.cumprod(bars.split[:0:-1])[::-1]
     prices = {name: getattr(bars, name) * later for name in PRICE_FIELDS}
-    volume = np.rint(bars.volume / later).astype(np.int64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        volume = np.minimum(np.rint(bars.volume / later), MOST_VOLUME).astype(np.int64)
     return replace(bars, **prices, dividend=bars.dividend * later, volume=volume)
 
 

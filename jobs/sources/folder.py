@@ -6,6 +6,10 @@ How prices are adjusted cannot be seen from them, so it must be stated.
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -31,14 +35,41 @@ ALIASES = {
 NUMBERS = ("open", "high", "low", "close", "volume", "adj_close", "dividend", "split")
 
 
+Splits = dict[str, dict[date, float]]
+SPLIT = re.compile(r"(\S+)\s+(\d{4}-\d\d-\d\d)\s+([\d.]+)[:/]([\d.]+)")
+
+
+def parse_splits(stated: Sequence[str]) -> Splits:
+    """Return each ticker's splits, shares after per share before by ex-date, from texts like `GOOGL 2022-07-18 20:1`.
+
+    Raises SourceSettings for any other text.
+    """
+    splits: Splits = {}
+    for text in stated:
+        found = SPLIT.fullmatch(text.strip())
+        try:
+            if found is None:
+                raise ValueError
+            ratio = float(found[3]) / float(found[4])
+            if not 0 < ratio < math.inf:
+                raise ValueError
+            splits.setdefault(parse_symbol(found[1]), {})[date.fromisoformat(found[2])] = ratio
+        except (ValueError, ZeroDivisionError) as error:
+            raise SourceSettings(f"source.splits has {text!r}; a split is written like 'GOOGL 2022-07-18 20:1'") from error
+    return splits
+
+
 class FolderSource:
-    """Prices in files. adjustment: as_traded, split (for splits up to the file's making) or full (dividends too)."""
+    """Prices in files. adjustment: as_traded, split (for splits up to the file's making) or full (dividends too).
+
+    splits: those of each ticker that its file does not tell.
+    """
 
     kind = "folder"
     live = False
     requests = 0
 
-    def __init__(self, path: str, adjustment: str) -> None:
+    def __init__(self, path: str, adjustment: str, splits: Splits | None = None) -> None:
         self.path = Path(path).expanduser()
         if not path or not self.path.exists():
             raise SourceSettings(f"folder {path!r} does not exist; give folder:PATH or set source.path")
@@ -47,19 +78,22 @@ class FolderSource:
                 f"how the prices in {self.path} are adjusted is not stated; "
                 "add --adjustment as_traded, split or full (or source.adjustment)"
             )
-        self.adjustment = adjustment
+        self.adjustment, self.splits = adjustment, splits or {}
 
     def tickers(self) -> list[str]:
         return sorted(self._files) if self._files else sorted(self._table)
 
     def fetch(self, ticker: str, start: date | None) -> Fetch:
         frame = self._frame(ticker)
-        bars, refused = refuse_unusable(_bars(frame, self.adjustment))
+        stated = self.splits.get(ticker, {})
+        bars, refused = refuse_unusable(_with_splits(_bars(frame, self.adjustment), stated))
         if not len(bars):
             raise BadSourceData(f"{ticker}: no usable row in {self.path}; {len(refused)} were refused")
         basis = BASES[self.adjustment]
-        if self.adjustment == "split" and "split" in frame:
-            bars, basis = as_traded(bars), "as_traded"
+        if self.adjustment == "split" and ("split" in frame or stated):
+            # A split stated for after the last bar was in the prices when the file was made.
+            after = math.prod(ratio for day, ratio in stated.items() if np.datetime64(day) > bars.session[-1])
+            bars, basis = as_traded(bars, after), "as_traded"
         if start is not None:
             bars = bars.rows(bars.session >= np.datetime64(start))
         exchange = exchange_of(ticker)
@@ -167,6 +201,20 @@ def _bars(frame: pd.DataFrame, adjustment: str) -> Bars:
     days = frame["date"].to_numpy().astype("datetime64[D]")
     volume = np.nan_to_num(column("volume", 0.0), nan=0.0)
     return make_bars(days, {**values, "volume": volume, "dividend": dividend, "split": split})
+
+
+def _with_splits(bars: Bars, stated: dict[date, float]) -> Bars:
+    """Return the bars with splits stated elsewhere, each on the first bar at or after its ex-date."""
+    if not stated:
+        return bars
+    order = np.argsort(bars.session, kind="stable")
+    bars = bars.rows(order)
+    split = bars.split.copy()
+    for ex_date, ratio in stated.items():
+        place = int(np.searchsorted(bars.session, np.datetime64(ex_date)))
+        if place < len(split):
+            split[place] = ratio
+    return replace(bars, split=split)
 
 
 def _time_zone(exchange: str) -> str:
