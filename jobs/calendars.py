@@ -72,6 +72,10 @@ class ExchangeCalendar:
         later: date = self.sessions[place].item()
         return later
 
+    def sessions_between(self, first: date, last: date) -> int:
+        """Return how many sessions are later than one day and not later than another."""
+        return max(0, self._place(last + timedelta(days=1)) - self._place(first + timedelta(days=1)))
+
     def missing(self, days: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
         """Return the sessions between the first and the last of some days that are none of them."""
         span = self.sessions[self._place(days[0].item()) : self._place(days[-1].item()) + 1]

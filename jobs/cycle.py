@@ -13,6 +13,7 @@ from types import FrameType
 
 from sqlalchemy import Engine
 
+from jobs.calendars import exchange_calendar
 from jobs.config import Config
 from jobs.errors import Interrupted, NothingFetched, SomeTickersFailed
 from jobs.home import Home
@@ -25,6 +26,7 @@ from jobs.walk import Owing, walk
 from storage import queries
 from storage.bars import Bars, as_known
 
+SHOWN = 5
 Chooser = Callable[[Bars, Set[date]], list[date]]
 
 
@@ -59,7 +61,11 @@ class Cycle:
         self.workers = workers or home.settings.compute.workers or os.cpu_count() or 1
         self.stop = stop
         self.ledger = RunLedger(engine, kind=kind, now=now, config=config, settings_config=home.settings.config())
-        self.ingest = Ingest(engine, home.prices, self.source, now, home.settings.schedule.after_close_minutes, self.ledger)
+        self.ingest = Ingest(
+            engine, home.prices, self.source, now, home.settings.schedule.after_close_minutes, self.ledger,
+            probing=kind == "backfill",
+        )  # fmt: skip
+        self.resting: list[str] = []
 
     def tracked(self) -> tuple[str, ...]:
         """Return the symbols that the daily run follows."""
@@ -89,12 +95,23 @@ class Cycle:
                 if stopping.event.is_set():
                     break
                 ingested = self.ingest.take(symbol)
+                if ingested.resting:
+                    self.resting.append(symbol)
+                if ingested.history is None and ingested.resting:
+                    progress(done, len(symbols))
+                    continue
                 if ingested.error is not None:
                     failed[symbol] = ingested.error
                 elif (reason := self._owe(ingested, choose, owing)) is not None and self.kind == "backfill":
                     failed[symbol] = reason  # the daily run waits for more bars; `status` says too_short
                 progress(done, len(symbols))
         return failed, owing
+
+    def _warnings(self) -> str:
+        """Return what will go wrong soon unless somebody acts: calendars that end."""
+        exchanges = sorted({owing.exchange for owing in self.ledger.owing.values()})
+        found = [warning for code in exchanges if (warning := exchange_calendar(code).ends_soon(self.now))]
+        return "".join(f"; {warning}" for warning in found)
 
     def _owe(self, ingested: Ingested, choose: Chooser, owing: list[Owing]) -> str | None:
         """Add what a ticker owes; return why it can owe nothing at all, when it has too few bars."""
@@ -140,6 +157,11 @@ class Cycle:
         reasons = {symbol: str(error) for symbol, error in failed.items()}
         succeeded = len(symbols) - len(failed)
         message = f"{succeeded} of {len(symbols)} tickers, {self.ledger.forecasts} new forecasts"
+        if self.source.live:
+            message += f", {self.source.requests} requests"
+        if self.resting:
+            message += f"; suspended, asked for again later: {_some(self.resting)}"
+        message += self._warnings()
         if failed:
             first = next(iter(reasons.items()))
             message += f"; {len(failed)} failed, first {_told(*first)}; what is stored stays"
@@ -152,6 +174,10 @@ class Cycle:
         if failed:
             raise SomeTickersFailed(message)
         return Outcome(len(symbols), reasons, self.ledger.forecasts, message)
+
+
+def _some(symbols: Sequence[str]) -> str:
+    return ", ".join(symbols[:SHOWN]) + (f" and {len(symbols) - SHOWN} more" if len(symbols) > SHOWN else "")
 
 
 def _told(symbol: str, reason: str) -> str:

@@ -13,6 +13,7 @@ from jobs.calendars import exchange_calendar
 from jobs.cycle import Cycle
 from jobs.errors import UsageError
 from jobs.home import Home
+from jobs.lifecycle import is_asked_for
 from storage import queries
 from storage.bars import Bars
 from storage.database import reading
@@ -69,7 +70,11 @@ def cycle_is_due(home: Home, now: datetime) -> bool:
     config_id = home.settings.config().id
     wait_minutes = home.settings.schedule.after_close_minutes
     with reading(home.database) as connection:
-        tracked = [ticker for ticker in queries.list_tickers(connection) if ticker.tracked]
+        tracked = [
+            ticker
+            for ticker in queries.list_tickers(connection)
+            if ticker.tracked and is_asked_for(ticker.status, ticker.probe_at, now)
+        ]
         newest = queries.last_origins(connection, config_id)
         lacking = [
             closed

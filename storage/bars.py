@@ -17,7 +17,7 @@ PRICE_FIELDS = ("open", "high", "low", "close")
 VALUE_FIELDS = (*PRICE_FIELDS, "volume", "dividend", "split")
 # Two vintages of one bar differ by float noise below this; the first record stays.
 SAME_WITHIN = 1e-4
-MOST_PRICE, MOST_SPLIT = 1e12, 1e5
+MOST_PRICE, MOST_SPLIT, MOST_VOLUME = 1e12, 1e5, 2**62
 AGAIN = "the same row again"
 
 Days = NDArray[np.datetime64]
@@ -111,10 +111,11 @@ def make_bars(session: Days, values: dict[str, NDArray[np.generic]]) -> Bars:
     """Return bars of arrays by field name; volume, dividend and split may be left out. Not yet recorded."""
     n = len(session)
     floats = {name: np.asarray(values[name], np.float64) for name in PRICE_FIELDS}
+    volume = np.nan_to_num(np.asarray(values.get("volume", np.zeros(n)), np.float64), nan=0.0)
     return Bars(
         session=session.astype("datetime64[D]"),
         **floats,
-        volume=np.asarray(values.get("volume", np.zeros(n)), np.int64),
+        volume=np.clip(volume, -1, MOST_VOLUME).astype(np.int64),
         dividend=np.asarray(values.get("dividend", np.zeros(n)), np.float64),
         split=np.asarray(values.get("split", np.ones(n)), np.float64),
         recorded_at=np.full(n, np.datetime64("NaT", "us")),

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage.schema import Checkpoint, Forecast, ModelRow, PriceFileRow, Run, Score, Ticker
+from storage.schema import Checkpoint, Forecast, GateVerdict, ModelRow, PriceFileRow, Run, Score, Ticker
 from storage.views import VIEWS
 
 
@@ -32,6 +32,9 @@ class TickerRow:
     price_basis: str | None
     tracked: bool
     status: str
+    currency: str
+    failures: int
+    probe_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,17 @@ def current_file(connection: Connection, ticker_id: int) -> CurrentFile | None:
         )
     ).first()
     return CurrentFile(*row) if row else None
+
+
+def verdicts(connection: Connection, ticker_id: int, state: str) -> list[dict[str, Any]]:
+    """Return a ticker's gate verdicts of one state, by session."""
+    wanted = sa.select(GateVerdict.__table__).where(GateVerdict.ticker_id == ticker_id, GateVerdict.state == state)
+    return [dict(row) for row in connection.execute(wanted.order_by(GateVerdict.session, GateVerdict.code)).mappings()]
+
+
+def judged_sessions(connection: Connection, ticker_id: int) -> set[date]:
+    """Return the sessions that some verdict speaks of."""
+    return set(connection.scalars(sa.select(GateVerdict.session).where(GateVerdict.ticker_id == ticker_id)))
 
 
 def committed_origins(connection: Connection, ticker_id: int, config_id: str) -> set[date]:
@@ -177,13 +191,13 @@ def read_view(connection: Connection, name: str, tickers: Sequence[str] | None =
 
 _TICKERS = sa.select(
     Ticker.id, Ticker.symbol, Ticker.first_symbol, Ticker.exchange, Ticker.source, Ticker.price_basis, Ticker.tracked,
-    Ticker.status,
+    Ticker.status, Ticker.currency, Ticker.failures, Ticker.probe_at,
 )  # fmt: skip
 
 
 def _ticker(row: Sequence[Any]) -> TickerRow:
-    ticker_id, symbol, first_symbol, exchange, source, price_basis, tracked, status = row
-    return TickerRow(ticker_id, symbol, first_symbol, exchange, source, price_basis, bool(tracked), status)
+    ticker_id, symbol, first_symbol, exchange, source, price_basis, tracked, *rest = row
+    return TickerRow(ticker_id, symbol, first_symbol, exchange, source, price_basis, bool(tracked), *rest)
 
 
 def kept_files(connection: Connection, ticker_id: int, superseded: int) -> set[str]:

@@ -60,6 +60,8 @@ class Ticker(Base):
     status: Mapped[str]
     last_error: Mapped[str | None]
     added_at: Mapped[datetime]
+    failures: Mapped[int] = mapped_column(server_default="0")
+    probe_at: Mapped[datetime | None]
     __table_args__ = table_args(
         sa.CheckConstraint("tracked IN (0, 1)", name="tracked"),
         one_of("price_basis", "as_traded", "split_adjusted", "fully_adjusted"),
@@ -163,6 +165,25 @@ class RestatementRow(Base):
         one_of("field", "open", "high", "low", "close", "volume", "dividend", "split"),
         sa.UniqueConstraint("ticker_id", "session", "field", "recorded_at"),
     )
+
+
+class GateVerdict(Base):
+    __tablename__ = "gate_verdicts"
+    ticker_id: Mapped[TickerKey]
+    session: Mapped[date] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    message: Mapped[str]
+    open: Mapped[float | None]
+    high: Mapped[float | None]
+    low: Mapped[float | None]
+    close: Mapped[float | None]
+    volume: Mapped[int | None] = mapped_column(sa.BigInteger().with_variant(sa.Integer(), "sqlite"))
+    dividend: Mapped[float | None]
+    split: Mapped[float | None]
+    recorded_at: Mapped[datetime]
+    decided_at: Mapped[datetime | None]
+    __table_args__ = table_args(one_of("state", "ok", "held", "refused"))
 
 
 class ModelRow(Base):

@@ -220,14 +220,16 @@ FROM runs r""",
             ("sessions_behind", "sessions closed by now since last_origin; NULL before the first forecast"),
             ("last_error", "what went wrong last; NULL after a success"),
             ("tracked", "1 when the daily run follows it"),
+            ("held_bars", "bars that a gate holds; see gate"),
         ),
         """SELECT o.symbol, o.status, o.last_bar, o.last_origin,
     CASE WHEN o.last_origin IS NOT NULL THEN (
         SELECT count(*) FROM sessions s WHERE s.exchange = o.exchange AND s.session > o.last_origin
         AND s.close_at <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) END,
-    o.last_error, o.tracked
+    o.last_error, o.tracked,
+    (SELECT count(*) FROM gate_verdicts g WHERE g.ticker_id = o.id AND g.state = 'held')
 FROM (
-    SELECT t.symbol, t.status, t.exchange, t.last_error, t.tracked,
+    SELECT t.id, t.symbol, t.status, t.exchange, t.last_error, t.tracked,
         (SELECT p.last_session FROM price_files p WHERE p.ticker_id = t.id AND p.superseded_at IS NULL) AS last_bar,
         (SELECT max((SELECT max(f.origin) FROM forecasts f WHERE f.ticker_id = t.id AND f.config_id = c.id))
             FROM configs c) AS last_origin
@@ -250,6 +252,30 @@ FROM (
         WHERE f.ticker_id = r.ticker_id AND f.origin >= r.session AND f.made_at < r.recorded_at)
 FROM restatements r
 JOIN tickers t ON t.id = r.ticker_id""",
+    ),
+    View(
+        "gate",
+        "What the gates say of single sessions: bars held or refused, and stretches worth knowing.",
+        (
+            TICKER,
+            ("session", "session of the bar, or the first of a stretch"),
+            ("code", "the gate; docs/prices.md explains each"),
+            ("state", "held = kept apart until decided; refused; ok = noted, or a held bar that was released"),
+            ("message", "what was found"),
+            ("open", "open of a bar that was kept apart, as traded where the source tells splits"),
+            ("high", "its high"),
+            ("low", "its low"),
+            ("close", "its close"),
+            ("volume", "its volume"),
+            ("dividend", "its dividend per share"),
+            ("split", "its split; 1 = none"),
+            ("recorded_at", "instant the verdict was reached first, UTC"),
+            ("decided_at", "instant a held bar was released or refused, UTC"),
+        ),
+        """SELECT t.symbol, g.session, g.code, g.state, g.message, g.open, g.high, g.low, g.close, g.volume, g.dividend,
+    g.split, g.recorded_at, g.decided_at
+FROM gate_verdicts g
+JOIN tickers t ON t.id = g.ticker_id""",
     ),
     View(
         "price_file",

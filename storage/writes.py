@@ -20,6 +20,7 @@ from storage.schema import (
     ConfigRow,
     Event,
     ExchangeSession,
+    GateVerdict,
     ModelRow,
     PriceFileRow,
     RestatementRow,
@@ -151,6 +152,36 @@ def record_price_file(
             for r in restated
         ],
     )
+
+
+def record_verdicts(connection: Connection, ticker_id: int, rows: Sequence[Row], *, at: datetime) -> int:
+    """Add gate verdicts that are new, and decide held ones that are refused now. Returns how many are new."""
+    entered = [{**row, "ticker_id": ticker_id, "recorded_at": at} for row in rows]
+    added = insert_rows(connection, GateVerdict, entered)
+    for row in rows:
+        if row["state"] == "refused":
+            decide_verdicts(
+                connection, ticker_id, [row["session"]], state="refused", at=at, message=row["message"], code=row["code"]
+            )
+    return added
+
+
+def decide_verdicts(
+    connection: Connection,
+    ticker_id: int,
+    sessions: Sequence[date],
+    *,
+    state: str,
+    at: datetime,
+    message: str | None = None,
+    code: str | None = None,
+) -> int:
+    """Give held verdicts of some sessions another state, and return how many there were."""
+    which = (GateVerdict.ticker_id == ticker_id) & GateVerdict.session.in_(sessions) & (GateVerdict.state == "held")
+    if code is not None:
+        which &= GateVerdict.code == code
+    values = {"state": state, "decided_at": at} | ({"message": message} if message else {})
+    return int(connection.execute(sa.update(GateVerdict).where(which).values(**values)).rowcount)
 
 
 def upsert_sessions(connection: Connection, rows: Iterable[Row]) -> None:

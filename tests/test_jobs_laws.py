@@ -226,7 +226,8 @@ def test_a_restated_bar_makes_the_next_start_cold(make_home: Make, tmp_path: Pat
     days = ten_sessions()
 
     def write(closes: np.ndarray) -> None:
-        rows = zip(bars.session, bars.open, bars.high, bars.low, closes, bars.volume, strict=True)
+        high, low = np.maximum(bars.high, closes), np.minimum(bars.low, closes)
+        rows = zip(bars.session, bars.open, high, low, closes, bars.volume, strict=True)
         lines = ["date,open,high,low,close,volume", *(",".join(map(str, row)) for row in rows)]
         (tmp_path / "csv" / "IBM.csv").write_text("\n".join(lines))
 

@@ -7,11 +7,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.bars import PRICE_FIELDS, Bars
+from storage.bars import MOST_VOLUME, PRICE_FIELDS, Bars
 
 # Below this a ratio's move is float32 noise; above the other it is no dividend.
 LEAST_YIELD, MOST_YIELD = 2e-5, 0.5
-MOST_VOLUME = 2**62
 
 
 def as_traded(bars: Bars, after: float = 1.0) -> Bars:

@@ -105,7 +105,8 @@ class YahooSource:
         zone = str(meta.get("exchangeTimezoneName", ""))
         exchange = exchange_of(ticker, default=exchange_of_zone(zone))
         listing = Listing(ticker, str(meta.get("currency") or ""), exchange, zone, "as_traded")
-        return Fetch(listing, as_traded(bars), refused)
+        traded, beyond = refuse_unusable(as_traded(bars))  # absurd splits together can carry a price beyond all bounds
+        return Fetch(listing, traded, refused + beyond)
 
     def _ask(self, ticker: str, start: date | None) -> tuple[pd.DataFrame, dict[str, Any]]:
         """Return yfinance's frame and the answer's meta. Raises what each of its failures means."""
@@ -166,5 +167,5 @@ def _bars(frame: pd.DataFrame) -> Bars:
     values = {name: np.array(frame[columns[name]], np.float64) for name in PRICES}
     split = np.nan_to_num(np.array(frame[columns["split"]], np.float64)) if "split" in columns else np.zeros(len(days))
     dividend = np.nan_to_num(np.array(frame[columns["dividend"]], np.float64)) if "dividend" in columns else split * 0
-    volume = np.nan_to_num(np.array(frame[columns["volume"]], np.float64))
+    volume = np.array(frame[columns["volume"]], np.float64)
     return make_bars(days, {**values, "volume": volume, "dividend": dividend, "split": np.where(split == 0, 1.0, split)})
