@@ -50,6 +50,7 @@ StoredArgument = Annotated[list[str] | None, typer.Argument(metavar="[T]...", he
 SourceOption = Annotated[str | None, typer.Option("--source", metavar="yahoo|folder:PATH|sample", help="Where prices come from.")]
 AdjustmentOption = Annotated[Adjustment | None, typer.Option("--adjustment", help="How a folder's prices are adjusted.")]
 WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, help="Processes that train.")]
+SessionOption = Annotated[str | None, typer.Option("--session", metavar="D", help="One session; else all that are held.")]
 WAIT_SECONDS = 60.0
 
 
@@ -221,6 +222,38 @@ def skill(context: typer.Context, tickers: StoredArgument = None, form: FormatOp
 def status(context: typer.Context, tickers: StoredArgument = None, form: FormatOption = Format.table) -> None:
     """Show how fresh each ticker's record is and what went wrong last."""
     show_view(context, "freshness", tickers, form, None)
+
+
+@app.command()
+def release(
+    context: typer.Context,
+    ticker: Annotated[str, typer.Argument(metavar="T")],
+    session: SessionOption = None,
+    wait: WaitOption = WAIT_SECONDS,
+) -> None:
+    """Store bars that a gate holds, as the source gave them."""
+    from jobs.clock import parse_day
+    from jobs.holding import release as release_bars
+
+    day = parse_day(session, "--session")
+    with writing(context, "release", wait) as (home, engine):
+        say(release_bars(home, engine, ticker, day))
+
+
+@app.command()
+def refuse(
+    context: typer.Context,
+    ticker: Annotated[str, typer.Argument(metavar="T")],
+    session: SessionOption = None,
+    wait: WaitOption = WAIT_SECONDS,
+) -> None:
+    """Refuse bars that a gate holds, for good."""
+    from jobs.clock import parse_day
+    from jobs.holding import refuse as refuse_bars
+
+    day = parse_day(session, "--session")
+    with writing(context, "refuse", wait) as (_, engine):
+        say(refuse_bars(engine, ticker, day))
 
 
 @app.command()

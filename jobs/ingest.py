@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from jobs.calendars import CalendarError, ExchangeCalendar, exchange_calendar
 from jobs.gates import HELD, NOTED, REFUSED, Verdict, judge, notes
@@ -200,7 +200,7 @@ class Ingest:
             bar_files.collect_old_files(self.prices, listing.ticker, kept, datetime.now().astimezone() - COLLECT_AFTER)
         return Ingested(ticker, taken.merge.history)
 
-    def _settle_mended(self, connection: queries.Connection, ticker_id: int, taken: Taken) -> None:
+    def _settle_mended(self, connection: Connection, ticker_id: int, taken: Taken) -> None:
         """Refuse the held bars in whose place the source gives one that stands by now."""
         standing = set(as_known(taken.merge.history).session.tolist())
         still = {v.session for v in taken.verdicts if v.state == HELD}
@@ -209,7 +209,7 @@ class Ingest:
             message = "the source gives another bar now, which is stored"
             writes.decide_verdicts(connection, ticker_id, mended, state=REFUSED, at=self.now, message=message)
 
-    def _note_restated(self, connection: queries.Connection, ticker_id: int, merge: Merge) -> None:
+    def _note_restated(self, connection: Connection, ticker_id: int, merge: Merge) -> None:
         if not merge.restated:
             return
         days = sorted({r.session for r in merge.restated})
@@ -218,7 +218,7 @@ class Ingest:
             connection, "restatement", text, at=self.now, run_id=self.ledger.run_id, ticker_id=ticker_id, session=days[0]
         )
 
-    def _life(self, connection: queries.Connection, ticker: queries.TickerRow, history: BarHistory) -> Life:
+    def _life(self, connection: Connection, ticker: queries.TickerRow, history: BarHistory) -> Life:
         last = history.rows.session[-1].item()
         held = any(row["session"] > last for row in queries.verdicts(connection, ticker.id, HELD))
         return after_answer(
@@ -250,7 +250,7 @@ class Ingest:
                     return Ingested(ticker, stored.history, resting=True)
         return Ingested(ticker, None, told)
 
-    def _tell_change(self, connection: queries.Connection, ticker: queries.TickerRow, life: Life) -> None:
+    def _tell_change(self, connection: Connection, ticker: queries.TickerRow, life: Life) -> None:
         """Record once that a ticker was suspended or held, or is so no more."""
         if life.status == ticker.status or not {life.status, ticker.status} & {"suspended", "held"}:
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from jobs import clock
 from jobs.calendars import exchange_calendar
@@ -37,7 +37,7 @@ def untrack(engine: Engine, symbols: Sequence[str]) -> str:
     wanted = list(dict.fromkeys(parse_symbol(symbol) for symbol in symbols))
     with engine.begin() as connection:
         for symbol in wanted:
-            writes.update_ticker(connection, _stored(connection, symbol).id, tracked=0)
+            writes.update_ticker(connection, stored_ticker(connection, symbol).id, tracked=0)
     return f"{', '.join(wanted)} no longer tracked; the record stays"
 
 
@@ -45,14 +45,15 @@ def rename(engine: Engine, old: str, new: str) -> str:
     """Give a ticker another symbol from today on. Raises UnknownStoredTicker, and UsageError when the new one is taken."""
     old, new = parse_symbol(old), parse_symbol(new)
     with engine.begin() as connection:
-        ticker = _stored(connection, old)
+        ticker = stored_ticker(connection, old)
         if queries.ticker_by_symbol(connection, new) is not None:
             raise UsageError(f"{new} is stored already; nothing was renamed")
         writes.rename_ticker(connection, ticker.id, new, on=clock.now().date())
     return f"{old} is {new} from today on; its record goes on"
 
 
-def _stored(connection: queries.Connection, symbol: str) -> queries.TickerRow:
+def stored_ticker(connection: Connection, symbol: str) -> queries.TickerRow:
+    """Return the ticker of a symbol. Raises UnknownStoredTicker."""
     ticker = queries.ticker_by_symbol(connection, symbol)
     if ticker is None:
         raise UnknownStoredTicker(f"{symbol}: nothing is stored for it; `tickercast tickers` lists what is")

@@ -6,9 +6,10 @@ state can be read again. Adjusted prices are derived here, on read. Files are st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,7 +108,7 @@ class Refusal:
     reason: str
 
 
-def make_bars(session: Days, values: dict[str, NDArray[np.generic]]) -> Bars:
+def make_bars(session: Days, values: Mapping[str, Any]) -> Bars:
     """Return bars of arrays by field name; volume, dividend and split may be left out. Not yet recorded."""
     n = len(session)
     floats = {name: np.asarray(values[name], np.float64) for name in PRICE_FIELDS}

@@ -226,8 +226,7 @@ def test_a_restated_bar_makes_the_next_start_cold(make_home: Make, tmp_path: Pat
     days = ten_sessions()
 
     def write(closes: np.ndarray) -> None:
-        high, low = np.maximum(bars.high, closes), np.minimum(bars.low, closes)
-        rows = zip(bars.session, bars.open, high, low, closes, bars.volume, strict=True)
+        rows = zip(bars.session, bars.open, bars.high, bars.low, closes, bars.volume, strict=True)
         lines = ["date,open,high,low,close,volume", *(",".join(map(str, row)) for row in rows)]
         (tmp_path / "csv" / "IBM.csv").write_text("\n".join(lines))
 
@@ -240,7 +239,8 @@ def test_a_restated_bar_makes_the_next_start_cold(make_home: Make, tmp_path: Pat
     for day in days[:2]:
         run_once(home, engine, now=datetime.combine(day, time(23), UTC), workers=1)
     changed = bars.close.copy()
-    changed[np.searchsorted(bars.session, np.datetime64(days[0]))] *= 1.01
+    place = np.searchsorted(bars.session, np.datetime64(days[0]))
+    changed[place] = 0.3 * bars.high[place] + 0.7 * bars.low[place]
     write(changed)
     run_once(home, engine, now=datetime.combine(days[2], time(23), UTC), workers=1)
     engine.dispose()
