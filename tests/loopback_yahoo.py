@@ -1,48 +1,87 @@
-"""A small real HTTP server that answers as Yahoo's chart API does, for tests: recorded bodies, or bars, or faults."""
+"""A small real HTTP server that speaks Yahoo's chart API, for tests: from recorded bodies, from bars, with faults on demand."""
 
 from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from zoneinfo import ZoneInfo
 
+import numpy as np
+
 from jobs.sources.yahoo import YahooSource
 from jobs.sources.yahoo_door import Door
+from storage.bars import PRICE_FIELDS, Bars
 
-NEW_YORK = ZoneInfo("America/New_York")
+NEW_YORK = "America/New_York"
 MISSING = {"chart": {"result": None, "error": {"code": "Not Found", "description": "No data found, symbol may be delisted"}}}
-Answer = tuple[int, bytes]
+Query = dict[str, list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What goes over the wire. cut: bytes of the body that are sent of those promised; drip: seconds between bytes."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+    wait: float = 0.0
+    cut: int | None = None
+    drip: float = 0.0
 
 
 @dataclass
 class LoopbackYahoo:
-    """The server's state: answers by ticker, faults to give first, and the paths that were asked for."""
+    """The server's state: what it knows of each ticker, faults to give first, and the charts that were asked for.
+
+    today: the last session that it gives of bars it serves, and by whose splits they are adjusted; None = all.
+    """
 
     url: str = ""
     bodies: dict[str, bytes] = field(default_factory=dict)
-    faults: list[Answer] = field(default_factory=list)
+    served: dict[str, tuple[Bars, dict[str, Any]]] = field(default_factory=dict)
+    faults: list[Reply] = field(default_factory=list)
+    always: Reply | None = None
+    today: date | None = None
     charts_asked: list[str] = field(default_factory=list)
 
     def record(self, ticker: str, body: bytes) -> None:
         self.bodies[ticker] = body
 
-    def answer(self, path: str, query: dict[str, list[str]]) -> Answer:
+    def serve(self, ticker: str, bars: Bars, **meta: Any) -> None:
+        """Serve as-traded bars as Yahoo would: adjusted for the splits up to today, from the day asked on."""
+        self.served[ticker] = (bars, meta)
+
+    def answer(self, path: str, query: Query) -> Reply:
         if "/v8/finance/chart/" not in path:
-            return (200, b"crumb") if "getcrumb" in path else (404, json.dumps(MISSING).encode())
+            return Reply(200, b"crumb") if "getcrumb" in path else Reply(404, json.dumps(MISSING).encode())
         ticker = unquote(path.rsplit("/", 1)[1])
         self.charts_asked.append(f"{ticker} {query.get('range', query.get('period1', ['']))[0]}")
         if self.faults:
             return self.faults.pop(0)
-        body = self.bodies.get(ticker)
-        return (200, body) if body is not None else (404, json.dumps(MISSING).encode())
+        if self.always is not None:
+            return self.always
+        body = self.bodies.get(ticker) or self._served(ticker, query)
+        return Reply(200, body) if body is not None else Reply(404, json.dumps(MISSING).encode())
+
+    def _served(self, ticker: str, query: Query) -> bytes | None:
+        if ticker not in self.served:
+            return None
+        bars, meta = self.served[ticker]
+        if self.today is not None:
+            bars = bars.through(self.today)
+        first = int(query.get("period1", ["-9999999999"])[0])
+        since = date(1970, 1, 1) if first < 0 else datetime.fromtimestamp(first, UTC).date()
+        asked = adjusted_for_splits(bars)
+        return body_of(ticker, asked.rows(asked.session >= np.datetime64(since)), **meta)
 
 
 @contextmanager
@@ -63,45 +102,69 @@ def loopback_yahoo() -> Iterator[LoopbackYahoo]:
 
 def chart_body(ticker: str, rows: list[tuple[date, float, int]], splits: dict[date, int] | None = None) -> bytes:
     """Return a chart answer for (session, close, volume) rows; open, high and low follow the close."""
-    stamps = [_stamp(day) for day, _, _ in rows]
-    closes = [close for _, close, _ in rows]
-    quote = {
-        "open": closes,
-        "high": [c * 1.01 for c in closes],
-        "low": [c * 0.99 for c in closes],
-        "close": closes,
-        "volume": [volume for _, _, volume in rows],
-    }
+    closes = np.array([close for _, close, _ in rows])
     events = {
         "splits": {
-            str(_stamp(day)): {"date": _stamp(day), "numerator": ratio, "denominator": 1, "splitRatio": f"{ratio}:1"}
+            str(_stamp(day, NEW_YORK)): {"date": _stamp(day, NEW_YORK), "numerator": ratio, "denominator": 1}
             for day, ratio in (splits or {}).items()
         }
     }
-    period = {"timezone": "EST", "start": stamps[-1], "end": stamps[-1] + 23400, "gmtoffset": -18000}
+    quote = {
+        "open": closes.tolist(), "high": (closes * 1.01).tolist(), "low": (closes * 0.99).tolist(),
+        "close": closes.tolist(), "volume": [volume for _, _, volume in rows],
+    }  # fmt: skip
+    return _body(ticker, [_stamp(day, NEW_YORK) for day, _, _ in rows], quote, events, {})
+
+
+def adjusted_for_splits(bars: Bars) -> Bars:
+    """Return as-traded bars in shares of the last bar's count: prices and dividends divided by later splits."""
+    shares = np.ones(len(bars))
+    shares[:-1] = np.cumprod(bars.split[:0:-1])[::-1]
+    prices = {name: getattr(bars, name) / shares for name in PRICE_FIELDS}
+    return replace(bars, **prices, dividend=bars.dividend / shares, volume=np.rint(bars.volume * shares).astype(np.int64))
+
+
+def body_of(ticker: str, bars: Bars, **meta: Any) -> bytes:
+    """Return a chart answer for bars as they are, prices as float32, with their splits and dividends as events."""
+    zone = meta.get("exchangeTimezoneName", NEW_YORK)
+    stamps = [_stamp(day, zone) for day in bars.session.tolist()]
+    quote: dict[str, list[Any]] = {
+        name: np.asarray(getattr(bars, name), np.float32).astype(float).tolist() for name in ("open", "high", "low", "close")
+    }
+    quote["volume"] = bars.volume.tolist()
+    splits = {
+        str(stamps[i]): {"date": stamps[i], "numerator": float(bars.split[i]), "denominator": 1.0}
+        for i in np.flatnonzero(bars.split != 1)
+    }
+    dividends = {
+        str(stamps[i]): {"date": stamps[i], "amount": float(bars.dividend[i])} for i in np.flatnonzero(bars.dividend > 0)
+    }
+    return _body(ticker, stamps, quote, {"splits": splits, "dividends": dividends}, meta)
+
+
+def _body(ticker: str, stamps: list[int], quote: dict[str, list[Any]], events: dict[str, Any], more: dict[str, Any]) -> bytes:
+    last = stamps[-1] if stamps else 0
+    period = {"timezone": "EST", "start": last, "end": last + 23400, "gmtoffset": -18000}
     meta: dict[str, Any] = {
         "currency": "USD",
         "symbol": ticker,
         "instrumentType": "EQUITY",
-        "exchangeTimezoneName": "America/New_York",
+        "exchangeTimezoneName": NEW_YORK,
         "timezone": "EST",
         "gmtoffset": -18000,
-        "firstTradeDate": stamps[0],
-        "regularMarketTime": stamps[-1] + 23400,
-        "regularMarketPrice": closes[-1],
+        "firstTradeDate": stamps[0] if stamps else 0,
+        "regularMarketTime": last + 23400,
+        "regularMarketPrice": quote["close"][-1] if stamps else 0,
         "priceHint": 2,
         "dataGranularity": "1d",
         "range": "max",
         "hasPrePostMarketData": True,
         "currentTradingPeriod": {"pre": period, "regular": period, "post": period},
         "validRanges": ["1d", "max"],
+        **more,
     }
-    result = {
-        "meta": meta,
-        "timestamp": stamps,
-        "events": events,
-        "indicators": {"quote": [quote], "adjclose": [{"adjclose": closes}]},
-    }
+    indicators = {"quote": [quote], "adjclose": [{"adjclose": quote["close"]}]}
+    result = {"meta": meta, "timestamp": stamps, "events": events, "indicators": indicators}
     return json.dumps({"chart": {"result": [result], "error": None}}).encode()
 
 
@@ -111,20 +174,36 @@ def yahoo_at(url: str, cache: Path, *, ticker_seconds: float = 20, timeout_secon
     return YahooSource(door, timeout_seconds=timeout_seconds, cache_folder=cache, sleep=lambda _seconds: None)
 
 
-def _stamp(day: date) -> int:
-    return int(datetime(day.year, day.month, day.day, 9, 30, tzinfo=NEW_YORK).timestamp())
+def _stamp(day: date, zone: str) -> int:
+    return int(datetime(day.year, day.month, day.day, 9, 30, tzinfo=ZoneInfo(zone)).timestamp())
 
 
-def _handler(answer: Callable[[str, dict[str, list[str]]], Answer]) -> type[BaseHTTPRequestHandler]:
+def _handler(answer: Callable[[str, Query], Reply]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked = urlsplit(self.path)
-            status, body = answer(asked.path, parse_qs(asked.query))
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            reply = answer(asked.path, parse_qs(asked.query))
+            time.sleep(reply.wait)
+            try:
+                self.send_response(reply.status)
+                for name, value in (("Content-Type", "application/json"), *reply.headers):
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(reply.body)))
+                self.end_headers()
+                self._send(reply)
+            except OSError:
+                self.close_connection = True  # the client had enough
+
+        def _send(self, reply: Reply) -> None:
+            body = reply.body if reply.cut is None else reply.body[: reply.cut]
+            if not reply.drip:
+                self.wfile.write(body)
+            for byte in body if reply.drip else b"":
+                self.wfile.write(bytes([byte]))
+                self.wfile.flush()
+                time.sleep(reply.drip)
+            if reply.cut is not None:
+                self.close_connection = True
 
         do_POST = do_GET
 

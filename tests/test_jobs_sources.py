@@ -15,7 +15,7 @@ from jobs.sources.folder import FolderSource
 from jobs.sources.sample import SampleSource
 from jobs.sources.yahoo import YahooSource
 from storage.bars import log_returns
-from tests.loopback_yahoo import MISSING, LoopbackYahoo, chart_body, loopback_yahoo, yahoo_at
+from tests.loopback_yahoo import MISSING, LoopbackYahoo, Reply, chart_body, loopback_yahoo, yahoo_at
 
 DATA = Path(__file__).parent / "data"
 START = date(2013, 1, 2)
@@ -194,15 +194,15 @@ def test_a_row_with_null_prices_is_refused_and_the_rest_kept(server: LoopbackYah
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        ((429, b"Edge: Too Many Requests"), SourceUnavailable),
-        ((500, b"oops"), BadSourceData),
-        ((200, b"<html>Will be right back</html>"), BadSourceData),
-        ((200, chart_body("T", WEEK)[:300]), BadSourceData),
-        ((404, json.dumps(MISSING).encode()), UnknownTicker),
+        (Reply(429, b"Edge: Too Many Requests"), SourceUnavailable),
+        (Reply(500, b"oops"), SourceUnavailable),
+        (Reply(200, b"<html>Will be right back</html>"), BadSourceData),
+        (Reply(200, chart_body("T", WEEK)[:300]), BadSourceData),
+        (Reply(404, json.dumps(MISSING).encode()), UnknownTicker),
     ],
 )
 def test_a_fault_that_stays_is_a_typed_error_after_few_tries(
-    server: LoopbackYahoo, yahoo: YahooSource, answer: tuple[int, bytes], error: type[SourceError]
+    server: LoopbackYahoo, yahoo: YahooSource, answer: Reply, error: type[SourceError]
 ) -> None:
     server.record("T", chart_body("T", WEEK))
     server.faults = [answer] * 100
@@ -211,8 +211,8 @@ def test_a_fault_that_stays_is_a_typed_error_after_few_tries(
     assert len(server.charts_asked) <= 8
 
 
-@pytest.mark.parametrize("answer", [(429, b"Too Many Requests"), (500, b"oops"), (200, b"{")])
-def test_a_fault_that_passes_is_retried(server: LoopbackYahoo, yahoo: YahooSource, answer: tuple[int, bytes]) -> None:
+@pytest.mark.parametrize("answer", [Reply(429, b"Too Many Requests"), Reply(500, b"oops"), Reply(200, b"{")])
+def test_a_fault_that_passes_is_retried(server: LoopbackYahoo, yahoo: YahooSource, answer: Reply) -> None:
     server.record("T", chart_body("T", WEEK))
     server.faults = [answer]
     assert len(yahoo.fetch("T", None).bars) == 5

@@ -21,7 +21,7 @@ import numpy as np
 from jobs.calendars import exchange_of_zone
 from jobs.sources.adjusting import as_traded
 from jobs.sources.base import BadSourceData, Fetch, SourceSettings, SourceUnavailable, UnknownTicker
-from jobs.sources.yahoo_door import BodyTooLarge, Door, Stopped, TooManyRequests
+from jobs.sources.yahoo_door import BodyTooLarge, Door, ServerFault, Stopped, TooManyRequests
 from jobs.symbols import exchange_of
 from storage.bars import Bars, Listing, make_bars, refuse_unusable
 
@@ -98,7 +98,7 @@ class YahooSource:
         try:
             rows = _bars(frame)
         except (ValueError, KeyError, TypeError, OverflowError) as error:
-            raise BadSourceData(f"{ticker}: Yahoo's answer is no price history ({type(error).__name__})") from error
+            raise BadSourceData(f"{ticker}: Yahoo's answer is no price history ({_named(error)})") from error
         bars, refused = refuse_unusable(rows)
         if not len(bars):
             raise BadSourceData(f"{ticker}: none of Yahoo's {len(frame)} rows has usable prices")
@@ -131,11 +131,12 @@ class YahooSource:
             reason = getattr(error, "yahoo_reason", None) or "no such ticker, or delisted"
             raise UnknownTicker(f"{ticker}: Yahoo knows no prices: {_short(reason)}") from error
         except OSError as error:
-            raise SourceUnavailable(f"{ticker}: Yahoo does not answer ({type(error).__name__}); retry later") from error
+            what = str(error) if isinstance(error, ServerFault) else type(error).__name__
+            raise SourceUnavailable(f"{ticker}: Yahoo does not answer ({what}); retry later") from error
         except BodyTooLarge as error:
             raise BadSourceData(f"{ticker}: Yahoo gave {error}") from error
         except Exception as error:  # whatever yfinance trips over in an answer that is not what it expects
-            raise BadSourceData(f"{ticker}: Yahoo's answer is no price history ({type(error).__name__})") from error
+            raise BadSourceData(f"{ticker}: Yahoo's answer is no price history ({_named(error)})") from error
 
     def _client(self) -> Any:
         """Return yfinance, set up once: errors as exceptions, a private cache folder, our session, no chatter."""
@@ -154,6 +155,10 @@ class YahooSource:
 def _may_pass(error: BaseException) -> bool:
     """Return whether another try may end otherwise: not for a ticker that Yahoo does not know, nor when time is up."""
     return isinstance(error, SourceUnavailable | BadSourceData | TooManyRequests)
+
+
+def _named(error: Exception) -> str:
+    return f"no {error} in it" if isinstance(error, KeyError) else type(error).__name__
 
 
 def _short(reason: object) -> str:

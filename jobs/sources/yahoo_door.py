@@ -32,6 +32,10 @@ class TooManyRequests(Exception):
         self.retry_after = retry_after
 
 
+class ServerFault(OSError):
+    """Yahoo answered with a fault of its own (5xx)."""
+
+
 class BodyTooLarge(Exception):
     pass
 
@@ -77,8 +81,8 @@ class Door:
 
         door = self
 
-        class PacedSession(requests.Session):  # type: ignore[misc]
-            def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        class PacedSession(requests.Session):  # type: ignore[type-arg, misc, unused-ignore]
+            def request(self, method: Any, url: str, *args: Any, **kwargs: Any) -> Any:
                 door.limiter.try_acquire("yahoo")
                 left = door.seconds_left()
                 if left <= 0:
@@ -90,6 +94,8 @@ class Door:
                 door.read(response, kwargs["timeout"])
                 if response.status_code == 429 and CHART in url:
                     raise TooManyRequests(_seconds(response.headers.get("Retry-After")))
+                if response.status_code >= 500 and CHART in url:
+                    raise ServerFault(f"HTTP {response.status_code}")
                 return response
 
         return PacedSession(impersonate="chrome")
