@@ -185,8 +185,9 @@ def _handler(answer: Callable[[str, Query], Reply]) -> type[BaseHTTPRequestHandl
             reply = answer(asked.path, parse_qs(asked.query))
             time.sleep(reply.wait)
             try:
-                self.send_response(reply.status)
-                for name, value in (("Content-Type", "application/json"), *reply.headers):
+                self.send_response_only(reply.status)
+                headers = {"Content-Type": "application/json", "Date": self.date_time_string(), **dict(reply.headers)}
+                for name, value in headers.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(reply.body)))
                 self.end_headers()
