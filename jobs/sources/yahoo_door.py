@@ -53,7 +53,8 @@ class Door:
     def __post_init__(self) -> None:
         from pyrate_limiter import Limiter, Rate
 
-        self.limiter = Limiter(Rate(1, max(1, round(1000 / self.requests_per_second))))
+        interval = max(1, round(1000 / self.requests_per_second))
+        self.limiter = Limiter(Rate(1, interval), buffer_ms=min(50, interval))
         self.requests = 0
         self.run_ends = self.monotonic() + self.run_seconds
         self.ticker_ends = self.run_ends
