@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time as clock_module
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -566,3 +567,38 @@ def test_a_split_that_cannot_be_read_is_refused_by_name(make_home: Callable[[str
     with pytest.raises(Exception, match=r"source\.splits has"):
         backfill_span(home, engine, BackfillRequest(("GOOGL",)))
     engine.dispose()
+
+
+def test_c07_c08_a_holiday_owes_nothing_and_a_half_day_counts_after_its_early_close(
+    open_shop: Callable[..., Shop], server: LoopbackYahoo
+) -> None:
+    shop = open_shop("holiday", "IBM")
+    server.serve("IBM", ibm_without())
+    shop.run(day_of("2012-07-02"))
+    assert shop.run(day_of("2012-07-03"), hour=17).startswith("1 of 1 tickers, 0 new forecasts, 0 requests")
+    assert "5 new forecasts" in shop.run(day_of("2012-07-03"), hour=18)  # closed at 13:00 in New York
+    assert "0 new forecasts, 0 requests" in shop.run(day_of("2012-07-04"))
+    targets = [row[0] for row in shop.rows("latest_forecast", "target")]
+    assert targets == ["2012-07-05", "2012-07-06", "2012-07-09", "2012-07-10", "2012-07-11"]
+
+
+@pytest.mark.parametrize("host", ["UTC", "America/New_York", "Asia/Tokyo", "Pacific/Kiritimati", "Australia/Lord_Howe"])
+def test_c12_the_hosts_time_zone_changes_nothing(
+    open_shop: Callable[..., Shop], server: LoopbackYahoo, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    shop = open_shop("host", "IBM")
+    server.serve("IBM", ibm_without())
+    monkeypatch.setenv("TZ", host)
+    clock_module.tzset()
+    try:
+        shop.run(day_of("2012-06-12"), hour=21)
+    finally:
+        monkeypatch.undo()
+        clock_module.tzset()
+    assert shop.bars("IBM").session.tolist() == ibm_without().through(day_of("2012-06-12")).session.tolist()
+    assert shop.rows("latest_forecast", "target")[0] == ("2012-06-13",)
+
+
+def test_c14_a_leap_second_is_no_instant(tickercast: Command, tmp_path: Path) -> None:
+    done = tickercast("--home", tmp_path, "run", "--now", "2016-12-31T23:59:60Z")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)

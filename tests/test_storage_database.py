@@ -160,3 +160,23 @@ def test_instants_are_text_of_one_width_that_sorts() -> None:
     assert parse_instant(instant_text(late)) == late
     with pytest.raises(ValueError, match="time zone"):
         instant_text(datetime(2024, 3, 8))
+
+
+def test_a_populated_first_version_is_upgraded_with_every_row(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    command.upgrade(alembic_config(path), "0001")
+    connection = sqlite3.connect(path)
+    connection.execute(
+        "INSERT INTO tickers (id, symbol, first_symbol, exchange, currency, time_zone, source, tracked, status, added_at) "
+        "VALUES (1, 'IBM', 'IBM', 'XNYS', 'USD', 'America/New_York', 'yahoo', 1, 'active', '2024-03-08T21:00:00.000000Z')"
+    )
+    connection.commit()
+    connection.close()
+    with pytest.raises(SchemaOlder):
+        check_revision(path)
+    upgrade_database(path)
+    connection = sqlite3.connect(path)
+    assert connection.execute("SELECT symbol, failures, probe_at FROM tickers").fetchall() == [("IBM", 0, None)]
+    assert connection.execute("SELECT ticker, held_bars FROM freshness").fetchall() == [("IBM", 0)]
+    connection.close()
+    assert len(list(tmp_path.glob("old.db.0001.*.backup"))) == 1
