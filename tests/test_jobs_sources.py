@@ -170,6 +170,41 @@ def test_a_recorded_currency_pair_keeps_its_days_and_zone(server: LoopbackYahoo,
     assert fetch.bars.session.tolist() == [date(2020, 1, 1), date(2020, 1, 2), date(2020, 1, 3)]
 
 
+@pytest.mark.parametrize(
+    ("ticker", "count", "first", "last", "exchange", "zone", "currency"),
+    [
+        ("BTC-USD", 3, "2020-01-01", "2020-01-03", "24/7", "UTC", "USD"),
+        ("GC=F", 1, "2020-01-02", "2020-01-02", "us_futures", "America/New_York", "USD"),
+        ("WSU.DE", 3, "2023-08-04", "2023-08-08", "XETR", "Europe/Berlin", "EUR"),
+        ("OCDO.L", 1, "2020-01-02", "2020-01-02", "XLON", "Europe/London", "GBp"),
+        ("ALL.AX", 64, "2021-10-13", "2022-01-13", "XASX", "Australia/Sydney", "AUD"),
+    ],
+)
+def test_a_recorded_answer_parses_to_its_bars(
+    server: LoopbackYahoo,
+    yahoo: YahooSource,
+    ticker: str,
+    count: int,
+    first: str,
+    last: str,
+    exchange: str,
+    zone: str,
+    currency: str,
+) -> None:
+    server.record(ticker, (DATA / "yahoo" / f"{ticker}.json").read_bytes())
+    fetch = yahoo.fetch(ticker, None)
+    assert (len(fetch.bars), str(fetch.bars.session[0]), str(fetch.bars.session[-1])) == (count, first, last)
+    assert (fetch.listing.exchange, fetch.listing.time_zone, fetch.listing.currency) == (exchange, zone, currency)
+    assert fetch.refused == ()
+
+
+@pytest.mark.parametrize("recorded", ["AAPL_closes_alone", "AAPL_no_times"])
+def test_a_recorded_answer_without_full_bars_is_a_typed_error(server: LoopbackYahoo, yahoo: YahooSource, recorded: str) -> None:
+    server.record("AAPL", (DATA / "yahoo" / f"{recorded}.json").read_bytes())
+    with pytest.raises(BadSourceData, match="AAPL: Yahoo's answer is no price history"):
+        yahoo.fetch("AAPL", None)
+
+
 def test_an_answer_without_bars_is_an_unknown_ticker(server: LoopbackYahoo, yahoo: YahooSource) -> None:
     server.record("CAPIO.ST", (DATA / "yahoo" / "no_data.json").read_bytes())
     with pytest.raises(UnknownTicker, match=r"CAPIO\.ST"):
