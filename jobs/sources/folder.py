@@ -88,7 +88,8 @@ class FolderSource:
         stated = self.splits.get(ticker, {})
         bars, refused = refuse_unusable(_with_splits(_bars(frame, self.adjustment), stated))
         if not len(bars):
-            raise BadSourceData(f"{ticker}: no usable row in {self.path}; {len(refused)} were refused")
+            why = f", the first: {refused[0].session} {refused[0].reason}" if refused else ""
+            raise BadSourceData(f"{ticker}: no usable row in {self.path}; {len(refused)} were refused{why}")
         basis = BASES[self.adjustment]
         if self.adjustment == "split" and ("split" in frame or stated):
             # A split stated for after the last bar was in the prices when the file was made.
