@@ -49,28 +49,35 @@ def density_shape(features: int, hidden: int, horizons: int, cell: str = "elman"
 
 
 class DensityLoss:
-    """Loss and gradient of a stack over fixed inputs: windows laid back from the last session, one full batch."""
+    """Loss and gradient of a stack over fixed inputs: windows laid back from the last session, one full batch.
 
-    def __init__(self, inputs: DensityInputs, shape: NetworkShape, layout: DensityLayout) -> None:
-        k, n, features = inputs.features.shape
-        self.inputs, self.shape, self.layout = inputs, shape, layout
+    members: histories that one network learns from, consecutive rows of the inputs; more than one make a pooled prior.
+    """
+
+    def __init__(self, inputs: DensityInputs, shape: NetworkShape, layout: DensityLayout, members: int = 1) -> None:
+        rows, n, features = inputs.features.shape
+        k, odd = divmod(rows, members)
+        if odd or not k:
+            raise ShapeError(f"{rows} histories are no whole groups of {members}")
+        self.inputs, self.shape, self.layout, self.members = inputs, shape, layout, members
         self.horizons = inputs.targets.shape[2]
         _refuse_misfit(inputs, shape, layout)
         self.windows = (n - layout.burn_in) // layout.window
         first = n - self.windows * layout.window
         dtype = inputs.features.dtype
-        self.unroll = Unroll(k, self.windows, layout.window, shape, dtype)
-        self.unroll.load(inputs.features[:, first:].reshape(k, self.windows, layout.window, features))
+        self.unroll = Unroll(k, members * self.windows, layout.window, shape, dtype)
+        self.unroll.load(inputs.features[:, first:].reshape(k, members * self.windows, layout.window, features))
         self.targets = self._by_session(inputs.targets[:, first:])
         self.unit_ratio = self._by_session(inputs.unit_ratio[:, first:, None])
-        self.excess = (inputs.baseline_dof - 2).astype(dtype)[:, None]
-        self.log_unit = np.log(unit_scale(inputs.baseline_dof)).astype(dtype)[:, None]
+        self.excess = self._by_history((inputs.baseline_dof - 2).astype(dtype))
+        self.log_unit = self._by_history(np.log(unit_scale(inputs.baseline_dof)).astype(dtype))
         self.train, self.held_out = self._weights(first)
         self.validation: Array = np.full(k, np.nan, dtype)
 
     def rows(self, chosen: NDArray[np.intp]) -> DensityLoss:
         """Return the loss of some networks."""
-        return DensityLoss(self.inputs.rows(chosen), self.shape, self.layout)
+        rows = (chosen[:, None] * self.members + np.arange(self.members)).ravel()
+        return DensityLoss(self.inputs.rows(rows), self.shape, self.layout, self.members)
 
     def gradients(self, params: Array, gradient: Array) -> Iterator[tuple[Array, float]]:
         """Yield the one batch of an epoch: see SupervisedLoss.gradients."""
@@ -121,18 +128,26 @@ class DensityLoss:
         return nll, by_error, outputs
 
     def _by_session(self, values: Array) -> Array:
-        """Return (K, T B, X) from (K, B T, X), without the burn-in, in the order of the hidden states."""
-        k, _, x = values.shape
-        parts = values.reshape(k, self.windows, self.layout.window, x).swapaxes(1, 2)[:, self.layout.burn_in :]
+        """Return (K, T B, X) from (K members, B T / members, X), without the burn-in, in the order of the hidden states."""
+        rows, _, x = values.shape
+        k, windows = rows // self.members, self.members * self.windows
+        parts = values.reshape(k, windows, self.layout.window, x).swapaxes(1, 2)[:, self.layout.burn_in :]
         return np.ascontiguousarray(parts).reshape(k, -1, x)
+
+    def _by_history(self, values: Array) -> Array:
+        """Return what is one figure a history (K members, X) as (K, T B, X), or (K, 1, X) where a network has one history."""
+        if self.members == 1:
+            return values[:, None]
+        sessions = self.windows * self.layout.window
+        return self._by_session(np.broadcast_to(values[:, None], (len(values), sessions, values.shape[1])))
 
     def _weights(self, first: int) -> tuple[Array, Array]:
         """Return (K, T B, H) weights of the targets to train on and of those held out; each network's sum to one or none."""
-        k, n, _ = self.inputs.features.shape
-        start = np.zeros(k, np.int64) if self.inputs.starts is None else self.inputs.starts
-        session = self._by_session(np.tile(np.arange(first, n, dtype=np.float64)[None, :, None], (k, 1, 1)))
+        rows, n, _ = self.inputs.features.shape
+        start = np.zeros(rows, np.int64) if self.inputs.starts is None else self.inputs.starts
+        session = self._by_session(np.tile(np.arange(first, n, dtype=np.float64)[None, :, None], (rows, 1, 1)))
         end = session + np.arange(1, self.horizons + 1)
-        begun = session >= start[:, None, None]
+        begun = session >= self._by_history(start[:, None].astype(np.float64))
         train = begun & (end < n - self.layout.held_out)
         held_out = begun & (end < n) & ~train
         dtype = self.inputs.features.dtype
