@@ -25,13 +25,13 @@ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
 import numpy as np
 
 from rnn.density import DensityLayout, DensityLoss, density_shape
-from rnn.features import Measures, density_inputs
+from rnn.features import NAMES, Measures, density_inputs
 from rnn.params import initial_params
 from rnn.training import TrainingSettings, cold_state, train
 
 STACKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 SESSIONS, HORIZONS, UNITS = 504, 5, 16
-SHAPE = density_shape(6, UNITS, HORIZONS)
+SHAPE = density_shape(len(NAMES), UNITS, HORIZONS)
 
 
 def random_measures(networks: int) -> Measures:
@@ -86,7 +86,7 @@ def workers_seconds(workers: int, networks: int = 1024) -> float:
 
 def profile_lines(networks: int, cell: str) -> list[tuple[str, float]]:
     """Return the share of a step's time by the function that it was spent in."""
-    shape = density_shape(6, UNITS, HORIZONS, cell)
+    shape = density_shape(len(NAMES), UNITS, HORIZONS, cell)
     loss = DensityLoss(density_inputs(random_measures(networks), HORIZONS), shape, DensityLayout())
     params = initial_params(range(networks), shape)
     gradient = np.zeros_like(params)

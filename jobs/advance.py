@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from jobs.chain import Origin, Parent, held_from_bytes, held_to_bytes, history_sha256, model_id_of, seed_of
+from jobs.chain import Origin, Parent, Prior, held_from_bytes, held_to_bytes, history_sha256, model_id_of, seed_of
 from jobs.config import Config
 from jobs.fingerprint import fingerprint
 from jobs.forecast_rows import forecast_rows, is_publishable
@@ -45,6 +45,7 @@ class StackTask:
     config: Config
     origins: tuple[Origin, ...]
     tickers: tuple[TickerTask, ...]
+    priors: tuple[Prior, ...] = ()
 
 
 @dataclass(slots=True)
@@ -62,7 +63,7 @@ class StackResult:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One ticker at one origin: the bars it may see, why it starts cold or that it starts warm, and its seed."""
+    """One ticker at one origin: the bars it may see, why it starts cold or that it starts warm, its prior and its seed."""
 
     ticker: TickerTask
     origin: Origin
@@ -70,6 +71,7 @@ class Case:
     input_sha256: str
     reason: str
     parent: Parent | None
+    prior: Prior | None
     seed: int
 
     @property
@@ -92,6 +94,8 @@ class _Walk:
     def __init__(self, task: StackTask) -> None:
         self.config = task.config
         self.tickers = task.tickers
+        self.priors = sorted(task.priors, key=lambda prior: prior.number)
+        self.prior_states = {prior.model_id: held_from_bytes(prior.checkpoint).state for prior in task.priors}
         self.result = StackResult(fingerprint=fingerprint())
         self.parents = {t.ticker_id: t.parent for t in task.tickers if t.parent}
         self.held: dict[int, Held] = {}
@@ -111,7 +115,8 @@ class _Walk:
         history = _history(ticker.bars, end, self.config)
         parent, reason = self._start(ticker, origin, end)
         seed = seed_of(ticker.key, origin, self.config)
-        return Case(ticker, origin, history, history_sha256(history), reason, parent, seed)
+        prior = next((p for p in reversed(self.priors) if p.number <= origin.number), None)
+        return Case(ticker, origin, history, history_sha256(history), reason, parent, prior, seed)
 
     def _start(self, ticker: TickerTask, origin: Origin, end: int) -> tuple[Parent | None, str]:
         """Return the parent to go on from, and `warm` or the reason of a cold start."""
@@ -131,15 +136,18 @@ class _Walk:
     def _serve(self, cases: list[Case]) -> None:
         """Train the cases in lockstep, record each model, and publish what each chain's newest params forecast."""
         head = head_for(self.config, [case.history for case in cases])
+        seeds = [case.seed for case in cases]
+        # All cases of an origin have one prior: it depends on the session alone.
+        prior = self.prior_states[cases[0].prior.model_id] if cases[0].prior else None
         if cases[0].cold:
-            held = head.begin([case.seed for case in cases])
-            epochs = self.config.cold_epochs
+            held = head.begin(seeds, prior)
+            epochs = self.config.tune_epochs if prior else self.config.cold_epochs
         else:
             held = join([self._held(case) for case in cases])
             epochs = self.config.warm_epochs
         if epochs:
             started = time.perf_counter()
-            training, held = head.train(held, epochs, [case.seed for case in cases])
+            training, held = head.train(held, epochs, seeds, prior)
             seconds = (time.perf_counter() - started) / len(cases)
             self._record(cases, training, held, head.features, seconds)
         serving = [self._serving(case, held.one(k)) for k, case in enumerate(cases)]
@@ -167,7 +175,9 @@ class _Walk:
     def _record_model(self, case: Case, training: Training, k: int, held: Held, features: str, seconds: float) -> None:
         parent = None if case.cold else case.parent
         key, origin = case.ticker.key, case.origin
-        model_id = model_id_of(key, origin, self.config, reason=case.reason, parent=parent, input_sha256=case.input_sha256)
+        model_id = model_id_of(
+            key, origin, self.config, reason=case.reason, parent=parent, prior=case.prior, input_sha256=case.input_sha256
+        )
         content = held_to_bytes(held, key, origin, self.config)
         digest = hashlib.sha256(content).hexdigest()
         ancestor = parent.cold_ancestor_id if parent else model_id
@@ -182,7 +192,7 @@ class _Walk:
                 "start": "cold" if case.cold else "warm",
                 "reason": case.reason,
                 "parent_id": parent.model_id if parent else None,
-                "prior_id": None,
+                "prior_id": case.prior.model_id if case.prior else None,
                 "depth": depth,
                 "cold_ancestor_id": ancestor,
                 "epochs": int(training.epochs[k]),

@@ -64,6 +64,11 @@ class ExchangeCalendar:
             raise CalendarError(f"{session} is no session of {self.code}")
         return self._place(session)
 
+    def session_at(self, number: int) -> date:
+        """Return the session of a number."""
+        session: date = self.sessions[number].item()
+        return session
+
     def shift(self, session: date, by: int) -> date:
         """Return the session `by` sessions later. Raises CalendarError where the calendar ends before it."""
         place = self.number(session) + by

@@ -42,6 +42,15 @@ class Parent:
     checkpoint: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """A pooled model that cold starts begin from, and the number of the session from which it serves."""
+
+    model_id: str
+    number: int
+    checkpoint: bytes
+
+
 def history_sha256(history: Bars) -> str:
     """Return the hash of everything that a forecast reads of some bars; when they were recorded is no part of it."""
     digest = hashlib.sha256()
@@ -56,7 +65,9 @@ def seed_of(key: str, origin: Origin, config: Config) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
-def model_id_of(key: str, origin: Origin, config: Config, *, reason: str, parent: Parent | None, input_sha256: str) -> str:
+def model_id_of(
+    key: str, origin: Origin, config: Config, *, reason: str, parent: Parent | None, prior: Prior | None, input_sha256: str
+) -> str:
     """Return a model's id: a hash of all that makes it what it is."""
     content = {
         "ticker": key,
@@ -64,7 +75,7 @@ def model_id_of(key: str, origin: Origin, config: Config, *, reason: str, parent
         "config": config.id,
         "role": "chain",
         "reason": reason,
-        "prior": None,
+        "prior": prior.model_id if prior else None,
         "parent": parent.model_id if parent else None,
         "input": input_sha256,
     }

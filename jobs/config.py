@@ -26,7 +26,8 @@ class Config:
     cold_every: sessions between fixed cold starts, by calendar number (0 = only a chain's first origin is cold).
     cold_epochs, warm_epochs: passes over the history. window: sessions fed to the network at once. truncation: sessions
     a gradient flows back (0 = all of the window). patience: epochs without a better validation loss before a training
-    stops (0 = it never does).
+    stops (0 = it never does). prior_every: sessions between fits of the pooled prior, by calendar number (0 = none);
+    prior_sessions: bars of each member that it learns from. tune_epochs: passes of a cold start that begins from a prior.
     """
 
     preset: Preset
@@ -46,6 +47,11 @@ class Config:
     patience: int
     window: int
     truncation: int
+    prior_every: int
+    prior_sessions: int
+    prior_epochs: int
+    prior_learning_rate: float
+    tune_epochs: int
 
     @property
     def fewest_sessions(self) -> int:
@@ -71,7 +77,7 @@ def _config_id(config: Config) -> str:
 PRESETS: dict[str, Config] = {
     "density": Config(
         preset="density",
-        cell="elman",
+        cell="gru",
         layers=1,
         hidden=16,
         horizons=5,
@@ -87,6 +93,11 @@ PRESETS: dict[str, Config] = {
         patience=0,
         window=100,
         truncation=0,
+        prior_every=252,
+        prior_sessions=2500,
+        prior_epochs=100,
+        prior_learning_rate=0.01,
+        tune_epochs=5,
     ),
     "article": Config(
         preset="article",
@@ -106,5 +117,10 @@ PRESETS: dict[str, Config] = {
         patience=0,
         window=50,
         truncation=0,
+        prior_every=0,
+        prior_sessions=0,
+        prior_epochs=0,
+        prior_learning_rate=0.0,
+        tune_epochs=0,
     ),
 }

@@ -6,7 +6,7 @@ Called by advance; the arithmetic lives in rnn, what the bars mean in jobs.input
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from jobs.config import Config
 from jobs.inputs import share_scaled_prices, stacked_measures
 from rnn.density import DensityLayout, DensityLoss, density_shape
-from rnn.features import DensityInputs, density_inputs
+from rnn.features import DensityInputs, density_inputs, pooled
 from rnn.forecasting import forecast_density, forecast_point
 from rnn.params import NetworkShape
 from rnn.supervised import SupervisedLoss, Windows
@@ -25,6 +25,8 @@ from storage.bars import Bars
 # The baseline's volatility needs no longer memory than this, whatever a config lets its network see.
 BASELINE_SESSIONS = 504
 POINT_BATCH = 96
+# A prior has many histories behind it: little need hold it back, and its newest targets are worth more than a validation.
+PRIOR_LAYOUT = DensityLayout(held_out=0, location_shrinkage=0.1, output_shrinkage=0.001)
 
 Figures = dict[str, float]
 
@@ -56,8 +58,8 @@ class Head(Protocol):
 
     features: str
 
-    def begin(self, seeds: Sequence[int]) -> Held: ...
-    def train(self, held: Held, epochs: int, seeds: Sequence[int]) -> tuple[Training, Held]: ...
+    def begin(self, seeds: Sequence[int], prior: State | None) -> Held: ...
+    def train(self, held: Held, epochs: int, seeds: Sequence[int], prior: State | None) -> tuple[Training, Held]: ...
     def publish(self, held: Held) -> Published: ...
 
 
@@ -82,6 +84,10 @@ def _baseline_inputs(config: Config, histories: Sequence[Bars]) -> DensityInputs
     return density_inputs(stacked_measures(recent, config.field), config.horizons)
 
 
+def _density_shape(config: Config, inputs: DensityInputs) -> NetworkShape:
+    return density_shape(inputs.features.shape[2], config.hidden, config.horizons, config.cell, config.layers)
+
+
 class DensityHead:
     """Student-t distributions at direct horizons, as a multiple of the volatility that the baseline uses."""
 
@@ -89,15 +95,31 @@ class DensityHead:
         self.config = config
         self.inputs = density_inputs(stacked_measures(histories, config.field), config.horizons)
         self.features = ",".join(self.inputs.names)
-        features = self.inputs.features.shape[2]
-        self.shape = density_shape(features, config.hidden, config.horizons, config.cell, config.layers)
+        self.shape = _density_shape(config, self.inputs)
 
-    def begin(self, seeds: Sequence[int]) -> Held:
-        return Held(cold_state(seeds, self.shape), tuple({} for _ in seeds))
+    @staticmethod
+    def fit_pooled(config: Config, histories: Sequence[Bars], seed: int) -> tuple[Training, str]:
+        """Return the training of one network on many histories of any length, and its inputs' names."""
+        each = [density_inputs(stacked_measures([history], config.field), config.horizons) for history in histories]
+        inputs = pooled(each, min(config.prior_sessions, max(len(history) for history in histories)))
+        shape = _density_shape(config, inputs)
+        layout = replace(PRIOR_LAYOUT, window=config.window, truncation=config.truncation)
+        objective = DensityLoss(inputs, shape, layout, members=len(histories))
+        settings = TrainingSettings(
+            config.prior_epochs, config.prior_learning_rate, optimizer=config.optimizer, schedule="half_cosine"
+        )
+        return train(cold_state([seed], shape), objective, settings), ",".join(inputs.names)
 
-    def train(self, held: Held, epochs: int, seeds: Sequence[int]) -> tuple[Training, Held]:
+    def begin(self, seeds: Sequence[int], prior: State | None) -> Held:
+        state = cold_state(seeds, self.shape)
+        if prior is not None:
+            state.params[...] = prior.params
+        return Held(state, tuple({} for _ in seeds))
+
+    def train(self, held: Held, epochs: int, seeds: Sequence[int], prior: State | None) -> tuple[Training, Held]:
         layout = DensityLayout(window=self.config.window, truncation=self.config.truncation)
-        objective = DensityLoss(self.inputs, self.shape, layout)
+        anchor = None if prior is None else np.repeat(prior.params, len(seeds), axis=0)
+        objective = DensityLoss(self.inputs, self.shape, layout, anchor=anchor)
         training = train(held.state, objective, _training_settings(self.config, epochs))
         return training, Held(training.state, held.figures)
 
@@ -126,7 +148,7 @@ class ArticleHead:
         self.histories = histories
         self.baseline = _baseline_inputs(config, histories)
 
-    def begin(self, seeds: Sequence[int]) -> Held:
+    def begin(self, seeds: Sequence[int], prior: State | None) -> Held:
         from sklearn.preprocessing import MinMaxScaler  # costs a second, so only where it scales
 
         figures: list[Figures] = []
@@ -142,7 +164,7 @@ class ArticleHead:
             )
         return Held(noisy_state(seeds, self._shape()), tuple(figures))
 
-    def train(self, held: Held, epochs: int, seeds: Sequence[int]) -> tuple[Training, Held]:
+    def train(self, held: Held, epochs: int, seeds: Sequence[int], prior: State | None) -> tuple[Training, Held]:
         scaled = self._scaled(held)
         windows = np.lib.stride_tricks.sliding_window_view(scaled, self.config.window, axis=1)
         inputs = np.ascontiguousarray(windows[:, :-1, :, None])

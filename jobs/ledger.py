@@ -10,14 +10,15 @@ from sqlalchemy import Connection, Engine
 
 from jobs.advance import StackResult, StackTask
 from jobs.calendars import exchange_calendar
-from jobs.chain import Parent
+from jobs.chain import Parent, Prior
 from jobs.config import Config
 from jobs.fingerprint import fingerprint
+from jobs.priors import PriorResult, reason_of
 from jobs.scoring import score_rows
 from jobs.skill import skill_rows
 from jobs.walk import Owing
 from storage import queries, writes
-from storage.schema import Checkpoint, Forecast, Loss, ModelRow, Score
+from storage.schema import Checkpoint, Forecast, Loss, ModelRow, PriorMember, Score
 
 SESSIONS_AHEAD = timedelta(days=366)
 
@@ -60,6 +61,25 @@ class RunLedger:
         if found is None or found.content is None:
             return None
         return Parent(found.model_id, session, found.depth, found.cold_ancestor_id, found.input_sha256, found.content)
+
+    def prior_at(self, exchange: str, session: date, number: int) -> Prior | None:
+        """Return the prior that was fitted for an exchange's session under this config."""
+        with self.engine.connect() as connection:
+            found = queries.prior_model(connection, self.config.id, session, reason_of(exchange))
+        return Prior(found[0], number, found[1]) if found else None
+
+    def commit_prior(self, result: PriorResult) -> None:
+        """Write a prior and its members; one that diverged leaves an event alone, and cold starts begin from scratch."""
+        with self.engine.begin() as connection:
+            if result.prior is None:
+                text = f"the {result.model['reason']} diverged and serves nobody"
+                writes.record_event(connection, "training", text, at=self.now, run_id=self.run_id, session=result.model["origin"])
+                return
+            writes.insert_rows(connection, ModelRow, [{**result.model, "run_id": self.run_id}])
+            writes.insert_rows(connection, Loss, result.losses)
+            stored = {"model_id": result.prior.model_id, "sha256": result.model["checkpoint_sha256"]}
+            writes.insert_rows(connection, Checkpoint, [{**stored, "content": result.prior.checkpoint}])
+            writes.insert_rows(connection, PriorMember, result.members)
 
     def commit(self, task: StackTask, result: StackResult, first_block: bool) -> None:
         """Write a unit of work: models, losses, checkpoints, forecasts, and the scores that fell due with it."""

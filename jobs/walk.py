@@ -17,19 +17,22 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 from multiprocessing.connection import wait as wait_for_sentinel
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from jobs.advance import StackResult, StackTask, TickerTask, advance_stack
 from jobs.calendars import exchange_calendar
-from jobs.chain import Origin, Parent
+from jobs.chain import Origin, Parent, Prior
 from jobs.config import Config
 from jobs.fingerprint import fingerprint
+from jobs.priors import PriorResult, PriorTask, due_priors, fit_prior, refresh_number
 from storage.bars import Bars
 
 # About a month: small enough that a kill costs little, large enough that a commit's cost does not show.
 BLOCK_SESSIONS = 21
+
+Submit = Callable[[Callable[[Any], Any], Any], Future[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class Ledger(Protocol):
     """Where a walk reads chains and commits units; jobs.ledger holds the real one."""
 
     def parent_at(self, ticker_id: int, session: date) -> Parent | None: ...
+    def prior_at(self, exchange: str, session: date, number: int) -> Prior | None: ...
+    def commit_prior(self, result: PriorResult) -> None: ...
     def commit(self, task: StackTask, result: StackResult, first_block: bool) -> None: ...
 
 
@@ -81,8 +86,10 @@ def walk(
     """
     stacks = stacks_of([o for o in owing if o.due], stack_size, workers)
     total, done = sum(stack.steps for stack in stacks), 0
-    with _executor(min(workers, len(stacks))) as submit:
-        roads = [_Road(stack, config, ledger) for stack in stacks]
+    tasks = _prior_tasks(stacks, owing, config, ledger)
+    with _executor(min(workers, max(len(stacks), len(tasks)))) as submit:
+        priors = _priors(tasks, config, ledger, stacks, workers, submit, stop)
+        roads = [_Road(stack, config, ledger, priors[stack.owing[0].exchange]) for stack in stacks]
         waiting = {} if stop.is_set() else {future: road for road in roads for future in road.submit(submit)}
         while waiting:
             finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
@@ -95,24 +102,66 @@ def walk(
     return done == total
 
 
+def _prior_tasks(stacks: Sequence[Stack], owing: Sequence[Owing], config: Config, ledger: Ledger) -> list[PriorTask]:
+    """Return the fits of the priors that some stacks need and the record lacks."""
+    tasks: list[PriorTask] = []
+    for exchange in sorted({stack.owing[0].exchange for stack in stacks}):
+        days = [day for stack in stacks if stack.owing[0].exchange == exchange for block in stack.blocks for day in block]
+        needed = due_priors(config, exchange, sorted(set(days)), owing)
+        tasks += [task for task in needed if ledger.prior_at(exchange, task.session, task.number) is None]
+    return tasks
+
+
+def _priors(
+    tasks: Sequence[PriorTask],
+    config: Config,
+    ledger: Ledger,
+    stacks: Sequence[Stack],
+    workers: int,
+    submit: Submit,
+    stop: threading.Event,
+) -> dict[str, tuple[Prior, ...]]:
+    """Fit and commit what is lacking, and return the priors of each exchange. Each is a unit of work of its own."""
+    waiting: list[Future[PriorResult]] = []
+    for task in [*tasks, *[None] * workers]:
+        if len(waiting) >= workers or (task is None and waiting):
+            result = waiting.pop(0).result()
+            _refuse_other(result.fingerprint)
+            ledger.commit_prior(result)
+        if task is not None and not stop.is_set():
+            waiting.append(submit(fit_prior, task))
+    priors: dict[str, tuple[Prior, ...]] = {}
+    for exchange in {stack.owing[0].exchange for stack in stacks}:
+        calendar = exchange_calendar(exchange)
+        days = {day for stack in stacks if stack.owing[0].exchange == exchange for block in stack.blocks for day in block}
+        numbers = {refresh_number(calendar.number(day), config.prior_every) for day in days} if config.prior_every else set()
+        stored = (ledger.prior_at(exchange, calendar.session_at(n), n) for n in sorted(numbers))
+        priors[exchange] = tuple(prior for prior in stored if prior is not None)
+    return priors
+
+
+def _refuse_other(computed_by: str) -> None:
+    if computed_by != fingerprint():
+        raise RuntimeError(f"a worker computes otherwise: {computed_by} against {fingerprint()}")
+
+
 class _Road:
     """One stack's way through its blocks; each block begins from what the one before committed."""
 
-    def __init__(self, stack: Stack, config: Config, ledger: Ledger) -> None:
-        self.stack, self.config, self.ledger = stack, config, ledger
+    def __init__(self, stack: Stack, config: Config, ledger: Ledger, priors: tuple[Prior, ...]) -> None:
+        self.stack, self.config, self.ledger, self.priors = stack, config, ledger, priors
         self.next_block = 0
         self.task: StackTask | None = None
         self.parents: dict[int, Parent] = {}
 
-    def submit(self, submit: Callable[[StackTask], Future[StackResult]]) -> Iterator[Future[StackResult]]:
+    def submit(self, submit: Submit) -> Iterator[Future[StackResult]]:
         if self.next_block < len(self.stack.blocks):
             self.task = self._task(self.stack.blocks[self.next_block])
             self.next_block += 1
-            yield submit(self.task)
+            yield submit(advance_stack, self.task)
 
     def commit(self, result: StackResult) -> int:
-        if result.fingerprint != fingerprint():
-            raise RuntimeError(f"a worker computes otherwise: {result.fingerprint} against {fingerprint()}")
+        _refuse_other(result.fingerprint)
         assert self.task is not None
         self.ledger.commit(self.task, result, self.next_block == 1)
         self.parents = result.parents
@@ -175,18 +224,18 @@ def _needed(bars: Bars, first: date, last: date, config: Config) -> Bars:
 
 
 @contextmanager
-def _executor(workers: int) -> Iterator[Callable[[StackTask], Future[StackResult]]]:
+def _executor(workers: int) -> Iterator[Submit]:
     if workers <= 1:
         yield _run_here
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker) as pool:
-        yield lambda task: pool.submit(advance_stack, task)
+        yield pool.submit
 
 
-def _run_here(task: StackTask) -> Future[StackResult]:
-    future: Future[StackResult] = Future()
-    future.set_result(advance_stack(task))
+def _run_here(work: Callable[[Any], Any], task: Any) -> Future[Any]:
+    future: Future[Any] = Future()
+    future.set_result(work(task))
     return future
 
 

@@ -52,14 +52,23 @@ class DensityLoss:
     """Loss and gradient of a stack over fixed inputs: windows laid back from the last session, one full batch.
 
     members: histories that one network learns from, consecutive rows of the inputs; more than one make a pooled prior.
+    anchor: (K, P) params that locations and output weights are drawn towards; None = zero, which is the baseline.
     """
 
-    def __init__(self, inputs: DensityInputs, shape: NetworkShape, layout: DensityLayout, members: int = 1) -> None:
+    def __init__(
+        self,
+        inputs: DensityInputs,
+        shape: NetworkShape,
+        layout: DensityLayout,
+        members: int = 1,
+        anchor: Array | None = None,
+    ) -> None:
         rows, n, features = inputs.features.shape
         k, odd = divmod(rows, members)
         if odd or not k:
             raise ShapeError(f"{rows} histories are no whole groups of {members}")
         self.inputs, self.shape, self.layout, self.members = inputs, shape, layout, members
+        self.anchor = np.zeros((k, shape.size), inputs.features.dtype) if anchor is None else anchor
         self.horizons = inputs.targets.shape[2]
         _refuse_misfit(inputs, shape, layout)
         self.windows = (n - layout.burn_in) // layout.window
@@ -77,7 +86,7 @@ class DensityLoss:
     def rows(self, chosen: NDArray[np.intp]) -> DensityLoss:
         """Return the loss of some networks."""
         rows = (chosen[:, None] * self.members + np.arange(self.members)).ravel()
-        return DensityLoss(self.inputs.rows(rows), self.shape, self.layout, self.members)
+        return DensityLoss(self.inputs.rows(rows), self.shape, self.layout, self.members, self.anchor[chosen])
 
     def gradients(self, params: Array, gradient: Array) -> Iterator[tuple[Array, float]]:
         """Yield the one batch of an epoch: see SupervisedLoss.gradients."""
@@ -101,15 +110,17 @@ class DensityLoss:
         np.subtract(1, squashed, out=squashed)
         by_rows *= squashed
         location_decay, output_decay = kind(self.layout.location_shrinkage), kind(self.layout.output_shrinkage)
+        anchor = weights_of(self.anchor, self.shape)
+        off_output, off_location = weights.output - anchor.output, weights.extras - anchor.extras
         np.matmul(rows.swapaxes(1, 2), by_rows, out=gradients.output)
-        np.add(gradients.output, output_decay * weights.output, out=gradients.output)
+        np.add(gradients.output, output_decay * off_output, out=gradients.output)
         ones = np.ones((1, rows.shape[1]), params.dtype)
         np.matmul(ones, by_rows, out=gradients.output_bias)
-        gradients.extras[...] = np.matmul(ones, by_location)[:, 0] + location_decay * weights.extras
+        gradients.extras[...] = np.matmul(ones, by_location)[:, 0] + location_decay * off_location
         np.matmul(by_rows, np.ascontiguousarray(weights.output.swapaxes(1, 2)), out=self.unroll.by_hidden(first))
         self.unroll.backward(gradients, first=first, truncation=self.layout.truncation)
         self.validation = _weighted(nll, self.held_out)
-        penalty = location_decay * _squares(weights.extras) + output_decay * _squares(weights.output)
+        penalty = location_decay * _squares(off_location) + output_decay * _squares(off_output)
         return _weighted(nll, self.train) + kind(0.5) * penalty
 
     def _nll(self, squashed: Array, location: Array) -> tuple[Array, Array, Array]:

@@ -5,7 +5,9 @@ All of it is causal and derived from one history of n bars a network, the last o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -13,11 +15,13 @@ from numpy.typing import DTypeLike, NDArray
 Floats = NDArray[np.float64]
 
 DECAY = 0.94  # RiskMetrics 1996, daily
+SLOW_DECAY = 0.99  # about half a year: the level that volatility comes back to
+USUAL_VOLATILITY = 0.016  # of a share in a day; only where the level's zero lies
 SETTLING_SESSIONS = 20  # the first returns estimate the first volatility and are not trained on
 LEAST_VOLATILITY = 1e-6
 WIDEST_INPUT = 6.0
 LEAST_DOF, MOST_DOF = 4.5, 60.0
-NAMES = ("return", "volatility", "absolute return", "range", "overnight gap", "volume surprise")
+NAMES = ("return", "volatility trend", "volatility level", "absolute return", "range", "overnight gap", "volume surprise")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class DensityInputs:
     """What one training and its forecasts read. K networks, n sessions, F features, H horizons.
 
     features: (K, n, F). targets: (K, n, H), return over the next h sessions / (sigma sqrt(h)), 0 where not yet known: at
-    session t those with t + h < n are. unit_ratio: (K, n), rms return of the history / sigma. baseline_*: (K, H).
+    session t those with t + h < n are. unit_ratio: (K, n), slow volatility / sigma. baseline_*: (K, H).
     starts: (K,), the first session whose targets count, or None for 0: a mask for short histories in a longer stack.
     """
 
@@ -75,14 +79,15 @@ def bar_measures(
 def density_inputs(measures: Measures, horizons: int, dtype: DTypeLike = np.float32) -> DensityInputs:
     """Return features, targets and the baseline of K histories."""
     returns = np.nan_to_num(measures.log_return, nan=0.0)
-    variance = _ewma(returns**2, np.mean(returns[:, 1 : SETTLING_SESSIONS + 1] ** 2, axis=1))
-    sigma = np.sqrt(np.maximum(variance, LEAST_VOLATILITY**2))
+    first = np.mean(returns[:, 1 : SETTLING_SESSIONS + 1] ** 2, axis=1)
+    sigma = np.sqrt(np.maximum(_ewma(returns**2, first), LEAST_VOLATILITY**2))
+    slow = np.sqrt(np.maximum(_ewma(returns**2, first, SLOW_DECAY), LEAST_VOLATILITY**2))
     before = np.concatenate([sigma[:, :1], sigma[:, :-1]], axis=1)
     z = returns / before
-    rms = np.maximum(np.sqrt(_row_mean(returns**2)), LEAST_VOLATILITY)
     columns = (
         z,
-        2 * np.log(sigma / rms[:, None]),
+        2 * np.log(sigma / slow),
+        np.log(slow / USUAL_VOLATILITY),
         np.abs(z) - 0.75,
         np.log(np.maximum(np.sqrt(measures.range_variance) / sigma, 0.02)) + 0.3,
         2 * np.nan_to_num(measures.gap, nan=0.0) / before,
@@ -94,10 +99,43 @@ def density_inputs(measures: Measures, horizons: int, dtype: DTypeLike = np.floa
         NAMES,
         features.astype(dtype),
         _targets(returns, sigma, horizons).astype(dtype),
-        (rms[:, None] / sigma).astype(dtype),
+        (slow / sigma).astype(dtype),
         sigma,
         scale,
         dof,
+    )
+
+
+def pooled(histories: Sequence[DensityInputs], sessions: int) -> DensityInputs:
+    """Return the inputs of histories of unlike length as rows of one stack: the newest `sessions` of each, shorter ones
+    filled up in front with sessions that count for nothing."""
+    rows = [_filled(history, sessions) for history in histories]
+    starts = np.array([max(0, sessions - history.sigma.shape[1]) + SETTLING_SESSIONS for history in histories])
+    return DensityInputs(
+        NAMES,
+        np.concatenate([row.features for row in rows]),
+        np.concatenate([row.targets for row in rows]),
+        np.concatenate([row.unit_ratio for row in rows]),
+        np.concatenate([row.sigma for row in rows]),
+        np.concatenate([row.baseline_scale for row in rows]),
+        np.concatenate([row.baseline_dof for row in rows]),
+        starts,
+    )
+
+
+def _filled(history: DensityInputs, sessions: int) -> DensityInputs:
+    missing = sessions - history.sigma.shape[1]
+
+    def fill(array: NDArray[Any], value: float) -> NDArray[Any]:
+        newest = array[:, max(0, -missing) :]
+        return np.concatenate([np.full((1, max(0, missing), *array.shape[2:]), value, array.dtype), newest], axis=1)
+
+    return replace(
+        history,
+        features=fill(history.features, 0.0),
+        targets=fill(history.targets, 0.0),
+        unit_ratio=fill(history.unit_ratio, 1.0),
+        sigma=fill(history.sigma, 1.0),
     )
 
 
@@ -106,12 +144,12 @@ def unit_scale(dof: Floats) -> Floats:
     return np.sqrt((dof - 2) / dof)
 
 
-def _ewma(values: Floats, first: Floats) -> Floats:
+def _ewma(values: Floats, first: Floats, decay: float = DECAY) -> Floats:
     """Return the exponentially weighted mean (K, n) of values (K, n), each including its own session."""
     means = np.empty_like(values.T)
     level = first
     for t, value in enumerate(np.ascontiguousarray(values.T)):
-        level = DECAY * level + (1 - DECAY) * value
+        level = decay * level + (1 - decay) * value
         means[t] = level
     return np.ascontiguousarray(means.T)
 

@@ -123,6 +123,19 @@ def serving_model(connection: Connection, ticker_id: int, config_id: str, origin
     return ServingModel(*row) if row else None
 
 
+def prior_model(connection: Connection, config_id: str, origin: date, reason: str) -> tuple[str, bytes] | None:
+    """Return the id and the checkpoint of the first prior that was fitted for a session."""
+    row = connection.execute(
+        sa.select(ModelRow.id, Checkpoint.content)
+        .join(Checkpoint, Checkpoint.model_id == ModelRow.id)
+        .where(
+            ModelRow.config_id == config_id, ModelRow.origin == origin, ModelRow.role == "prior", ModelRow.reason == reason
+        )
+        .order_by(ModelRow.run_id, ModelRow.id)
+    ).first()  # fmt: skip
+    return (row[0], row[1]) if row else None
+
+
 def unscored_forecasts(
     connection: Connection, ticker_ids: Sequence[int], config_id: str, *, before: date, from_origin: date | None
 ) -> list[dict[str, Any]]:

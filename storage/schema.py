@@ -216,6 +216,16 @@ class ModelRow(Base):
     )
 
 
+class PriorMember(Base):
+    __tablename__ = "prior_members"
+    model_id: Mapped[str] = mapped_column(sa.ForeignKey("models.id"), primary_key=True)
+    ticker_id: Mapped[TickerKey]
+    bars: Mapped[int]
+    last_session: Mapped[date]
+    input_sha256: Mapped[str]
+    __table_args__ = table_args(sa.CheckConstraint("bars > 0", name="bars"), without_rowid=True)
+
+
 class Checkpoint(Base):
     __tablename__ = "checkpoints"
     model_id: Mapped[str] = mapped_column(sa.ForeignKey("models.id"), primary_key=True)

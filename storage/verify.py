@@ -47,6 +47,8 @@ HASHED = (
     m.cold_ancestor_id, m.epochs, m.updates, m.seed, m.input_sha256, m.features, m.checkpoint_sha256
     FROM models m LEFT JOIN tickers t ON t.id = m.ticker_id ORDER BY m.id""",
     "SELECT model_id, sha256 FROM checkpoints ORDER BY model_id",
+    """SELECT p.model_id, t.first_symbol, p.bars, p.last_session, p.input_sha256
+    FROM prior_members p JOIN tickers t ON t.id = p.ticker_id ORDER BY p.model_id, t.first_symbol""",
     """SELECT model_id, epoch, train_loss, validation_loss, gradient_norm, learning_rate FROM losses
     ORDER BY model_id, epoch""",
     """SELECT t.first_symbol, f.config_id, f.origin, f.horizon, f.target, f.field, f.location, f.scale, f.dof, f.last_price,

@@ -17,7 +17,7 @@ from scipy import special
 
 from rnn.cells import CELLS
 from rnn.density import DensityLayout, DensityLoss, density_shape
-from rnn.features import DensityInputs, Measures, density_inputs
+from rnn.features import NAMES, DensityInputs, Measures, density_inputs
 from rnn.losses import Loss, Pinball, log_gamma_ratio, loss_of, student_t_nll
 from rnn.params import NetworkShape, initial_params
 from rnn.supervised import SupervisedLoss, Windows
@@ -205,7 +205,7 @@ def test_values_and_gradients_are_autograds(
 @pytest.mark.parametrize("horizons", [1, 3])
 def test_density_gradients_are_exact(cell: str, horizons: int) -> None:
     inputs = inputs_of(3, 110, horizons)
-    shape = density_shape(6, 4, horizons, cell, layers=2)
+    shape = density_shape(len(NAMES), 4, horizons, cell, layers=2)
     loss = DensityLoss(inputs, shape, DensityLayout(window=40, burn_in=8, held_out=5))
     params = initial_params([1, 2, 3], shape, np.float64)
     params += np.random.default_rng(5).normal(0, 0.2, params.shape)
@@ -260,7 +260,7 @@ def test_a_window_of_weight_zero_moves_no_gradient() -> None:
 
 
 def test_held_out_targets_move_no_gradient() -> None:
-    inputs, shape = inputs_of(1, 110, 1), density_shape(6, 4, 1)
+    inputs, shape = inputs_of(1, 110, 1), density_shape(len(NAMES), 4, 1)
     targets = inputs.targets.copy()
     targets[:, -10:] = 99.0
     gradients = []

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rnn.cells import CELLS
 from rnn.density import DensityLayout, DensityLoss, density_shape
 from rnn.errors import InputError, ShapeError, TrainingError
-from rnn.features import DensityInputs, density_inputs
+from rnn.features import NAMES, DensityInputs, density_inputs
 from rnn.forecasting import Forecast, forecast_density, forecast_point
 from rnn.losses import loss_of
 from rnn.network import Unroll
@@ -21,6 +21,7 @@ from rnn.training import State, Training, TrainingSettings, cold_state, concaten
 from tests.test_rnn_gradients import measures_of
 
 LAYOUT = DensityLayout(window=60)
+SMALL_SHAPE = density_shape(len(NAMES), 4, 2)
 FIVE = TrainingSettings(epochs=5, learning_rate=0.003)
 
 
@@ -83,7 +84,7 @@ def test_a_diverging_network_keeps_its_params_and_leaves_its_neighbours_alone() 
     inputs = density_inputs(measures_of(3, 200), 2)
     targets = inputs.targets.copy()
     targets[1] = 1e30
-    shape = density_shape(6, 8, 2)
+    shape = density_shape(len(NAMES), 8, 2)
     state = cold_state([1, 2, 3], shape)
     sound = train(state, DensityLoss(inputs, shape, LAYOUT), FIVE)
     broken = train(state, DensityLoss(replace(inputs, targets=targets), shape, LAYOUT), FIVE)
@@ -102,7 +103,7 @@ def test_a_loss_beyond_the_limit_has_diverged() -> None:
 @pytest.mark.parametrize(("epochs", "patience"), [(60, 3), (12, 12)], ids=["stopped", "out of epochs"])
 def test_a_network_with_patience_keeps_its_best_params(epochs: int, patience: int) -> None:
     inputs = density_inputs(measures_of(1, 200), 2)
-    shape = density_shape(6, 16, 2)
+    shape = density_shape(len(NAMES), 16, 2)
     loss = DensityLoss(inputs, shape, LAYOUT)
     training = train(cold_state([4], shape), loss, TrainingSettings(epochs=epochs, learning_rate=0.05, patience=patience))
     loss.value_and_gradient(training.state.params, np.zeros_like(training.state.params))
@@ -112,7 +113,7 @@ def test_a_network_with_patience_keeps_its_best_params(epochs: int, patience: in
 
 def test_an_untrained_network_forecasts_the_baseline() -> None:
     inputs = density_inputs(measures_of(4, 200), 5)
-    forecast = forecast_density(cold_state([1, 2, 3, 4], density_shape(6, 16, 5)), inputs, 60)
+    forecast = forecast_density(cold_state([1, 2, 3, 4], density_shape(len(NAMES), 16, 5)), inputs, 60)
     assert np.allclose(forecast.scale, inputs.baseline_scale, rtol=1e-6)
     assert np.allclose(forecast.dof, inputs.baseline_dof, rtol=1e-6)
     assert not forecast.location.any()
@@ -121,7 +122,7 @@ def test_an_untrained_network_forecasts_the_baseline() -> None:
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
 def test_warm_steps_in_two_parts_are_the_steps_in_one(optimizer: str) -> None:
     inputs = density_inputs(measures_of(2, 200), 2)
-    shape = density_shape(6, 8, 2)
+    shape = density_shape(len(NAMES), 8, 2)
     loss, state = DensityLoss(inputs, shape, LAYOUT), cold_state([1, 2], shape)
     six, two, four = (TrainingSettings(epochs=n, learning_rate=0.003, optimizer=optimizer) for n in (6, 2, 4))
     once, part = train(state, loss, six).state, train(state, loss, two).state
@@ -227,7 +228,7 @@ WINDOW = np.zeros((2, 5, 7, 1))
         (lambda: TrainingSettings(5, 0.1, schedule="steps"), TrainingError, "half_cosine"),
         (lambda: TrainingSettings(5, 0.0), TrainingError, "learning_rate"),
         (lambda: SupervisedLoss(Windows(WINDOW, WINDOW[:, :, 0]), NetworkShape(1, 4, 2), [1, 2], batch=2), ShapeError, "needs 1"),
-        (lambda: DensityLoss(density_inputs(measures_of(1, 70), 2), density_shape(6, 4, 2), LAYOUT), InputError, "70 sessions"),
+        (lambda: DensityLoss(density_inputs(measures_of(1, 70), 2), SMALL_SHAPE, LAYOUT), InputError, "70 sessions"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_trained_on_is_refused_by_name(make: object, error: type[Exception], text: str) -> None:
@@ -240,4 +241,4 @@ def test_inputs_that_are_not_finite_are_refused_by_place() -> None:
     features = inputs.features.copy()
     features[1, 150, 3] = np.inf
     with pytest.raises(InputError, match=r"features of network 1 is inf at \(150, 3\)"):
-        DensityLoss(replace(inputs, features=features), density_shape(6, 4, 2), LAYOUT)
+        DensityLoss(replace(inputs, features=features), density_shape(len(NAMES), 4, 2), LAYOUT)
