@@ -17,7 +17,17 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from jobs.chain import Origin, Parent, Prior, held_from_bytes, held_to_bytes, history_sha256, model_id_of, seed_of
+from jobs.chain import (
+    Origin,
+    Parent,
+    Prior,
+    held_from_bytes,
+    held_to_bytes,
+    history_sha256,
+    model_id_of,
+    refresh_number,
+    seed_of,
+)
 from jobs.config import Config
 from jobs.fingerprint import fingerprint
 from jobs.forecast_rows import forecast_rows, is_publishable
@@ -94,7 +104,7 @@ class _Walk:
     def __init__(self, task: StackTask) -> None:
         self.config = task.config
         self.tickers = task.tickers
-        self.priors = sorted(task.priors, key=lambda prior: prior.number)
+        self.priors = {prior.number: prior for prior in task.priors}
         self.prior_states = {prior.model_id: held_from_bytes(prior.checkpoint).state for prior in task.priors}
         self.result = StackResult(fingerprint=fingerprint())
         self.parents = {t.ticker_id: t.parent for t in task.tickers if t.parent}
@@ -115,8 +125,14 @@ class _Walk:
         history = _history(ticker.bars, end, self.config)
         parent, reason = self._start(ticker, origin, end)
         seed = seed_of(ticker.key, origin, self.config)
-        prior = next((p for p in reversed(self.priors) if p.number <= origin.number), None)
+        prior = self._prior(origin)
         return Case(ticker, origin, history, history_sha256(history), reason, parent, prior, seed)
+
+    def _prior(self, origin: Origin) -> Prior | None:
+        """Return the prior that serves an origin: that of its refresh, not an older one."""
+        if not self.config.prior_every:
+            return None
+        return self.priors.get(refresh_number(origin.number, self.config.prior_every))
 
     def _start(self, ticker: TickerTask, origin: Origin, end: int) -> tuple[Parent | None, str]:
         """Return the parent to go on from, and `warm` or the reason of a cold start."""

@@ -51,6 +51,11 @@ class Prior:
     checkpoint: bytes
 
 
+def refresh_number(number: int, every: int) -> int:
+    """Return the number of the session whose prior serves an origin."""
+    return number - number % every
+
+
 def history_sha256(history: Bars) -> str:
     """Return the hash of everything that a forecast reads of some bars; when they were recorded is no part of it."""
     digest = hashlib.sha256()

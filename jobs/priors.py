@@ -18,7 +18,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from jobs.calendars import exchange_calendar
-from jobs.chain import Prior, history_sha256
+from jobs.chain import Prior, history_sha256, refresh_number
 from jobs.config import Config
 from jobs.fingerprint import fingerprint
 from jobs.heads import DensityHead
@@ -64,11 +64,6 @@ class PriorResult:
 def reason_of(exchange: str) -> str:
     """Return the reason that a prior's model row carries: it names the exchange whose origins it serves."""
     return f"prior of {exchange}"
-
-
-def refresh_number(number: int, every: int) -> int:
-    """Return the number of the session whose prior serves an origin."""
-    return number - number % every
 
 
 def due_priors(config: Config, exchange: str, origins: Sequence[date], members: Sequence[Any]) -> Iterator[PriorTask]:

@@ -23,10 +23,10 @@ import numpy as np
 
 from jobs.advance import StackResult, StackTask, TickerTask, advance_stack
 from jobs.calendars import exchange_calendar
-from jobs.chain import Origin, Parent, Prior
+from jobs.chain import Origin, Parent, Prior, refresh_number
 from jobs.config import Config
 from jobs.fingerprint import fingerprint
-from jobs.priors import PriorResult, PriorTask, due_priors, fit_prior, refresh_number
+from jobs.priors import PriorResult, PriorTask, due_priors, fit_prior
 from storage.bars import Bars
 
 # About a month: small enough that a kill costs little, large enough that a commit's cost does not show.
@@ -171,7 +171,9 @@ class _Road:
         calendar = exchange_calendar(self.stack.owing[0].exchange)
         horizons = range(1, self.config.horizons + 1)
         origins = tuple(Origin(day, calendar.number(day), tuple(calendar.shift(day, h) for h in horizons)) for day in block)
-        return StackTask(self.config, origins, tuple(self._ticker(o, block) for o in self.stack.owing))
+        serving = {refresh_number(o.number, self.config.prior_every) for o in origins} if self.config.prior_every else set()
+        priors = tuple(prior for prior in self.priors if prior.number in serving)
+        return StackTask(self.config, origins, tuple(self._ticker(o, block) for o in self.stack.owing), priors)
 
     def _ticker(self, owing: Owing, block: tuple[date, ...]) -> TickerTask:
         due = frozenset(block) & frozenset(owing.due)

@@ -35,6 +35,9 @@ FORBIDDEN = {
     "chains whose cold start has no checkpoint": (
         "SELECT count(*) FROM models m LEFT JOIN checkpoints c ON c.model_id = m.id WHERE m.start = 'cold' AND c.model_id IS NULL"
     ),
+    "priors that knew the session they serve from": (
+        "SELECT count(*) FROM prior_members p JOIN models m ON m.id = p.model_id WHERE p.last_session >= m.origin"
+    ),
     "checkpoints that are not their model's": (
         "SELECT count(*) FROM checkpoints c JOIN models m ON m.id = c.model_id WHERE c.sha256 <> m.checkpoint_sha256"
     ),

@@ -215,6 +215,24 @@ def test_density_gradients_are_exact(cell: str, horizons: int) -> None:
     assert relative_error(gradient, numeric) < 1e-6
 
 
+@pytest.mark.parametrize("cell", ["elman", "gru"])
+def test_the_gradients_of_pooled_histories_drawn_to_an_anchor_are_exact(cell: str) -> None:
+    inputs, rng = inputs_of(6, 110, 2), np.random.default_rng(5)
+    inputs = replace(inputs, starts=np.array([0, 60, 0, 0, 75, 0]))
+    shape = density_shape(len(NAMES), 4, 2, cell)
+    anchor = rng.normal(0, 0.2, (2, shape.size))
+    loss = DensityLoss(inputs, shape, DensityLayout(window=40, burn_in=8, held_out=0), members=3, anchor=anchor)
+    params = initial_params([1, 2], shape, np.float64) + rng.normal(0, 0.2, (2, shape.size))
+    gradient, spare = np.zeros_like(params), np.zeros_like(params)
+    value = loss.value_and_gradient(params, gradient).copy()
+    assert relative_error(gradient, differences(lambda p: loss.value_and_gradient(p, spare).copy(), params)) < 1e-6
+    # Sessions before a history's start count for nothing.
+    targets = inputs.targets.copy()
+    targets[1, :60] = 9.0
+    other = DensityLoss(replace(inputs, targets=targets), shape, loss.layout, members=3, anchor=anchor)
+    assert np.array_equal(other.value_and_gradient(params, spare), value)
+
+
 def test_a_truncated_gradient_is_that_of_the_windows_last_sessions() -> None:
     """With one output at the end, and the state before them held fixed, they are a window of their own."""
     shape = NetworkShape(1, 4, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scoringrules
 from scipy import integrate, special
 
 from rnn.scores import benjamini_hochberg, crps_student_t, diebold_mariano, student_t_cdf, student_t_quantiles
@@ -19,6 +20,16 @@ def test_crps_is_the_integral_it_stands_for(value: float, dof: float) -> None:
 
     left, right = (integrate.quad(squared, a, b, limit=400, epsabs=1e-11)[0] for a, b in ((-np.inf, value), (value, np.inf)))
     assert crps_student_t(value, location, scale, dof) == pytest.approx(left + right, abs=1e-8)
+
+
+def test_crps_is_an_independent_packages() -> None:
+    rng = np.random.default_rng(0)
+    value, location, scale = rng.normal(0, 0.03, 500), rng.normal(0, 0.01, 500), rng.uniform(0.001, 0.05, 500)
+    dof = rng.uniform(2.1, 60, 500)
+    theirs = scoringrules.crps_t(value, df=dof, location=location, scale=scale)
+    assert np.allclose(crps_student_t(value, location, scale, dof), theirs, rtol=0, atol=1e-9)
+    normal = scoringrules.crps_normal(value, location, scale)
+    assert np.allclose(crps_student_t(value, location, scale, np.full(500, np.nan)), normal, rtol=0, atol=1e-9)
 
 
 def test_crps_without_dof_is_the_normals() -> None:

@@ -1,0 +1,134 @@
+"""The pooled prior: it knows nothing of its session or after, whoever else is there; new tickers start from it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import numpy as np
+import pytest
+
+from jobs.advance import advance_stack
+from jobs.backfill import BackfillRequest, backfill_span
+from jobs.calendars import exchange_calendar
+from jobs.home import Home
+from jobs.priors import PriorTask, due_priors, fit_prior
+from jobs.sources.sample import SampleSource
+from jobs.walk import Owing
+from storage.bars import Bars
+from storage.database import open_writer, reading
+from storage.queries import read_view
+from storage.verify import find_problems
+from tests.test_jobs_laws import SMALL, day_by_day, hash_of, in_one_go, rows_of, scrambled_after, task_of, ten_sessions
+
+CONFIG = replace(SMALL, prior_every=63, prior_sessions=400, prior_epochs=3)
+SETTINGS = (
+    '[source]\nkind = "sample"\n[model]\nhistory_sessions = 260\n'
+    "[training]\nprior_every = 63\nprior_sessions = 400\nprior_epochs = 3\ntune_epochs = 2\n"
+)
+
+
+def refresh_day() -> date:
+    """Return the session among the ten on which a prior is fitted anew."""
+    calendar = exchange_calendar("XNYS")
+    return next(day for day in ten_sessions() if calendar.number(day) % 63 == 0)
+
+
+def owing(key: str, bars: Bars, exchange: str = "XNYS") -> Owing:
+    return Owing(1, key, key, exchange, "as_traded", bars, (), frozenset())
+
+
+def sample(ticker: str) -> Bars:
+    return SampleSource().fetch(ticker, None).bars.recorded(datetime(2013, 6, 1, tzinfo=UTC), "sample")
+
+
+def task_with(*members: Owing) -> PriorTask:
+    return next(due_priors(CONFIG, "XNYS", [refresh_day()], members))
+
+
+def test_a_prior_knows_closes_before_its_session_alone() -> None:
+    before = exchange_calendar("XNYS").shift(refresh_day(), -1)
+    bars = sample("IBM")
+    plain = fit_prior(task_with(owing("IBM", bars), owing("MSFT", sample("MSFT"))))
+    later = scrambled_after(bars, before, np.random.default_rng(0))
+    same = fit_prior(task_with(owing("IBM", later), owing("MSFT", sample("MSFT"))))
+    earlier = scrambled_after(bars, exchange_calendar("XNYS").shift(before, -1), np.random.default_rng(0))
+    other = fit_prior(task_with(owing("IBM", earlier), owing("MSFT", sample("MSFT"))))
+    assert plain.prior == same.prior
+    assert plain.members == same.members
+    assert plain.prior != other.prior
+    assert max(row["last_session"] for row in plain.members) == before
+
+
+def test_before_is_the_instant_of_the_close_not_the_date() -> None:
+    """At New York's close of a day Tokyo's session of that day is over; at Tokyo's close New York's has not begun."""
+    days = exchange_calendar("XNYS").sessions
+    bars = sample("IBM")
+    # Days on which both exchanges trade; for Tokyo's calendar the bars stand for a Japanese ticker's.
+    both = bars.rows(np.isin(bars.session, exchange_calendar("XTKS").sessions) & np.isin(bars.session, days))
+    new_york = task_with(owing("IBM", bars), owing("7203.T", both, "XTKS"))
+    last = {member.key: member.bars.session[-1] for member in new_york.members}
+    assert last["7203.T"] == last["IBM"]
+    calendar = exchange_calendar("XTKS")
+    session = calendar.session_at(calendar.number(date(2012, 9, 12)) // 63 * 63)
+    tokyo = next(due_priors(CONFIG, "XTKS", [session], [owing("IBM", bars), owing("7203.T", both, "XTKS")]))
+    last = {member.key: member.bars.session[-1] for member in tokyo.members}
+    assert last["IBM"] < last["7203.T"] < np.datetime64(session)
+
+
+def test_daily_is_backfill_through_the_fit_of_a_prior(make_home: Callable[[str, str], Home]) -> None:
+    days = ten_sessions()
+    daily, backfill = day_by_day(make_home("daily", SETTINGS), days), in_one_go(make_home("backfill", SETTINGS), days, workers=2)
+    assert hash_of(daily) == hash_of(backfill)
+    with reading(daily.database) as connection:
+        lineage = read_view(connection, "model_lineage")
+        problems = find_problems(connection, daily.prices)
+        serving = connection.exec_driver_sql("SELECT count(DISTINCT prior_id) FROM models WHERE role = 'chain'").scalar()
+    roles = [row[lineage.columns.index("role")] for row in lineage.rows]
+    assert (roles.count("prior"), serving, problems) == (2, 2, [])
+
+
+def test_a_ticker_with_its_prior_has_the_bytes_it_has_among_others() -> None:
+    days = ten_sessions()
+    prior = fit_prior(task_with(owing("IBM", sample("IBM")), owing("MSFT", sample("MSFT")))).prior
+    assert prior is not None
+    tasks = (task_of({"IBM": sample("IBM")}, days, CONFIG), task_of({"AAPL": sample("AAPL"), "IBM": sample("IBM")}, days, CONFIG))
+    alone, together = (advance_stack(replace(task, priors=(prior,))) for task in tasks)
+    assert rows_of(alone, 0) == rows_of(together, 1)
+    assert {row["prior_id"] for row in alone.models if row["origin"] >= refresh_day()} == {prior.model_id}
+    without = advance_stack(tasks[0])
+    assert rows_of(without, 0)[0] != rows_of(alone, 0)[0]
+
+
+def test_a_short_ticker_starts_from_the_prior_of_the_others_at_once(make_home: Callable[[str, str], Home]) -> None:
+    home = make_home("short", SETTINGS)
+    engine = open_writer(home.database)
+    first = SampleSource().fetch("FB", None).bars.session[129].item()  # its 130th bar
+    backfill_span(home, engine, BackfillRequest(("FB", "IBM", "MSFT"), first, first, source="sample", workers=1))
+    engine.dispose()
+    with reading(home.database) as connection:
+        rows = connection.exec_driver_sql(
+            "SELECT t.symbol, m.epochs, p.role FROM models m "
+            "JOIN tickers t ON t.id = m.ticker_id JOIN models p ON p.id = m.prior_id"
+        ).fetchall()
+        members = connection.exec_driver_sql(
+            "SELECT t.symbol FROM prior_members p JOIN tickers t ON t.id = p.ticker_id ORDER BY 1"
+        ).fetchall()
+    assert sorted(rows) == [("FB", 2, "prior"), ("IBM", 2, "prior"), ("MSFT", 2, "prior")]
+    assert members == [("IBM",), ("MSFT",)]
+
+
+def test_a_rerun_fits_no_prior_again(make_home: Callable[[str, str], Home]) -> None:
+    home = make_home("again", SETTINGS)
+    days = ten_sessions()
+    in_one_go(home, days[:5])
+    before = hash_of(home)
+    in_one_go(home, days[:5])
+    assert hash_of(home) == before
+
+
+@pytest.mark.parametrize("bars", [100, 259])
+def test_members_with_few_bars_make_no_prior(bars: int) -> None:
+    few = sample("IBM").rows(sample("IBM").session < np.datetime64(refresh_day())).rows(slice(-bars, None))
+    assert list(due_priors(CONFIG, "XNYS", [refresh_day()], [owing("IBM", few)])) == []
