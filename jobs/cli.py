@@ -323,6 +323,40 @@ def verify(
 
 
 @app.command()
+def evaluate(
+    context: typer.Context,
+    tickers: TickersArgument = None,
+    start: Annotated[str | None, typer.Option("--start", metavar="D", help="First origin, inclusive.")] = None,
+    end: Annotated[str | None, typer.Option("--end", metavar="D", help="Last origin, inclusive.")] = None,
+    source: SourceOption = None,
+    adjustment: AdjustmentOption = None,
+    keep: Annotated[Path | None, typer.Option("--keep", metavar="DIR", help="Use this folder as the home and keep it.")] = None,
+    workers: WorkersOption = None,
+    form: FormatOption = Format.table,
+) -> None:
+    """Walk forward in a throw-away home and score it beside other volatility models."""
+    from jobs.backfill import BackfillRequest
+    from jobs.clock import parse_day
+    from jobs.evaluation import COLUMNS
+    from jobs.evaluation import evaluate as evaluate_span
+    from jobs.output import write_rows
+    from jobs.symbols import parse_symbol
+
+    request = BackfillRequest(
+        symbols=tuple(dict.fromkeys(parse_symbol(t) for t in tickers or [])),
+        start=parse_day(start, "--start"),
+        end=parse_day(end, "--end"),
+        source=source,
+        adjustment=adjustment,
+        workers=workers,
+    )
+    request.check()
+    evaluation = evaluate_span(keep, request)
+    write_rows(COLUMNS, evaluation.rows, form.value)
+    say(evaluation.told)
+
+
+@app.command()
 def demo(
     context: typer.Context,
     keep: Annotated[Path | None, typer.Option("--keep", metavar="DIR", help="Use this folder as the home and keep it.")] = None,

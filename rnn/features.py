@@ -80,8 +80,8 @@ def density_inputs(measures: Measures, horizons: int, dtype: DTypeLike = np.floa
     """Return features, targets and the baseline of K histories."""
     returns = np.nan_to_num(measures.log_return, nan=0.0)
     first = np.mean(returns[:, 1 : SETTLING_SESSIONS + 1] ** 2, axis=1)
-    sigma = np.sqrt(np.maximum(_ewma(returns**2, first), LEAST_VOLATILITY**2))
-    slow = np.sqrt(np.maximum(_ewma(returns**2, first, SLOW_DECAY), LEAST_VOLATILITY**2))
+    sigma = np.sqrt(np.maximum(ewma(returns**2, first), LEAST_VOLATILITY**2))
+    slow = np.sqrt(np.maximum(ewma(returns**2, first, SLOW_DECAY), LEAST_VOLATILITY**2))
     before = np.concatenate([sigma[:, :1], sigma[:, :-1]], axis=1)
     z = returns / before
     columns = (
@@ -144,7 +144,7 @@ def unit_scale(dof: Floats) -> Floats:
     return np.sqrt((dof - 2) / dof)
 
 
-def _ewma(values: Floats, first: Floats, decay: float = DECAY) -> Floats:
+def ewma(values: Floats, first: Floats, decay: float = DECAY) -> Floats:
     """Return the exponentially weighted mean (K, n) of values (K, n), each including its own session."""
     means = np.empty_like(values.T)
     level = first
@@ -155,7 +155,7 @@ def _ewma(values: Floats, first: Floats, decay: float = DECAY) -> Floats:
 
 
 def _surprise(log_volume: Floats) -> Floats:
-    usual = _ewma(log_volume, log_volume[:, :SETTLING_SESSIONS].mean(axis=1))
+    usual = ewma(log_volume, log_volume[:, :SETTLING_SESSIONS].mean(axis=1))
     surprise = np.zeros_like(log_volume)
     surprise[:, 1:] = log_volume[:, 1:] - usual[:, :-1]
     return surprise

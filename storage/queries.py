@@ -159,6 +159,13 @@ def unscored_forecasts(
     return [dict(row) for row in connection.execute(wanted).mappings()]
 
 
+def forecast_densities(connection: Connection, ticker_id: int, config_id: str, horizon: int) -> list[tuple[Any, ...]]:
+    """Return (origin, location, scale, dof) of a ticker's forecasts at one horizon, by origin."""
+    columns = (Forecast.origin, Forecast.location, Forecast.scale, Forecast.dof)
+    which = (Forecast.ticker_id == ticker_id, Forecast.config_id == config_id, Forecast.horizon == horizon)
+    return [tuple(row) for row in connection.execute(sa.select(*columns).where(*which).order_by(Forecast.origin))]
+
+
 def scored_forecasts(connection: Connection, config_id: str) -> list[dict[str, Any]]:
     """Return what skill is computed from: every score of revision 0 under a config, with its forecast's location."""
     rows = connection.execute(

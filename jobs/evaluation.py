@@ -1,0 +1,138 @@
+"""Evaluate: a walk-forward in a throw-away home, scored beside other volatility models on the same origins.
+
+All methods are scored by one estimator, twice the mean pinball loss over the levels 0.05 to 0.95, on returns adjusted for splits
+and dividends, in percent. The comparisons see each ticker's whole past, the networks what their config lets them see.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.backfill import BackfillRequest, backfill_span
+from jobs.errors import SomeTickersFailed, UsageError
+from jobs.home import Home
+from jobs.inputs import stacked_measures
+from jobs.writing import open_for_writing
+from rnn.comparisons import LEVELS, METHODS, pinball_score
+from rnn.scores import student_t_quantiles
+from storage import queries
+from storage.bar_files import read_bars
+from storage.bars import Bars, as_known
+from storage.database import reading
+
+OURS = "tickercast"
+COLUMNS = (
+    "horizon", "first_origin", "last_origin", "method", "n", "crps", "ours_over_it", "coverage_50", "coverage_80",
+    "coverage_90", "tickers", "ours_better_on",
+)  # fmt: skip
+# Bars before an origin that every method needs, so that all are scored on the same origins.
+FEWEST_BEFORE = 550
+COVERAGES = ((4, 14), (1, 17), (0, 18))
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One ticker, horizon and method: an array each of (n,) origins, scores in percent and whether an interval held."""
+
+    ticker: str
+    horizon: int
+    method: str
+    origin: NDArray[np.datetime64]
+    crps: NDArray[np.float64]
+    inside: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The table, one line that says what it is of, and every score behind it."""
+
+    rows: list[tuple[Any, ...]]
+    told: str
+    scores: list[Scored]
+
+
+def evaluate(folder: Path | None, request: BackfillRequest) -> Evaluation:
+    """Run a backfill in a home that is thrown away, or kept in `folder`, and score it. Raises UsageError for an empty span."""
+    if request.start is None or request.end is None:
+        raise UsageError("evaluate needs --start and --end: the first and the last origin")
+    with tempfile.TemporaryDirectory(prefix="tickercast-evaluate-") as spare:
+        home_folder = folder or Path(spare) / "home"
+        with open_for_writing(home_folder, command="evaluate", wait_seconds=0, create="density") as (home, engine):
+            try:
+                told = backfill_span(home, engine, request)
+            except SomeTickersFailed as error:
+                told = str(error)
+        return evaluation_of(home, told)
+
+
+def evaluation_of(home: Home, told: str) -> Evaluation:
+    """Return the evaluation of all forecasts of a home. Raises UsageError where no origin has bars enough before it."""
+    config = home.settings.config()
+    horizons = sorted({1, config.horizons})
+    scores: list[Scored] = []
+    digest = hashlib.sha256()
+    with reading(home.database) as connection:
+        for ticker in queries.list_tickers(connection):
+            file = queries.current_file(connection, ticker.id)
+            if file is None:
+                continue
+            digest.update(f"{ticker.symbol} {file.sha256}\n".encode())
+            bars = as_known(read_bars(home.prices, file.path, file.sha256))
+            for horizon in horizons:
+                forecasts = queries.forecast_densities(connection, ticker.id, config.id, horizon)
+                scores += _scored(ticker.symbol, bars, horizon, forecasts, config.field)
+    if not scores:
+        raise UsageError(f"no origin of the span has {FEWEST_BEFORE} bars before it and a target after it; {told}")
+    return Evaluation(list(_table(scores)), f"{told}; config {config.id}; data {digest.hexdigest()[:16]}", scores)
+
+
+def _scored(symbol: str, bars: Bars, horizon: int, forecasts: list[tuple[Any, ...]], field: str) -> Iterator[Scored]:
+    measures = stacked_measures([bars], field)
+    returns, variance = np.nan_to_num(measures.log_return[0]), measures.range_variance[0]
+    days = np.array([row[0] for row in forecasts], dtype="datetime64[D]")
+    at = np.searchsorted(bars.session, days)
+    usable = (at >= FEWEST_BEFORE) & (at + horizon < len(bars))
+    if not usable.any():
+        return
+    at, days = at[usable], days[usable]
+    location, scale, dof = np.array([row[1:] for row in forecasts], np.float64)[usable].T
+    total = np.concatenate([[0.0], np.cumsum(returns)])
+    realised = total[at + horizon + 1] - total[at + 1]
+    quantiles = {OURS: student_t_quantiles(location, scale, dof, LEVELS.tolist())}
+    quantiles |= {name: method(returns, variance, horizon, at) for name, method in METHODS.items()}
+    for name, q in quantiles.items():
+        inside = np.stack([(realised > q[:, low]) & (realised < q[:, high]) for low, high in COVERAGES], axis=-1)
+        yield Scored(symbol, horizon, name, days, 100 * pinball_score(q, realised), inside)
+
+
+def _table(scores: list[Scored]) -> Iterator[tuple[Any, ...]]:
+    """Yield a row for each horizon, span (all, and its two halves) and method."""
+    days = np.unique(np.concatenate([s.origin for s in scores]))
+    middle = days[len(days) // 2]
+    for horizon in sorted({s.horizon for s in scores}):
+        for first, last in ((days[0], days[-1]), (days[0], days[len(days) // 2 - 1]), (middle, days[-1])):
+            ours: dict[str, float] = {}
+            for method in (OURS, *METHODS):
+                chosen = [s for s in scores if s.horizon == horizon and s.method == method]
+                parts = {s.ticker: (s.origin >= first) & (s.origin <= last) for s in chosen}
+                chosen = [s for s in chosen if parts[s.ticker].any()]
+                if not chosen:
+                    continue
+                crps = np.concatenate([s.crps[parts[s.ticker]] for s in chosen])
+                inside = np.concatenate([s.inside[parts[s.ticker]] for s in chosen]).mean(axis=0)
+                by_ticker = {s.ticker: float(s.crps[parts[s.ticker]].mean()) for s in chosen}
+                mean = float(crps.mean())
+                if method == OURS:
+                    ours, our_mean = by_ticker, mean
+                better = float(np.mean([ours[t] < by_ticker[t] for t in by_ticker])) if method != OURS else None
+                span: tuple[date, date] = (first.item(), last.item())
+                yield (horizon, *map(str, span), method, len(crps), mean, our_mean / mean, *inside.tolist(), len(chosen), better)

@@ -1,0 +1,77 @@
+"""The evaluation: comparisons by hand, causal, and a table that agrees with the record it is made of."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnn.comparisons import LEVELS, METHODS, ewma_filtered, pinball_score, random_walk
+from rnn.scores import crps_student_t, student_t_quantiles
+from tests.conftest import Command
+
+N = 1400
+
+
+def series(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    sigma = 0.01 * np.exp(0.5 * np.sin(np.arange(N) / 60))
+    return rng.normal(0, sigma), sigma**2 * rng.gamma(4, 0.25, N)
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=list(METHODS))
+@pytest.mark.parametrize("horizon", [1, 5])
+def test_a_comparison_knows_nothing_after_its_origin(method: object, horizon: int) -> None:
+    returns, variance = series()
+    origins = np.array([1100, 1200])
+    later, later_variance = returns.copy(), variance.copy()
+    later[1201:], later_variance[1201:] = 9.0, 9.0
+    ours = method(returns, variance, horizon, origins)  # type: ignore[operator]
+    assert np.array_equal(ours, method(later, later_variance, horizon, origins))  # type: ignore[operator]
+    assert (np.diff(ours, axis=1) > 0).all()
+
+
+def test_the_random_walk_is_the_quantiles_of_the_last_thousand_sums() -> None:
+    returns, variance = series()
+    sums = np.array([returns[t - 2 : t + 1].sum() for t in range(1300 - 999, 1301)])
+    assert np.allclose(random_walk(returns, variance, 3, np.array([1300]))[0], np.quantile(sums, LEVELS))
+
+
+def test_filtered_history_follows_volatility() -> None:
+    returns, variance = series()
+    wild = returns.copy()
+    wild[1290:1301] *= 5
+    calm, high = (ewma_filtered(r, variance, 1, np.array([1300]))[0] for r in (returns, wild))
+    assert (high[-1] - high[0]) > 2 * (calm[-1] - calm[0])
+
+
+def test_the_pinball_score_approaches_the_crps() -> None:
+    rng = np.random.default_rng(1)
+    value, location = rng.normal(0, 0.02, 4000), np.zeros(4000)
+    scale, dof = np.full(4000, 0.015), np.full(4000, 6.0)
+    quantiles = student_t_quantiles(location, scale, dof, LEVELS.tolist())
+    assert pinball_score(quantiles, value).mean() == pytest.approx(
+        float(crps_student_t(value, location, scale, dof).mean()), rel=0.05
+    )
+    # By hand: one level's loss at a miss of 1 is its weight; the mean over the grid of |1{y<q} - p| is 1/2 at the median.
+    assert pinball_score(np.zeros((1, 19)), np.array([1.0]))[0] == pytest.approx(2 * 0.5)
+
+
+def test_the_command_prints_every_method_on_the_same_origins(tickercast: Command, tmp_path: Path) -> None:
+    asked = ("evaluate", "IBM", "MSFT", "--source", "sample", "--start", "2012-11-01", "--end", "2013-02-20", "--format", "csv")
+    done = tickercast(*asked, "--workers", 1, TICKERCAST_TRAINING__PRIOR_EPOCHS="3")
+    assert done.returncode == 0
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert len(rows) == 2 * 3 * (1 + len(METHODS))
+    assert {row["n"] for row in rows if row["horizon"] == "1" and row["last_origin"] == "2013-02-20"} == {"146", "74"}
+    assert all(0.5 < float(row["ours_over_it"]) < 1.5 for row in rows)
+    assert "config" in done.stderr
+    assert not list(tmp_path.glob("tickercast-home*"))
+
+
+def test_a_span_without_bars_before_it_is_told(tickercast: Command) -> None:
+    done = tickercast("evaluate", "FB", "--source", "sample", "--start", "2013-01-02", "--end", "2013-01-10")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
