@@ -66,7 +66,7 @@ def test_the_command_prints_every_method_on_the_same_origins(tickercast: Command
     assert done.returncode == 0
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert len(rows) == 2 * 3 * (1 + len(METHODS))
-    assert {row["n"] for row in rows if row["horizon"] == "1" and row["last_origin"] == "2013-02-20"} == {"146", "74"}
+    assert {row["n"] for row in rows if row["horizon"] == "1" and row["last_origin"] == "2013-02-20"} == {"150", "76"}
     assert all(0.5 < float(row["ours_over_it"]) < 1.5 for row in rows)
     assert "config" in done.stderr
     assert not list(tmp_path.glob("tickercast-home*"))
