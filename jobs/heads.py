@@ -26,7 +26,7 @@ from storage.bars import Bars
 BASELINE_SESSIONS = 504
 POINT_BATCH = 96
 # A prior has many histories behind it: little need hold it back, and its newest targets are worth more than a validation.
-PRIOR_LAYOUT = DensityLayout(held_out=0, location_shrinkage=0.1, output_shrinkage=0.001)
+PRIOR_LAYOUT = DensityLayout(window=250, burn_in=40, held_out=0, location_shrinkage=0.1, output_shrinkage=0.001)
 
 Figures = dict[str, float]
 
@@ -103,7 +103,7 @@ class DensityHead:
         each = [density_inputs(stacked_measures([history], config.field), config.horizons) for history in histories]
         inputs = pooled(each, min(config.prior_sessions, max(len(history) for history in histories)))
         shape = _density_shape(config, inputs)
-        layout = replace(PRIOR_LAYOUT, window=config.window, truncation=config.truncation)
+        layout = replace(PRIOR_LAYOUT, truncation=config.truncation)
         objective = DensityLoss(inputs, shape, layout, members=len(histories))
         settings = TrainingSettings(
             config.prior_epochs, config.prior_learning_rate, optimizer=config.optimizer, schedule="half_cosine"

@@ -29,7 +29,7 @@ Row = dict[str, Any]
 
 # More members taught a prior nothing more; which ones are in does not depend on their order.
 MOST_MEMBERS = 128
-FEWEST_MEMBER_BARS = 260
+FEWEST_MEMBER_BARS = 300
 
 
 @dataclass(frozen=True, slots=True)

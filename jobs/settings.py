@@ -81,7 +81,7 @@ class Training(Section):
     window: int | None = Field(None, ge=2, le=1_000, description="sessions fed to the network at once")
     truncation: int | None = Field(None, ge=0, le=1_000, description="sessions a gradient flows back; 0 = the window")
     prior_every: int | None = Field(None, ge=0, le=10_000, description="sessions between fits of the pooled prior; 0 = none")
-    prior_sessions: int | None = Field(None, ge=260, le=20_000, description="bars of each member that the prior learns from")
+    prior_sessions: int | None = Field(None, ge=300, le=20_000, description="bars of each member that the prior learns from")
     prior_epochs: int | None = Field(None, ge=1, le=10_000, description="passes of a prior's fit")
     prior_learning_rate: float | None = Field(None, gt=0, le=1, description="largest step size of a prior's fit")
     tune_epochs: int | None = Field(None, ge=1, le=1_000, description="passes of a cold start that begins from the prior")

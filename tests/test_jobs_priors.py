@@ -128,7 +128,7 @@ def test_a_rerun_fits_no_prior_again(make_home: Callable[[str, str], Home]) -> N
     assert hash_of(home) == before
 
 
-@pytest.mark.parametrize("bars", [100, 259])
+@pytest.mark.parametrize("bars", [100, 299])
 def test_members_with_few_bars_make_no_prior(bars: int) -> None:
     few = sample("IBM").rows(sample("IBM").session < np.datetime64(refresh_day())).rows(slice(-bars, None))
     assert list(due_priors(CONFIG, "XNYS", [refresh_day()], [owing("IBM", few)])) == []
