@@ -330,6 +330,7 @@ def evaluate(
     end: Annotated[str | None, typer.Option("--end", metavar="D", help="Last origin, inclusive.")] = None,
     source: SourceOption = None,
     adjustment: AdjustmentOption = None,
+    garch: Annotated[bool, typer.Option("--garch", help="Compare with GARCH models too (extra garch).")] = False,
     keep: Annotated[Path | None, typer.Option("--keep", metavar="DIR", help="Use this folder as the home and keep it.")] = None,
     workers: WorkersOption = None,
     form: FormatOption = Format.table,
@@ -351,7 +352,7 @@ def evaluate(
         workers=workers,
     )
     request.check()
-    evaluation = evaluate_span(keep, request)
+    evaluation = evaluate_span(keep, request, with_garch=garch)
     write_rows(COLUMNS, evaluation.rows, form.value)
     say(evaluation.told)
 

@@ -7,8 +7,11 @@ and dividends, in percent. The comparisons see each ticker's whole past, the net
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
+import os
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -17,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs import garch
 from jobs.backfill import BackfillRequest, backfill_span
 from jobs.errors import SomeTickersFailed, UsageError
 from jobs.home import Home
@@ -40,6 +44,18 @@ COVERAGES = ((4, 14), (1, 17), (0, 18))
 
 
 @dataclass(frozen=True, slots=True)
+class Task:
+    """One ticker and horizon: its bars, and its forecasts as (origin, location, scale, dof)."""
+
+    ticker: str
+    bars: Bars
+    horizon: int
+    forecasts: list[tuple[Any, ...]]
+    field: str
+    with_garch: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Scored:
     """One ticker, horizon and method: an array each of (n,) origins, scores in percent and whether an interval held."""
 
@@ -60,10 +76,12 @@ class Evaluation:
     scores: list[Scored]
 
 
-def evaluate(folder: Path | None, request: BackfillRequest) -> Evaluation:
+def evaluate(folder: Path | None, request: BackfillRequest, *, with_garch: bool) -> Evaluation:
     """Run a backfill in a home that is thrown away, or kept in `folder`, and score it. Raises UsageError for an empty span."""
     if request.start is None or request.end is None:
         raise UsageError("evaluate needs --start and --end: the first and the last origin")
+    if with_garch:
+        garch.require_arch()
     with tempfile.TemporaryDirectory(prefix="tickercast-evaluate-") as spare:
         home_folder = folder or Path(spare) / "home"
         with open_for_writing(home_folder, command="evaluate", wait_seconds=0, create="density") as (home, engine):
@@ -71,14 +89,14 @@ def evaluate(folder: Path | None, request: BackfillRequest) -> Evaluation:
                 told = backfill_span(home, engine, request)
             except SomeTickersFailed as error:
                 told = str(error)
-        return evaluation_of(home, told)
+        return evaluation_of(home, told, with_garch=with_garch, workers=request.workers)
 
 
-def evaluation_of(home: Home, told: str) -> Evaluation:
+def evaluation_of(home: Home, told: str, *, with_garch: bool, workers: int | None = None) -> Evaluation:
     """Return the evaluation of all forecasts of a home. Raises UsageError where no origin has bars enough before it."""
     config = home.settings.config()
     horizons = sorted({1, config.horizons})
-    scores: list[Scored] = []
+    tasks: list[Task] = []
     digest = hashlib.sha256()
     with reading(home.database) as connection:
         for ticker in queries.list_tickers(connection):
@@ -89,29 +107,36 @@ def evaluation_of(home: Home, told: str) -> Evaluation:
             bars = as_known(read_bars(home.prices, file.path, file.sha256))
             for horizon in horizons:
                 forecasts = queries.forecast_densities(connection, ticker.id, config.id, horizon)
-                scores += _scored(ticker.symbol, bars, horizon, forecasts, config.field)
+                tasks.append(Task(ticker.symbol, bars, horizon, forecasts, config.field, with_garch))
+    with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
+        scores = [scored for part in pool.map(score_task, tasks) for scored in part]
     if not scores:
         raise UsageError(f"no origin of the span has {FEWEST_BEFORE} bars before it and a target after it; {told}")
     return Evaluation(list(_table(scores)), f"{told}; config {config.id}; data {digest.hexdigest()[:16]}", scores)
 
 
-def _scored(symbol: str, bars: Bars, horizon: int, forecasts: list[tuple[Any, ...]], field: str) -> Iterator[Scored]:
-    measures = stacked_measures([bars], field)
+def score_task(task: Task) -> list[Scored]:
+    """Return the scores of one ticker and horizon by every method; none where no origin has bars enough."""
+    bars, horizon, forecasts = task.bars, task.horizon, task.forecasts
+    measures = stacked_measures([bars], task.field)
     returns, variance = np.nan_to_num(measures.log_return[0]), measures.range_variance[0]
     days = np.array([row[0] for row in forecasts], dtype="datetime64[D]")
     at = np.searchsorted(bars.session, days)
     usable = (at >= FEWEST_BEFORE) & (at + horizon < len(bars))
     if not usable.any():
-        return
+        return []
     at, days = at[usable], days[usable]
     location, scale, dof = np.array([row[1:] for row in forecasts], np.float64)[usable].T
     total = np.concatenate([[0.0], np.cumsum(returns)])
     realised = total[at + horizon + 1] - total[at + 1]
     quantiles = {OURS: student_t_quantiles(location, scale, dof, LEVELS.tolist())}
-    quantiles |= {name: method(returns, variance, horizon, at) for name, method in METHODS.items()}
+    methods = METHODS | (garch.METHODS if task.with_garch else {})
+    quantiles |= {name: method(returns, variance, horizon, at) for name, method in methods.items()}
+    scores = []
     for name, q in quantiles.items():
         inside = np.stack([(realised > q[:, low]) & (realised < q[:, high]) for low, high in COVERAGES], axis=-1)
-        yield Scored(symbol, horizon, name, days, 100 * pinball_score(q, realised), inside)
+        scores.append(Scored(task.ticker, horizon, name, days, 100 * pinball_score(q, realised), inside))
+    return scores
 
 
 def _table(scores: list[Scored]) -> Iterator[tuple[Any, ...]]:
@@ -121,7 +146,7 @@ def _table(scores: list[Scored]) -> Iterator[tuple[Any, ...]]:
     for horizon in sorted({s.horizon for s in scores}):
         for first, last in ((days[0], days[-1]), (days[0], days[len(days) // 2 - 1]), (middle, days[-1])):
             ours: dict[str, float] = {}
-            for method in (OURS, *METHODS):
+            for method in dict.fromkeys(s.method for s in scores):
                 chosen = [s for s in scores if s.horizon == horizon and s.method == method]
                 parts = {s.ticker: (s.origin >= first) & (s.origin <= last) for s in chosen}
                 chosen = [s for s in chosen if parts[s.ticker].any()]

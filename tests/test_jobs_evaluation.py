@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from arch import arch_model
 
+from jobs.garch import garch_t, gjr_skewed_t
 from rnn.comparisons import LEVELS, METHODS, ewma_filtered, pinball_score, random_walk
 from rnn.scores import crps_student_t, student_t_quantiles
 from tests.conftest import Command
@@ -46,6 +48,28 @@ def test_filtered_history_follows_volatility() -> None:
     wild[1290:1301] *= 5
     calm, high = (ewma_filtered(r, variance, 1, np.array([1300]))[0] for r in (returns, wild))
     assert (high[-1] - high[0]) > 2 * (calm[-1] - calm[0])
+
+
+@pytest.mark.parametrize(("method", "order"), [(garch_t, 0), (gjr_skewed_t, 1)])
+def test_garch_forecasts_are_the_packages_own(method: object, order: int) -> None:
+    returns, variance = series()
+    origins = np.array([1300, 1340])
+    ours = method(returns, variance, 1, origins)  # type: ignore[operator]
+    model = arch_model(100 * returns[1:1301], mean="Constant", vol="GARCH", p=1, o=order, q=1, dist="skewt" if order else "t")
+    fit = model.fit(disp="off")
+    again = arch_model(100 * returns[1:1341], mean="Constant", vol="GARCH", p=1, o=order, q=1, dist="skewt" if order else "t")
+    shape = fit.params[-2:].to_numpy() if order else fit.params[-1:].to_numpy()
+    spread = fit.model.distribution.ppf(LEVELS, shape)
+    first = fit.forecast(horizon=1).variance.to_numpy()[-1, 0]
+    second = again.fix(fit.params).forecast(horizon=1).variance.to_numpy()[-1, 0]
+    for row, ahead, tolerance in ((ours[0], first, 1e-6), (ours[1], second, 1e-3)):
+        assert np.allclose(100 * row, fit.params["mu"] + np.sqrt(ahead) * spread, rtol=tolerance, atol=1e-6)
+
+
+def test_several_sessions_of_garch_sum_the_expected_variances() -> None:
+    returns, variance = series()
+    one, five = (garch_t(returns, variance, h, np.array([1300]))[0] for h in (1, 5))
+    assert 1.8 < (five[-1] - five[0]) / (one[-1] - one[0]) < 2.8
 
 
 def test_the_pinball_score_approaches_the_crps() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 DOORS = {
+    "arch": {"jobs/garch.py"},
     "yfinance": {"jobs/sources/yahoo.py"},
     "apscheduler": {"jobs/daemon.py"},
     "exchange_calendars": {"jobs/calendars.py"},
