@@ -122,7 +122,7 @@ class _Walk:
         end = int(np.searchsorted(ticker.bars.session, np.datetime64(origin.session), side="right"))
         if origin.session not in ticker.due or end < self.config.fewest_sessions:
             return None
-        history = _history(ticker.bars, end, self.config)
+        history = history_of(ticker.bars, end, self.config)
         parent, reason = self._start(ticker, origin, end)
         seed = seed_of(ticker.key, origin, self.config)
         prior = self._prior(origin)
@@ -142,7 +142,7 @@ class _Walk:
             return None, "first origin"
         if ticker.ticker_id not in self.held:
             # The parent comes from the record: are the bars it saw still what they were?
-            seen = history_sha256(_history(ticker.bars, end - 1, self.config))
+            seen = history_sha256(history_of(ticker.bars, end - 1, self.config))
             if seen != parent.input_sha256:
                 return parent, "restatement"
         if self.config.cold_every and origin.number % self.config.cold_every == 0:
@@ -254,7 +254,8 @@ class _Walk:
         return self.result
 
 
-def _history(bars: Bars, end: int, config: Config) -> Bars:
+def history_of(bars: Bars, end: int, config: Config) -> Bars:
+    """Return the bars that a forecast of the origin at place end - 1 may see."""
     first = max(0, end - config.history_sessions) if config.history_sessions else 0
     return bars.rows(slice(first, end))
 

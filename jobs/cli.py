@@ -323,6 +323,22 @@ def verify(
 
 
 @app.command()
+def explain(
+    context: typer.Context,
+    ticker: Annotated[str, typer.Argument(metavar="T")],
+    form: FormatOption = Format.table,
+) -> None:
+    """Show what changed a ticker's newest forecast: restated bars, the new bar, new weights."""
+    from jobs.explaining import COLUMNS
+    from jobs.explaining import explain as explain_ticker
+    from jobs.output import write_rows
+
+    explanation = explain_ticker(existing_home(context), ticker)
+    write_rows(COLUMNS, explanation.rows, form.value)
+    say(explanation.told)
+
+
+@app.command()
 def evaluate(
     context: typer.Context,
     tickers: TickersArgument = None,

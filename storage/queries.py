@@ -52,6 +52,7 @@ class ServingModel:
     depth: int
     cold_ancestor_id: str
     input_sha256: str
+    reason: str
     content: bytes | None
 
 
@@ -110,7 +111,9 @@ def last_origins(connection: Connection, config_id: str) -> dict[int, date]:
 def serving_model(connection: Connection, ticker_id: int, config_id: str, origin: date) -> ServingModel | None:
     """Return the model that made a ticker's forecasts at an origin."""
     row = connection.execute(
-        sa.select(ModelRow.id, ModelRow.depth, ModelRow.cold_ancestor_id, Forecast.input_sha256, Checkpoint.content)
+        sa.select(
+            ModelRow.id, ModelRow.depth, ModelRow.cold_ancestor_id, Forecast.input_sha256, ModelRow.reason, Checkpoint.content
+        )
         .join(ModelRow, ModelRow.id == Forecast.model_id)
         .outerjoin(Checkpoint, Checkpoint.model_id == ModelRow.id)
         .where(
@@ -121,6 +124,12 @@ def serving_model(connection: Connection, ticker_id: int, config_id: str, origin
         )
     ).first()
     return ServingModel(*row) if row else None
+
+
+def known_at(connection: Connection, ticker_id: int, config_id: str, origin: date) -> datetime | None:
+    """Return when the newest bar was recorded that a ticker's forecasts at an origin used."""
+    which = (Forecast.ticker_id == ticker_id, Forecast.config_id == config_id, Forecast.origin == origin)
+    return connection.scalars(sa.select(Forecast.known_at).where(*which).limit(1)).first()
 
 
 def prior_model(connection: Connection, config_id: str, origin: date, reason: str) -> tuple[str, bytes] | None:

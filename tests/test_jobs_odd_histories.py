@@ -75,8 +75,8 @@ def rows_of(home: Home, query: str) -> list[tuple[object, ...]]:
 
 
 SOUND_FORECASTS = (
-    "SELECT count(*) FROM forecast_history WHERE NOT (scale > 0 AND scale < 1 AND q05 < q50 AND q50 < q95 AND abs(location) < 0.5 "
-    "AND dof > 2 AND baseline_scale > 0)"
+    "SELECT count(*) FROM forecast_history WHERE NOT (scale > 0 AND scale < 1 AND q05 < q50 AND q50 < q95 "
+    "AND abs(location) < 0.5 AND dof > 2 AND baseline_scale > 0)"
 )
 
 

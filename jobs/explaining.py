@@ -1,0 +1,80 @@
+"""Explain: how the newest forecast came from the one before, by recomputing with one thing changed at a time.
+
+The steps add up exactly: yesterday's forecast as stored, then with the bars as they are known now, then with the newest bar,
+then with the params that serve now, which is today's forecast. Nothing is written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from jobs.advance import history_of
+from jobs.chain import held_from_bytes
+from jobs.config import Config
+from jobs.errors import UsageError
+from jobs.heads import Published, head_for
+from jobs.home import Home
+from jobs.symbols import parse_symbol
+from jobs.tracking import stored_ticker
+from storage import queries
+from storage.bar_files import read_bars
+from storage.bars import BarHistory, Bars, as_known
+from storage.database import reading
+
+COLUMNS = ("horizon", "what", "before", "restated_bars", "new_bar", "new_weights", "now")
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A row for the scale and one for the location of each horizon, in log returns, and why the model was trained."""
+
+    rows: list[tuple[Any, ...]]
+    told: str
+
+
+def explain(home: Home, symbol: str) -> Explanation:
+    """Return what changed a ticker's forecast at its newest origin. Raises UsageError where there is nothing to compare."""
+    symbol, config = parse_symbol(symbol), home.settings.config()
+    with reading(home.database) as connection:
+        ticker = stored_ticker(connection, symbol)
+        origins = sorted(queries.committed_origins(connection, ticker.id, config.id))[-2:]
+        file = queries.current_file(connection, ticker.id)
+        if len(origins) < 2 or file is None:
+            raise UsageError(f"{symbol}: two origins under the active config are needed, {len(origins)} there are")
+        before, now = (queries.serving_model(connection, ticker.id, config.id, day) for day in origins)
+        instants = queries.known_at(connection, ticker.id, config.id, origins[0])
+    assert before is not None
+    assert now is not None
+    if before.content is None or now.content is None:
+        raise UsageError(f"{symbol}: the params that served {origins[0]} are no longer kept; they are for the newest origins")
+    history = read_bars(home.prices, file.path, file.sha256)
+    stages = (
+        (before.content, _seen(history, origins[0], config, instants)),
+        (before.content, _seen(history, origins[0], config, None)),
+        (before.content, _seen(history, origins[1], config, None)),
+        (now.content, _seen(history, origins[1], config, None)),
+    )
+    with threadpool_limits(1):
+        published = [head_for(config, [bars]).publish(held_from_bytes(content)) for content, bars in stages]
+    told = f"{symbol}: {origins[0]} to {origins[1]}; trained at {origins[1]}: {now.reason}"
+    if now.model_id == before.model_id:
+        told = f"{symbol}: {origins[0]} to {origins[1]}; not trained since: {now.reason}"
+    return Explanation([row for h in range(config.horizons) for row in _rows(published, h)], told)
+
+
+def _seen(history: BarHistory, origin: date, config: Config, known_at: Any) -> Bars:
+    bars = as_known(history, known_at=known_at, through=origin)
+    return history_of(bars, len(bars), config)
+
+
+def _rows(published: list[Published], h: int) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = []
+    for what in ("scale", "location"):
+        values = [float(getattr(stage, what)[0, h]) for stage in published]
+        rows.append((h + 1, what, values[0], *np.diff(values).tolist(), values[-1]))
+    return rows

@@ -1,0 +1,89 @@
+"""Explain: the steps add up to the stored forecasts, and each names its own cause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jobs.daily import run_once
+from jobs.errors import UsageError
+from jobs.explaining import explain
+from jobs.home import Home
+from jobs.sources.sample import SampleSource
+from jobs.tracking import track
+from storage.database import open_writer, reading
+from storage.queries import read_view
+from tests.test_jobs_laws import ten_sessions
+
+Make = Callable[[str, str], Home]
+SMALL = "[model]\nhistory_sessions = 260\n[training]\nprior_epochs = 3\n"
+
+
+def run_two_days(make_home: Make, tmp_path: Path, *, more: str = "", restated: bool = False) -> Home:
+    """Return a home after two daily runs; restated: the source changes an older close between them."""
+    folder = tmp_path / "csv"
+    folder.mkdir()
+    bars = SampleSource().fetch("IBM", None).bars
+    close = bars.close.copy()
+
+    def write() -> None:
+        rows = zip(bars.session, bars.open, bars.high, bars.low, close, bars.volume, strict=True)
+        lines = ["date,open,high,low,close,volume", *(",".join(map(str, row)) for row in rows)]
+        (folder / "IBM.csv").write_text("\n".join(lines))
+
+    write()
+    home = make_home("explained", SMALL + more + f'[source]\nkind = "folder"\npath = "{folder}"\nadjustment = "as_traded"\n')
+    engine = open_writer(home.database)
+    track(home, engine, ["IBM"])
+    for day in ten_sessions()[:2]:
+        run_once(home, engine, now=datetime.combine(day, time(23), UTC), workers=1)
+        if restated:
+            place = int(np.searchsorted(bars.session, np.datetime64(day))) - 1
+            close[place] = 0.3 * bars.high[place] + 0.7 * bars.low[place]
+            write()
+    engine.dispose()
+    return home
+
+
+def stored(home: Home) -> dict[tuple[str, int], tuple[float, float]]:
+    with reading(home.database) as connection:
+        history = read_view(connection, "forecast_history", ["IBM"])
+    place = {name: i for i, name in enumerate(history.columns)}
+    return {(r[place["origin"]], r[place["horizon"]]): (r[place["scale"]], r[place["location"]]) for r in history.rows}
+
+
+@pytest.mark.parametrize("restated", [False, True])
+def test_the_steps_add_up_from_one_stored_forecast_to_the_next(make_home: Make, tmp_path: Path, restated: bool) -> None:
+    home = run_two_days(make_home, tmp_path, restated=restated)
+    explanation, record = explain(home, "IBM"), stored(home)
+    first, second = sorted({origin for origin, _ in record})
+    for horizon, what, before, by_restated, by_bar, by_weights, now in explanation.rows:
+        column = 0 if what == "scale" else 1
+        assert before == record[first, horizon][column]
+        assert now == record[second, horizon][column]
+        assert before + by_restated + by_bar + by_weights == pytest.approx(now, abs=1e-12)
+    scale = explanation.rows[0]
+    assert (scale[3] != 0) == restated
+    assert scale[4] != 0
+    assert scale[5] != 0
+    assert explanation.told.endswith("restatement" if restated else "warm")
+
+
+def test_without_a_training_no_weight_has_changed(make_home: Make, tmp_path: Path) -> None:
+    explanation = explain(run_two_days(make_home, tmp_path, more="warm_epochs = 0\n"), "IBM")
+    assert {row[5] for row in explanation.rows} == {0.0}
+    assert "not trained since" in explanation.told
+
+
+def test_one_origin_is_not_enough(make_home: Make) -> None:
+    home = make_home("one", SMALL + '[source]\nkind = "sample"\n')
+    engine = open_writer(home.database)
+    track(home, engine, ["IBM"])
+    run_once(home, engine, now=datetime.combine(ten_sessions()[0], time(23), UTC), workers=1)
+    engine.dispose()
+    with pytest.raises(UsageError, match="two origins"):
+        explain(home, "IBM")
