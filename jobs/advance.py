@@ -30,9 +30,9 @@ from jobs.chain import (
 )
 from jobs.config import Config
 from jobs.fingerprint import fingerprint
-from jobs.forecast_rows import forecast_rows, is_publishable
-from jobs.heads import Held, Published, head_for, join
-from rnn.training import Training
+from jobs.forecast_rows import forecast_rows, is_publishable, twin_rows
+from jobs.heads import Head, Held, Published, head_for, join
+from rnn.training import State, Training
 from storage.bars import Bars
 
 Row = dict[str, Any]
@@ -56,6 +56,7 @@ class StackTask:
     origins: tuple[Origin, ...]
     tickers: tuple[TickerTask, ...]
     priors: tuple[Prior, ...] = ()
+    with_twins: bool = False
 
 
 @dataclass(slots=True)
@@ -66,6 +67,7 @@ class StackResult:
     losses: list[Row] = field(default_factory=list)
     checkpoints: list[Row] = field(default_factory=list)
     forecasts: list[Row] = field(default_factory=list)
+    twins: list[Row] = field(default_factory=list)
     parents: dict[int, Parent] = field(default_factory=dict)
     events: list[tuple[int, date, str]] = field(default_factory=list)
     fingerprint: str = ""
@@ -104,6 +106,8 @@ class _Walk:
     def __init__(self, task: StackTask) -> None:
         self.config = task.config
         self.tickers = task.tickers
+        self.with_twins = task.with_twins
+        self.features = ""
         self.priors = {prior.number: prior for prior in task.priors}
         self.prior_states = {prior.model_id: held_from_bytes(prior.checkpoint).state for prior in task.priors}
         self.result = StackResult(fingerprint=fingerprint())
@@ -152,6 +156,7 @@ class _Walk:
     def _serve(self, cases: list[Case]) -> None:
         """Train the cases in lockstep, record each model, and publish what each chain's newest params forecast."""
         head = head_for(self.config, [case.history for case in cases])
+        self.features = head.features
         seeds = [case.seed for case in cases]
         # All cases of an origin have one prior: it depends on the session alone.
         prior = self.prior_states[cases[0].prior.model_id] if cases[0].prior else None
@@ -165,9 +170,28 @@ class _Walk:
             started = time.perf_counter()
             training, held = head.train(held, epochs, seeds, prior)
             seconds = (time.perf_counter() - started) / len(cases)
-            self._record(cases, training, held, head.features, seconds)
+            self._record(cases, training, held, seconds)
         serving = [self._serving(case, held.one(k)) for k, case in enumerate(cases)]
         self._publish(cases, head.publish(join(serving)))
+        if self.with_twins and epochs and not cases[0].cold:
+            self._serve_twins(cases, head, prior)
+
+    def _serve_twins(self, cases: list[Case], head: Head, prior: State | None) -> None:
+        """Train each warm case from the start as well, at the same origin, and keep what that would have forecast."""
+        cases = [replace(case, reason="twin") for case in cases]
+        seeds = [case.seed for case in cases]
+        started = time.perf_counter()
+        epochs = self.config.tune_epochs if prior else self.config.cold_epochs
+        training, held = head.train(head.begin(seeds, prior), epochs, seeds, prior)
+        seconds = (time.perf_counter() - started) / len(cases)
+        published = head.publish(held)
+        for k, case in enumerate(cases):
+            if not training.faults[k] and is_publishable(published, k) and case.ticker.ticker_id in self.parents:
+                content = held_to_bytes(held.one(k), case.ticker.key, case.origin, self.config)
+                self.result.models.append(
+                    self._model_row(case, training, k, "twin", hashlib.sha256(content).hexdigest(), seconds)
+                )
+                self.result.twins.extend(twin_rows(case, published, k, self.config))
 
     def _held(self, case: Case) -> Held:
         """Return the params that serve a ticker now: from this walk, else from its parent's checkpoint."""
@@ -180,46 +204,48 @@ class _Walk:
         """Return what serves an origin: its chain's newest params, or, for a chain that has none, the trained ones."""
         return self._held(case) if case.ticker.ticker_id in self.parents else trained
 
-    def _record(self, cases: list[Case], training: Training, held: Held, features: str, seconds: float) -> None:
+    def _record(self, cases: list[Case], training: Training, held: Held, seconds: float) -> None:
         for k, case in enumerate(cases):
             if training.faults[k]:
                 fault = training.faults[k]
                 self._note(case, f"{case.reason} training diverged ({fault}) and publishes nothing; the parent's params serve")
                 continue
-            self._record_model(case, training, k, held.one(k), features, seconds)
+            self._record_model(case, training, k, held.one(k), seconds)
 
-    def _record_model(self, case: Case, training: Training, k: int, held: Held, features: str, seconds: float) -> None:
-        parent = None if case.cold else case.parent
-        key, origin = case.ticker.key, case.origin
+    def _model_row(self, case: Case, training: Training, k: int, role: str, digest: str, seconds: float) -> Row:
+        """Return a training's row of `models`; a twin starts cold and has no part in the chain."""
+        parent = None if case.cold or role == "twin" else case.parent
         model_id = model_id_of(
-            key, origin, self.config, reason=case.reason, parent=parent, prior=case.prior, input_sha256=case.input_sha256
-        )
-        content = held_to_bytes(held, key, origin, self.config)
+            case.ticker.key, case.origin, self.config,
+            role=role, reason=case.reason, parent=parent, prior=case.prior, input_sha256=case.input_sha256,
+        )  # fmt: skip
+        return {
+            "id": model_id,
+            "ticker_id": case.ticker.ticker_id,
+            "config_id": self.config.id,
+            "origin": case.origin.session,
+            "role": role,
+            "start": "warm" if parent else "cold",
+            "reason": case.reason,
+            "parent_id": parent.model_id if parent else None,
+            "prior_id": case.prior.model_id if case.prior else None,
+            "depth": parent.depth + 1 if parent else 0,
+            "cold_ancestor_id": parent.cold_ancestor_id if parent else model_id,
+            "epochs": int(training.epochs[k]),
+            "updates": int(training.updates[k]),
+            "seed": case.seed,
+            "input_sha256": case.input_sha256,
+            "features": self.features,
+            "seconds": seconds,
+            "checkpoint_sha256": digest,
+        }
+
+    def _record_model(self, case: Case, training: Training, k: int, held: Held, seconds: float) -> None:
+        content = held_to_bytes(held, case.ticker.key, case.origin, self.config)
         digest = hashlib.sha256(content).hexdigest()
-        ancestor = parent.cold_ancestor_id if parent else model_id
-        depth = parent.depth + 1 if parent else 0
-        self.result.models.append(
-            {
-                "id": model_id,
-                "ticker_id": case.ticker.ticker_id,
-                "config_id": self.config.id,
-                "origin": case.origin.session,
-                "role": "chain",
-                "start": "cold" if case.cold else "warm",
-                "reason": case.reason,
-                "parent_id": parent.model_id if parent else None,
-                "prior_id": case.prior.model_id if case.prior else None,
-                "depth": depth,
-                "cold_ancestor_id": ancestor,
-                "epochs": int(training.epochs[k]),
-                "updates": int(training.updates[k]),
-                "seed": case.seed,
-                "input_sha256": case.input_sha256,
-                "features": features,
-                "seconds": seconds,
-                "checkpoint_sha256": digest,
-            }
-        )
+        row = self._model_row(case, training, k, "chain", digest, seconds)
+        model_id, ancestor, depth = row["id"], row["cold_ancestor_id"], row["depth"]
+        self.result.models.append(row)
         self.result.losses.extend(_loss_rows(model_id, training, k))
         self._keep(ancestor, {"model_id": model_id, "sha256": digest, "content": content})
         self.parents[case.ticker.ticker_id] = Parent(model_id, case.origin.session, depth, ancestor, case.input_sha256, content)

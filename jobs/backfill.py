@@ -29,6 +29,7 @@ class BackfillRequest:
     adjustment: str | None = None
     preset: str | None = None
     workers: int | None = None
+    with_twins: bool = False
 
     def check(self) -> None:
         """Raise UsageError when the span holds nothing."""
@@ -51,6 +52,7 @@ def backfill_span(home: Home, engine: Engine, request: BackfillRequest, *, now: 
         source=request.source,
         adjustment=request.adjustment,
         workers=request.workers,
+        with_twins=request.with_twins,
     )
     symbols = request.symbols or cycle.tracked() or cycle.source.tickers()
     if not symbols:

@@ -71,14 +71,22 @@ def seed_of(key: str, origin: Origin, config: Config) -> int:
 
 
 def model_id_of(
-    key: str, origin: Origin, config: Config, *, reason: str, parent: Parent | None, prior: Prior | None, input_sha256: str
+    key: str,
+    origin: Origin,
+    config: Config,
+    *,
+    role: str,
+    reason: str,
+    parent: Parent | None,
+    prior: Prior | None,
+    input_sha256: str,
 ) -> str:
     """Return a model's id: a hash of all that makes it what it is."""
     content = {
         "ticker": key,
         "origin": origin.session.isoformat(),
         "config": config.id,
-        "role": "chain",
+        "role": role,
         "reason": reason,
         "prior": prior.model_id if prior else None,
         "parent": parent.model_id if parent else None,

@@ -140,6 +140,7 @@ def backfill(
     source: SourceOption = None,
     adjustment: AdjustmentOption = None,
     preset: Annotated[PresetName | None, typer.Option("--preset", help="Another model than the settings'.")] = None,
+    twins: Annotated[bool, typer.Option("--twins", help="Train a cold twin beside each warm start, to measure it.")] = False,
     workers: WorkersOption = None,
     wait: WaitOption = WAIT_SECONDS,
 ) -> None:
@@ -156,6 +157,7 @@ def backfill(
         adjustment=adjustment,
         preset=preset,
         workers=workers,
+        with_twins=twins,
     )
     request.check()
     with writing(context, "backfill", wait, create=preset or "density") as (home, engine):

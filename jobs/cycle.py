@@ -54,8 +54,10 @@ class Cycle:
         source: str | None = None,
         adjustment: str | None = None,
         workers: int | None = None,
+        with_twins: bool = False,
         stop: threading.Event | None = None,
     ) -> None:
+        self.with_twins = with_twins
         self.home, self.engine, self.config, self.now, self.kind = home, engine, config, now, kind
         self.source = open_source(home, source, adjustment)
         self.workers = workers or home.settings.compute.workers or os.cpu_count() or 1
@@ -147,6 +149,7 @@ class Cycle:
                 self.config,
                 self.ledger,
                 workers=self.workers,
+                with_twins=self.with_twins,
                 stack_size=self.home.settings.compute.stack,
                 stop=stopping.event,
                 progress=progress,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from jobs.advance import Case
     from jobs.heads import Published
 
+TWIN = "cold twin"
 LEVELS = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 QUANTILES = ("q05", "q10", "q25", "q50", "q75", "q90", "q95")
 # A price that may move by a factor of e within its own scale is no forecast but a fault.
@@ -55,4 +56,21 @@ def forecast_rows(case: Case, published: Published, k: int, model_id: str, confi
             "input_sha256": case.input_sha256,
             "price_basis": case.ticker.price_basis,
             "model_id": model_id,
+        }
+
+
+def twin_rows(case: Case, published: Published, k: int, config: Config) -> Iterator[dict[str, Any]]:
+    """Return what a cold twin would have forecast, a row of `baseline_forecasts` a horizon, not yet scored."""
+    for h in range(len(case.origin.targets)):
+        dof = float(published.dof[k, h])
+        yield {
+            "ticker_id": case.ticker.ticker_id,
+            "config_id": config.id,
+            "origin": case.origin.session,
+            "horizon": h + 1,
+            "name": TWIN,
+            "location": float(published.location[k, h]),
+            "scale": float(published.scale[k, h]),
+            "dof": dof if np.isfinite(dof) else None,
+            "crps": None,
         }

@@ -14,11 +14,11 @@ from jobs.chain import Parent, Prior
 from jobs.config import Config
 from jobs.fingerprint import fingerprint
 from jobs.priors import PriorResult, reason_of
-from jobs.scoring import score_rows
+from jobs.scoring import score_rows, twin_crps
 from jobs.skill import skill_rows
 from jobs.walk import Owing
 from storage import queries, writes
-from storage.schema import Checkpoint, Forecast, Loss, ModelRow, PriorMember, Score
+from storage.schema import BaselineForecast, Checkpoint, Forecast, Loss, ModelRow, PriorMember, Score
 
 SESSIONS_AHEAD = timedelta(days=366)
 
@@ -94,6 +94,7 @@ class RunLedger:
             added = writes.insert_rows(
                 connection, Forecast, ({**r, "mode": modes[r["origin"]], **entered} for r in result.forecasts)
             )
+            writes.insert_rows(connection, BaselineForecast, result.twins)
             writes.prune_checkpoints(connection, sorted({row["cold_ancestor_id"] for row in result.models}))
             self._score(connection, task, last, first_block)
             self._note(connection, result)
@@ -121,7 +122,20 @@ class RunLedger:
             from_origin=None if first_block else task.origins[0].session - nearby,
         )
         bars = {t.ticker_id: self.owing[t.ticker_id].bars.through(last) for t in task.tickers}
-        writes.insert_rows(connection, Score, score_rows(waiting, bars, self.config.field))
+        scores = score_rows(waiting, bars, self.config.field)
+        writes.insert_rows(connection, Score, scores)
+        if scores:
+            self._score_twins(connection, scores)
+
+    def _score_twins(self, connection: Connection, scores: Sequence[dict[str, Any]]) -> None:
+        """Score the twins of forecasts that were scored just now, against the same realised returns."""
+        origins = [row["origin"] for row in scores]
+        twins = queries.unscored_twins(connection, self.config.id, min(origins), max(origins))
+        realised = {(row["ticker_id"], row["origin"], row["horizon"]): row["realised_return"] for row in scores}
+        rows = [twin for twin in twins if (twin["ticker_id"], twin["origin"], twin["horizon"]) in realised]
+        if rows:
+            value = [realised[row["ticker_id"], row["origin"], row["horizon"]] for row in rows]
+            writes.score_twins(connection, rows, twin_crps(rows, value))
 
     def _note(self, connection: Connection, result: StackResult) -> None:
         for ticker_id, session, text in result.events:

@@ -56,6 +56,13 @@ def score_rows(forecasts: Sequence[Row], bars: Mapping[int, Bars], field: str) -
     ]
 
 
+def twin_crps(rows: Sequence[Row], realised: Sequence[float]) -> list[float]:
+    """Return the CRPS of rows with location, scale and dof, natural-log returns."""
+    location, scale, dof = (_column(rows, name) for name in ("location", "scale", "dof"))
+    crps: list[float] = crps_student_t(np.array(realised), location, scale, dof).tolist()
+    return crps
+
+
 def _column(rows: Sequence[Row], name: str) -> NDArray[np.float64]:
     return np.array([np.nan if row[name] is None else row[name] for row in rows], np.float64)
 

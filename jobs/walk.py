@@ -76,6 +76,7 @@ def walk(
     ledger: Ledger,
     *,
     workers: int,
+    with_twins: bool,
     stack_size: int,
     stop: threading.Event,
     progress: Callable[[int, int], None],
@@ -89,7 +90,7 @@ def walk(
     tasks = _prior_tasks(stacks, owing, config, ledger)
     with _executor(min(workers, max(len(stacks), len(tasks)))) as submit:
         priors = _priors(tasks, config, ledger, stacks, workers, submit, stop)
-        roads = [_Road(stack, config, ledger, priors[stack.owing[0].exchange]) for stack in stacks]
+        roads = [_Road(stack, config, ledger, priors[stack.owing[0].exchange], with_twins=with_twins) for stack in stacks]
         waiting = {} if stop.is_set() else {future: road for road in roads for future in road.submit(submit)}
         while waiting:
             finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
@@ -148,8 +149,8 @@ def _refuse_other(computed_by: str) -> None:
 class _Road:
     """One stack's way through its blocks; each block begins from what the one before committed."""
 
-    def __init__(self, stack: Stack, config: Config, ledger: Ledger, priors: tuple[Prior, ...]) -> None:
-        self.stack, self.config, self.ledger, self.priors = stack, config, ledger, priors
+    def __init__(self, stack: Stack, config: Config, ledger: Ledger, priors: tuple[Prior, ...], *, with_twins: bool) -> None:
+        self.stack, self.config, self.ledger, self.priors, self.with_twins = stack, config, ledger, priors, with_twins
         self.next_block = 0
         self.task: StackTask | None = None
         self.parents: dict[int, Parent] = {}
@@ -173,7 +174,8 @@ class _Road:
         origins = tuple(Origin(day, calendar.number(day), tuple(calendar.shift(day, h) for h in horizons)) for day in block)
         serving = {refresh_number(o.number, self.config.prior_every) for o in origins} if self.config.prior_every else set()
         priors = tuple(prior for prior in self.priors if prior.number in serving)
-        return StackTask(self.config, origins, tuple(self._ticker(o, block) for o in self.stack.owing), priors)
+        tickers = tuple(self._ticker(o, block) for o in self.stack.owing)
+        return StackTask(self.config, origins, tickers, priors, self.with_twins)
 
     def _ticker(self, owing: Owing, block: tuple[date, ...]) -> TickerTask:
         due = frozenset(block) & frozenset(owing.due)

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage.schema import Checkpoint, Forecast, GateVerdict, ModelRow, PriceFileRow, Run, Score, Ticker
+from storage.schema import BaselineForecast, Checkpoint, Forecast, GateVerdict, ModelRow, PriceFileRow, Run, Score, Ticker
 from storage.views import VIEWS
 
 
@@ -166,6 +166,16 @@ def unscored_forecasts(
     if from_origin is not None:
         wanted = wanted.where(Forecast.origin >= from_origin)
     return [dict(row) for row in connection.execute(wanted).mappings()]
+
+
+def unscored_twins(connection: Connection, config_id: str, first: date, last: date) -> list[dict[str, Any]]:
+    """Return the cold twins of some origins that have no score yet."""
+    which = (
+        BaselineForecast.config_id == config_id,
+        BaselineForecast.origin.between(first, last),
+        BaselineForecast.crps.is_(None),
+    )
+    return [dict(row) for row in connection.execute(sa.select(BaselineForecast.__table__).where(*which)).mappings()]
 
 
 def forecast_densities(connection: Connection, ticker_id: int, config_id: str, horizon: int) -> list[tuple[Any, ...]]:

@@ -33,7 +33,8 @@ FORBIDDEN = {
         "SELECT count(*) FROM (SELECT 1 FROM forecasts GROUP BY ticker_id, config_id, origin HAVING count(*) <> max(horizon))"
     ),
     "chains whose cold start has no checkpoint": (
-        "SELECT count(*) FROM models m LEFT JOIN checkpoints c ON c.model_id = m.id WHERE m.start = 'cold' AND c.model_id IS NULL"
+        "SELECT count(*) FROM models m LEFT JOIN checkpoints c ON c.model_id = m.id WHERE m.start = 'cold' "
+        "AND m.role <> 'twin' AND c.model_id IS NULL"
     ),
     "priors that knew the session they serve from": (
         "SELECT count(*) FROM prior_members p JOIN models m ON m.id = p.model_id WHERE p.last_session >= m.origin"

@@ -191,6 +191,60 @@ JOIN configs c ON c.id = m.config_id
 LEFT JOIN tickers t ON t.id = m.ticker_id""",
     ),
     View(
+        "warm_start",
+        "What warm starts cost or gain against cold twins trained at the same origins (backfill --twins).",
+        (
+            TICKER, HORIZON,
+            ("n", "scored origins that have a twin"),
+            ("crps", "mean CRPS of the warm forecasts, natural-log return"),
+            ("twin_crps", "mean CRPS of the cold twins'"),
+            ("gain", "1 - crps / twin_crps: above 0, warm is better"),
+            ("seconds", "mean training time of a warm start"),
+            ("twin_seconds", "mean training time of a cold twin"),
+            *CONFIG_COLUMNS,
+        ),
+        """SELECT t.symbol, b.horizon, count(*), avg(s.crps), avg(b.crps), 1 - avg(s.crps) / avg(b.crps), avg(m.seconds),
+    avg(w.seconds), b.config_id, c.preset, c.field
+FROM baseline_forecasts b
+JOIN tickers t ON t.id = b.ticker_id
+JOIN configs c ON c.id = b.config_id
+JOIN forecasts f ON f.ticker_id = b.ticker_id AND f.config_id = b.config_id AND f.origin = b.origin AND f.horizon = b.horizon
+JOIN scores s ON s.ticker_id = b.ticker_id AND s.config_id = b.config_id AND s.origin = b.origin AND s.horizon = b.horizon
+    AND s.revision = 0
+JOIN models m ON m.id = f.model_id
+LEFT JOIN models w ON w.ticker_id = b.ticker_id AND w.config_id = b.config_id AND w.origin = b.origin AND w.role = 'twin'
+WHERE b.name = 'cold twin' AND b.crps IS NOT NULL
+GROUP BY t.symbol, b.horizon, b.config_id, c.preset, c.field""",
+    ),
+    View(
+        "calibration",
+        "Coverage of the intervals and a histogram of the PIT, by ticker and month of the target.",
+        (
+            TICKER, HORIZON, MODE,
+            ("month", "month of the targets, YYYY-MM"),
+            ("n", "scored forecasts"),
+            *COVERAGE,
+            *(
+                (f"pit_{decile}", f"share of PIT values in the {decile + 1}. tenth; 0.1 when calibrated")
+                for decile in range(10)
+            ),
+            *CONFIG_COLUMNS,
+        ),
+        "SELECT t.symbol, s.horizon, f.mode, substr(CAST(f.target AS TEXT), 1, 7), count(*), avg(s.inside_50),\n"
+        "    avg(s.inside_80), avg(s.inside_90),\n"
+        + "".join(
+            f"    avg(CASE WHEN s.pit {'>=' if d == 0 else '>'} {d / 10} AND s.pit <= {(d + 1) / 10} THEN 1.0 ELSE 0.0 END),\n"
+            for d in range(10)
+        )
+        + """    s.config_id, c.preset, c.field
+FROM scores s
+JOIN forecasts f ON f.ticker_id = s.ticker_id AND f.config_id = s.config_id AND f.origin = s.origin AND f.horizon = s.horizon
+JOIN tickers t ON t.id = s.ticker_id
+JOIN configs c ON c.id = s.config_id
+WHERE s.revision = 0
+GROUP BY t.symbol, s.horizon, f.mode, substr(CAST(f.target AS TEXT), 1, 7), s.config_id, c.preset, c.field""",
+    ),
+    View(
         "run_summary",
         "Every run: what it did and how it ended.",
         (

@@ -16,6 +16,7 @@ from storage.bar_files import PriceFile
 from storage.bars import Listing, Restatement
 from storage.schema import (
     Base,
+    BaselineForecast,
     Checkpoint,
     ConfigRow,
     Event,
@@ -182,6 +183,17 @@ def decide_verdicts(
         which &= GateVerdict.code == code
     values = {"state": state, "decided_at": at} | ({"message": message} if message else {})
     return int(connection.execute(sa.update(GateVerdict).where(which).values(**values)).rowcount)
+
+
+def score_twins(connection: Connection, rows: Sequence[Row], crps: Sequence[float]) -> None:
+    """Give cold twins their scores."""
+    key = ("ticker_id", "config_id", "origin", "horizon", "name")
+    matches = (getattr(BaselineForecast, name) == sa.bindparam(f"key_{name}") for name in key)
+    statement = sa.update(BaselineForecast).where(*matches).values(crps=sa.bindparam("score"))
+    connection.execute(
+        statement.execution_options(synchronize_session=False),
+        [{f"key_{n}": row[n] for n in key} | {"score": value} for row, value in zip(rows, crps, strict=True)],
+    )
 
 
 def upsert_sessions(connection: Connection, rows: Iterable[Row]) -> None:

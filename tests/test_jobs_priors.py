@@ -132,3 +132,30 @@ def test_a_rerun_fits_no_prior_again(make_home: Callable[[str, str], Home]) -> N
 def test_members_with_few_bars_make_no_prior(bars: int) -> None:
     few = sample("IBM").rows(sample("IBM").session < np.datetime64(refresh_day())).rows(slice(-bars, None))
     assert list(due_priors(CONFIG, "XNYS", [refresh_day()], [owing("IBM", few)])) == []
+
+
+def test_twins_change_no_forecast_and_measure_every_warm_start(make_home: Callable[[str, str], Home]) -> None:
+    days = ten_sessions()
+    plain = in_one_go(make_home("plain", SETTINGS), days)
+    home = make_home("twins", SETTINGS)
+    engine = open_writer(home.database)
+    request = BackfillRequest(("AAPL", "IBM", "MSFT"), days[0], days[-1], source="sample", workers=1, with_twins=True)
+    backfill_span(home, engine, request)
+    engine.dispose()
+
+    def forecasts(of: Home) -> list[tuple[object, ...]]:
+        with reading(of.database) as connection:
+            query = "SELECT ticker_id, origin, horizon, location, scale, dof, model_id FROM forecasts ORDER BY 1, 2, 3"
+            return [tuple(row) for row in connection.exec_driver_sql(query)]
+
+    assert forecasts(home) == forecasts(plain)
+    with reading(home.database) as connection:
+        warm, twins, scored = connection.exec_driver_sql(
+            "SELECT (SELECT count(*) FROM models WHERE start = 'warm'), (SELECT count(*) FROM models WHERE role = 'twin'), "
+            "(SELECT count(*) FROM baseline_forecasts WHERE crps > 0)"
+        ).fetchone()  # type: ignore[misc]
+        view = read_view(connection, "warm_start")
+        problems = find_problems(connection, home.prices)
+    assert (twins, problems) == (warm, [])
+    assert scored > 0
+    assert sum(row[view.columns.index("n")] for row in view.rows) == scored
