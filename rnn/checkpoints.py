@@ -10,6 +10,7 @@ import io
 import json
 import zipfile
 import zlib
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -38,9 +39,8 @@ def state_to_bytes(state: State, meta: Meta) -> bytes:
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
         for name, array in (("head", np.frombuffer(head, np.uint8)), *zip(ARRAYS, arrays, strict=True)):
-            part = io.BytesIO()
-            np.lib.format.write_array(part, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy", EPOCH), part.getvalue())
+            content = _npy_header(array.dtype.str, array.shape) + array.tobytes()
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", EPOCH), content)
     return sink.getvalue()
 
 
@@ -64,6 +64,13 @@ def state_from_bytes(content: bytes) -> tuple[State, Meta]:
     if not all(np.isfinite(array).all() for array in (params, mean, square)):
         raise CheckpointError("checkpoint params are not finite")
     return State(shape, params, Moments(mean, square, steps)), head["meta"]
+
+
+@cache  # a record writes thousands of checkpoints of one shape
+def _npy_header(dtype: str, shape: tuple[int, ...]) -> bytes:
+    part = io.BytesIO()
+    np.lib.format.write_array_header_1_0(part, {"descr": dtype, "fortran_order": False, "shape": shape})
+    return part.getvalue()
 
 
 def _refuse_large(archive: zipfile.ZipFile) -> None:

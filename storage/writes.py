@@ -225,18 +225,20 @@ def replace_skill(connection: Connection, config_id: str, rows: Sequence[Row]) -
 
 def prune_checkpoints(connection: Connection, chains: Sequence[str]) -> None:
     """Drop the checkpoints of some chains, named by their cold start, but those of the cold start and the newest two."""
-    for ancestor in chains:
-        newest = (
-            sa.select(ModelRow.id)
-            .where(ModelRow.cold_ancestor_id == ancestor, ModelRow.ticker_id.is_not(None))
-            .order_by(ModelRow.depth.desc())
-            .limit(2)
-        )
-        warm = sa.select(ModelRow.id).where(ModelRow.cold_ancestor_id == ancestor, ModelRow.start == "warm")
-        connection.execute(sa.delete(Checkpoint).where(Checkpoint.model_id.in_(warm), Checkpoint.model_id.not_in(newest)))
+    newest_first = sa.func.row_number().over(partition_by=ModelRow.cold_ancestor_id, order_by=ModelRow.depth.desc())
+    ranked = (
+        sa.select(ModelRow.id, ModelRow.start, newest_first.label("place"))
+        .where(ModelRow.cold_ancestor_id.in_(chains), ModelRow.role == "chain")
+        .subquery()
+    )
+    old = sa.select(ranked.c.id).where(ranked.c.start == "warm", ranked.c.place > 2)
+    connection.execute(sa.delete(Checkpoint).where(Checkpoint.model_id.in_(old)))
 
 
 def _plain(value: Any, name: str) -> Any:
+    kind = type(value)
+    if kind is int or kind is str or value is None:  # most values; this is asked for every one of them
+        return value
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rnn.cells import CELLS
 from rnn.density import DensityLayout, DensityLoss, density_shape
 from rnn.errors import InputError, ShapeError, TrainingError
-from rnn.features import NAMES, DensityInputs, density_inputs
+from rnn.features import NAMES, DensityInputs, density_inputs, ewma
 from rnn.forecasting import Forecast, forecast_density, forecast_point
 from rnn.losses import loss_of
 from rnn.network import Unroll
@@ -242,3 +242,15 @@ def test_inputs_that_are_not_finite_are_refused_by_place() -> None:
     features[1, 150, 3] = np.inf
     with pytest.raises(InputError, match=r"features of network 1 is inf at \(150, 3\)"):
         DensityLoss(replace(inputs, features=features), density_shape(len(NAMES), 4, 2), LAYOUT)
+
+
+@pytest.mark.parametrize("n", [1, 31, 32, 33, 504])
+def test_the_weighted_mean_in_blocks_is_the_one_step_by_step(n: int) -> None:
+    rng = np.random.default_rng(n)
+    values, first = rng.normal(0, 1, (4, n)), rng.normal(0, 1, 4)
+    level, expected = first, []
+    for t in range(n):
+        level = 0.94 * level + 0.06 * values[:, t]
+        expected.append(level)
+    assert np.allclose(ewma(values, first), np.array(expected).T, rtol=1e-12, atol=1e-14)
+    assert ewma(values[1:2], first[1:2]).tobytes() == ewma(values, first)[1:2].tobytes()
