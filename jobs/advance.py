@@ -15,6 +15,7 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from jobs.chain import (
@@ -32,6 +33,7 @@ from jobs.config import Config
 from jobs.fingerprint import fingerprint
 from jobs.forecast_rows import forecast_rows, is_publishable, twin_rows
 from jobs.heads import Head, Held, Published, head_for, join
+from jobs.recalibration import Past, factors
 from rnn.training import State, Training
 from storage.bars import Bars
 
@@ -68,6 +70,7 @@ class StackResult:
     checkpoints: list[Row] = field(default_factory=list)
     forecasts: list[Row] = field(default_factory=list)
     twins: list[Row] = field(default_factory=list)
+    recalibrations: list[Row] = field(default_factory=list)
     parents: dict[int, Parent] = field(default_factory=dict)
     events: list[tuple[int, date, str]] = field(default_factory=list)
     fingerprint: str = ""
@@ -248,7 +251,11 @@ class _Walk:
         self.result.models.append(row)
         self.result.losses.extend(_loss_rows(model_id, training, k))
         self._keep(ancestor, {"model_id": model_id, "sha256": digest, "content": content})
-        self.parents[case.ticker.ticker_id] = Parent(model_id, case.origin.session, depth, ancestor, case.input_sha256, content)
+        known = self.parents.get(case.ticker.ticker_id)
+        past = known.past if known else ()
+        self.parents[case.ticker.ticker_id] = Parent(
+            model_id, case.origin.session, depth, ancestor, case.input_sha256, content, past
+        )
         self.held[case.ticker.ticker_id] = held
 
     def _keep(self, ancestor: str, checkpoint: Row) -> None:
@@ -264,12 +271,32 @@ class _Walk:
             parent = self.parents.get(ticker_id)
             if parent is None:
                 continue  # a first training that diverged
+            factor = (
+                factors(case.history, parent.past, self.config.field, self.config.horizons) if self.config.recalibrate else 1.0
+            )
+            raw, published.scale[k] = published.scale[k].copy(), published.scale[k] * factor
             if not is_publishable(published, k):
                 self._note(case, "the forecast is not finite or absurdly wide and is not published")
                 del self.parents[ticker_id]  # as if it had none: its next origin starts cold
                 continue
             self.parents[ticker_id] = replace(parent, session=case.origin.session, input_sha256=case.input_sha256)
+            if self.config.recalibrate:
+                self._note_recalibration(case, published, k, factor, raw)
             self.result.forecasts.extend(forecast_rows(case, published, k, parent.model_id, self.config))
+
+    def _note_recalibration(
+        self, case: Case, published: Published, k: int, factor: NDArray[np.float64], raw: NDArray[np.float64]
+    ) -> None:
+        """Remember what is published for the factors to come, and record the factor beside the raw scale."""
+        parent = self.parents[case.ticker.ticker_id]
+        made = Past(case.origin.session, published.location[k], published.scale[k], published.dof[k], factor)
+        past = (*parent.past, made)[-self.config.horizons :]
+        self.parents[case.ticker.ticker_id] = replace(parent, past=past)
+        key = {"ticker_id": case.ticker.ticker_id, "config_id": self.config.id, "origin": case.origin.session}
+        for h in range(self.config.horizons):
+            self.result.recalibrations.append(
+                {**key, "horizon": h + 1, "scale_factor": float(factor[h]), "raw_scale": float(raw[h])}
+            )
 
     def _note(self, case: Case, text: str) -> None:
         self.result.events.append((case.ticker.ticker_id, case.origin.session, text))

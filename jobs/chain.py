@@ -14,6 +14,7 @@ import numpy as np
 
 from jobs.config import Config
 from jobs.heads import Held
+from jobs.recalibration import Past
 from rnn.checkpoints import state_from_bytes, state_to_bytes
 from storage.bars import Bars
 
@@ -31,7 +32,8 @@ class Origin:
 class Parent:
     """The model that served a ticker's newest origin: what a warm start begins from.
 
-    input_sha256 is of the bars that origin saw: another hash today means that one of them was restated.
+    input_sha256 is of the bars that origin saw: another hash today means that one of them was restated. past: the newest
+    publications, oldest first, one for each horizon at most; kept only where forecasts are recalibrated.
     """
 
     model_id: str
@@ -40,6 +42,7 @@ class Parent:
     cold_ancestor_id: str
     input_sha256: str
     checkpoint: bytes
+    past: tuple[Past, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

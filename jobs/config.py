@@ -28,6 +28,7 @@ class Config:
     a gradient flows back (0 = all of the window). patience: epochs without a better validation loss before a training
     stops (0 = it never does). prior_every: sessions between fits of the pooled prior, by calendar number (0 = none);
     prior_sessions: bars of each member that it learns from. tune_epochs: passes of a cold start that begins from a prior.
+    recalibrate: whether the scale follows the ticker's own misses.
     """
 
     preset: Preset
@@ -52,6 +53,7 @@ class Config:
     prior_epochs: int
     prior_learning_rate: float
     tune_epochs: int
+    recalibrate: bool
 
     @property
     def fewest_sessions(self) -> int:
@@ -98,6 +100,7 @@ PRESETS: dict[str, Config] = {
         prior_epochs=100,
         prior_learning_rate=0.01,
         tune_epochs=5,
+        recalibrate=False,
     ),
     "article": Config(
         preset="article",
@@ -122,5 +125,6 @@ PRESETS: dict[str, Config] = {
         prior_epochs=0,
         prior_learning_rate=0.0,
         tune_epochs=0,
+        recalibrate=False,
     ),
 }

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Connection, Engine
 
 from jobs.advance import StackResult, StackTask
@@ -14,11 +15,12 @@ from jobs.chain import Parent, Prior
 from jobs.config import Config
 from jobs.fingerprint import fingerprint
 from jobs.priors import PriorResult, reason_of
+from jobs.recalibration import Past
 from jobs.scoring import score_rows, twin_crps
 from jobs.skill import skill_rows
 from jobs.walk import Owing
 from storage import queries, writes
-from storage.schema import BaselineForecast, Checkpoint, Forecast, Loss, ModelRow, PriorMember, Score
+from storage.schema import BaselineForecast, Checkpoint, Forecast, Loss, ModelRow, PriorMember, Recalibration, Score
 
 SESSIONS_AHEAD = timedelta(days=366)
 
@@ -58,9 +60,13 @@ class RunLedger:
         """Return the chain link that served a ticker at a session; None where its params are no longer kept."""
         with self.engine.connect() as connection:
             found = queries.serving_model(connection, ticker_id, self.config.id, session)
-        if found is None or found.content is None:
-            return None
-        return Parent(found.model_id, session, found.depth, found.cold_ancestor_id, found.input_sha256, found.content)
+            if found is None or found.content is None:
+                return None
+            past = queries.past_publications(connection, ticker_id, self.config.id, session) if self.config.recalibrate else []
+        return Parent(
+            found.model_id, session, found.depth, found.cold_ancestor_id, found.input_sha256, found.content,
+            _publications(past, self.config.horizons),
+        )  # fmt: skip
 
     def prior_at(self, exchange: str, session: date, number: int) -> Prior | None:
         """Return the prior that was fitted for an exchange's session under this config."""
@@ -95,6 +101,7 @@ class RunLedger:
                 connection, Forecast, ({**r, "mode": modes[r["origin"]], **entered} for r in result.forecasts)
             )
             writes.insert_rows(connection, BaselineForecast, result.twins)
+            writes.insert_rows(connection, Recalibration, result.recalibrations)
             writes.prune_checkpoints(connection, sorted({row["cold_ancestor_id"] for row in result.models}))
             self._score(connection, task, last, first_block)
             self._note(connection, result)
@@ -180,3 +187,12 @@ class RunLedger:
                 tickers_failed=len(failed or {}),
             )
         self.run_id = None
+
+
+def _publications(rows: Sequence[tuple[Any, ...]], horizons: int) -> tuple[Past, ...]:
+    """Return publications from rows (origin, horizon, location, scale, dof, factor) by origin and horizon."""
+    by_origin: dict[date, list[tuple[Any, ...]]] = {}
+    for origin, *figures in rows:
+        by_origin.setdefault(origin, []).append(tuple(figures))
+    newest = sorted(by_origin)[-horizons:]
+    return tuple(Past(day, *np.array([row[1:] for row in by_origin[day]], np.float64).T) for day in newest)

@@ -63,6 +63,7 @@ class ModelSection(Section):
     horizons: int | None = Field(None, ge=1, le=60, description="forecasts reach 1..horizons sessions ahead")
     field: Literal["close", "open"] | None = Field(None, description="the price that is forecast")
     history_sessions: int | None = Field(None, ge=0, le=10_000, description="bars a forecast sees; 0 = all (article)")
+    recalibrate: bool | None = Field(None, description="let the scale follow the ticker's own misses (adaptive conformal)")
     market_ticker: Literal[""] | None = Field(None, description="a market ticker's volatility as an input; not yet")
 
 
@@ -177,6 +178,8 @@ def _default_of(section: str, key: str, default: object, preset: str) -> object:
 
 
 def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     return f'"{value}"' if isinstance(value, str) else str(value)

@@ -10,7 +10,18 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage.schema import BaselineForecast, Checkpoint, Forecast, GateVerdict, ModelRow, PriceFileRow, Run, Score, Ticker
+from storage.schema import (
+    BaselineForecast,
+    Checkpoint,
+    Forecast,
+    GateVerdict,
+    ModelRow,
+    PriceFileRow,
+    Recalibration,
+    Run,
+    Score,
+    Ticker,
+)
 from storage.views import VIEWS
 
 
@@ -124,6 +135,24 @@ def serving_model(connection: Connection, ticker_id: int, config_id: str, origin
         )
     ).first()
     return ServingModel(*row) if row else None
+
+
+def past_publications(connection: Connection, ticker_id: int, config_id: str, last: date) -> list[tuple[Any, ...]]:
+    """Return (origin, horizon, location, scale, dof, scale_factor) of a ticker's newest origins up to one, in order."""
+    near = (Forecast.ticker_id == ticker_id, Forecast.config_id == config_id, Forecast.origin <= last)
+    most = sa.select(sa.func.max(Forecast.horizon)).where(*near).scalar_subquery()
+    origins = sa.select(Forecast.origin).where(*near, Forecast.horizon == 1).order_by(Forecast.origin.desc()).limit(most)
+    columns = (
+        Forecast.origin, Forecast.horizon, Forecast.location, Forecast.scale, Forecast.dof, Recalibration.scale_factor
+    )  # fmt: skip
+    joined = sa.and_(
+        Recalibration.ticker_id == Forecast.ticker_id,
+        Recalibration.config_id == Forecast.config_id,
+        Recalibration.origin == Forecast.origin,
+        Recalibration.horizon == Forecast.horizon,
+    )
+    wanted = sa.select(*columns).join(Recalibration, joined).where(*near, Forecast.origin.in_(origins))
+    return [tuple(row) for row in connection.execute(wanted.order_by(Forecast.origin, Forecast.horizon))]
 
 
 def known_at(connection: Connection, ticker_id: int, config_id: str, origin: date) -> datetime | None:
