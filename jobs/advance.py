@@ -173,6 +173,14 @@ class _Walk:
             started = time.perf_counter()
             training, held = head.train(held, epochs, seeds, prior)
             seconds = (time.perf_counter() - started) / len(cases)
+            drifted = head.drifted(training) if not cases[0].cold else np.zeros(len(cases), dtype=np.bool_)
+            if drifted.any():
+                # They start anew at this very origin; the rest goes on without them.
+                self._serve([replace(case, reason="drift") for case, gone in zip(cases, drifted, strict=True) if gone])
+                stay = [case for case, gone in zip(cases, drifted, strict=True) if not gone]
+                if stay:
+                    self._serve(stay)
+                return
             self._record(cases, training, held, seconds)
         serving = [self._serving(case, held.one(k)) for k, case in enumerate(cases)]
         self._publish(cases, head.publish(join(serving)))

@@ -28,6 +28,9 @@ POINT_BATCH = 96
 # A prior has many histories behind it: little need hold it back, and its newest targets are worth more than a validation.
 PRIOR_LAYOUT = DensityLayout(window=250, burn_in=40, held_out=0, location_shrinkage=0.1, output_shrinkage=0.001)
 
+# Nats a target by which a chain may fall behind the baseline, on the newest month, before it starts anew.
+DRIFT = 0.1
+
 Figures = dict[str, float]
 
 
@@ -58,6 +61,7 @@ class Head(Protocol):
 
     features: str
 
+    def drifted(self, training: Training) -> NDArray[np.bool_]: ...
     def begin(self, seeds: Sequence[int], prior: State | None) -> Held: ...
     def train(self, held: Held, epochs: int, seeds: Sequence[int], prior: State | None) -> tuple[Training, Held]: ...
     def publish(self, held: Held) -> Published: ...
@@ -120,8 +124,14 @@ class DensityHead:
         layout = DensityLayout(window=self.config.window, truncation=self.config.truncation)
         anchor = None if prior is None else np.repeat(prior.params, len(seeds), axis=0)
         objective = DensityLoss(self.inputs, self.shape, layout, anchor=anchor)
+        self.baseline_validation = objective.baseline_validation()
         training = train(held.state, objective, _training_settings(self.config, epochs))
         return training, Held(training.state, held.figures)
+
+    def drifted(self, training: Training) -> NDArray[np.bool_]:
+        """Return which networks came to a training with params that say less than the baseline of the newest targets."""
+        came_with = training.validation_loss[0]
+        return np.asarray(came_with > self.baseline_validation + DRIFT)
 
     def publish(self, held: Held) -> Published:
         forecast = forecast_density(held.state, self.inputs, self.config.window)
@@ -176,6 +186,10 @@ class ArticleHead:
         paths = forecast_point(training.state, inputs, self.config.horizons)
         figures = [{**f, **_log_errors(_price(paths[k], f), _price(targets[k, :, 0], f))} for k, f in enumerate(held.figures)]
         return training, Held(training.state, tuple(figures))
+
+    def drifted(self, training: Training) -> NDArray[np.bool_]:
+        """Return all false: the article's network trains once."""
+        return np.zeros(len(training.faults), dtype=np.bool_)
 
     def publish(self, held: Held) -> Published:
         scaled = self._scaled(held)

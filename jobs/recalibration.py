@@ -18,7 +18,7 @@ from storage.bars import Bars, log_returns
 
 Floats = NDArray[np.float64]
 
-RATE = 0.02
+RATE = 0.005
 MISSES = 0.2  # of an 80 % interval
 MOST_FACTOR = 2.0
 

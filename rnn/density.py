@@ -123,6 +123,11 @@ class DensityLoss:
         penalty = location_decay * _squares(off_location) + output_decay * _squares(off_output)
         return _weighted(nll, self.train) + kind(0.5) * penalty
 
+    def baseline_validation(self) -> Array:
+        """Return the baseline's loss (K,) on the targets that are held out, NaN where none is."""
+        nll, _, _, _ = student_t_nll(self.targets, np.broadcast_to(self.log_unit, self.targets.shape), self.excess + 2)
+        return _weighted(nll, self.held_out)
+
     def _nll(self, squashed: Array, location: Array) -> tuple[Array, Array, Array]:
         """Return the loss of each target, and the train loss's gradients by location and by squashed outputs x BOUND."""
         h = self.horizons

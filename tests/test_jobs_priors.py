@@ -9,13 +9,16 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pytest
 
-from jobs.advance import advance_stack
+from jobs.advance import StackResult, advance_stack
 from jobs.backfill import BackfillRequest, backfill_span
 from jobs.calendars import exchange_calendar
+from jobs.chain import Parent
 from jobs.home import Home
 from jobs.priors import PriorTask, due_priors, fit_prior
 from jobs.sources.sample import SampleSource
 from jobs.walk import Owing
+from rnn.checkpoints import state_from_bytes, state_to_bytes
+from rnn.params import weights_of
 from storage.bars import Bars
 from storage.database import open_writer, reading
 from storage.queries import read_view
@@ -159,3 +162,22 @@ def test_twins_change_no_forecast_and_measure_every_warm_start(make_home: Callab
     assert (twins, problems) == (warm, [])
     assert scored > 0
     assert sum(row[view.columns.index("n")] for row in view.rows) == scored
+
+
+def test_a_chain_that_fell_behind_the_baseline_starts_anew_and_its_neighbour_does_not() -> None:
+    days = ten_sessions()
+    first = advance_stack(task_of({"AAPL": sample("AAPL"), "IBM": sample("IBM")}, days[:1], CONFIG))
+    parents = dict(first.parents)
+    state, meta = state_from_bytes(parents[1].checkpoint)
+    weights_of(state.params, state.shape).output_bias[..., :5] = 3.0  # scales seven times too wide
+    poisoned = {**parents, 1: replace(parents[1], checkpoint=state_to_bytes(state, meta))}
+    task = task_of({"AAPL": sample("AAPL"), "IBM": sample("IBM")}, days[1:3], CONFIG)
+
+    def with_parents(links: dict[int, Parent]) -> StackResult:
+        return advance_stack(replace(task, tickers=tuple(replace(t, parent=links[t.ticker_id]) for t in task.tickers)))
+
+    ours, sound = with_parents(poisoned), with_parents(parents)
+    reasons = {(row["ticker_id"], row["origin"]): row["reason"] for row in ours.models}
+    assert reasons == {(0, days[1]): "warm", (1, days[1]): "drift", (0, days[2]): "warm", (1, days[2]): "warm"}
+    assert rows_of(ours, 0) == rows_of(sound, 0)
+    assert {row["reason"] for row in sound.models} == {"warm"}
