@@ -24,7 +24,6 @@ from jobs.chain import (
     Prior,
     held_from_bytes,
     held_to_bytes,
-    history_sha256,
     model_id_of,
     refresh_number,
     seed_of,
@@ -33,6 +32,7 @@ from jobs.config import Config
 from jobs.fingerprint import fingerprint
 from jobs.forecast_rows import forecast_rows, is_publishable, twin_rows
 from jobs.heads import Head, Held, Published, head_for, join
+from jobs.inputs import Market, Seen
 from jobs.recalibration import Past, factors
 from rnn.training import State, Training
 from storage.bars import Bars
@@ -58,6 +58,8 @@ class StackTask:
     origins: tuple[Origin, ...]
     tickers: tuple[TickerTask, ...]
     priors: tuple[Prior, ...] = ()
+    exchange: str = ""
+    market: Market | None = None
     with_twins: bool = False
 
 
@@ -82,7 +84,7 @@ class Case:
 
     ticker: TickerTask
     origin: Origin
-    history: Bars
+    seen: Seen
     input_sha256: str
     reason: str
     parent: Parent | None
@@ -111,6 +113,7 @@ class _Walk:
         self.tickers = task.tickers
         self.with_twins = task.with_twins
         self.features = ""
+        self.exchange, self.market = task.exchange, task.market
         self.priors = {prior.number: prior for prior in task.priors}
         self.prior_states = {prior.model_id: held_from_bytes(prior.checkpoint).state for prior in task.priors}
         self.result = StackResult(fingerprint=fingerprint())
@@ -129,11 +132,16 @@ class _Walk:
         end = int(np.searchsorted(ticker.bars.session, np.datetime64(origin.session), side="right"))
         if origin.session not in ticker.due or end < self.config.fewest_sessions:
             return None
-        history = history_of(ticker.bars, end, self.config)
+        seen = self._seen(ticker, end)
         parent, reason = self._start(ticker, origin, end)
         seed = seed_of(ticker.key, origin, self.config)
         prior = self._prior(origin)
-        return Case(ticker, origin, history, history_sha256(history), reason, parent, prior, seed)
+        return Case(ticker, origin, seen, seen.sha256(), reason, parent, prior, seed)
+
+    def _seen(self, ticker: TickerTask, end: int) -> Seen:
+        """Return what a forecast from the bar before place `end` may see."""
+        history = history_of(ticker.bars, end, self.config)
+        return seen_with(history, self.market, self.exchange, self.config)
 
     def _prior(self, origin: Origin) -> Prior | None:
         """Return the prior that serves an origin: that of its refresh, not an older one."""
@@ -147,18 +155,16 @@ class _Walk:
         if parent is None or ticker.bars.session[end - 2] != np.datetime64(parent.session):
             self.parents.pop(ticker.ticker_id, None)
             return None, "first origin"
-        if ticker.ticker_id not in self.held:
-            # The parent comes from the record: are the bars it saw still what they were?
-            seen = history_sha256(history_of(ticker.bars, end - 1, self.config))
-            if seen != parent.input_sha256:
-                return parent, "restatement"
+        # A parent from the record: are the bars it saw still what they were?
+        if ticker.ticker_id not in self.held and self._seen(ticker, end - 1).sha256() != parent.input_sha256:
+            return parent, "restatement"
         if self.config.cold_every and origin.number % self.config.cold_every == 0:
             return parent, "schedule"
         return parent, "warm"
 
     def _serve(self, cases: list[Case]) -> None:
         """Train the cases in lockstep, record each model, and publish what each chain's newest params forecast."""
-        head = head_for(self.config, [case.history for case in cases])
+        head = head_for(self.config, [case.seen for case in cases])
         self.features = head.features
         seeds = [case.seed for case in cases]
         # All cases of an origin have one prior: it depends on the session alone.
@@ -279,10 +285,10 @@ class _Walk:
             parent = self.parents.get(ticker_id)
             if parent is None:
                 continue  # a first training that diverged
-            factor = (
-                factors(case.history, parent.past, self.config.field, self.config.horizons) if self.config.recalibrate else 1.0
-            )
-            raw, published.scale[k] = published.scale[k].copy(), published.scale[k] * factor
+            raw, factor = published.scale[k].copy(), np.ones(self.config.horizons)
+            if self.config.recalibrate:
+                factor = factors(case.seen.history, parent.past, self.config.field, self.config.horizons)
+            published.scale[k] *= factor
             if not is_publishable(published, k):
                 self._note(case, "the forecast is not finite or absurdly wide and is not published")
                 del self.parents[ticker_id]  # as if it had none: its next origin starts cold
@@ -315,6 +321,14 @@ class _Walk:
         return self.result
 
 
+def seen_with(history: Bars, market: Market | None, exchange: str, config: Config) -> Seen:
+    """Return a history with what its last session knew of the market."""
+    if market is None:
+        return Seen(history)
+    known = market.seen(exchange, history.session[-1].item(), config.history_sessions)
+    return Seen(history, known, exchange == market.exchange)
+
+
 def history_of(bars: Bars, end: int, config: Config) -> Bars:
     """Return the bars that a forecast of the origin at place end - 1 may see."""
     first = max(0, end - config.history_sessions) if config.history_sessions else 0
@@ -322,7 +336,7 @@ def history_of(bars: Bars, end: int, config: Config) -> Bars:
 
 
 def _group_of(case: Case) -> tuple[bool, int]:
-    return case.cold, len(case.history)
+    return case.cold, len(case.seen.history)
 
 
 def _loss_rows(model_id: str, training: Training, k: int) -> Iterator[Row]:

@@ -10,13 +10,10 @@ import json
 from dataclasses import dataclass
 from datetime import date
 
-import numpy as np
-
 from jobs.config import Config
 from jobs.heads import Held
 from jobs.recalibration import Past
 from rnn.checkpoints import state_from_bytes, state_to_bytes
-from storage.bars import Bars
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +54,6 @@ class Prior:
 def refresh_number(number: int, every: int) -> int:
     """Return the number of the session whose prior serves an origin."""
     return number - number % every
-
-
-def history_sha256(history: Bars) -> str:
-    """Return the hash of everything that a forecast reads of some bars; when they were recorded is no part of it."""
-    digest = hashlib.sha256()
-    for column in ("session", "open", "high", "low", "close", "volume", "dividend", "split"):
-        digest.update(np.ascontiguousarray(getattr(history, column)).tobytes())
-    return digest.hexdigest()
 
 
 def seed_of(key: str, origin: Origin, config: Config) -> int:

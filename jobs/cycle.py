@@ -15,13 +15,15 @@ from sqlalchemy import Engine
 
 from jobs.calendars import exchange_calendar
 from jobs.config import Config
-from jobs.errors import Interrupted, NothingFetched, SomeTickersFailed
+from jobs.errors import Interrupted, NothingFetched, SomeTickersFailed, UsageError
 from jobs.home import Home
 from jobs.ingest import Ingest, Ingested
+from jobs.inputs import Market
 from jobs.ledger import RunLedger
 from jobs.progress import progress_bar
 from jobs.sources import open_source
 from jobs.sources.base import SourceError, SourceUnavailable
+from jobs.symbols import parse_symbol
 from jobs.walk import Owing, walk
 from storage import queries
 from storage.bars import Bars, as_known
@@ -141,14 +143,26 @@ class Cycle:
         )
         return None
 
+    def _market(self) -> Market | None:
+        """Return the market ticker's bars as known, fetched though nobody may track it. Raises UsageError where it has none."""
+        if not self.config.market_ticker:
+            return None
+        symbol = parse_symbol(self.config.market_ticker)
+        ingested = self.ingest.take(symbol)
+        if ingested.history is None or ingested.ticker is None:
+            raise UsageError(f"model.market_ticker {symbol}: {ingested.error}; no forecast was made")
+        return Market(as_known(ingested.history, known_at=self.now), ingested.ticker.exchange)
+
     def _walk(self, owing: Sequence[Owing], stopping: _Stopping) -> bool:
         self.ledger.watch(owing)
+        market = self._market()
         with progress_bar("forecasts") as progress:
             return walk(
                 owing,
                 self.config,
                 self.ledger,
                 workers=self.workers,
+                market=market,
                 with_twins=self.with_twins,
                 stack_size=self.home.settings.compute.stack,
                 stop=stopping.event,

@@ -24,7 +24,7 @@ from jobs import garch
 from jobs.backfill import BackfillRequest, backfill_span
 from jobs.errors import SomeTickersFailed, UsageError
 from jobs.home import Home
-from jobs.inputs import stacked_measures
+from jobs.inputs import Seen, stacked_measures
 from jobs.writing import open_for_writing
 from rnn.comparisons import LEVELS, METHODS, pinball_score
 from rnn.scores import student_t_quantiles
@@ -118,7 +118,7 @@ def evaluation_of(home: Home, told: str, *, with_garch: bool, workers: int | Non
 def score_task(task: Task) -> list[Scored]:
     """Return the scores of one ticker and horizon by every method; none where no origin has bars enough."""
     bars, horizon, forecasts = task.bars, task.horizon, task.forecasts
-    measures = stacked_measures([bars], task.field)
+    measures = stacked_measures([Seen(bars)], task.field)
     returns, variance = np.nan_to_num(measures.log_return[0]), measures.range_variance[0]
     days = np.array([row[0] for row in forecasts], dtype="datetime64[D]")
     at = np.searchsorted(bars.session, days)

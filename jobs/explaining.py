@@ -7,23 +7,25 @@ then with the params that serve now, which is today's forecast. Nothing is writt
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
+from sqlalchemy import Connection
 from threadpoolctl import threadpool_limits
 
-from jobs.advance import history_of
+from jobs.advance import history_of, seen_with
 from jobs.chain import held_from_bytes
 from jobs.config import Config
 from jobs.errors import UsageError
 from jobs.heads import Published, head_for
 from jobs.home import Home
+from jobs.inputs import Market
 from jobs.symbols import parse_symbol
 from jobs.tracking import stored_ticker
 from storage import queries
 from storage.bar_files import read_bars
-from storage.bars import BarHistory, Bars, as_known
+from storage.bars import as_known
 from storage.database import reading
 
 COLUMNS = ("horizon", "what", "before", "restated_bars", "new_bar", "new_weights", "now")
@@ -48,28 +50,38 @@ def explain(home: Home, symbol: str) -> Explanation:
             raise UsageError(f"{symbol}: two origins under the active config are needed, {len(origins)} there are")
         before, now = (queries.serving_model(connection, ticker.id, config.id, day) for day in origins)
         instants = queries.known_at(connection, ticker.id, config.id, origins[0])
+        market = _market(home, connection, config)
     assert before is not None
     assert now is not None
     if before.content is None or now.content is None:
         raise UsageError(f"{symbol}: the params that served {origins[0]} are no longer kept; they are for the newest origins")
     history = read_bars(home.prices, file.path, file.sha256)
     stages = (
-        (before.content, _seen(history, origins[0], config, instants)),
-        (before.content, _seen(history, origins[0], config, None)),
-        (before.content, _seen(history, origins[1], config, None)),
-        (now.content, _seen(history, origins[1], config, None)),
+        (before.content, origins[0], instants),
+        (before.content, origins[0], None),
+        (before.content, origins[1], None),
+        (now.content, origins[1], None),
     )
+
+    def published_at(content: bytes, origin: date, known_at: datetime | None) -> Published:
+        bars = as_known(history, known_at=known_at, through=origin)
+        seen = seen_with(history_of(bars, len(bars), config), market, ticker.exchange, config)
+        return head_for(config, [seen]).publish(held_from_bytes(content))
+
     with threadpool_limits(1):
-        published = [head_for(config, [bars]).publish(held_from_bytes(content)) for content, bars in stages]
+        published = [published_at(*stage) for stage in stages]
     told = f"{symbol}: {origins[0]} to {origins[1]}; trained at {origins[1]}: {now.reason}"
     if now.model_id == before.model_id:
         told = f"{symbol}: {origins[0]} to {origins[1]}; not trained since: {now.reason}"
     return Explanation([row for h in range(config.horizons) for row in _rows(published, h)], told)
 
 
-def _seen(history: BarHistory, origin: date, config: Config, known_at: Any) -> Bars:
-    bars = as_known(history, known_at=known_at, through=origin)
-    return history_of(bars, len(bars), config)
+def _market(home: Home, connection: Connection, config: Config) -> Market | None:
+    ticker = queries.ticker_by_symbol(connection, config.market_ticker) if config.market_ticker else None
+    file = queries.current_file(connection, ticker.id) if ticker else None
+    if ticker is None or file is None:
+        return None
+    return Market(as_known(read_bars(home.prices, file.path, file.sha256)), ticker.exchange)
 
 
 def _rows(published: list[Published], h: int) -> list[tuple[Any, ...]]:

@@ -31,10 +31,10 @@ def is_publishable(published: Published, k: int) -> bool:
 
 def forecast_rows(case: Case, published: Published, k: int, model_id: str, config: Config) -> Iterator[dict[str, Any]]:
     """Return one row a horizon, without what only the writer knows: made_at, mode and run_id."""
-    last_price = float(getattr(case.history, config.field)[-1])
+    last_price = float(getattr(case.seen.history, config.field)[-1])
     returns = student_t_quantiles(published.location[k], published.scale[k], published.dof[k], LEVELS)
     prices = last_price * np.exp(returns)
-    known_at = case.history.recorded_at.max().item().replace(tzinfo=UTC)
+    known_at = case.seen.history.recorded_at.max().item().replace(tzinfo=UTC)
     for h, target in enumerate(case.origin.targets):
         dof = float(published.dof[k, h])
         yield {

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.config import Config
-from jobs.inputs import share_scaled_prices, stacked_measures
-from rnn.density import DensityLayout, DensityLoss, density_shape
+from jobs.inputs import Seen, share_scaled_prices, stacked_measures
+from rnn.density import DensityLayout, DensityLoss, PooledDensityLoss, density_shape
 from rnn.features import DensityInputs, density_inputs, pooled
 from rnn.forecasting import forecast_density, forecast_point
 from rnn.params import NetworkShape
@@ -29,7 +29,9 @@ POINT_BATCH = 96
 PRIOR_LAYOUT = DensityLayout(window=250, burn_in=40, held_out=0, location_shrinkage=0.1, output_shrinkage=0.001)
 
 # Nats a target by which a chain may fall behind the baseline, on the newest month, before it starts anew.
-DRIFT = 0.1
+DRIFT = 0.3
+# Members of a prior that are unrolled at once: their states then stay near the processor.
+POOL_PART = 32
 
 Figures = dict[str, float]
 
@@ -72,9 +74,11 @@ def join(helds: Sequence[Held]) -> Held:
     return Held(concatenate([held.state for held in helds]), tuple(f for held in helds for f in held.figures))
 
 
-def head_for(config: Config, histories: Sequence[Bars]) -> Head:
-    """Return the head that a config's preset asks for, on these histories."""
-    return ArticleHead(config, histories) if config.preset == "article" else DensityHead(config, histories)
+def head_for(config: Config, seen: Sequence[Seen]) -> Head:
+    """Return the head that a config's preset asks for, on what some forecasts may see."""
+    if config.preset == "article":
+        return ArticleHead(config, [item.history for item in seen])
+    return DensityHead(config, seen)
 
 
 def _training_settings(config: Config, epochs: int) -> TrainingSettings:
@@ -84,7 +88,7 @@ def _training_settings(config: Config, epochs: int) -> TrainingSettings:
 
 
 def _baseline_inputs(config: Config, histories: Sequence[Bars]) -> DensityInputs:
-    recent = [history.rows(slice(max(0, len(history) - BASELINE_SESSIONS), len(history))) for history in histories]
+    recent = [Seen(history.rows(slice(max(0, len(history) - BASELINE_SESSIONS), len(history)))) for history in histories]
     return density_inputs(stacked_measures(recent, config.field), config.horizons)
 
 
@@ -95,20 +99,20 @@ def _density_shape(config: Config, inputs: DensityInputs) -> NetworkShape:
 class DensityHead:
     """Student-t distributions at direct horizons, as a multiple of the volatility that the baseline uses."""
 
-    def __init__(self, config: Config, histories: Sequence[Bars]) -> None:
+    def __init__(self, config: Config, seen: Sequence[Seen]) -> None:
         self.config = config
-        self.inputs = density_inputs(stacked_measures(histories, config.field), config.horizons)
+        self.inputs = density_inputs(stacked_measures(seen, config.field), config.horizons)
         self.features = ",".join(self.inputs.names)
         self.shape = _density_shape(config, self.inputs)
 
     @staticmethod
-    def fit_pooled(config: Config, histories: Sequence[Bars], seed: int) -> tuple[Training, str]:
+    def fit_pooled(config: Config, seen: Sequence[Seen], seed: int) -> tuple[Training, str]:
         """Return the training of one network on many histories of any length, and its inputs' names."""
-        each = [density_inputs(stacked_measures([history], config.field), config.horizons) for history in histories]
-        inputs = pooled(each, min(config.prior_sessions, max(len(history) for history in histories)))
+        each = [density_inputs(stacked_measures([item], config.field), config.horizons) for item in seen]
+        inputs = pooled(each, min(config.prior_sessions, max(len(item.history) for item in seen)))
         shape = _density_shape(config, inputs)
         layout = replace(PRIOR_LAYOUT, truncation=config.truncation)
-        objective = DensityLoss(inputs, shape, layout, members=len(histories))
+        objective = PooledDensityLoss(inputs, shape, layout, POOL_PART)
         settings = TrainingSettings(
             config.prior_epochs, config.prior_learning_rate, optimizer=config.optimizer, schedule="half_cosine"
         )

@@ -18,10 +18,11 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from jobs.calendars import exchange_calendar
-from jobs.chain import Prior, history_sha256, refresh_number
+from jobs.chain import Prior, refresh_number
 from jobs.config import Config
 from jobs.fingerprint import fingerprint
 from jobs.heads import DensityHead
+from jobs.inputs import Market, Seen
 from rnn.checkpoints import state_to_bytes
 from storage.bars import Bars
 
@@ -38,6 +39,7 @@ class Member:
 
     ticker_id: int
     key: str
+    exchange: str
     bars: Bars
 
 
@@ -48,6 +50,14 @@ class PriorTask:
     session: date
     number: int
     members: tuple[Member, ...]
+    market: Market | None = None
+
+    def seen(self, member: Member) -> Seen:
+        """Return what the prior learns of a member, with the market's sessions as the member knew them."""
+        if self.market is None:
+            return Seen(member.bars)
+        known = self.market.seen(member.exchange, member.bars.session[-1].item(), self.config.prior_sessions)
+        return Seen(member.bars, known, member.exchange == self.market.exchange)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +76,9 @@ def reason_of(exchange: str) -> str:
     return f"prior of {exchange}"
 
 
-def due_priors(config: Config, exchange: str, origins: Sequence[date], members: Sequence[Any]) -> Iterator[PriorTask]:
+def due_priors(
+    config: Config, exchange: str, origins: Sequence[date], members: Sequence[Any], market: Market | None = None
+) -> Iterator[PriorTask]:
     """Yield what is needed to fit each prior of some origins, oldest first; none where too few bars were known.
 
     members: rows with ticker_id, key, exchange and bars, as walk.Owing has them.
@@ -80,17 +92,18 @@ def due_priors(config: Config, exchange: str, origins: Sequence[date], members: 
             continue
         session, before = calendar.session_at(number), calendar.session_at(number - 1)
         known = [
-            Member(m.ticker_id, m.key, _known(m, exchange, before, config.prior_sessions))
+            Member(m.ticker_id, m.key, m.exchange, _known(m, exchange, before, config.prior_sessions))
             for m in sorted(members, key=lambda m: hashlib.sha256(m.key.encode()).digest())
         ]
         chosen = [member for member in known if len(member.bars) >= FEWEST_MEMBER_BARS][:MOST_MEMBERS]
         if chosen:
-            yield PriorTask(config, exchange, session, number, tuple(sorted(chosen, key=lambda m: m.key)))
+            yield PriorTask(config, exchange, session, number, tuple(sorted(chosen, key=lambda m: m.key)), market)
 
 
 def fit_prior(task: PriorTask) -> PriorResult:
     """Return the prior that its members' bars teach. BLAS has one thread: its bytes depend on it."""
-    hashes = {member.key: history_sha256(member.bars) for member in task.members}
+    seen = [task.seen(member) for member in task.members]
+    hashes = {member.key: item.sha256() for member, item in zip(task.members, seen, strict=True)}
     content = {
         "config": task.config.id,
         "exchange": task.exchange,
@@ -102,7 +115,7 @@ def fit_prior(task: PriorTask) -> PriorResult:
     model_id, seed = digest.hexdigest()[:32], int.from_bytes(digest.digest()[:8], "big") >> 1
     began = time.perf_counter()
     with threadpool_limits(1):
-        training, features = DensityHead.fit_pooled(task.config, [member.bars for member in task.members], seed)
+        training, features = DensityHead.fit_pooled(task.config, seen, seed)
     identity = {"ticker": "*", "origin": task.session.isoformat(), "config": task.config.id}
     checkpoint = state_to_bytes(training.state, identity)
     input_sha256 = hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()

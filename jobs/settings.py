@@ -64,7 +64,7 @@ class ModelSection(Section):
     field: Literal["close", "open"] | None = Field(None, description="the price that is forecast")
     history_sessions: int | None = Field(None, ge=0, le=10_000, description="bars a forecast sees; 0 = all (article)")
     recalibrate: bool | None = Field(None, description="let the scale follow the ticker's own misses (adaptive conformal)")
-    market_ticker: Literal[""] | None = Field(None, description="a market ticker's volatility as an input; not yet")
+    market_ticker: str | None = Field(None, max_length=32, description="a market's ticker, whose volatility is an input too")
 
 
 class Training(Section):

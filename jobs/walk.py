@@ -26,6 +26,7 @@ from jobs.calendars import exchange_calendar
 from jobs.chain import Origin, Parent, Prior, refresh_number
 from jobs.config import Config
 from jobs.fingerprint import fingerprint
+from jobs.inputs import Market
 from jobs.priors import PriorResult, PriorTask, due_priors, fit_prior
 from storage.bars import Bars
 
@@ -75,6 +76,7 @@ def walk(
     config: Config,
     ledger: Ledger,
     *,
+    market: Market | None,
     workers: int,
     with_twins: bool,
     stack_size: int,
@@ -87,10 +89,10 @@ def walk(
     """
     stacks = stacks_of([o for o in owing if o.due], stack_size, workers)
     total, done = sum(stack.steps for stack in stacks), 0
-    tasks = _prior_tasks(stacks, owing, config, ledger)
+    tasks = _prior_tasks(stacks, owing, config, ledger, market)
     with _executor(min(workers, max(len(stacks), len(tasks)))) as submit:
         priors = _priors(tasks, config, ledger, stacks, workers, submit, stop)
-        roads = [_Road(stack, config, ledger, priors[stack.owing[0].exchange], with_twins=with_twins) for stack in stacks]
+        roads = [_Road(stack, config, ledger, priors[stack.owing[0].exchange], market, with_twins=with_twins) for stack in stacks]
         waiting = {} if stop.is_set() else {future: road for road in roads for future in road.submit(submit)}
         while waiting:
             finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
@@ -103,12 +105,14 @@ def walk(
     return done == total
 
 
-def _prior_tasks(stacks: Sequence[Stack], owing: Sequence[Owing], config: Config, ledger: Ledger) -> list[PriorTask]:
+def _prior_tasks(
+    stacks: Sequence[Stack], owing: Sequence[Owing], config: Config, ledger: Ledger, market: Market | None
+) -> list[PriorTask]:
     """Return the fits of the priors that some stacks need and the record lacks."""
     tasks: list[PriorTask] = []
     for exchange in sorted({stack.owing[0].exchange for stack in stacks}):
         days = [day for stack in stacks if stack.owing[0].exchange == exchange for block in stack.blocks for day in block]
-        needed = due_priors(config, exchange, sorted(set(days)), owing)
+        needed = due_priors(config, exchange, sorted(set(days)), owing, market)
         tasks += [task for task in needed if ledger.prior_at(exchange, task.session, task.number) is None]
     return tasks
 
@@ -149,8 +153,11 @@ def _refuse_other(computed_by: str) -> None:
 class _Road:
     """One stack's way through its blocks; each block begins from what the one before committed."""
 
-    def __init__(self, stack: Stack, config: Config, ledger: Ledger, priors: tuple[Prior, ...], *, with_twins: bool) -> None:
-        self.stack, self.config, self.ledger, self.priors, self.with_twins = stack, config, ledger, priors, with_twins
+    def __init__(
+        self, stack: Stack, config: Config, ledger: Ledger, priors: tuple[Prior, ...], market: Market | None, *, with_twins: bool
+    ) -> None:
+        self.stack, self.config, self.ledger, self.priors = stack, config, ledger, priors
+        self.market, self.with_twins = market, with_twins
         self.next_block = 0
         self.task: StackTask | None = None
         self.parents: dict[int, Parent] = {}
@@ -175,7 +182,9 @@ class _Road:
         serving = {refresh_number(o.number, self.config.prior_every) for o in origins} if self.config.prior_every else set()
         priors = tuple(prior for prior in self.priors if prior.number in serving)
         tickers = tuple(self._ticker(o, block) for o in self.stack.owing)
-        return StackTask(self.config, origins, tickers, priors, self.with_twins)
+        exchange = self.stack.owing[0].exchange
+        market = None if self.market is None else Market(self.market.bars.through(block[-1]), self.market.exchange)
+        return StackTask(self.config, origins, tickers, priors, exchange, market, self.with_twins)
 
     def _ticker(self, owing: Owing, block: tuple[date, ...]) -> TickerTask:
         due = frozenset(block) & frozenset(owing.due)

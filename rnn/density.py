@@ -81,6 +81,7 @@ class DensityLoss:
         self.excess = self._by_history((inputs.baseline_dof - 2).astype(dtype))
         self.log_unit = self._by_history(np.log(unit_scale(inputs.baseline_dof)).astype(dtype))
         self.train, self.held_out = self._weights(first)
+        self.targets_trained = int(np.count_nonzero(self.train))
         self.validation: Array = np.full(k, np.nan, dtype)
 
     def rows(self, chosen: NDArray[np.intp]) -> DensityLoss:
@@ -168,6 +169,32 @@ class DensityLoss:
         held_out = begun & (end < n) & ~train
         dtype = self.inputs.features.dtype
         return _shares(train, dtype), _shares(held_out, dtype)
+
+
+class PooledDensityLoss:
+    """Loss and gradient of one network over many histories, a part of them at a time: one full batch, in less memory."""
+
+    def __init__(self, inputs: DensityInputs, shape: NetworkShape, layout: DensityLayout, part: int) -> None:
+        count = len(inputs.features)
+        rows = [np.arange(first, min(first + part, count)) for first in range(0, count, part)]
+        self.parts = [DensityLoss(inputs.rows(chosen), shape, layout, members=len(chosen)) for chosen in rows]
+        targets = np.array([each.targets_trained for each in self.parts], np.float64)
+        self.shares = (targets / max(targets.sum(), 1)).astype(inputs.features.dtype)
+        self.validation: Array = np.full(1, np.nan, inputs.features.dtype)
+
+    def rows(self, chosen: NDArray[np.intp]) -> PooledDensityLoss:
+        """Return itself: it has one network, which is asked for as long as it trains."""
+        return self
+
+    def gradients(self, params: Array, gradient: Array) -> Iterator[tuple[Array, float]]:
+        """Yield the one batch of an epoch: see SupervisedLoss.gradients."""
+        part_of_it, value = np.empty_like(gradient), np.zeros(1, params.dtype)
+        gradient[...] = 0
+        for share, each in zip(self.shares, self.parts, strict=True):
+            value += share * each.value_and_gradient(params, part_of_it)
+            part_of_it *= share
+            gradient += part_of_it
+        yield value, 1.0
 
 
 def density_at_origin(

@@ -18,10 +18,12 @@ EWMA_BLOCK = 32
 DECAY = 0.94  # RiskMetrics 1996, daily
 SLOW_DECAY = 0.99  # about half a year: the level that volatility comes back to
 USUAL_VOLATILITY = 0.016  # of a share in a day; only where the level's zero lies
+USUAL_MARKET_VOLATILITY = 0.01
 SETTLING_SESSIONS = 20  # the first returns estimate the first volatility and are not trained on
 LEAST_VOLATILITY = 1e-6
 WIDEST_INPUT = 6.0
 LEAST_DOF, MOST_DOF = 4.5, 60.0
+MARKET_NAMES = ("market volatility trend", "market volatility level")
 NAMES = ("return", "volatility trend", "volatility level", "absolute return", "range", "overnight gap", "volume surprise")
 
 
@@ -30,13 +32,14 @@ class Measures:
     """Per-bar measures of K histories, (K, n) each; the first log_return and gap are unknown (NaN).
 
     log_return: natural log, adjusted. range_variance: Garman-Klass. gap: log of open over the close before.
-    log_volume: log(1 + volume) in shares of the first bar.
+    log_volume: log(1 + volume) in shares of the first bar. market: (K, n, 2), see market_columns, or None.
     """
 
     log_return: Floats
     range_variance: Floats
     gap: Floats
     log_volume: Floats
+    market: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +97,13 @@ def density_inputs(measures: Measures, horizons: int, dtype: DTypeLike = np.floa
         2 * np.nan_to_num(measures.gap, nan=0.0) / before,
         2 * _surprise(measures.log_volume),
     )
-    features = np.clip(np.stack(columns, axis=-1), -WIDEST_INPUT, WIDEST_INPUT)
+    stacked = np.stack(columns, axis=-1)
+    if measures.market is not None:
+        stacked = np.concatenate([stacked, measures.market], axis=-1)
+    features = np.clip(stacked, -WIDEST_INPUT, WIDEST_INPUT)
     scale, dof = _baseline(z, sigma[:, -1], horizons)
     return DensityInputs(
-        NAMES,
+        NAMES if measures.market is None else NAMES + MARKET_NAMES,
         features.astype(dtype),
         _targets(returns, sigma, horizons).astype(dtype),
         (slow / sigma).astype(dtype),
@@ -107,13 +113,21 @@ def density_inputs(measures: Measures, horizons: int, dtype: DTypeLike = np.floa
     )
 
 
+def market_columns(log_return: Floats) -> Floats:
+    """Return (n, 2) for the n returns of a market: its volatility against its slow one, and the slow one's level."""
+    returns = np.nan_to_num(log_return, nan=0.0)[None]
+    first = np.mean(returns[:, 1 : SETTLING_SESSIONS + 1] ** 2, axis=1)
+    sigma, slow = (np.sqrt(np.maximum(ewma(returns**2, first, decay)[0], LEAST_VOLATILITY**2)) for decay in (DECAY, SLOW_DECAY))
+    return np.stack([2 * np.log(sigma / slow), np.log(slow / USUAL_MARKET_VOLATILITY)], axis=-1)
+
+
 def pooled(histories: Sequence[DensityInputs], sessions: int) -> DensityInputs:
     """Return the inputs of histories of unlike length as rows of one stack: the newest `sessions` of each, shorter ones
     filled up in front with sessions that count for nothing."""
     rows = [_filled(history, sessions) for history in histories]
     starts = np.array([max(0, sessions - history.sigma.shape[1]) + SETTLING_SESSIONS for history in histories])
     return DensityInputs(
-        NAMES,
+        rows[0].names,
         np.concatenate([row.features for row in rows]),
         np.concatenate([row.targets for row in rows]),
         np.concatenate([row.unit_ratio for row in rows]),

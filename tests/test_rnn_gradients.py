@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from rnn.cells import CELLS
-from rnn.density import DensityLayout, DensityLoss, density_shape
+from rnn.density import DensityLayout, DensityLoss, PooledDensityLoss, density_shape
 from rnn.features import NAMES, DensityInputs, Measures, density_inputs
 from rnn.losses import Loss, Pinball, log_gamma_ratio, loss_of, student_t_nll
 from rnn.params import NetworkShape, initial_params
@@ -315,3 +315,14 @@ def test_the_gamma_ratio_and_its_slope_are_scipys() -> None:
     value, slope = log_gamma_ratio(x)
     assert np.allclose(value, special.gammaln((x + 1) / 2) - special.gammaln(x / 2), atol=1e-7)
     assert np.allclose(slope, 0.5 * (special.digamma((x + 1) / 2) - special.digamma(x / 2)), atol=1e-7)
+
+
+def test_a_pool_in_parts_is_the_pool_at_once() -> None:
+    inputs = replace(inputs_of(7, 110, 2), starts=np.array([0, 60, 0, 0, 75, 0, 20]))
+    shape, layout = density_shape(len(NAMES), 4, 2, "gru"), DensityLayout(window=40, burn_in=8, held_out=0)
+    params = initial_params([1], shape, np.float64) + 0.05
+    whole, parts = np.zeros_like(params), np.zeros_like(params)
+    value = DensityLoss(inputs, shape, layout, members=7).value_and_gradient(params, whole)
+    other, _ = next(PooledDensityLoss(inputs, shape, layout, 3).gradients(params, parts))
+    assert np.allclose(value, other, rtol=1e-12)
+    assert np.allclose(whole, parts, rtol=1e-9, atol=1e-12)

@@ -1,0 +1,65 @@
+"""A market ticker's volatility as an input: known up to the same close, and the laws hold with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from jobs.advance import advance_stack
+from jobs.backfill import BackfillRequest, backfill_span
+from jobs.errors import UsageError
+from jobs.home import Home
+from jobs.inputs import Market, Seen, stacked_measures
+from storage.database import open_writer, reading
+from storage.queries import read_view
+from tests.test_jobs_laws import day_by_day, hash_of, in_one_go, rows_of, scrambled_after, task_of, ten_sessions
+from tests.test_jobs_priors import CONFIG, SETTINGS, sample
+
+WITH_MARKET = SETTINGS.replace("[model]\n", '[model]\nmarket_ticker = "GOOG"\n')
+
+
+def test_daily_is_backfill_with_a_market_that_nobody_tracks(make_home: Callable[[str, str], Home]) -> None:
+    days = ten_sessions()
+    daily, backfill = day_by_day(make_home("daily", WITH_MARKET), days), in_one_go(make_home("all", WITH_MARKET), days, workers=2)
+    assert hash_of(daily) == hash_of(backfill)
+    assert hash_of(daily) != hash_of(in_one_go(make_home("without", SETTINGS), days))
+    with reading(daily.database) as connection:
+        features = {row[0] for row in connection.exec_driver_sql("SELECT features FROM models")}
+        assert {row[0] for row in read_view(connection, "forecast_history").rows} == {"AAPL", "IBM", "MSFT"}
+    assert all(text.endswith("market volatility trend,market volatility level") for text in features)
+
+
+@pytest.mark.parametrize(("exchange", "lag"), [("XNYS", 0), ("XTKS", 1)])
+def test_the_market_is_known_up_to_the_same_close_and_no_further(exchange: str, lag: int) -> None:
+    """Of another exchange only days before the origin's count: its close of the same date may be later."""
+    day = ten_sessions()[3]
+    task = replace(task_of({"IBM": sample("IBM")}, [day], replace(CONFIG, market_ticker="GOOG")), exchange="XNYS")
+    market = sample("GOOG")
+
+    def forecasts(bars_changed_after: date) -> object:
+        changed = scrambled_after(market, bars_changed_after, np.random.default_rng(0))
+        return rows_of(advance_stack(replace(task, market=Market(changed, exchange))), 0)[0]
+
+    plain = rows_of(advance_stack(replace(task, market=Market(market, exchange))), 0)[0]
+    assert forecasts(day - timedelta(days=lag)) == plain
+    assert forecasts(day - timedelta(days=lag + 5)) != plain
+
+
+def test_sessions_before_the_market_settled_know_nothing_of_it() -> None:
+    history, market = sample("IBM").rows(slice(-60, None)), sample("GOOG").rows(slice(-45, None))
+    columns = stacked_measures([Seen(history, market)], "close").market
+    assert columns is not None
+    assert not columns[0, :35].any()
+    assert columns[0, 40:].all()
+
+
+def test_a_market_without_bars_is_told(make_home: Callable[[str, str], Home]) -> None:
+    home = make_home("none", WITH_MARKET.replace("GOOG", "^GSPC"))
+    engine = open_writer(home.database)
+    with pytest.raises(UsageError, match=r"market_ticker \^GSPC"):
+        backfill_span(home, engine, BackfillRequest(("IBM",), ten_sessions()[0], ten_sessions()[1], source="sample"))
+    engine.dispose()
