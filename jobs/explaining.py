@@ -14,7 +14,6 @@ import numpy as np
 from sqlalchemy import Connection
 from threadpoolctl import threadpool_limits
 
-from jobs.advance import history_of, seen_with
 from jobs.chain import held_from_bytes
 from jobs.config import Config
 from jobs.errors import UsageError
@@ -22,6 +21,7 @@ from jobs.heads import Published, head_for
 from jobs.home import Home
 from jobs.inputs import Market
 from jobs.symbols import parse_symbol
+from jobs.tasks import history_of, seen_with
 from jobs.tracking import stored_ticker
 from storage import queries
 from storage.bar_files import read_bars

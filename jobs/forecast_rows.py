@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from jobs.config import Config
+from jobs.heads import Published
+from jobs.tasks import Case
 from rnn.scores import student_t_quantiles
-
-if TYPE_CHECKING:
-    from jobs.advance import Case
-    from jobs.heads import Published
 
 TWIN = "cold twin"
 LEVELS = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, Engine
 
-from jobs.advance import StackResult, StackTask
 from jobs.calendars import exchange_calendar
 from jobs.chain import Parent, Prior
 from jobs.config import Config
@@ -18,6 +17,7 @@ from jobs.priors import PriorResult, reason_of
 from jobs.recalibration import Past
 from jobs.scoring import score_rows, twin_crps
 from jobs.skill import skill_rows
+from jobs.tasks import StackResult, StackTask
 from jobs.walk import Owing
 from storage import queries, writes
 from storage.schema import BaselineForecast, Checkpoint, Forecast, Loss, ModelRow, PriorMember, Recalibration, Score

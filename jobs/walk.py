@@ -21,13 +21,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from jobs.advance import StackResult, StackTask, TickerTask, advance_stack
+from jobs.advance import advance_stack
 from jobs.calendars import exchange_calendar
 from jobs.chain import Origin, Parent, Prior, refresh_number
 from jobs.config import Config
 from jobs.fingerprint import fingerprint
 from jobs.inputs import Market
 from jobs.priors import PriorResult, PriorTask, due_priors, fit_prior
+from jobs.tasks import StackResult, StackTask, TickerTask
 from storage.bars import Bars
 
 # About a month: small enough that a kill costs little, large enough that a commit's cost does not show.

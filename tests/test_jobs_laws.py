@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.advance import StackResult, StackTask, TickerTask, advance_stack
+from jobs.advance import advance_stack
 from jobs.backfill import BackfillRequest, backfill_span
 from jobs.calendars import exchange_calendar
 from jobs.chain import Origin
@@ -19,6 +19,7 @@ from jobs.config import PRESETS, Config
 from jobs.daily import run_once
 from jobs.home import Home
 from jobs.sources.sample import SampleSource
+from jobs.tasks import StackResult, StackTask, TickerTask
 from jobs.tracking import track
 from storage.bars import Bars, adjusted
 from storage.database import open_writer, reading

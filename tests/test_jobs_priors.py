@@ -9,13 +9,14 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pytest
 
-from jobs.advance import StackResult, advance_stack
+from jobs.advance import advance_stack
 from jobs.backfill import BackfillRequest, backfill_span
 from jobs.calendars import exchange_calendar
 from jobs.chain import Parent
 from jobs.home import Home
 from jobs.priors import PriorTask, due_priors, fit_prior
 from jobs.sources.sample import SampleSource
+from jobs.tasks import StackResult
 from jobs.walk import Owing
 from rnn.checkpoints import state_from_bytes, state_to_bytes
 from rnn.params import weights_of
