@@ -170,6 +170,7 @@ class Cycle:
             )
 
     def _close(self, symbols: Sequence[str], failed: dict[str, SourceError | str], done: bool, stopping: _Stopping) -> Outcome:
+        self.ledger.revise_scores()
         self.ledger.refresh_skill()
         reasons = {symbol: str(error) for symbol, error in failed.items()}
         succeeded = len(symbols) - len(failed)

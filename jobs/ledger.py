@@ -23,6 +23,7 @@ from storage import queries, writes
 from storage.schema import BaselineForecast, Checkpoint, Forecast, Loss, ModelRow, PriorMember, Recalibration, Score
 
 SESSIONS_AHEAD = timedelta(days=366)
+LEAST_CHANGE = 1e-12  # of a realised return: below it a score is the same
 
 
 class RunLedger:
@@ -149,6 +150,23 @@ class RunLedger:
             writes.record_event(
                 connection, "training", text, at=self.now, run_id=self.run_id, ticker_id=ticker_id, session=session
             )
+
+    def revise_scores(self) -> None:
+        """Score again, as a further revision, what this run's restatements changed the realised return of."""
+        with self.engine.begin() as connection:
+            for ticker_id, owing in self.owing.items():
+                span = queries.restated_at(connection, ticker_id, self.now)
+                if span is None:
+                    continue
+                scored = queries.newest_scores(connection, ticker_id, self.config.id, *span)
+                before = {(row["origin"], row["horizon"]): row for row in scored}
+                again = score_rows(scored, {ticker_id: owing.bars}, self.config.field)
+                changed = [
+                    {**row, "revision": before[row["origin"], row["horizon"]]["revision"] + 1}
+                    for row in again
+                    if abs(row["realised_return"] - before[row["origin"], row["horizon"]]["realised_return"]) > LEAST_CHANGE
+                ]
+                writes.insert_rows(connection, Score, changed)
 
     def mark_too_short(self, ticker_id: int) -> None:
         """Note that a ticker has too few bars for a forecast."""

@@ -18,6 +18,7 @@ from storage.schema import (
     ModelRow,
     PriceFileRow,
     Recalibration,
+    RestatementRow,
     Run,
     Score,
     Ticker,
@@ -205,6 +206,44 @@ def unscored_twins(connection: Connection, config_id: str, first: date, last: da
         BaselineForecast.crps.is_(None),
     )
     return [dict(row) for row in connection.execute(sa.select(BaselineForecast.__table__).where(*which)).mappings()]
+
+
+def restated_at(connection: Connection, ticker_id: int, instant: datetime) -> tuple[date, date] | None:
+    """Return the first and the last session of a ticker's bars that were restated at an instant."""
+    which = (RestatementRow.ticker_id == ticker_id, RestatementRow.recorded_at == instant)
+    first, last = (extreme(RestatementRow.session, type_=RestatementRow.session.type) for extreme in (sa.func.min, sa.func.max))
+    row = connection.execute(sa.select(first, last).where(*which)).one()
+    return (row[0], row[1]) if row[0] is not None else None
+
+
+def newest_scores(connection: Connection, ticker_id: int, config_id: str, first: date, last: date) -> list[dict[str, Any]]:
+    """Return the newest score of each forecast whose span, origin to target, meets some sessions, with the forecast."""
+    newest = (
+        sa.select(Score.origin, Score.horizon, sa.func.max(Score.revision).label("revision"))
+        .where(Score.ticker_id == ticker_id, Score.config_id == config_id)
+        .group_by(Score.origin, Score.horizon)
+        .subquery()
+    )
+    of_forecast = (
+        (Score.ticker_id == Forecast.ticker_id)
+        & (Score.config_id == Forecast.config_id)
+        & (Score.origin == Forecast.origin)
+        & (Score.horizon == Forecast.horizon)
+    )
+    is_newest = (newest.c.origin == Score.origin) & (newest.c.horizon == Score.horizon) & (newest.c.revision == Score.revision)
+    columns = (
+        Forecast.ticker_id, Forecast.config_id, Forecast.origin, Forecast.horizon, Forecast.target, Forecast.location,
+        Forecast.scale, Forecast.dof, Forecast.last_price, Forecast.baseline_location, Forecast.baseline_scale,
+        Forecast.baseline_dof, Score.revision, Score.realised_return,
+    )  # fmt: skip
+    wanted = (
+        sa.select(*columns)
+        .join(Score, of_forecast)
+        .join(newest, is_newest)
+        .where(Forecast.ticker_id == ticker_id, Forecast.config_id == config_id)
+        .where(Forecast.origin <= last, Forecast.target >= first)
+    )
+    return [dict(row) for row in connection.execute(wanted).mappings()]
 
 
 def forecast_densities(connection: Connection, ticker_id: int, config_id: str, horizon: int) -> list[tuple[Any, ...]]:

@@ -250,3 +250,45 @@ def test_a_restated_bar_makes_the_next_start_cold(make_home: Make, tmp_path: Pat
         restated = read_view(connection, "restatement", ["IBM"]).rows
     assert reasons == ["first origin", "warm", "restatement"]
     assert [(row[1], row[2], row[6]) for row in restated] == [(days[0].isoformat(), "close", 10)]
+
+
+def test_a_restated_target_is_scored_again_as_a_further_revision(make_home: Make, tmp_path: Path) -> None:
+    bars, days = SampleSource().fetch("IBM", None).bars, ten_sessions()
+    close = bars.close.copy()
+    folder = tmp_path / "csv"
+    folder.mkdir()
+
+    def write() -> None:
+        rows = zip(bars.session, bars.open, bars.high, bars.low, close, bars.volume, strict=True)
+        lines = ["date,open,high,low,close,volume", *(",".join(map(str, row)) for row in rows)]
+        (folder / "IBM.csv").write_text("\n".join(lines))
+
+    write()
+    source = f'[source]\nkind = "folder"\npath = "{folder}"\nadjustment = "as_traded"\n'
+    home = make_home("revised", SAMPLE.replace('[source]\nkind = "sample"\n', source))
+    engine = open_writer(home.database)
+    track(home, engine, ["IBM"])
+    for day in days[:5]:
+        run_once(home, engine, now=datetime.combine(day, time(23), UTC), workers=1)
+    place = int(np.searchsorted(bars.session, np.datetime64(days[2])))
+    close[place] = 0.3 * bars.high[place] + 0.7 * bars.low[place]
+    write()
+    run_once(home, engine, now=datetime.combine(days[5], time(23), UTC), workers=1)
+    with reading(home.database) as connection:
+        rows = connection.exec_driver_sql(
+            "SELECT s.origin, s.horizon, f.target, s.realised_return FROM scores s "
+            "JOIN forecasts f USING (ticker_id, config_id, origin, horizon) WHERE s.revision = 1 ORDER BY 1, 2"
+        ).fetchall()
+        shown = read_view(connection, "scored_forecast")
+    revised = {(row[0], row[2]) for row in rows}
+    # Only spans that begin or end at the restated close have another return.
+    moved = days[2].isoformat()
+    assert revised == {(o, t) for o, t in revised if moved in (o, t)}
+    assert {(days[0].isoformat(), moved), (days[1].isoformat(), moved), (moved, days[3].isoformat())} <= revised
+    assert rows[0][3] == pytest.approx(np.log(close[place] / close[place - 2]), abs=1e-12)
+    assert {row[shown.columns.index("revision")] for row in shown.rows} == {0}
+    count = len(rows)
+    run_once(home, engine, now=datetime.combine(days[6], time(23), UTC), workers=1)
+    engine.dispose()
+    with reading(home.database) as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM scores WHERE revision > 0").scalar() == count
