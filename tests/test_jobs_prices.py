@@ -422,6 +422,16 @@ def test_s02_a_429_for_ever_stops_the_asking_for_all(open_shop: Callable[..., Sh
     assert {asked.split()[0] for asked in server.charts_asked} == {"T0"}
 
 
+def test_s04_a_server_that_answers_nobody_is_not_asked_for_every_ticker(
+    open_shop: Callable[..., Shop], server: LoopbackYahoo
+) -> None:
+    shop = open_shop("down", *(f"T{i}" for i in range(20)), settings="ticker_seconds = 2\n")
+    server.always = Reply(503, b"down")
+    with pytest.raises(NothingFetched, match="HTTP 503"):
+        shop.run(day_of("2012-06-12"))
+    assert {asked.split()[0] for asked in server.charts_asked} == {"T0", "T1", "T10"}
+
+
 def test_s01_a_429_that_passes_is_waited_for_as_asked(open_shop: Callable[..., Shop], server: LoopbackYahoo) -> None:
     shop = open_shop("once", "IBM")
     server.serve("IBM", ibm_without())

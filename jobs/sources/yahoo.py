@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import tenacity
 
 TRIES = 4
+MOST_UNANSWERED = 3
 LONGEST_WAIT_SECONDS = 20.0
 META_KEYS = ("symbol", "currency", "exchangeTimezoneName")
 PRICES = ("open", "high", "low", "close")
@@ -48,6 +49,7 @@ class YahooSource:
             raise SourceSettings(f"yahoo.base_url {door.base_url!r} is no http address")
         self.door, self.timeout_seconds, self.sleep, self.cache_folder = door, timeout_seconds, sleep, cache_folder
         self._session: Any = None
+        self._unanswered = 0
         self._turn = threading.Lock()
 
     @property
@@ -70,9 +72,19 @@ class YahooSource:
         with self._turn:  # yfinance is one client per process: one ticker at a time
             try:
                 self.door.next_ticker()
-                return retrying(self._fetch_once, ticker, start)
+                fetch: Fetch = retrying(self._fetch_once, ticker, start)
+                self._unanswered = 0
+                return fetch
+            except (UnknownTicker, BadSourceData):
+                self._unanswered = 0
+                raise
+            except SourceUnavailable:
+                self._unanswered += 1
+                if self._unanswered == MOST_UNANSWERED:
+                    self.door.shut(f"Yahoo did not answer for {MOST_UNANSWERED} tickers in a row")
+                raise
             except TooManyRequests as error:
-                self.door.shut()
+                self.door.shut("Yahoo asked to slow down (429)")
                 raise SourceUnavailable(f"{ticker}: Yahoo asks to slow down (429); retry later") from error
             except Stopped as error:
                 raise SourceUnavailable(f"{ticker}: {error}; retry later") from error

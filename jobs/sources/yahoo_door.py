@@ -1,7 +1,8 @@
 """The door that every request to Yahoo goes through: paced, counted, bounded in time and size, shut by a 429.
 
-One per run, for all tickers. A 429 after its retries shuts the door for everybody, so that the tickers that remain do not make
-it worse; it opens again after a pause. What a deadline, the size of a body or the shut door stop raises Stopped.
+One per run, for all tickers. A 429 after its retries, or three tickers in a row without an answer, shut the door for everybody,
+so that the tickers that remain neither make it worse nor wait in vain; it opens again after a pause. What a deadline, the size
+of a body or the shut door stop raises Stopped.
 """
 
 from __future__ import annotations
@@ -58,20 +59,20 @@ class Door:
         self.requests = 0
         self.run_ends = self.monotonic() + self.run_seconds
         self.ticker_ends = self.run_ends
-        self.shut_until = float("-inf")
+        self.shut_until, self.shut_because = float("-inf"), ""
 
     def next_ticker(self) -> None:
         """Begin another ticker's time. Raises Stopped while the door is shut or when the run's time is over."""
         now = self.monotonic()
         if now < self.shut_until:
-            raise Stopped("Yahoo asked to slow down (429); not asked again for a while")
+            raise Stopped(f"{self.shut_because}; not asked again for a while")
         if now >= self.run_ends:
             raise Stopped(f"the run's {self.run_seconds:.0f} s for Yahoo are over")
         self.ticker_ends = min(now + self.ticker_seconds, self.run_ends)
 
-    def shut(self) -> None:
+    def shut(self, because: str) -> None:
         """Let nobody through for a while."""
-        self.shut_until = self.monotonic() + SHUT_SECONDS
+        self.shut_until, self.shut_because = self.monotonic() + SHUT_SECONDS, because
 
     def seconds_left(self) -> float:
         return self.ticker_ends - self.monotonic()
