@@ -6,8 +6,7 @@ together and their errors on one date are not independent evidence.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,22 +15,19 @@ from numpy.typing import NDArray
 from rnn.scores import benjamini_hochberg, diebold_mariano
 
 Row = dict[str, Any]
+Columns = Mapping[str, NDArray[Any]]
 ALPHA = 0.05
 FEWEST_SCORES = 60
 MEANS = ("abs_error", "baseline_abs_error", "crps", "baseline_crps", "inside_50", "inside_80", "inside_90")
 
 
-def skill_rows(scored: Sequence[Row]) -> list[Row]:
+def skill_rows(scored: Columns) -> list[Row]:
     """Return one row a ticker, horizon and mode, and one of all tickers (ticker_id None).
 
-    scored: rows with ticker_id, horizon, mode, target, location, realised_return and the columns in MEANS.
-    p_adjusted is over tickers x horizons within a mode; fewer than 60 scores are never distinguishable.
+    scored: columns (n,) ticker_id, horizon, mode, target, location, realised_return and those in MEANS. p_adjusted is over
+    tickers x horizons within a mode; fewer than 60 scores are never distinguishable.
     """
-    groups: dict[tuple[int | None, int, str], list[Row]] = defaultdict(list)
-    for row in scored:
-        groups[(row["ticker_id"], row["horizon"], row["mode"])].append(row)
-        groups[(None, row["horizon"], row["mode"])].append(row)
-    rows = [_summary(key, members) for key, members in groups.items()]
+    rows = [_summary(*group) for group in _groups(scored)]
     for mode in sorted({row["mode"] for row in rows}):
         _adjust([row for row in rows if row["mode"] == mode and row["ticker_id"] is not None])
         _adjust([row for row in rows if row["mode"] == mode and row["ticker_id"] is None])
@@ -47,20 +43,35 @@ def verdict_of(row: Row) -> str:
     return "better" if row["crps"] < row["baseline_crps"] else "worse"
 
 
-def _summary(key: tuple[int | None, int, str], members: list[Row]) -> Row:
-    ticker_id, horizon, mode = key
-    members.sort(key=lambda row: (row["target"], row["ticker_id"]))
-    mean = {name: float(np.mean([row[name] for row in members])) for name in MEANS}
+def _groups(scored: Columns) -> Iterator[tuple[int | None, int, str, dict[str, NDArray[Any]]]]:
+    """Yield ticker (None for all), horizon, mode and the columns of each group, by target."""
+    if not len(scored["horizon"]):
+        return
+    for by_ticker in (True, False):
+        outer = ("ticker_id", "horizon", "mode") if by_ticker else ("horizon", "mode")
+        inner = ("target",) if by_ticker else ("target", "ticker_id")
+        order = np.lexsort([scored[name] for name in reversed((*outer, *inner))])
+        keys = [scored[name][order] for name in outer]
+        begins = np.flatnonzero(np.concatenate([[True], np.any([key[1:] != key[:-1] for key in keys], axis=0)]))
+        for begin, end in zip(begins, [*begins[1:], len(order)], strict=True):
+            members = {name: column[order[begin:end]] for name, column in scored.items()}
+            ticker = int(members["ticker_id"][0]) if by_ticker else None
+            yield ticker, int(members["horizon"][0]), str(members["mode"][0]), members
+
+
+def _summary(ticker_id: int | None, horizon: int, mode: str, members: Columns) -> Row:
+    mean = {name: float(members[name].mean()) for name in MEANS}
+    targets = members["target"]
     statistic, p_value = _test(members, horizon)
-    moved = [row for row in members if row["location"] != 0 and row["realised_return"] != 0]
-    hits = [(row["location"] > 0) == (row["realised_return"] > 0) for row in moved]
+    moved = (members["location"] != 0) & (members["realised_return"] != 0)
+    hits = (members["location"] > 0)[moved] == (members["realised_return"] > 0)[moved]
     return {
         "ticker_id": ticker_id,
         "horizon": horizon,
         "mode": mode,
-        "n": len({row["target"] for row in members}) if ticker_id is None else len(members),
-        "first_target": members[0]["target"],
-        "last_target": members[-1]["target"],
+        "n": len(np.unique(targets)) if ticker_id is None else len(targets),
+        "first_target": targets[0].item(),
+        "last_target": targets[-1].item(),
         "mae": mean["abs_error"],
         "baseline_mae": mean["baseline_abs_error"],
         "crps": mean["crps"],
@@ -69,26 +80,26 @@ def _summary(key: tuple[int | None, int, str], members: list[Row]) -> Row:
         "coverage_50": mean["inside_50"],
         "coverage_80": mean["inside_80"],
         "coverage_90": mean["inside_90"],
-        "hit_rate": float(np.mean(hits)) if hits else None,
+        "hit_rate": float(hits.mean()) if len(hits) else None,
         "dm_statistic": statistic,
         "p_value": p_value,
         "p_adjusted": None,
     }
 
 
-def _test(members: list[Row], horizon: int) -> tuple[float | None, float | None]:
-    ours, baseline = _by_date(members, "crps"), _by_date(members, "baseline_crps")
+def _test(members: Columns, horizon: int) -> tuple[float | None, float | None]:
+    ours, baseline = (_by_date(members["target"], members[name]) for name in ("crps", "baseline_crps"))
     if len(ours) <= horizon + 1:
         return None, None
     statistic, p_value = diebold_mariano(ours, baseline, horizon)
     return (float(statistic), float(p_value)) if np.isfinite(statistic) else (None, None)
 
 
-def _by_date(members: list[Row], name: str) -> NDArray[np.float64]:
-    by_date: dict[Any, list[float]] = defaultdict(list)
-    for row in members:
-        by_date[row["target"]].append(row[name])
-    return np.array([np.mean(values) for values in by_date.values()])
+def _by_date(targets: NDArray[Any], values: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the mean of each target date's values; both in the order of the targets."""
+    begins = np.flatnonzero(np.concatenate([[True], targets[1:] != targets[:-1]]))
+    counts = np.diff([*begins, len(targets)])
+    return np.asarray(np.add.reduceat(values, begins) / counts, np.float64)
 
 
 def _adjust(rows: list[Row]) -> None:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from storage.schema import (
@@ -253,24 +255,28 @@ def forecast_densities(connection: Connection, ticker_id: int, config_id: str, h
     return [tuple(row) for row in connection.execute(sa.select(*columns).where(*which).order_by(Forecast.origin))]
 
 
-def scored_forecasts(connection: Connection, config_id: str) -> list[dict[str, Any]]:
-    """Return what skill is computed from: every score of revision 0 under a config, with its forecast's location."""
-    rows = connection.execute(
-        sa.select(
-            Score.ticker_id, Score.horizon, Forecast.mode, Forecast.target, Forecast.location, Score.realised_return,
-            Score.abs_error, Score.baseline_abs_error, Score.crps, Score.baseline_crps, Score.inside_50,
-            Score.inside_80, Score.inside_90,
-        )
-        .join(
-            Forecast,
-            (Forecast.ticker_id == Score.ticker_id)
-            & (Forecast.config_id == Score.config_id)
-            & (Forecast.origin == Score.origin)
-            & (Forecast.horizon == Score.horizon),
-        )
-        .where(Score.config_id == config_id, Score.revision == 0)
+def scored_forecasts(connection: Connection, config_id: str) -> dict[str, NDArray[Any]]:
+    """Return what skill is computed from, as columns (n,): every score of revision 0 under a config."""
+    columns = (
+        Score.ticker_id, Score.horizon, Forecast.mode, Forecast.target, Forecast.location, Score.realised_return,
+        Score.abs_error, Score.baseline_abs_error, Score.crps, Score.baseline_crps, Score.inside_50,
+        Score.inside_80, Score.inside_90,
     )  # fmt: skip
-    return [dict(row) for row in rows.mappings()]
+    of_forecast = (
+        (Forecast.ticker_id == Score.ticker_id)
+        & (Forecast.config_id == Score.config_id)
+        & (Forecast.origin == Score.origin)
+        & (Forecast.horizon == Score.horizon)
+    )
+    wanted = sa.select(*columns).join(Forecast, of_forecast).where(Score.config_id == config_id, Score.revision == 0)
+    kinds: dict[str, Any] = {"mode": "U8", "target": "datetime64[D]"}
+    types = [np.dtype(kinds.get(c.key, np.float64 if isinstance(c.type, sa.Double) else np.int32)) for c in columns]
+    parts: list[list[NDArray[Any]]] = [[np.empty(0, kind)] for kind in types]
+    answer = connection.execution_options(stream_results=True).execute(wanted)
+    for rows in answer.partitions(50_000):  # as dicts a long record would take gigabytes
+        for part, kind, values in zip(parts, types, zip(*rows, strict=True), strict=True):
+            part.append(np.array(values, kind))
+    return {c.key: np.concatenate(part) for c, part in zip(columns, parts, strict=True)}
 
 
 def last_run_started(connection: Connection) -> datetime | None:
