@@ -2,7 +2,7 @@
 
     python benchmarks/scaling.py [--out docs]     # needs the bench extra (matplotlib)
 
-A network is the density model's default (Elman, 16 units, 6 inputs, 5 horizons) on 504 sessions; a step is one epoch.
+A network is of the density model's sizes (Elman, 16 units, 7 inputs, 5 horizons) on 504 sessions; a step is one epoch.
 """
 
 from __future__ import annotations
