@@ -53,6 +53,7 @@ class _Walk:
         self.with_twins = task.with_twins
         self.features = ""
         self.exchange, self.market = task.exchange, task.market
+        self.anew = {ticker.ticker_id for ticker in task.tickers} if task.anew else set()
         self.priors = {prior.number: prior for prior in task.priors}
         self.prior_states = {prior.model_id: held_from_bytes(prior.checkpoint).state for prior in task.priors}
         self.result = StackResult(fingerprint=fingerprint())
@@ -94,6 +95,9 @@ class _Walk:
         if parent is None or ticker.bars.session[end - 2] != np.datetime64(parent.session):
             self.parents.pop(ticker.ticker_id, None)
             return None, "first origin"
+        if ticker.ticker_id in self.anew:
+            self.anew.discard(ticker.ticker_id)
+            return parent, "command"
         # A parent from the record: are the bars it saw still what they were?
         if ticker.ticker_id not in self.held and self._seen(ticker, end - 1).sha256() != parent.input_sha256:
             return parent, "restatement"

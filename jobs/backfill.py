@@ -30,6 +30,7 @@ class BackfillRequest:
     preset: str | None = None
     workers: int | None = None
     with_twins: bool = False
+    anew: bool = False
 
     def check(self) -> None:
         """Raise UsageError when the span holds nothing."""
@@ -53,6 +54,7 @@ def backfill_span(home: Home, engine: Engine, request: BackfillRequest, *, now: 
         adjustment=request.adjustment,
         workers=request.workers,
         with_twins=request.with_twins,
+        anew=request.anew,
     )
     symbols = request.symbols or cycle.tracked() or cycle.source.tickers()
     if not symbols:

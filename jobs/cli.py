@@ -51,6 +51,7 @@ SourceOption = Annotated[str | None, typer.Option("--source", metavar="yahoo|fol
 AdjustmentOption = Annotated[Adjustment | None, typer.Option("--adjustment", help="How a folder's prices are adjusted.")]
 WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, help="Processes that train.")]
 SessionOption = Annotated[str | None, typer.Option("--session", metavar="D", help="One session; else all that are held.")]
+ColdOption = Annotated[bool, typer.Option("--cold", help="Start each ticker's chain anew at its first session.")]
 WAIT_SECONDS = 60.0
 
 
@@ -141,6 +142,7 @@ def backfill(
     adjustment: AdjustmentOption = None,
     preset: Annotated[PresetName | None, typer.Option("--preset", help="Another model than the settings'.")] = None,
     twins: Annotated[bool, typer.Option("--twins", help="Train a cold twin beside each warm start, to measure it.")] = False,
+    cold: ColdOption = False,
     workers: WorkersOption = None,
     wait: WaitOption = WAIT_SECONDS,
 ) -> None:
@@ -158,6 +160,7 @@ def backfill(
         preset=preset,
         workers=workers,
         with_twins=twins,
+        anew=cold,
     )
     request.check()
     with writing(context, "backfill", wait, create=preset or "density") as (home, engine):
@@ -171,6 +174,7 @@ def run(
         str | None, typer.Option("--now", metavar="INSTANT", help="Rehearse: only bars closed by then, stamped so.")
     ] = None,
     workers: WorkersOption = None,
+    cold: ColdOption = False,
     wait: WaitOption = WAIT_SECONDS,
 ) -> None:
     """Do one daily cycle: fetch, score, train, forecast every tracked ticker's missing sessions."""
@@ -179,7 +183,7 @@ def run(
 
     instant = parse_instant(now) if now else None
     with writing(context, "run", wait) as (home, engine):
-        say(run_once(home, engine, now=instant, workers=workers))
+        say(run_once(home, engine, now=instant, workers=workers, anew=cold))
 
 
 @app.command()

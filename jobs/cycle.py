@@ -57,9 +57,10 @@ class Cycle:
         adjustment: str | None = None,
         workers: int | None = None,
         with_twins: bool = False,
+        anew: bool = False,
         stop: threading.Event | None = None,
     ) -> None:
-        self.with_twins = with_twins
+        self.with_twins, self.anew = with_twins, anew
         self.home, self.engine, self.config, self.now, self.kind = home, engine, config, now, kind
         self.source = open_source(home, source, adjustment)
         self.workers = workers or home.settings.compute.workers or os.cpu_count() or 1
@@ -164,6 +165,7 @@ class Cycle:
                 workers=self.workers,
                 market=market,
                 with_twins=self.with_twins,
+                anew=self.anew,
                 stack_size=self.home.settings.compute.stack,
                 stop=stopping.event,
                 progress=progress,

@@ -28,6 +28,7 @@ def run_once(
     *,
     now: datetime | None = None,
     workers: int | None = None,
+    anew: bool = False,
     kind: str = "run",
     stop: threading.Event | None = None,
 ) -> str:
@@ -44,6 +45,7 @@ def run_once(
         now=now or clock.now(),
         config=home.settings.config(),
         workers=workers,
+        anew=anew,
         stop=stop,
     )
     symbols = cycle.tracked()

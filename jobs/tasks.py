@@ -31,6 +31,8 @@ class TickerTask:
 
 @dataclass(frozen=True, slots=True)
 class StackTask:
+    """Some tickers of one exchange and the origins they advance over. anew: start each chain cold at its first origin."""
+
     config: Config
     origins: tuple[Origin, ...]
     tickers: tuple[TickerTask, ...]
@@ -38,6 +40,7 @@ class StackTask:
     exchange: str = ""
     market: Market | None = None
     with_twins: bool = False
+    anew: bool = False
 
 
 @dataclass(slots=True)

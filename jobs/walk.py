@@ -80,6 +80,7 @@ def walk(
     market: Market | None,
     workers: int,
     with_twins: bool,
+    anew: bool,
     stack_size: int,
     stop: threading.Event,
     progress: Callable[[int, int], None],
@@ -93,7 +94,10 @@ def walk(
     tasks = _prior_tasks(stacks, owing, config, ledger, market)
     with _executor(min(workers, max(len(stacks), len(tasks)))) as submit:
         priors = _priors(tasks, config, ledger, stacks, workers, submit, stop)
-        roads = [_Road(stack, config, ledger, priors[stack.owing[0].exchange], market, with_twins=with_twins) for stack in stacks]
+        roads = [
+            _Road(stack, config, ledger, priors[stack.owing[0].exchange], market, with_twins=with_twins, anew=anew)
+            for stack in stacks
+        ]
         waiting = {} if stop.is_set() else {future: road for road in roads for future in road.submit(submit)}
         while waiting:
             finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
@@ -155,10 +159,18 @@ class _Road:
     """One stack's way through its blocks; each block begins from what the one before committed."""
 
     def __init__(
-        self, stack: Stack, config: Config, ledger: Ledger, priors: tuple[Prior, ...], market: Market | None, *, with_twins: bool
+        self,
+        stack: Stack,
+        config: Config,
+        ledger: Ledger,
+        priors: tuple[Prior, ...],
+        market: Market | None,
+        *,
+        with_twins: bool,
+        anew: bool,
     ) -> None:
         self.stack, self.config, self.ledger, self.priors = stack, config, ledger, priors
-        self.market, self.with_twins = market, with_twins
+        self.market, self.with_twins, self.anew = market, with_twins, anew
         self.next_block = 0
         self.task: StackTask | None = None
         self.parents: dict[int, Parent] = {}
@@ -185,7 +197,8 @@ class _Road:
         tickers = tuple(self._ticker(o, block) for o in self.stack.owing)
         exchange = self.stack.owing[0].exchange
         market = None if self.market is None else Market(self.market.bars.through(block[-1]), self.market.exchange)
-        return StackTask(self.config, origins, tickers, priors, exchange, market, self.with_twins)
+        anew = self.anew and self.next_block == 0
+        return StackTask(self.config, origins, tickers, priors, exchange, market, self.with_twins, anew)
 
     def _ticker(self, owing: Owing, block: tuple[date, ...]) -> TickerTask:
         due = frozenset(block) & frozenset(owing.due)

@@ -182,3 +182,19 @@ def test_a_chain_that_fell_behind_the_baseline_starts_anew_and_its_neighbour_doe
     assert reasons == {(0, days[1]): "warm", (1, days[1]): "drift", (0, days[2]): "warm", (1, days[2]): "warm"}
     assert rows_of(ours, 0) == rows_of(sound, 0)
     assert {row["reason"] for row in sound.models} == {"warm"}
+
+
+def test_a_chain_starts_anew_on_command_at_its_first_session_alone(make_home: Callable[[str, str], Home]) -> None:
+    home, days = make_home("command", SETTINGS), ten_sessions()
+    in_one_go(home, days[:3])
+    engine = open_writer(home.database)
+    request = BackfillRequest(("AAPL", "IBM"), days[3], days[4], source="sample", workers=1, anew=True)
+    backfill_span(home, engine, request)
+    engine.dispose()
+    with reading(home.database) as connection:
+        lineage = read_view(connection, "model_lineage", ["IBM"])
+        problems = find_problems(connection, home.prices)
+    place = {name: i for i, name in enumerate(lineage.columns)}
+    reasons = {row[place["origin"]]: row[place["reason"]] for row in lineage.rows}
+    assert [reasons[day.isoformat()] for day in days[:5]] == ["first origin", "warm", "warm", "command", "warm"]
+    assert problems == []
