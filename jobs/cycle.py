@@ -112,6 +112,16 @@ class Cycle:
                 progress(done, len(symbols))
         return failed, owing
 
+    def _twins(self) -> str:
+        """Return what warm starts gained or lost against their cold twins, over the whole record of this config."""
+        with self.engine.connect() as connection:
+            found = queries.crps_against_twins(connection, self.config.id)
+        if found is None:
+            return ""
+        ours, twins = found
+        word = "better" if ours < twins else "worse"
+        return f"; warm starts are {abs(1 - ours / twins):.2%} {word} than cold twins in CRPS one session ahead"
+
     def _warnings(self) -> str:
         """Return what will go wrong soon unless somebody acts: calendars that end."""
         exchanges = sorted({owing.exchange for owing in self.ledger.owing.values()})
@@ -182,6 +192,8 @@ class Cycle:
         if self.resting:
             message += f"; suspended, asked for again later: {_some(self.resting)}"
         message += self._warnings()
+        if self.with_twins:
+            message += self._twins()
         if failed:
             first = next(iter(reasons.items()))
             message += f"; {len(failed)} failed, first {_told(*first)}; what is stored stays"

@@ -248,6 +248,22 @@ def newest_scores(connection: Connection, ticker_id: int, config_id: str, first:
     return [dict(row) for row in connection.execute(wanted).mappings()]
 
 
+def crps_against_twins(connection: Connection, config_id: str) -> tuple[float, float] | None:
+    """Return the mean CRPS one session ahead of the forecasts that have a scored cold twin, and of the twins."""
+    of_twin = (
+        (Score.ticker_id == BaselineForecast.ticker_id)
+        & (Score.config_id == BaselineForecast.config_id)
+        & (Score.origin == BaselineForecast.origin)
+        & (Score.horizon == BaselineForecast.horizon)
+        & (Score.revision == 0)
+    )
+    wanted = sa.select(sa.func.avg(Score.crps), sa.func.avg(BaselineForecast.crps)).join(Score, of_twin)
+    row = connection.execute(
+        wanted.where(BaselineForecast.config_id == config_id, BaselineForecast.horizon == 1, BaselineForecast.crps.is_not(None))
+    ).one()
+    return (row[0], row[1]) if row[0] is not None else None
+
+
 def forecast_densities(connection: Connection, ticker_id: int, config_id: str, horizon: int) -> list[tuple[Any, ...]]:
     """Return (origin, location, scale, dof) of a ticker's forecasts at one horizon, by origin."""
     columns = (Forecast.origin, Forecast.location, Forecast.scale, Forecast.dof)

@@ -144,8 +144,9 @@ def test_twins_change_no_forecast_and_measure_every_warm_start(make_home: Callab
     home = make_home("twins", SETTINGS)
     engine = open_writer(home.database)
     request = BackfillRequest(("AAPL", "IBM", "MSFT"), days[0], days[-1], source="sample", workers=1, with_twins=True)
-    backfill_span(home, engine, request)
+    told = backfill_span(home, engine, request)
     engine.dispose()
+    assert "than cold twins in CRPS one session ahead" in told
 
     def forecasts(of: Home) -> list[tuple[object, ...]]:
         with reading(of.database) as connection:
