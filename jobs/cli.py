@@ -142,6 +142,7 @@ def backfill(
     adjustment: AdjustmentOption = None,
     preset: Annotated[PresetName | None, typer.Option("--preset", help="Another model than the settings'.")] = None,
     twins: Annotated[bool, typer.Option("--twins", help="Train a cold twin beside each warm start, to measure it.")] = False,
+    baselines: Annotated[bool, typer.Option("--baselines", help="Store GARCH, HAR and others beside (extra garch).")] = False,
     cold: ColdOption = False,
     workers: WorkersOption = None,
     wait: WaitOption = WAIT_SECONDS,
@@ -164,7 +165,14 @@ def backfill(
     )
     request.check()
     with writing(context, "backfill", wait, create=preset or "density") as (home, engine):
-        say(backfill_span(home, engine, request))
+        if baselines:
+            from jobs.evaluation import store_baselines
+            from jobs.garch import require_arch
+
+            require_arch()
+            say(f"{backfill_span(home, engine, request)}; {store_baselines(home, engine, request)}")
+        else:
+            say(backfill_span(home, engine, request))
 
 
 @app.command()

@@ -10,7 +10,7 @@ import hashlib
 import multiprocessing
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -19,19 +19,22 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sqlalchemy import Connection, Engine
 
 from jobs import garch
 from jobs.backfill import BackfillRequest, backfill_span
+from jobs.config import Config
 from jobs.errors import SomeTickersFailed, UsageError
 from jobs.home import Home
 from jobs.inputs import Seen, stacked_measures
 from jobs.writing import open_for_writing
 from rnn.comparisons import LEVELS, METHODS, pinball_score
 from rnn.scores import student_t_quantiles
-from storage import queries
+from storage import queries, writes
 from storage.bar_files import read_bars
 from storage.bars import Bars, as_known
 from storage.database import reading
+from storage.schema import BaselineForecast
 
 OURS = "tickercast"
 COLUMNS = (
@@ -40,6 +43,8 @@ COLUMNS = (
 )  # fmt: skip
 # Bars before an origin that every method needs, so that all are scored on the same origins.
 FEWEST_BEFORE = 550
+CENTRAL_80 = (1, 17)
+NORMAL_80 = 2.5631  # the width of a normal's central 80 %, in standard deviations
 COVERAGES = ((4, 14), (1, 17), (0, 18))
 
 
@@ -65,6 +70,8 @@ class Scored:
     origin: NDArray[np.datetime64]
     crps: NDArray[np.float64]
     inside: NDArray[np.bool_]
+    location: NDArray[np.float64]
+    scale: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,23 +103,65 @@ def evaluation_of(home: Home, told: str, *, with_garch: bool, workers: int | Non
     """Return the evaluation of all forecasts of a home. Raises UsageError where no origin has bars enough before it."""
     config = home.settings.config()
     horizons = sorted({1, config.horizons})
-    tasks: list[Task] = []
-    digest = hashlib.sha256()
     with reading(home.database) as connection:
-        for ticker in queries.list_tickers(connection):
-            file = queries.current_file(connection, ticker.id)
-            if file is None:
-                continue
-            digest.update(f"{ticker.symbol} {file.sha256}\n".encode())
-            bars = as_known(read_bars(home.prices, file.path, file.sha256))
-            for horizon in horizons:
-                forecasts = queries.forecast_densities(connection, ticker.id, config.id, horizon)
-                tasks.append(Task(ticker.symbol, bars, horizon, forecasts, config.field, with_garch))
-    with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
-        scores = [scored for part in pool.map(score_task, tasks) for scored in part]
+        files = [(t.symbol, queries.current_file(connection, t.id)) for t in queries.list_tickers(connection)]
+        told_of = "".join(f"{symbol} {file.sha256}\n" for symbol, file in files if file)
+        tasks = list(_tasks(connection, home, config, horizons, with_garch=with_garch, settled=False))
+    scores = _scores(tasks, workers)
     if not scores:
         raise UsageError(f"no origin of the span has {FEWEST_BEFORE} bars before it and a target after it; {told}")
-    return Evaluation(list(_table(scores)), f"{told}; config {config.id}; data {digest.hexdigest()[:16]}", scores)
+    return Evaluation(
+        list(_table(scores)), f"{told}; config {config.id}; data {hashlib.sha256(told_of.encode()).hexdigest()[:16]}", scores
+    )
+
+
+def store_baselines(home: Home, engine: Engine, request: BackfillRequest) -> str:
+    """Write what the other models say at the origins of a span, and ours by the same estimator, as rows of the record.
+
+    Only origins whose targets have settled; crps is twice the mean pinball loss, in log returns. Returns a line for people.
+    """
+    config, workers = home.settings.config(request.preset), request.workers
+    rows: list[dict[str, Any]] = []
+    with engine.connect() as connection:
+        ids = {ticker.symbol: ticker.id for ticker in queries.list_tickers(connection)}
+        tasks = list(_tasks(connection, home, config, range(1, config.horizons + 1), with_garch=True, settled=True))
+    for scored in _scores(tasks, workers):
+        keep = np.ones(len(scored.origin), dtype=np.bool_)
+        if request.start:
+            keep &= scored.origin >= np.datetime64(request.start)
+        if request.end:
+            keep &= scored.origin <= np.datetime64(request.end)
+        key = {"ticker_id": ids[scored.ticker], "config_id": config.id, "horizon": scored.horizon, "name": scored.method}
+        rows += [
+            {**key, "origin": scored.origin[i].item(), "location": float(scored.location[i]), "scale": float(scored.scale[i]),
+             "dof": None, "crps": float(scored.crps[i]) / 100}
+            for i in np.flatnonzero(keep)
+        ]  # fmt: skip
+    with engine.begin() as connection:
+        added = writes.insert_rows(connection, BaselineForecast, rows)
+    return f"{added} baseline rows"
+
+
+def _tasks(
+    connection: Connection, home: Home, config: Config, horizons: Iterable[int], *, with_garch: bool, settled: bool
+) -> Iterator[Task]:
+    """Yield a task for each ticker and horizon. settled: a target counts once a later bar than it is known."""
+    for ticker in queries.list_tickers(connection):
+        file = queries.current_file(connection, ticker.id)
+        if file is None:
+            continue
+        bars = as_known(read_bars(home.prices, file.path, file.sha256))
+        if settled:
+            bars = bars.rows(slice(0, len(bars) - 1))
+        for horizon in horizons:
+            forecasts = queries.forecast_densities(connection, ticker.id, config.id, horizon)
+            if forecasts:
+                yield Task(ticker.symbol, bars, horizon, forecasts, config.field, with_garch)
+
+
+def _scores(tasks: Sequence[Task], workers: int | None) -> list[Scored]:
+    with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
+        return [scored for part in pool.map(score_task, tasks) for scored in part]
 
 
 def score_task(task: Task) -> list[Scored]:
@@ -135,7 +184,8 @@ def score_task(task: Task) -> list[Scored]:
     scores = []
     for name, q in quantiles.items():
         inside = np.stack([(realised > q[:, low]) & (realised < q[:, high]) for low, high in COVERAGES], axis=-1)
-        scores.append(Scored(task.ticker, horizon, name, days, 100 * pinball_score(q, realised), inside))
+        middle, width = q[:, len(LEVELS) // 2], (q[:, CENTRAL_80[1]] - q[:, CENTRAL_80[0]]) / NORMAL_80
+        scores.append(Scored(task.ticker, horizon, name, days, 100 * pinball_score(q, realised), inside, middle, width))
     return scores
 
 

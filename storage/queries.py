@@ -206,6 +206,7 @@ def unscored_twins(connection: Connection, config_id: str, first: date, last: da
         BaselineForecast.config_id == config_id,
         BaselineForecast.origin.between(first, last),
         BaselineForecast.crps.is_(None),
+        BaselineForecast.name == "cold twin",
     )
     return [dict(row) for row in connection.execute(sa.select(BaselineForecast.__table__).where(*which)).mappings()]
 
@@ -259,7 +260,7 @@ def crps_against_twins(connection: Connection, config_id: str) -> tuple[float, f
     )
     wanted = sa.select(sa.func.avg(Score.crps), sa.func.avg(BaselineForecast.crps)).join(Score, of_twin)
     row = connection.execute(
-        wanted.where(BaselineForecast.config_id == config_id, BaselineForecast.horizon == 1, BaselineForecast.crps.is_not(None))
+        wanted.where(BaselineForecast.config_id == config_id, BaselineForecast.horizon == 1, BaselineForecast.name == "cold twin")
     ).one()
     return (row[0], row[1]) if row[0] is not None else None
 

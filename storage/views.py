@@ -217,6 +217,28 @@ WHERE b.name = 'cold twin' AND b.crps IS NOT NULL
 GROUP BY t.symbol, b.horizon, b.config_id, c.preset, c.field""",
     ),
     View(
+        "baseline_skill",
+        "Other models' forecasts beside ours on the same settled targets, by one estimator (backfill --baselines).",
+        (
+            TICKER, HORIZON,
+            ("name", "the other model"),
+            ("n", "targets that both were scored on"),
+            ("crps", "mean of ours: twice the mean pinball loss over the levels 0.05 to 0.95, natural-log return"),
+            ("other_crps", "mean of the other's, by the same estimator"),
+            ("ratio", "crps / other_crps: below 1, ours is better"),
+            *CONFIG_COLUMNS,
+        ),
+        """SELECT t.symbol, b.horizon, b.name, count(*), avg(o.crps), avg(b.crps), avg(o.crps) / avg(b.crps), b.config_id,
+    c.preset, c.field
+FROM baseline_forecasts b
+JOIN baseline_forecasts o ON o.ticker_id = b.ticker_id AND o.config_id = b.config_id AND o.origin = b.origin
+    AND o.horizon = b.horizon AND o.name = 'tickercast'
+JOIN tickers t ON t.id = b.ticker_id
+JOIN configs c ON c.id = b.config_id
+WHERE b.name NOT IN ('tickercast', 'cold twin')
+GROUP BY t.symbol, b.horizon, b.name, b.config_id, c.preset, c.field""",
+    ),
+    View(
         "calibration",
         "Coverage of the intervals and a histogram of the PIT, by ticker and month of the target.",
         (

@@ -96,6 +96,23 @@ def test_the_command_prints_every_method_on_the_same_origins(tickercast: Command
     assert not list(tmp_path.glob("tickercast-home*"))
 
 
+def test_baselines_are_stored_once_beside_the_forecasts(tickercast: Command) -> None:
+    span = ("backfill", "IBM", "--source", "sample", "--start", "2013-01-02", "--end", "2013-02-20", "--workers", 1)
+    before = tickercast(*span, TICKERCAST_TRAINING__PRIOR_EPOCHS="3")
+    forecasts = ("sql", "SELECT sum(scale), sum(q50), count(*) FROM forecast_history", "--format", "csv")
+    plain = tickercast(*forecasts).stdout
+    first, again = (tickercast(*span, "--baselines", TICKERCAST_TRAINING__PRIOR_EPOCHS="3") for _ in range(2))
+    assert (before.returncode, first.returncode, again.returncode) == (0, 0, 0)
+    assert "; 1020 baseline rows" in first.stderr  # 34 settled origins x 5 horizons x 6 methods
+    assert "; 0 baseline rows" in again.stderr
+    assert tickercast(*forecasts).stdout == plain
+    rows = tickercast("sql", "SELECT name, n, ratio FROM baseline_skill WHERE horizon = 1", "--format", "csv").stdout
+    table = {row["name"]: row for row in csv.DictReader(io.StringIO(rows))}
+    assert len(table) == 5
+    assert all(int(row["n"]) == 34 and 0.8 < float(row["ratio"]) < 1.2 for row in table.values())
+    assert tickercast("verify").returncode == 0
+
+
 def test_a_span_without_bars_before_it_is_told(tickercast: Command) -> None:
     done = tickercast("evaluate", "FB", "--source", "sample", "--start", "2013-01-02", "--end", "2013-01-10")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)

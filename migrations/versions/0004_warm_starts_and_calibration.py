@@ -1,4 +1,4 @@
-"""What warm starts cost or gain against cold twins, and calibration by month.
+"""What warm starts cost or gain against cold twins, other models beside ours, and calibration by month.
 
 Revision: 0004, after 0003
 """
@@ -24,6 +24,16 @@ JOIN models m ON m.id = f.model_id
 LEFT JOIN models w ON w.ticker_id = b.ticker_id AND w.config_id = b.config_id AND w.origin = b.origin AND w.role = 'twin'
 WHERE b.name = 'cold twin' AND b.crps IS NOT NULL
 GROUP BY t.symbol, b.horizon, b.config_id, c.preset, c.field""",
+    "baseline_skill": """CREATE VIEW baseline_skill (ticker, horizon, name, n, crps, other_crps, ratio, config, preset, field) AS
+SELECT t.symbol, b.horizon, b.name, count(*), avg(o.crps), avg(b.crps), avg(o.crps) / avg(b.crps), b.config_id,
+    c.preset, c.field
+FROM baseline_forecasts b
+JOIN baseline_forecasts o ON o.ticker_id = b.ticker_id AND o.config_id = b.config_id AND o.origin = b.origin
+    AND o.horizon = b.horizon AND o.name = 'tickercast'
+JOIN tickers t ON t.id = b.ticker_id
+JOIN configs c ON c.id = b.config_id
+WHERE b.name NOT IN ('tickercast', 'cold twin')
+GROUP BY t.symbol, b.horizon, b.name, b.config_id, c.preset, c.field""",
     "calibration": """CREATE VIEW calibration (ticker, horizon, mode, month, n, coverage_50, coverage_80, coverage_90, pit_0, pit_1, pit_2, pit_3, pit_4, pit_5, pit_6, pit_7, pit_8, pit_9, config, preset, field) AS
 SELECT t.symbol, s.horizon, f.mode, substr(CAST(f.target AS TEXT), 1, 7), count(*), avg(s.inside_50),
     avg(s.inside_80), avg(s.inside_90),
