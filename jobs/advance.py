@@ -53,7 +53,7 @@ class _Walk:
         self.with_twins = task.with_twins
         self.features = ""
         self.exchange, self.market = task.exchange, task.market
-        self.anew = {ticker.ticker_id for ticker in task.tickers} if task.anew else set()
+        self.anew = set(task.anew)
         self.priors = {prior.number: prior for prior in task.priors}
         self.prior_states = {prior.model_id: held_from_bytes(prior.checkpoint).state for prior in task.priors}
         self.result = StackResult(fingerprint=fingerprint())
@@ -91,12 +91,12 @@ class _Walk:
 
     def _start(self, ticker: TickerTask, origin: Origin, end: int) -> tuple[Parent | None, str]:
         """Return the parent to go on from, and `warm` or the reason of a cold start."""
-        parent = self.parents.get(ticker.ticker_id)
+        parent, anew = self.parents.get(ticker.ticker_id), ticker.ticker_id in self.anew
+        self.anew.discard(ticker.ticker_id)
         if parent is None or ticker.bars.session[end - 2] != np.datetime64(parent.session):
             self.parents.pop(ticker.ticker_id, None)
             return None, "first origin"
-        if ticker.ticker_id in self.anew:
-            self.anew.discard(ticker.ticker_id)
+        if anew:
             return parent, "command"
         # A parent from the record: are the bars it saw still what they were?
         if ticker.ticker_id not in self.held and self._seen(ticker, end - 1).sha256() != parent.input_sha256:

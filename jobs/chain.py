@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -54,6 +55,11 @@ class Prior:
 def refresh_number(number: int, every: int) -> int:
     """Return the number of the session whose prior serves an origin."""
     return number - number % every
+
+
+def refresh_numbers(numbers: Iterable[int], every: int) -> set[int]:
+    """Return the numbers of the sessions whose priors serve some origins; none where there are no priors."""
+    return {refresh_number(number, every) for number in numbers} if every else set()
 
 
 def seed_of(key: str, origin: Origin, config: Config) -> int:

@@ -166,13 +166,8 @@ def backfill(
     request.check()
     with writing(context, "backfill", wait, create=preset or "density") as (home, engine):
         if baselines:
-            from jobs.evaluation import store_baselines
-            from jobs.garch import require_arch
-
-            require_arch()
-            say(f"{backfill_span(home, engine, request)}; {store_baselines(home, engine, request)}")
-        else:
-            say(backfill_span(home, engine, request))
+            from jobs.evaluation import backfill_with_baselines as backfill_span
+        say(backfill_span(home, engine, request))
 
 
 @app.command()

@@ -185,7 +185,7 @@ class Cycle:
         self.ledger.revise_scores()
         self.ledger.refresh_skill()
         reasons = {symbol: str(error) for symbol, error in failed.items()}
-        succeeded = len(symbols) - len(failed)
+        succeeded = len(symbols) - len(failed) - len(self.resting)
         message = f"{succeeded} of {len(symbols)} tickers, {self.ledger.forecasts} new forecasts"
         if self.source.live:
             message += f", {self.source.requests} requests"

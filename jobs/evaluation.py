@@ -43,9 +43,8 @@ COLUMNS = (
 )  # fmt: skip
 # Bars before an origin that every method needs, so that all are scored on the same origins.
 FEWEST_BEFORE = 550
-CENTRAL_80 = (1, 17)
 NORMAL_80 = 2.5631  # the width of a normal's central 80 %, in standard deviations
-COVERAGES = ((4, 14), (1, 17), (0, 18))
+COVERAGES = ((4, 14), (1, 17), (0, 18))  # places in LEVELS of the central 50, 80 and 90 %
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +114,16 @@ def evaluation_of(home: Home, told: str, *, with_garch: bool, workers: int | Non
     )
 
 
+def backfill_with_baselines(home: Home, engine: Engine, request: BackfillRequest) -> str:
+    """Backfill, then store the other models' forecasts, also where some tickers failed. Raises what backfill_span does."""
+    garch.require_arch()
+    try:
+        told = backfill_span(home, engine, request)
+    except SomeTickersFailed as error:
+        raise SomeTickersFailed(f"{error}; {store_baselines(home, engine, request)}") from error
+    return f"{told}; {store_baselines(home, engine, request)}"
+
+
 def store_baselines(home: Home, engine: Engine, request: BackfillRequest) -> str:
     """Write what the other models say at the origins of a span, and ours by the same estimator, as rows of the record.
 
@@ -181,10 +190,17 @@ def score_task(task: Task) -> list[Scored]:
     quantiles = {OURS: student_t_quantiles(location, scale, dof, LEVELS.tolist())}
     methods = METHODS | (garch.METHODS if task.with_garch else {})
     quantiles |= {name: method(returns, variance, horizon, at) for name, method in methods.items()}
+    # A model that a flat or broken series made absurd says nothing there, and nobody is scored where one says nothing.
+    sound = np.all([np.isfinite(q).all(axis=1) & (q[:, -1] > q[:, 0]) for q in quantiles.values()], axis=0)
+    if not sound.any():
+        return []
+    days, realised = days[sound], realised[sound]
     scores = []
-    for name, q in quantiles.items():
+    for name, every in quantiles.items():
+        q = every[sound]
         inside = np.stack([(realised > q[:, low]) & (realised < q[:, high]) for low, high in COVERAGES], axis=-1)
-        middle, width = q[:, len(LEVELS) // 2], (q[:, CENTRAL_80[1]] - q[:, CENTRAL_80[0]]) / NORMAL_80
+        low, high = COVERAGES[1]
+        middle, width = q[:, len(LEVELS) // 2], (q[:, high] - q[:, low]) / NORMAL_80
         scores.append(Scored(task.ticker, horizon, name, days, 100 * pinball_score(q, realised), inside, middle, width))
     return scores
 

@@ -77,7 +77,7 @@ def explain(home: Home, symbol: str) -> Explanation:
 
 
 def _market(home: Home, connection: Connection, config: Config) -> Market | None:
-    ticker = queries.ticker_by_symbol(connection, config.market_ticker) if config.market_ticker else None
+    ticker = queries.ticker_by_symbol(connection, parse_symbol(config.market_ticker)) if config.market_ticker else None
     file = queries.current_file(connection, ticker.id) if ticker else None
     if ticker is None or file is None:
         return None

@@ -12,8 +12,8 @@ from jobs.config import Config
 from jobs.heads import Published
 from jobs.tasks import Case
 from rnn.scores import student_t_quantiles
+from storage.schema import TWIN
 
-TWIN = "cold twin"
 LEVELS = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 QUANTILES = ("q05", "q10", "q25", "q50", "q75", "q90", "q95")
 # A price that may move by a factor of e within its own scale is no forecast but a fault.

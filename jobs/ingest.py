@@ -246,7 +246,7 @@ class Ingest:
                 life = after_unknown(behind=behind, failures=ticker.failures, was=ticker.status, now=self.now)
                 writes.update_ticker(connection, ticker.id, status=life.status, failures=life.failures, probe_at=life.probe_at)
                 self._tell_change(connection, ticker, life)
-                if life.status == "suspended":
+                if life.status == "suspended" and not self.probing:
                     return Ingested(ticker, stored.history, resting=True)
         return Ingested(ticker, None, told)
 

@@ -18,7 +18,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from jobs.calendars import exchange_calendar
-from jobs.chain import Prior, refresh_number
+from jobs.chain import Prior, refresh_numbers
 from jobs.config import Config
 from jobs.fingerprint import fingerprint
 from jobs.heads import DensityHead
@@ -83,11 +83,8 @@ def due_priors(
 
     members: rows with ticker_id, key, exchange and bars, as walk.Owing has them.
     """
-    if not config.prior_every:
-        return
     calendar = exchange_calendar(exchange)
-    numbers = sorted({refresh_number(calendar.number(day), config.prior_every) for day in origins})
-    for number in numbers:
+    for number in sorted(refresh_numbers((calendar.number(day) for day in origins), config.prior_every)):
         if number < 1:
             continue
         session, before = calendar.session_at(number), calendar.session_at(number - 1)

@@ -31,7 +31,7 @@ class TickerTask:
 
 @dataclass(frozen=True, slots=True)
 class StackTask:
-    """Some tickers of one exchange and the origins they advance over. anew: start each chain cold at its first origin."""
+    """Some tickers of one exchange and the origins they advance over. anew: ids of those whose chain starts cold first."""
 
     config: Config
     origins: tuple[Origin, ...]
@@ -40,7 +40,7 @@ class StackTask:
     exchange: str = ""
     market: Market | None = None
     with_twins: bool = False
-    anew: bool = False
+    anew: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)

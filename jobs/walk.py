@@ -23,7 +23,7 @@ import numpy as np
 
 from jobs.advance import advance_stack
 from jobs.calendars import exchange_calendar
-from jobs.chain import Origin, Parent, Prior, refresh_number
+from jobs.chain import Origin, Parent, Prior, refresh_numbers
 from jobs.config import Config
 from jobs.fingerprint import fingerprint
 from jobs.inputs import Market
@@ -144,7 +144,7 @@ def _priors(
     for exchange in {stack.owing[0].exchange for stack in stacks}:
         calendar = exchange_calendar(exchange)
         days = {day for stack in stacks if stack.owing[0].exchange == exchange for block in stack.blocks for day in block}
-        numbers = {refresh_number(calendar.number(day), config.prior_every) for day in days} if config.prior_every else set()
+        numbers = refresh_numbers((calendar.number(day) for day in days), config.prior_every)
         stored = (ledger.prior_at(exchange, calendar.session_at(n), n) for n in sorted(numbers))
         priors[exchange] = tuple(prior for prior in stored if prior is not None)
     return priors
@@ -170,7 +170,8 @@ class _Road:
         anew: bool,
     ) -> None:
         self.stack, self.config, self.ledger, self.priors = stack, config, ledger, priors
-        self.market, self.with_twins, self.anew = market, with_twins, anew
+        self.market, self.with_twins = market, with_twins
+        self.anew = {owing.ticker_id for owing in stack.owing} if anew else set()
         self.next_block = 0
         self.task: StackTask | None = None
         self.parents: dict[int, Parent] = {}
@@ -192,12 +193,13 @@ class _Road:
         calendar = exchange_calendar(self.stack.owing[0].exchange)
         horizons = range(1, self.config.horizons + 1)
         origins = tuple(Origin(day, calendar.number(day), tuple(calendar.shift(day, h) for h in horizons)) for day in block)
-        serving = {refresh_number(o.number, self.config.prior_every) for o in origins} if self.config.prior_every else set()
+        serving = refresh_numbers((o.number for o in origins), self.config.prior_every)
         priors = tuple(prior for prior in self.priors if prior.number in serving)
         tickers = tuple(self._ticker(o, block) for o in self.stack.owing)
         exchange = self.stack.owing[0].exchange
         market = None if self.market is None else Market(self.market.bars.through(block[-1]), self.market.exchange)
-        anew = self.anew and self.next_block == 0
+        anew = frozenset(ticker.ticker_id for ticker in tickers if ticker.due) & self.anew
+        self.anew -= anew
         return StackTask(self.config, origins, tickers, priors, exchange, market, self.with_twins, anew)
 
     def _ticker(self, owing: Owing, block: tuple[date, ...]) -> TickerTask:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from storage.schema import (
+    TWIN,
     BaselineForecast,
     Checkpoint,
     Forecast,
@@ -206,7 +207,7 @@ def unscored_twins(connection: Connection, config_id: str, first: date, last: da
         BaselineForecast.config_id == config_id,
         BaselineForecast.origin.between(first, last),
         BaselineForecast.crps.is_(None),
-        BaselineForecast.name == "cold twin",
+        BaselineForecast.name == TWIN,
     )
     return [dict(row) for row in connection.execute(sa.select(BaselineForecast.__table__).where(*which)).mappings()]
 
@@ -260,7 +261,7 @@ def crps_against_twins(connection: Connection, config_id: str) -> tuple[float, f
     )
     wanted = sa.select(sa.func.avg(Score.crps), sa.func.avg(BaselineForecast.crps)).join(Score, of_twin)
     row = connection.execute(
-        wanted.where(BaselineForecast.config_id == config_id, BaselineForecast.horizon == 1, BaselineForecast.name == "cold twin")
+        wanted.where(BaselineForecast.config_id == config_id, BaselineForecast.horizon == 1, BaselineForecast.name == TWIN)
     ).one()
     return (row[0], row[1]) if row[0] is not None else None
 

@@ -299,6 +299,9 @@ def of_forecast() -> sa.ForeignKeyConstraint:
     return sa.ForeignKeyConstraint(FORECAST_KEY, [f"forecasts.{column}" for column in FORECAST_KEY])
 
 
+TWIN = "cold twin"  # the name of a twin's rows among those of other models
+
+
 class BaselineForecast(Base):
     __tablename__ = "baseline_forecasts"
     ticker_id: Mapped[int] = mapped_column(primary_key=True)

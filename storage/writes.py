@@ -159,8 +159,12 @@ def record_verdicts(connection: Connection, ticker_id: int, rows: Sequence[Row],
     """Add gate verdicts that are new, and decide held ones that are refused now. Returns how many are new."""
     entered = [{**row, "ticker_id": ticker_id, "recorded_at": at} for row in rows]
     added = insert_rows(connection, GateVerdict, entered)
+    waiting = sa.select(GateVerdict.session, GateVerdict.code).where(
+        GateVerdict.ticker_id == ticker_id, GateVerdict.state == "held"
+    )
+    held = {tuple(key) for key in connection.execute(waiting)}
     for row in rows:
-        if row["state"] == "refused":
+        if row["state"] == "refused" and (row["session"], row["code"]) in held:
             decide_verdicts(
                 connection, ticker_id, [row["session"]], state="refused", at=at, message=row["message"], code=row["code"]
             )

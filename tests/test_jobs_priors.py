@@ -199,3 +199,14 @@ def test_a_chain_starts_anew_on_command_at_its_first_session_alone(make_home: Ca
     reasons = {row[place["origin"]]: row[place["reason"]] for row in lineage.rows}
     assert [reasons[day.isoformat()] for day in days[:5]] == ["first origin", "warm", "warm", "command", "warm"]
     assert problems == []
+
+
+def test_on_command_a_new_chain_starts_cold_once_not_twice(make_home: Callable[[str, str], Home]) -> None:
+    home, days = make_home("new", SETTINGS), ten_sessions()
+    engine = open_writer(home.database)
+    backfill_span(home, engine, BackfillRequest(("IBM",), days[0], days[2], source="sample", workers=1, anew=True))
+    engine.dispose()
+    with reading(home.database) as connection:
+        lineage = read_view(connection, "model_lineage", ["IBM"])
+    reasons = sorted((row[lineage.columns.index("origin")], row[lineage.columns.index("reason")]) for row in lineage.rows)
+    assert [reason for _, reason in reasons] == ["first origin", "warm", "warm"]
