@@ -191,15 +191,15 @@ def score_task(task: Task) -> list[Scored]:
     methods = METHODS | (garch.METHODS if task.with_garch else {})
     quantiles |= {name: method(returns, variance, horizon, at) for name, method in methods.items()}
     # A model that a flat or broken series made absurd says nothing there, and nobody is scored where one says nothing.
-    sound = np.all([np.isfinite(q).all(axis=1) & (q[:, -1] > q[:, 0]) for q in quantiles.values()], axis=0)
+    low, high = COVERAGES[1]
+    sound = np.all([np.isfinite(q).all(axis=1) & (q[:, high] > q[:, low]) for q in quantiles.values()], axis=0)
     if not sound.any():
         return []
     days, realised = days[sound], realised[sound]
     scores = []
     for name, every in quantiles.items():
         q = every[sound]
-        inside = np.stack([(realised > q[:, low]) & (realised < q[:, high]) for low, high in COVERAGES], axis=-1)
-        low, high = COVERAGES[1]
+        inside = np.stack([(realised > q[:, first]) & (realised < q[:, last]) for first, last in COVERAGES], axis=-1)
         middle, width = q[:, len(LEVELS) // 2], (q[:, high] - q[:, low]) / NORMAL_80
         scores.append(Scored(task.ticker, horizon, name, days, 100 * pinball_score(q, realised), inside, middle, width))
     return scores

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from jobs.backfill import BackfillRequest, backfill_span
+from jobs.errors import SomeTickersFailed
+from jobs.evaluation import backfill_with_baselines
 from jobs.holding import release
 from jobs.home import Home
 from jobs.sources.sample import SampleSource
@@ -89,6 +91,20 @@ def test_a_flat_stretch_is_noted_and_its_forecasts_stay_proper(forecast: Callabl
         home, "SELECT count(*) FROM events e JOIN tickers t ON t.id = e.ticker_id WHERE t.symbol = 'ODD' AND kind = 'training'"
     )
     assert counts.get("ODD", 0) + 5 * int(str(told[0][0])) >= counts["SOUND"]
+
+
+def test_baselines_of_a_flat_stretch_are_left_out_where_a_model_says_nothing(
+    forecast: Callable[..., tuple[Home, str]],
+) -> None:
+    home, _ = forecast(flat_for_400_sessions(ibm()), "2012-11-26")
+    engine = open_writer(home.database)
+    request = BackfillRequest(("ODD", "SOUND", "NOSUCH"), date(2012, 11, 26), LAST, workers=1)
+    with pytest.raises(SomeTickersFailed, match=r"NOSUCH.* baseline rows"):
+        backfill_with_baselines(home, engine, request)
+    engine.dispose()
+    rows = rows_of(home, "SELECT ticker, count(*), min(other_crps) FROM baseline_skill GROUP BY 1 ORDER BY 1")
+    assert [row[0] for row in rows][-1] == "SOUND"
+    assert all(float(str(row[2])) > 0 for row in rows)
 
 
 def test_a_tenfold_jump_that_was_released_gives_proper_forecasts_or_says_why_not(
