@@ -22,7 +22,7 @@ bench: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m storage.docs
-	$(BIN)/python -m jobs.docs
+	$(BIN)/python -m jobs.cli.reference
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -22,9 +22,9 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import pandas as pd
 
-from jobs.cycle import Cycle
-from jobs.home import Home, create_home
-from jobs.sources.folder import FolderSource
+from jobs.prices.sources.folder import FolderSource
+from jobs.runs.run import Cycle
+from jobs.workspace.home import Home, create_home
 from storage import queries
 from storage.bar_files import read_bars
 from storage.bars import Bars, adjusted, as_known

@@ -154,7 +154,9 @@ RECORDS: dict[str, Callable[[Checkout, Path], Path]] = {
     "cold": forced_cold,
     "workers": from_sample(SMALL + PRIORS, *SPAN, "--workers", "2"),
     "baselines": from_sample(SMALL, "--start", "2012-10-15", "--end", "2012-11-15", "--baselines"),
-    "elman": from_sample('[model]\ncell = "elman"\nhistory_sessions = 260\n[training]\ncold_epochs = 2\nprior_every = 0\n', *SPAN),
+    "elman": from_sample(
+        '[model]\ncell = "elman"\nhistory_sessions = 260\n[training]\ncold_epochs = 2\nprior_every = 0\n', *SPAN
+    ),
     "lstm": from_sample(
         '[model]\ncell = "lstm"\nlayers = 2\nhorizons = 3\nfield = "open"\nhistory_sessions = 260\n[training]\ncold_epochs = 2\n'
         'optimizer = "adamw"\nschedule = "half_cosine"\npatience = 1\nprior_every = 0\n', *SPAN,

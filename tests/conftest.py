@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.home import Home, create_home
+from jobs.workspace.home import Home, create_home
 from storage.database import upgrade_database
 
 REPOSITORY = Path(__file__).parent.parent

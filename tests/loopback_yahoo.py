@@ -17,8 +17,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from jobs.sources.yahoo import YahooSource
-from jobs.sources.yahoo_door import Door
+from jobs.prices.sources.yahoo import YahooSource
+from jobs.prices.sources.yahoo_client import Door
 from storage.bars import PRICE_FIELDS, Bars
 
 NEW_YORK = "America/New_York"

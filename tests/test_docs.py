@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from jobs import docs as command_docs
-from jobs.cli import app
+from jobs.cli import reference as command_docs
+from jobs.cli.app import app
 from storage import docs as sql_docs
 
 ROOT = Path(__file__).parent.parent

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.locks import daemon_lock, writer_lock
+from jobs.workspace.locks import daemon_lock, writer_lock
 from storage.database import reading
 from storage.verify import content_hash
 from tests.conftest import Command, run_tickercast

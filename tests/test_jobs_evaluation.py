@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from arch import arch_model
 
-from jobs.garch import garch_t, gjr_skewed_t
+from jobs.analysis.garch import garch_t, gjr_skewed_t
 from rnn.comparisons import LEVELS, METHODS, ewma_filtered, pinball_score, random_walk
 from rnn.scores import crps_student_t, student_t_quantiles
 from tests.conftest import Command

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs.daily import run_once
+from jobs.analysis.explain import explain
 from jobs.errors import UsageError
-from jobs.explaining import explain
-from jobs.home import Home
-from jobs.sources.sample import SampleSource
-from jobs.tracking import track
+from jobs.prices.sources.sample import SampleSource
+from jobs.prices.tickers import track
+from jobs.runs.daily import run_once
+from jobs.workspace.home import Home
 from storage.database import open_writer, reading
 from storage.queries import read_view
 from tests.test_jobs_laws import ten_sessions

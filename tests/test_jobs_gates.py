@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.gates import GATES, Judgement, judge, notes
-from jobs.sources.folder import FolderSource
-from jobs.sources.sample import SampleSource
+from jobs.prices.checks import GATES, Judgement, judge, notes
+from jobs.prices.sources.folder import FolderSource
+from jobs.prices.sources.sample import SampleSource
 from storage.bars import Bars, as_known, make_bars, merge_bars
 from tests.test_storage_bars import FIRST, LISTING
 

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.advance import advance_stack
-from jobs.backfill import BackfillRequest, backfill_span
-from jobs.calendars import exchange_calendar
-from jobs.chain import Origin
-from jobs.config import PRESETS, Config
-from jobs.daily import run_once
-from jobs.home import Home
-from jobs.sources.sample import SampleSource
-from jobs.tasks import StackResult, StackTask, TickerTask
-from jobs.tracking import track
+from jobs.exchanges.calendars import exchange_calendar
+from jobs.forecasting.identity import Origin
+from jobs.forecasting.stack import advance_stack
+from jobs.forecasting.tasks import StackResult, StackTask, TickerTask
+from jobs.prices.sources.sample import SampleSource
+from jobs.prices.tickers import track
+from jobs.runs.backfill import BackfillRequest, backfill_span
+from jobs.runs.daily import run_once
+from jobs.workspace.config import PRESETS, Config
+from jobs.workspace.home import Home
 from storage.bars import Bars, adjusted
 from storage.database import open_writer, reading
 from storage.queries import read_view

@@ -9,11 +9,11 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from jobs.advance import advance_stack
-from jobs.backfill import BackfillRequest, backfill_span
 from jobs.errors import UsageError
-from jobs.home import Home
-from jobs.inputs import Market, Seen, stacked_measures
+from jobs.forecasting.inputs import Market, Seen, stacked_measures
+from jobs.forecasting.stack import advance_stack
+from jobs.runs.backfill import BackfillRequest, backfill_span
+from jobs.workspace.home import Home
 from storage.database import open_writer, reading
 from storage.queries import read_view
 from tests.test_jobs_laws import day_by_day, hash_of, in_one_go, rows_of, scrambled_after, task_of, ten_sessions

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs.backfill import BackfillRequest, backfill_span
+from jobs.analysis.evaluate import backfill_with_baselines
 from jobs.errors import SomeTickersFailed
-from jobs.evaluation import backfill_with_baselines
-from jobs.holding import release
-from jobs.home import Home
-from jobs.sources.sample import SampleSource
+from jobs.prices.quarantine import release
+from jobs.prices.sources.sample import SampleSource
+from jobs.runs.backfill import BackfillRequest, backfill_span
+from jobs.workspace.home import Home
 from storage.bars import Bars
 from storage.database import open_writer, reading
 

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine
 
-from jobs.backfill import BackfillRequest, backfill_span
-from jobs.calendars import exchange_calendar
-from jobs.daily import cycle_is_due, missing_sessions, run_once
 from jobs.errors import JobError, NothingFetched, SomeTickersFailed, UsageError
-from jobs.holding import refuse, release
-from jobs.home import Home
-from jobs.sources.sample import SampleSource
-from jobs.tracking import track
+from jobs.exchanges.calendars import exchange_calendar
+from jobs.prices.quarantine import refuse, release
+from jobs.prices.sources.sample import SampleSource
+from jobs.prices.tickers import track
+from jobs.runs.backfill import BackfillRequest, backfill_span
+from jobs.runs.daily import cycle_is_due, missing_sessions, run_once
+from jobs.workspace.home import Home
 from storage import queries
 from storage.bar_files import read_bars
 from storage.bars import BarHistory, Bars, as_known, log_returns, make_bars

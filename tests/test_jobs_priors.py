@@ -9,15 +9,15 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pytest
 
-from jobs.advance import advance_stack
-from jobs.backfill import BackfillRequest, backfill_span
-from jobs.calendars import exchange_calendar
-from jobs.chain import Parent
-from jobs.home import Home
-from jobs.priors import PriorTask, due_priors, fit_prior
-from jobs.sources.sample import SampleSource
-from jobs.tasks import StackResult
-from jobs.walk import Owing
+from jobs.exchanges.calendars import exchange_calendar
+from jobs.forecasting.identity import Parent
+from jobs.forecasting.prior import PriorTask, due_priors, fit_prior
+from jobs.forecasting.stack import advance_stack
+from jobs.forecasting.tasks import StackResult
+from jobs.prices.sources.sample import SampleSource
+from jobs.runs.backfill import BackfillRequest, backfill_span
+from jobs.runs.stacks import Owing
+from jobs.workspace.home import Home
 from rnn.checkpoints import state_from_bytes, state_to_bytes
 from rnn.params import weights_of
 from storage.bars import Bars

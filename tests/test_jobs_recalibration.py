@@ -9,8 +9,8 @@ from datetime import date
 import numpy as np
 import pytest
 
-from jobs.home import Home
-from jobs.recalibration import MOST_FACTOR, RATE, Past, factors
+from jobs.forecasting.recalibration import MOST_FACTOR, RATE, Past, factors
+from jobs.workspace.home import Home
 from storage.bars import make_bars
 from storage.database import reading
 from storage.verify import find_problems

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs import asking
-from jobs.backfill import BackfillRequest, backfill_span
-from jobs.home import Home, create_home
-from jobs.report.pages import copied_share, ticker_page
+from jobs.analysis import answers as asking
+from jobs.analysis.report.pages import copied_share, ticker_page
+from jobs.runs.backfill import BackfillRequest, backfill_span
+from jobs.workspace.home import Home, create_home
 from storage.database import open_writer, reading, upgrade_database
 from storage.queries import read_view
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from jobs.calendars import exchange_calendar
-from jobs.daily import cycle_is_due, run_once
 from jobs.errors import SomeTickersFailed
-from jobs.home import create_home, open_home
-from jobs.tracking import track
+from jobs.exchanges.calendars import exchange_calendar
+from jobs.prices.tickers import track
+from jobs.runs.daily import cycle_is_due, run_once
+from jobs.workspace.home import create_home, open_home
 from storage import queries
 from storage.database import open_writer, reading, upgrade_database
 from storage.verify import content_hash, find_problems

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs.calendars import CalendarError, exchange_calendar
-from jobs.config import PRESETS
 from jobs.errors import SettingsError
-from jobs.settings import Settings, known_keys, read_settings, settings_template
-from jobs.symbols import SymbolRefused, exchange_of, parse_symbol
+from jobs.exchanges.calendars import CalendarError, exchange_calendar
+from jobs.exchanges.symbols import SymbolRefused, exchange_of, parse_symbol
+from jobs.workspace.config import PRESETS
+from jobs.workspace.settings import Settings, known_keys, read_settings, settings_template
 
 
 def settings_of(tmp_path: Path, text: str, environment: dict[str, str] | None = None) -> Settings:

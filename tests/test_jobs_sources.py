@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs.sources.base import BadSourceData, Source, SourceError, SourceSettings, SourceUnavailable, UnknownTicker
-from jobs.sources.folder import FolderSource
-from jobs.sources.sample import SampleSource
-from jobs.sources.yahoo import YahooSource
+from jobs.prices.sources.base import BadSourceData, Source, SourceError, SourceSettings, SourceUnavailable, UnknownTicker
+from jobs.prices.sources.folder import FolderSource
+from jobs.prices.sources.sample import SampleSource
+from jobs.prices.sources.yahoo import YahooSource
 from storage.bars import log_returns
 from tests.loopback_yahoo import MISSING, LoopbackYahoo, Reply, chart_body, loopback_yahoo, yahoo_at
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.gates import judge
-from jobs.sources.base import SourceError
-from jobs.sources.sample import SampleSource
+from jobs.prices.checks import judge
+from jobs.prices.sources.base import SourceError
+from jobs.prices.sources.sample import SampleSource
 from storage.bars import PRICE_FIELDS, Bars
 from tests.loopback_yahoo import body_of, loopback_yahoo, yahoo_at
 

@@ -9,17 +9,17 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 DOORS = {
-    "arch": {"jobs/garch.py"},
-    "yfinance": {"jobs/sources/yahoo.py"},
-    "apscheduler": {"jobs/daemon.py"},
-    "exchange_calendars": {"jobs/calendars.py"},
+    "arch": {"jobs/analysis/garch.py"},
+    "yfinance": {"jobs/prices/sources/yahoo.py"},
+    "apscheduler": {"jobs/runs/daemon.py"},
+    "exchange_calendars": {"jobs/exchanges/calendars.py"},
     "alembic": {"storage/database.py", "migrations/"},
-    "plotly": {"jobs/report/"},
-    "pydantic_settings": {"jobs/settings.py"},
-    "filelock": {"jobs/locks.py"},
-    "typer": {"jobs/cli.py", "jobs/exits.py", "jobs/docs.py"},
-    "bokeh_sampledata": {"jobs/sources/sample.py"},
-    "sklearn": {"jobs/heads.py"},
+    "plotly": {"jobs/analysis/report/"},
+    "pydantic_settings": {"jobs/workspace/settings.py"},
+    "filelock": {"jobs/workspace/locks.py"},
+    "typer": {"jobs/cli/"},
+    "bokeh_sampledata": {"jobs/prices/sources/sample.py"},
+    "sklearn": {"jobs/forecasting/heads.py"},
     "onnx": {"rnn/onnx_graph.py"},
 }
 
@@ -59,5 +59,5 @@ def test_an_outside_library_has_one_door(library: str) -> None:
 
 
 def test_workers_are_spawned_and_blas_has_one_thread() -> None:
-    assert 'get_context("spawn")' in (ROOT / "jobs/walk.py").read_text()
-    assert "threadpool_limits(1)" in (ROOT / "jobs/advance.py").read_text()
+    assert 'get_context("spawn")' in (ROOT / "jobs/runs/stacks.py").read_text()
+    assert "threadpool_limits(1)" in (ROOT / "jobs/forecasting/stack.py").read_text()

@@ -17,8 +17,8 @@ from sqlalchemy import Engine
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
-from jobs.backfill import BackfillRequest, backfill_span
-from jobs.home import Home
+from jobs.runs.backfill import BackfillRequest, backfill_span
+from jobs.workspace.home import Home
 from storage import writes
 from storage.database import alembic_config, check_revision, open_reader, open_writer, upgrade_database
 from storage.errors import DatabaseMissing, NotADatabase, SchemaNewer, SchemaOlder

@@ -1,0 +1,60 @@
+"""Which tickers the daily run follows, and under which symbol. Each function returns a line for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, Engine
+
+from jobs import clock
+from jobs.errors import UsageError
+from jobs.exchanges.calendars import exchange_calendar
+from jobs.exchanges.symbols import exchange_of, parse_symbol
+from jobs.workspace.home import Home
+from storage import queries, writes
+from storage.bars import Listing
+from storage.errors import UnknownStoredTicker
+
+
+def track(home: Home, engine: Engine, symbols: Sequence[str]) -> str:
+    """Follow some tickers; a new one's source is the settings', for life."""
+    wanted = list(dict.fromkeys(parse_symbol(symbol) for symbol in symbols))
+    with engine.begin() as connection:
+        for symbol in wanted:
+            ticker = queries.ticker_by_symbol(connection, symbol)
+            if ticker is not None:
+                writes.update_ticker(connection, ticker.id, tracked=1)
+                continue
+            exchange = exchange_of(symbol)
+            # What only the source knows (currency, basis) the first fetch fills in.
+            listing = Listing(symbol, "", exchange, exchange_calendar(exchange).time_zone, "")
+            writes.add_ticker(connection, symbol, listing, source=home.settings.source.kind, tracked=True, at=clock.now())
+    return f"{', '.join(wanted)} tracked; `tickercast run` forecasts from the newest closed session"
+
+
+def untrack(engine: Engine, symbols: Sequence[str]) -> str:
+    """Leave some tickers; their record stays. Raises UnknownStoredTicker."""
+    wanted = list(dict.fromkeys(parse_symbol(symbol) for symbol in symbols))
+    with engine.begin() as connection:
+        for symbol in wanted:
+            writes.update_ticker(connection, stored_ticker(connection, symbol).id, tracked=0)
+    return f"{', '.join(wanted)} no longer tracked; the record stays"
+
+
+def rename(engine: Engine, old: str, new: str) -> str:
+    """Give a ticker another symbol from today on. Raises UnknownStoredTicker, and UsageError when the new one is taken."""
+    old, new = parse_symbol(old), parse_symbol(new)
+    with engine.begin() as connection:
+        ticker = stored_ticker(connection, old)
+        if queries.ticker_by_symbol(connection, new) is not None:
+            raise UsageError(f"{new} is stored already; nothing was renamed")
+        writes.rename_ticker(connection, ticker.id, new, on=clock.now().date())
+    return f"{old} is {new} from today on; its record goes on"
+
+
+def stored_ticker(connection: Connection, symbol: str) -> queries.TickerRow:
+    """Return the ticker of a symbol. Raises UnknownStoredTicker."""
+    ticker = queries.ticker_by_symbol(connection, symbol)
+    if ticker is None:
+        raise UnknownStoredTicker(f"{symbol}: nothing is stored for it; `tickercast tickers` lists what is")
+    return ticker

@@ -1,1 +1,0 @@
-"""The report: static HTML pages with charts, from the public views alone, viewable without a network."""

@@ -1,0 +1,23 @@
+"""Log lines of the jobs: one line an event, key=value, on stderr."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from jobs.terminal.output import printable
+
+
+def start_logging() -> None:
+    """Send Tickercast's own events to stderr with their instant."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"))
+    root = logging.getLogger("tickercast")
+    root.handlers[:] = [handler]
+    root.setLevel(logging.INFO)
+    root.propagate = False
+
+
+def log_line(logger: logging.Logger, event: str, **facts: object) -> None:
+    """Log one event with its facts; line breaks and control characters in a fact cannot make a second line."""
+    logger.info("%s", " ".join([event, *(f"{key}={printable(str(value))}" for key, value in facts.items())]))

@@ -1,0 +1,32 @@
+"""Open a home to write: folder, lock, schema, engine, in that order. Called by every command that changes something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from jobs.workspace.home import Home, create_home, open_home, require_writable
+from jobs.workspace.locks import writer_lock
+from storage.database import check_revision, open_writer, translated, upgrade_database
+
+
+@contextmanager
+def open_for_writing(
+    folder: Path, *, command: str, wait_seconds: float, create: str | None = None
+) -> Iterator[tuple[Home, Engine]]:
+    """Yield a home and its writing engine with the writer lock held. create: the preset of a home made when missing."""
+    home = create_home(folder, create) if create else open_home(folder)
+    require_writable(home)
+    with writer_lock(home.folder, command=command, wait_seconds=wait_seconds):
+        if create and not home.database.exists():
+            upgrade_database(home.database)
+        check_revision(home.database)
+        engine = open_writer(home.database)
+        try:
+            with translated(home.database):
+                yield home, engine
+        finally:
+            engine.dispose()
