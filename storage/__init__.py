@@ -1,1 +1,1 @@
-"""The store: bars in Parquet, everything else in SQL. Knows rows, arrays and files, never a model; imported by jobs alone."""
+"""The store: bars in Parquet, everything else in SQL. Knows rows, arrays and files, never a network."""

@@ -1,7 +1,7 @@
-"""Bars on disk: one Parquet file a ticker, named by its content and never changed; the database says which one counts.
+"""Bars on disk: Parquet files named by their content and never changed; the database names the current file of each ticker.
 
-Page checksums are written and checked, and the sha256 of the whole file is compared before a byte of it is parsed: without
-both, pyarrow returns wrong numbers from a damaged file in silence.
+Page checksums are written and checked. The sha256 of the whole file is compared before any of it is parsed. Without both,
+pyarrow returns wrong numbers from a damaged file without an error.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ LISTING_KEYS = ("ticker", "currency", "exchange", "time_zone", "price_basis")
 
 
 @dataclass(frozen=True, slots=True)
-class PriceFile:
-    """A written file. path is below the prices folder."""
+class WrittenFile:
+    """A price file just written. path is below the prices folder."""
 
     path: str
     rows: int
@@ -46,18 +46,18 @@ class PriceFile:
     sha256: str
 
 
-def write_bars(folder: Path, history: BarHistory) -> PriceFile:
-    """Write a history to <TICKER>/<start of its sha256>.parquet and return what the database needs to name it."""
+def write_bars(folder: Path, history: BarHistory) -> WrittenFile:
+    """Write a history to <TICKER>/<start of its sha256>.parquet and return what the database stores about it."""
     content = _to_parquet(history)
     digest = sha256_of(content)
     path = f"{quote_ticker(history.listing.ticker)}/{digest[:16]}.parquet"
     write_atomically(folder / path, content)
-    days = history.rows.session
-    return PriceFile(path, len(days), days[0].item(), days[-1].item(), digest)
+    days = history.bars.session
+    return WrittenFile(path, len(days), days[0].item(), days[-1].item(), digest)
 
 
 def read_bars(folder: Path, path: str, sha256: str) -> BarHistory:
-    """Return the history in a file. Raises Corrupt unless the file is byte for byte what was written."""
+    """Return the history in a file. Raises Corrupt when its bytes are not those that were written."""
     content = read_regular(folder / path)
     if sha256_of(content) != sha256:
         raise Corrupt(f"{folder / path}: its bytes are not what was written (sha256 differs)")
@@ -70,7 +70,7 @@ def read_bars(folder: Path, path: str, sha256: str) -> BarHistory:
 
 
 def collect_old_files(folder: Path, ticker: str, kept: Collection[str], before: datetime) -> int:
-    """Remove a ticker's files that are not kept and older than an instant; return how many. Call with the writer lock."""
+    """Remove a ticker's files that are not in `kept` and are older than an instant; return how many. Needs the writer lock."""
     removed = 0
     for path in sorted((folder / quote_ticker(ticker)).glob("*")):
         old = path.stat(follow_symlinks=False).st_mtime < before.timestamp()
@@ -81,12 +81,12 @@ def collect_old_files(folder: Path, ticker: str, kept: Collection[str], before: 
 
 
 def _to_parquet(history: BarHistory) -> bytes:
-    rows = history.rows
+    bars = history.bars
     arrays: list[Any] = [
-        pa.array(rows.session),
-        *(pa.array(getattr(rows, name)) for name in ("open", "high", "low", "close", "volume", "dividend", "split")),
-        pa.array(rows.recorded_at).cast(pa.timestamp("us", tz="UTC")),
-        pa.array(rows.source.tolist(), pa.string()),
+        pa.array(bars.session),
+        *(pa.array(getattr(bars, name)) for name in ("open", "high", "low", "close", "volume", "dividend", "split")),
+        pa.array(bars.recorded_at).cast(pa.timestamp("us", tz="UTC")),
+        pa.array(bars.source.tolist(), pa.string()),
     ]
     listing = {key: getattr(history.listing, key) for key in LISTING_KEYS}
     table = pa.Table.from_arrays(arrays, schema=COLUMNS.with_metadata({"schema_version": SCHEMA_VERSION, **listing}))
@@ -97,7 +97,7 @@ def _to_parquet(history: BarHistory) -> bytes:
 
 def _from_table(table: pa.Table) -> Bars:
     def column(name: str) -> Any:
-        # pyarrow hands out read-only views; the copy is ours to slice and to send to a worker.
+        # pyarrow returns read-only views; a copy can be sliced and sent to a worker.
         return np.array(table.column(name).combine_chunks().to_numpy(zero_copy_only=False))
 
     stamps = table.column("recorded_at").cast(pa.int64()).combine_chunks().to_numpy(zero_copy_only=False)

@@ -1,7 +1,7 @@
-"""Bars in memory: one row a session, or, in a history, one row each time a session was recorded anew.
+"""Bars in memory: one row for each session, or, in a history, one row for each time a session was recorded.
 
-A history is bitemporal: a restated bar is a further row with a later recorded_at, and nothing is overwritten, so any past
-state can be read again. Adjusted prices are derived here, on read. Files are storage.bar_files' matter.
+A history is bitemporal: a restated bar is a further row with a later recorded_at. Nothing is overwritten, so any past state
+can be read again. Adjusted prices are derived here, on read. Files are in storage.bar_files.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 PRICE_FIELDS = ("open", "high", "low", "close")
 VALUE_FIELDS = (*PRICE_FIELDS, "volume", "dividend", "split")
-# Two vintages of one bar differ by float noise below this; the first record stays.
+# A relative difference below this is float noise, not a restatement; the first record stays.
 SAME_WITHIN = 1e-4
 MOST_PRICE, MOST_SPLIT, MOST_VOLUME = 1e12, 1e5, 2**62
-AGAIN = "the same row again"
+REPEATED = "repeated row"  # marks a row that repeats another; it is dropped and not reported
 
 Days = NDArray[np.datetime64]
 Floats = NDArray[np.float64]
@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a source says of a ticker. price_basis: as_traded, split_adjusted or fully_adjusted."""
+    """A ticker's listing as its source states it. price_basis: as_traded, split_adjusted or fully_adjusted."""
 
     ticker: str
     currency: str
@@ -54,13 +54,13 @@ class Bars:
     def __len__(self) -> int:
         return len(self.session)
 
-    def rows(self, which: slice | NDArray[np.intp] | NDArray[np.bool_]) -> Bars:
-        """Return some of the rows."""
+    def select(self, which: slice | NDArray[np.intp] | NDArray[np.bool_]) -> Bars:
+        """Return the bars of a slice, of positions or of a mask (n,)."""
         return Bars(*(getattr(self, f.name)[which] for f in fields(self)))
 
     def through(self, session: date) -> Bars:
         """Return the bars up to a session, inclusive."""
-        return self.rows(slice(0, int(np.searchsorted(self.session, np.datetime64(session), side="right"))))
+        return self.select(slice(0, int(np.searchsorted(self.session, np.datetime64(session), side="right"))))
 
     def recorded(self, at: datetime, source: str) -> Bars:
         """Return the same bars with the instant and the source of their recording."""
@@ -73,12 +73,12 @@ class BarHistory:
     """Every record of a ticker's bars, sorted by session, then recorded_at."""
 
     listing: Listing
-    rows: Bars
+    bars: Bars
 
 
 @dataclass(frozen=True, slots=True)
-class Restatement:
-    """A value of a stored bar that the source gives otherwise now."""
+class ChangedValue:
+    """A value of a stored bar that the source gives differently now."""
 
     session: date
     field: str
@@ -88,11 +88,11 @@ class Restatement:
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """A history after new bars came in. added: sessions that were new; restated: values that changed."""
+    """A history with new bars merged in. added: number of new sessions; restated: the values that changed."""
 
     history: BarHistory
     added: int
-    restated: tuple[Restatement, ...]
+    restated: tuple[ChangedValue, ...]
 
     @property
     def changed(self) -> bool:
@@ -101,7 +101,7 @@ class Merge:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A row that no bar can be made of, and why: a gate's code and words."""
+    """A row that cannot be stored as a bar. code: the gate's; reason: for the user."""
 
     session: date
     code: str
@@ -109,7 +109,7 @@ class Refusal:
 
 
 def make_bars(session: Days, values: Mapping[str, Any]) -> Bars:
-    """Return bars of arrays by field name; volume, dividend and split may be left out. Not yet recorded."""
+    """Return bars, not yet recorded, from arrays (n,) by field name; volume, dividend and split may be missing."""
     n = len(session)
     floats = {name: np.asarray(values[name], np.float64) for name in PRICE_FIELDS}
     volume = np.nan_to_num(np.asarray(values.get("volume", np.zeros(n)), np.float64), nan=0.0)
@@ -124,15 +124,15 @@ def make_bars(session: Days, values: Mapping[str, Any]) -> Bars:
     )
 
 
-def refuse_unusable(bars: Bars) -> tuple[Bars, tuple[Refusal, ...]]:
-    """Return the bars that can be stored, in session order, and the rest with its reasons.
+def refuse_bad_rows(bars: Bars) -> tuple[Bars, tuple[Refusal, ...]]:
+    """Return the bars that can be stored, in session order, and the refused rows with their reasons.
 
-    Refused: a price that is null, zero, negative or beyond 1e12, an incoherent row, a negative volume or dividend, a split
-    beyond 1e-5..1e5, and a session given twice with different values (given twice alike counts once). The split and the
-    dividend of a row whose prices are refused go to the next bar.
+    Refused: a price that is null, zero, negative or above 1e12; a row whose prices contradict each other; a negative volume
+    or dividend; a split outside 1e-5..1e5; a session given twice with different values. Of equal rows one is kept. The
+    split and the dividend of a row refused for its prices or its volume move to the next bar.
     """
     order = np.argsort(bars.session, kind="stable")
-    bars = bars.rows(order)
+    bars = bars.select(order)
     codes = np.full(len(bars), "", dtype=object)
     reasons = np.full(len(bars), "", dtype=object)
 
@@ -159,72 +159,83 @@ def refuse_unusable(bars: Bars) -> tuple[Bars, tuple[Refusal, ...]]:
     refused = [
         Refusal(day, code, reason)
         for day, code, reason in zip(bars.session[~keep].tolist(), codes[~keep], reasons[~keep], strict=True)
-        if code != AGAIN
+        if code != REPEATED
     ]
-    return bars.rows(keep), tuple(refused)
+    return bars.select(keep), tuple(refused)
 
 
 def as_known(history: BarHistory, known_at: datetime | None = None, through: date | None = None) -> Bars:
-    """Return one bar a session: the latest recorded by an instant, of the sessions up to a date."""
-    rows = history.rows
-    keep = np.ones(len(rows), dtype=np.bool_)
+    """Return one bar for each session up to a date, inclusive: the latest recorded by an instant, inclusive."""
+    recorded = history.bars
+    keep = np.ones(len(recorded), dtype=np.bool_)
     if known_at is not None:
-        keep &= rows.recorded_at <= _utc64(known_at)
+        keep &= recorded.recorded_at <= _utc64(known_at)
     if through is not None:
-        keep &= rows.session <= np.datetime64(through)
-    rows = rows.rows(keep)
-    last = np.ones(len(rows), dtype=np.bool_)
-    last[:-1] = rows.session[1:] != rows.session[:-1]
-    return rows.rows(last)
+        keep &= recorded.session <= np.datetime64(through)
+    bars = recorded.select(keep)
+    last = np.ones(len(bars), dtype=np.bool_)
+    last[:-1] = bars.session[1:] != bars.session[:-1]
+    return bars.select(last)
 
 
 def merge_bars(history: BarHistory | None, listing: Listing, incoming: Bars, *, recorded_at: datetime, source: str) -> Merge:
-    """Return the history with newly fetched bars: new sessions added, changed values as further rows.
+    """Return the history with newly fetched bars: new sessions added, bars with changed values as further rows.
 
-    A value within 1e-4 relative of the stored one is the same. Bars that the source no longer gives stay.
+    A value within 1e-4 relative of the stored one counts as the same. Bars that the source no longer gives stay.
     """
     incoming = incoming.recorded(recorded_at, source)
     if history is None:
         return Merge(BarHistory(listing, incoming), len(incoming), ())
     latest = as_known(history)
-    place = np.searchsorted(latest.session, incoming.session)
+    position = np.searchsorted(latest.session, incoming.session)
     known = np.zeros(len(incoming), dtype=np.bool_)
-    inside = place < len(latest)
-    known[inside] = latest.session[place[inside]] == incoming.session[inside]
-    old, new = latest.rows(place[known]), incoming.rows(known)
+    inside = position < len(latest)
+    known[inside] = latest.session[position[inside]] == incoming.session[inside]
+    old, new = latest.select(position[known]), incoming.select(known)
     restated = tuple(_differences(old, new))
     changed_days = np.array(sorted({r.session for r in restated}), dtype="datetime64[D]")
-    take = incoming.rows(~known | np.isin(incoming.session, changed_days))
-    rows = joined([history.rows, take])
-    order = np.lexsort((rows.recorded_at, rows.session))
-    return Merge(BarHistory(listing, rows.rows(order)), int((~known).sum()), restated)
+    new_rows = incoming.select(~known | np.isin(incoming.session, changed_days))
+    bars = concatenate_bars([history.bars, new_rows])
+    order = np.lexsort((bars.recorded_at, bars.session))
+    return Merge(BarHistory(listing, bars.select(order)), int((~known).sum()), restated)
 
 
 def log_returns(bars: Bars, field: str) -> Floats:
-    """Return (n,) natural-log returns from the bar before, adjusted for splits and dividends; the first is NaN.
+    """Return the natural-log returns (n,) of a price field, adjusted for splits and dividends; the first is NaN.
 
-    log(P_t / (P_{t-1} / split_t - dividend_t)): the dividend is per share of this session's count (Yahoo's convention).
+    The return is log(P_t / (P_{t-1} / split_t - dividend_t)). The dividend is per share after the split, as Yahoo gives it.
     """
     price = np.asarray(getattr(bars, field), np.float64)
     returns = np.full(len(price), np.nan)
-    before = price[:-1] / bars.split[1:]
     with np.errstate(invalid="ignore", divide="ignore"):
-        # A dividend of all the price or more is no dividend; without it the move stays what was traded.
-        net = np.where(bars.dividend[1:] < before, before - bars.dividend[1:], before)
-        returns[1:] = np.log(price[1:] / net)
+        returns[1:] = np.log(price[1:] / _net_of_actions(price[:-1], bars))
     return returns
 
 
 def adjusted(bars: Bars) -> Bars:
-    """Return the bars with prices adjusted for later splits and dividends, as known by the last bar; volume for splits."""
+    """Return the bars with prices adjusted for later splits and dividends, and volumes for later splits."""
     factor, shares = np.ones(len(bars)), np.ones(len(bars))
-    before = bars.close[:-1] / bars.split[1:]
-    net = np.where(bars.dividend[1:] < before, before - bars.dividend[1:], before)
-    factor[:-1] = np.cumprod((net / bars.close[:-1])[::-1])[::-1]
+    before = bars.close[:-1]
+    factor[:-1] = np.cumprod((_net_of_actions(before, bars) / before)[::-1])[::-1]
     shares[:-1] = np.cumprod(bars.split[:0:-1])[::-1]
     prices = {name: getattr(bars, name) * factor for name in PRICE_FIELDS}
     volume = np.rint(bars.volume * shares).astype(np.int64)
     return replace(bars, **prices, volume=volume)
+
+
+def concatenate_bars(parts: Sequence[Bars]) -> Bars:
+    """Return the rows of several bars, one part after the other. They are not sorted."""
+    return Bars(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Bars)))
+
+
+def _net_of_actions(before: Floats, bars: Bars) -> Floats:
+    """Return the prices before each bar but the first, (n - 1,), divided by its split and less its dividend.
+
+    A dividend as large as the price or larger is ignored: it is an error of the source.
+    """
+    on_new_shares = before / bars.split[1:]
+    dividend = bars.dividend[1:]
+    return np.where(dividend < on_new_shares, on_new_shares - dividend, on_new_shares)
 
 
 def _mark_duplicates(bars: Bars, codes: NDArray[np.object_], reasons: NDArray[np.object_]) -> None:
@@ -239,12 +250,12 @@ def _mark_duplicates(bars: Bars, codes: NDArray[np.object_], reasons: NDArray[np
         members = np.flatnonzero(days == day)
         alike = bool((values[members] == values[members[0]]).all())
         chosen = usable[members[1:] if alike else members]
-        codes[chosen] = AGAIN if alike else "duplicate"
+        codes[chosen] = REPEATED if alike else "duplicate"
         reasons[chosen] = "session given twice with different values"
 
 
 def _with_actions_passed_on(bars: Bars, codes: NDArray[np.object_]) -> Bars:
-    """Return the bars with the split and the dividend of each row without usable prices on the next usable one."""
+    """Return the bars, with the split and the dividend of each row refused for its prices or volume moved to the next bar."""
     lost = np.flatnonzero(np.isin(codes, ("null price", "bad price", "incoherent", "bad volume")))
     lost = lost[(bars.split[lost] != 1) | (bars.dividend[lost] != 0)]
     usable = np.flatnonzero(codes == "")
@@ -257,17 +268,12 @@ def _with_actions_passed_on(bars: Bars, codes: NDArray[np.object_]) -> Bars:
     return replace(bars, split=split, dividend=dividend)
 
 
-def _differences(old: Bars, new: Bars) -> Iterable[Restatement]:
+def _differences(old: Bars, new: Bars) -> Iterable[ChangedValue]:
     for name in VALUE_FIELDS:
         was, now = (np.asarray(getattr(b, name), np.float64) for b in (old, new))
         differs = np.abs(now - was) > SAME_WITHIN * np.maximum(np.abs(was), np.abs(now))
         for i in np.flatnonzero(differs):
-            yield Restatement(old.session[i].item(), name, float(was[i]), float(now[i]))
-
-
-def joined(parts: Sequence[Bars]) -> Bars:
-    """Return some bars one after the other, in the order given."""
-    return Bars(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Bars)))
+            yield ChangedValue(old.session[i].item(), name, float(was[i]), float(now[i]))
 
 
 def _utc64(instant: datetime) -> np.datetime64:

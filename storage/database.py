@@ -1,7 +1,7 @@
-"""The database: how it is opened for writing and for reading, brought to the newest schema, and checked for its version.
+"""Open the database for writing or reading, upgrade its schema, and check its version.
 
-One process writes (BEGIN IMMEDIATE, synchronous=FULL); readers open the file read-only and never wait. The only door to
-Alembic beside migrations/.
+One process writes (BEGIN IMMEDIATE, synchronous=FULL). Readers open the file read-only and do not wait for it. Only this
+module and migrations/ import Alembic. Connection and Engine are SQLAlchemy's, for the signatures of other packages.
 """
 
 from __future__ import annotations
@@ -18,17 +18,33 @@ from sqlalchemy import Connection, Engine, event
 
 from storage.errors import DatabaseBusy, DatabaseMissing, NotADatabase, SchemaNewer, SchemaOlder, StoreUnwritable
 
+__all__ = [
+    "Connection",
+    "Engine",
+    "alembic_config",
+    "check_revision",
+    "known_revisions",
+    "open_reader",
+    "open_writer",
+    "reading",
+    "storage_error",
+    "stored_revision",
+    "translated",
+    "upgrade_database",
+    "uri_path",
+]
+
 WRITER_PRAGMAS = ("journal_mode=WAL", "busy_timeout=30000", "foreign_keys=ON", "synchronous=FULL")
 READER_PRAGMAS = ("busy_timeout=5000", "query_only=ON")
 
 
 def open_writer(path: Path) -> Engine:
-    """Return the engine of the one writer. Every transaction begins IMMEDIATE, so it cannot fail half-way for a lock."""
+    """Return the engine of the one writer. Each transaction starts with BEGIN IMMEDIATE, so no lock can stop it half-way."""
     engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: Any) -> None:
-        # The driver must not open transactions of its own: ours are IMMEDIATE and hold DDL too.
+        # The driver must not begin transactions itself: ours are IMMEDIATE and include DDL.
         connection.isolation_level = None
         for pragma in WRITER_PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
@@ -41,7 +57,7 @@ def open_writer(path: Path) -> Engine:
 
 
 def open_reader(path: Path) -> Engine:
-    """Return an engine that can only read. Raises DatabaseMissing when there is no file to read."""
+    """Return an engine that can only read. Raises DatabaseMissing without a file."""
     if not path.exists():
         raise DatabaseMissing(f"{path}: no database there; `tickercast init` makes one")
     engine = sa.create_engine(sa.URL.create("sqlite", database=f"file:{uri_path(path)}", query={"mode": "ro", "uri": "true"}))
@@ -56,7 +72,7 @@ def open_reader(path: Path) -> Engine:
 
 @contextmanager
 def reading(path: Path) -> Iterator[Connection]:
-    """Yield a read-only connection to a database of this program's schema."""
+    """Yield a read-only connection. Raises what check_revision raises when the schema is not this program's."""
     check_revision(path)
     engine = open_reader(path)
     try:
@@ -68,7 +84,7 @@ def reading(path: Path) -> Iterator[Connection]:
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Raise what SQLite reports about the file or the disk as the store's own errors."""
+    """Raise SQLite's errors about the file or the disk as StorageErrors."""
     try:
         yield
     except (sa.exc.OperationalError, sa.exc.DatabaseError) as error:
@@ -78,7 +94,7 @@ def translated(path: Path) -> Iterator[None]:
 
 
 def storage_error(path: Path, error: BaseException) -> Exception:
-    """Return the typed error of a SQLite failure; the failure itself where it is none of the file's or the disk's."""
+    """Return the StorageError of a SQLite error; the same error when it is not about the file or the disk."""
     text = str(error)
     if "locked" in text or "busy" in text:
         return DatabaseBusy(f"{path}: another program holds the database; what is committed stays; retry later")
@@ -90,9 +106,9 @@ def storage_error(path: Path, error: BaseException) -> Exception:
 
 
 def upgrade_database(path: Path) -> None:
-    """Bring a database to the newest schema, creating it where it is missing. An older one is copied aside first.
+    """Upgrade a database to the newest schema, after a backup copy in the same folder. Creates a missing database.
 
-    Raises SchemaNewer for one that a newer program wrote, NotADatabase for another kind of file.
+    Raises SchemaNewer when a newer program wrote it, NotADatabase for another kind of file.
     """
     from alembic import command
 
@@ -123,7 +139,7 @@ def check_revision(path: Path) -> None:
 
 
 def stored_revision(path: Path) -> str | None:
-    """Return the revision written in a database, None when it has none. Raises NotADatabase for another file."""
+    """Return the schema revision of a database, None when it has none. Raises NotADatabase for another kind of file."""
     if not path.is_file():
         raise NotADatabase(f"{path}: not a file")
     try:
@@ -140,7 +156,7 @@ def stored_revision(path: Path) -> str | None:
 
 
 def known_revisions() -> list[str]:
-    """Return this program's schema revisions, newest first. Reads the packaged scripts' names, not Alembic: it is fast."""
+    """Return this program's schema revisions, newest first, from the names of the scripts: importing Alembic is slow."""
     from importlib.resources import files
 
     names = sorted((entry.name for entry in files("migrations.versions").iterdir() if entry.name[:4].isdigit()), reverse=True)
@@ -148,7 +164,7 @@ def known_revisions() -> list[str]:
 
 
 def alembic_config(path: Path) -> Any:
-    """Return Alembic's configuration for a database, with the scripts found in the installed package."""
+    """Return Alembic's configuration for a database, with the scripts of the installed package."""
     from alembic.config import Config
 
     config = Config()
@@ -178,4 +194,5 @@ def _newer(path: Path, revision: str) -> str:
 
 
 def uri_path(path: Path) -> str:
+    """Return an absolute path escaped for a SQLite `file:` URI."""
     return path.absolute().as_uri().removeprefix("file://")

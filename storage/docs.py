@@ -1,4 +1,4 @@
-"""docs/sql.md, made from the views. `python -m storage.docs` writes it; a test holds it to the code."""
+"""Generate docs/sql.md from the views. `python -m storage.docs` writes it; a test compares it with the code."""
 
 from __future__ import annotations
 
@@ -7,27 +7,28 @@ from pathlib import Path
 from storage.views import VIEWS
 
 PATH = Path(__file__).parent.parent / "docs" / "sql.md"
-HEAD = """# The record in SQL
+HEAD = """# SQL views
 
-Generated from `storage/views.py` by `python -m storage.docs`. These views are the contract: columns may be added, never
+Generated from `storage/views/` by `python -m storage.docs`. These views are the contract: columns may be added, never
 renamed. Sessions are ISO dates of the exchange; instants are UTC text `YYYY-MM-DDTHH:MM:SS.ffffffZ`. Returns, location, scale,
 errors and CRPS are natural-log returns (0.01 = 1 %). "Latest" means the active config: the one that the settings name.
 
-Open the database read-only with any SQLite client (`sqlite3 'file:tickercast.db?mode=ro'`), or ask
-`tickercast sql "SELECT ..."`, which reads, never writes, and stops at a time limit.
+Open the database read-only with any SQLite client (`sqlite3 'file:tickercast.db?mode=ro'`), or use
+`tickercast sql "SELECT ..."`, which can only read and stops at a time limit.
 """
 
 
 def sql_page() -> str:
-    """Return the page: each view with what it answers and its columns."""
+    """Return the page as Markdown: each view with its purpose and its columns."""
     parts = [HEAD]
     for view in VIEWS:
-        rows = "\n".join(f"| {name} | {meaning.replace('|', chr(92) + '|')} |" for name, meaning in view.columns)
-        parts.append(f"## {view.name}\n\n{view.answers}\n\n| column | meaning and unit |\n|---|---|\n{rows}\n")
+        rows = "\n".join(f"| {column.name} | {column.meaning.replace('|', chr(92) + '|')} |" for column in view.columns)
+        parts.append(f"## {view.name}\n\n{view.purpose}\n\n| column | meaning and unit |\n|---|---|\n{rows}\n")
     return "\n".join(parts)
 
 
 def main() -> None:
+    """Write the page."""
     PATH.write_text(sql_page(), encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Bytes on disk: written whole or not at all, and names that any file system takes. Called by bar_files and the report."""
+"""Bytes on disk: written whole or not at all, under names that any file system accepts."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from storage.errors import Corrupt, StoreUnwritable
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a crash leaves the old one or the new one: temp beside it, fsync, rename, fsync the folder.
+    """Write a file so that a crash leaves either the old one or the new one.
 
-    Raises StoreUnwritable when the disk is full, read-only or not ours; the temporary file is removed then.
+    A temporary file in the same folder, fsync, rename, then fsync of the folder.
+
+    Raises StoreUnwritable when the disk is full, read-only or not ours; then the temporary file is removed.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,7 +38,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def read_regular(path: Path) -> bytes:
-    """Return a file's bytes. Raises Corrupt when it is missing or anything but a regular file of its own."""
+    """Return a file's bytes. Raises Corrupt when it is missing or not a regular file; a link is not one."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:

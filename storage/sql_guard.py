@@ -1,6 +1,6 @@
-"""A user's query, which may only read: mode=ro, query_only, an authorizer that lets reading through and a time limit.
+"""Run a user's query, which may only read: mode=ro, query_only, an authorizer that allows only reading, and a time limit.
 
-mode=ro alone does not hold: ATTACH and VACUUM INTO write through it. Called by the `sql` command.
+mode=ro alone is not enough: ATTACH and VACUUM INTO write despite it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from storage.database import storage_error, uri_path
 from storage.errors import QueryOverLimit, QueryRefused, StorageError
-from storage.queries import Rows
+from storage.queries.views import Rows
 
 ALLOWED = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE, sqlite3.SQLITE_FUNCTION}
 # Not interruptible, or a way to a file or another library.
@@ -23,9 +23,9 @@ MOST_ROWS = 1_000_000
 
 
 def run_select(path: Path, query: str, *, seconds: float, most_rows: int = MOST_ROWS) -> Rows:
-    """Return the answer to one reading statement.
+    """Return the rows of one SELECT.
 
-    Raises QueryRefused for anything that would do more than read, or that SQLite does not understand, and QueryOverLimit
+    Raises QueryRefused for a statement that does more than read or that SQLite does not understand. Raises QueryOverLimit
     when it runs longer than `seconds` or returns more than most_rows rows.
     """
     connection = _guarded(path)

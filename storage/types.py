@@ -1,4 +1,8 @@
-"""Column types that mean the same on SQLite and PostgreSQL: sessions as dates, instants as UTC. Used by the schema."""
+"""Column types: exchange sessions as dates, instants as UTC.
+
+On SQLite, the only database in use, both are text. Other dialects get their own date and time types here; the rest of the
+store is not made for them.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +16,18 @@ INSTANT_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 def instant_text(instant: datetime) -> str:
-    """Return the fixed-width UTC text of an aware instant, which sorts as the instants do."""
+    """Return the UTC text of an aware instant. Its width is fixed, so that texts sort as instants do."""
     if instant.tzinfo is None:
         raise ValueError(f"{instant}: an instant needs its time zone")
     return instant.astimezone(UTC).strftime(INSTANT_FORMAT).zfill(27)
 
 
-def parse_instant(text: str) -> datetime:
+def instant_from_text(text: str) -> datetime:
     """Return the aware UTC instant of a stored text."""
     return datetime.strptime(text, INSTANT_FORMAT).replace(tzinfo=UTC)
 
 
-class Session(sa.types.TypeDecorator[date]):
+class SessionDate(sa.types.TypeDecorator[date]):
     """An exchange trading date: ISO text on SQLite, DATE elsewhere."""
 
     impl = sa.Text
@@ -40,7 +44,7 @@ class Session(sa.types.TypeDecorator[date]):
 
 
 class Instant(sa.types.TypeDecorator[datetime]):
-    """An instant: fixed-width UTC text on SQLite, TIMESTAMPTZ elsewhere. A naive one is refused."""
+    """An instant: UTC text of fixed width on SQLite, TIMESTAMPTZ elsewhere. A datetime without time zone is refused."""
 
     impl = sa.Text
     cache_ok = True
@@ -55,4 +59,4 @@ class Instant(sa.types.TypeDecorator[datetime]):
         return text if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        return parse_instant(value) if isinstance(value, str) else value
+        return instant_from_text(value) if isinstance(value, str) else value

@@ -88,7 +88,7 @@ def find_deep_problems(connection: Connection, prices: Path) -> list[str]:
     problems = []
     for path, sha256, rows, first, last in _current_files(connection):
         try:
-            days = read_bars(prices, path, sha256).rows.session
+            days = read_bars(prices, path, sha256).bars.session
         except Corrupt as error:
             problems.append(str(error))
             continue

@@ -1,4 +1,4 @@
-"""Rows into the database. Every function takes the writer's open transaction; the caller commits. Called by jobs."""
+"""Write rows to the database. Every function takes the writer's open transaction; the caller commits."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
 
-from storage.bar_files import PriceFile
-from storage.bars import Listing, Restatement
+from storage.bar_files import WrittenFile
+from storage.bars import ChangedValue, Listing
 from storage.schema import (
     Base,
     BaselineForecast,
     Checkpoint,
-    ConfigRow,
+    Config,
     Event,
     ExchangeSession,
     GateVerdict,
-    ModelRow,
-    PriceFileRow,
-    RestatementRow,
+    Model,
+    PriceFile,
+    Restatement,
     Run,
     RunTicker,
     SkillTest,
@@ -36,10 +36,10 @@ Row = Mapping[str, Any]
 
 
 def insert_rows(connection: Connection, table: type[Base], rows: Iterable[Row]) -> int:
-    """Insert rows, leaving those alone whose key is there already. Returns how many were added.
+    """Insert rows except those whose key is already stored. Returns how many were added, counted on SQLite only.
 
-    NumPy scalars become Python's own, which SQLite would otherwise store as bytes. Raises ValueError for a number that is
-    not finite: SQLite would turn NaN into NULL.
+    NumPy scalars are converted to Python's, because SQLite would store them as bytes. Raises ValueError for a number that
+    is not finite, because SQLite would store NaN as NULL.
     """
     plain = [{name: _plain(value, name) for name, value in row.items()} for row in rows]
     if not plain:
@@ -77,7 +77,7 @@ def update_ticker(connection: Connection, ticker_id: int, **values: Any) -> None
 
 
 def rename_ticker(connection: Connection, ticker_id: int, symbol: str, *, on: date) -> None:
-    """Give a ticker another symbol from a day on; `symbols` keeps the old one with its span."""
+    """Give a ticker another symbol from a day on; `symbols` keeps the old one with its dates."""
     open_span = (Symbol.ticker_id == ticker_id) & (Symbol.valid_to.is_(None))
     connection.execute(sa.delete(Symbol).where(open_span & (Symbol.valid_from == on)))
     connection.execute(sa.update(Symbol).where(open_span).values(valid_to=on))
@@ -86,14 +86,14 @@ def rename_ticker(connection: Connection, ticker_id: int, symbol: str, *, on: da
 
 
 def ensure_config(connection: Connection, row: Row, *, active_id: str) -> None:
-    """Add a config when it is new, and make the one that the settings name the active one."""
-    insert_rows(connection, ConfigRow, [{**row, "active": 0}])
-    connection.execute(sa.update(ConfigRow).where(ConfigRow.active == 1, ConfigRow.id != active_id).values(active=0))
-    connection.execute(sa.update(ConfigRow).where(ConfigRow.id == active_id).values(active=1))
+    """Add a config when it is new, and make the config `active_id` the only active one."""
+    insert_rows(connection, Config, [{**row, "active": 0}])
+    connection.execute(sa.update(Config).where(Config.active == 1, Config.id != active_id).values(active=0))
+    connection.execute(sa.update(Config).where(Config.id == active_id).values(active=1))
 
 
 def start_run(connection: Connection, *, kind: str, at: datetime, config_id: str, fingerprint: str) -> int:
-    """Add a run and return its id. Runs that a kill left `running` are marked interrupted: the writer lock is ours."""
+    """Add a run and return its id. Needs the writer lock: runs still `running` were killed and are marked interrupted."""
     connection.execute(
         sa.update(Run).where(Run.status == "running").values(status="interrupted", message="killed; what it committed stays")
     )
@@ -109,24 +109,24 @@ def update_run(connection: Connection, run_id: int, **values: Any) -> None:
 
 
 def record_run_tickers(connection: Connection, rows: Iterable[Row]) -> None:
-    """Add what a run did for each ticker."""
+    """Add the outcome of a run for each ticker."""
     insert_rows(connection, RunTicker, rows)
 
 
 def record_price_file(
     connection: Connection,
     ticker_id: int,
-    file: PriceFile,
-    restated: Sequence[Restatement],
+    file: WrittenFile,
+    restated: Sequence[ChangedValue],
     *,
     price_basis: str,
     at: datetime,
 ) -> None:
-    """Name a written file as a ticker's current one, and note the bars whose values it changed."""
-    current = (PriceFileRow.ticker_id == ticker_id) & PriceFileRow.superseded_at.is_(None)
-    connection.execute(sa.update(PriceFileRow).where(current).values(superseded_at=at))
+    """Record a written file as a ticker's current one, and the stored values that it changed."""
+    current = (PriceFile.ticker_id == ticker_id) & PriceFile.superseded_at.is_(None)
+    connection.execute(sa.update(PriceFile).where(current).values(superseded_at=at))
     connection.execute(
-        sa.insert(PriceFileRow).values(
+        sa.insert(PriceFile).values(
             ticker_id=ticker_id,
             path=file.path,
             rows=file.rows,
@@ -140,7 +140,7 @@ def record_price_file(
     )
     insert_rows(
         connection,
-        RestatementRow,
+        Restatement,
         [
             {
                 "ticker_id": ticker_id,
@@ -156,13 +156,13 @@ def record_price_file(
 
 
 def record_verdicts(connection: Connection, ticker_id: int, rows: Sequence[Row], *, at: datetime) -> int:
-    """Add gate verdicts that are new, and decide held ones that are refused now. Returns how many are new."""
+    """Add new gate verdicts, and refuse held ones that a row refuses now. Returns how many were added."""
     entered = [{**row, "ticker_id": ticker_id, "recorded_at": at} for row in rows]
     added = insert_rows(connection, GateVerdict, entered)
-    waiting = sa.select(GateVerdict.session, GateVerdict.code).where(
+    held_keys = sa.select(GateVerdict.session, GateVerdict.code).where(
         GateVerdict.ticker_id == ticker_id, GateVerdict.state == "held"
     )
-    held = {tuple(key) for key in connection.execute(waiting)}
+    held = {tuple(key) for key in connection.execute(held_keys)}
     for row in rows:
         if row["state"] == "refused" and (row["session"], row["code"]) in held:
             decide_verdicts(
@@ -181,7 +181,7 @@ def decide_verdicts(
     message: str | None = None,
     code: str | None = None,
 ) -> int:
-    """Give held verdicts of some sessions another state, and return how many there were."""
+    """Set the state of the held verdicts of some sessions, of one code if given, and return how many were held."""
     which = (GateVerdict.ticker_id == ticker_id) & GateVerdict.session.in_(sessions) & (GateVerdict.state == "held")
     if code is not None:
         which &= GateVerdict.code == code
@@ -190,7 +190,7 @@ def decide_verdicts(
 
 
 def score_twins(connection: Connection, rows: Sequence[Row], crps: Sequence[float]) -> None:
-    """Give cold twins their scores."""
+    """Store the CRPS of cold twins. rows: the twins, by key; crps: one value for each."""
     key = ("ticker_id", "config_id", "origin", "horizon", "name")
     matches = (getattr(BaselineForecast, name) == sa.bindparam(f"key_{name}") for name in key)
     statement = sa.update(BaselineForecast).where(*matches).values(crps=sa.bindparam("score"))
@@ -201,7 +201,7 @@ def score_twins(connection: Connection, rows: Sequence[Row], crps: Sequence[floa
 
 
 def upsert_sessions(connection: Connection, rows: Iterable[Row]) -> None:
-    """Add the sessions of an exchange that are not there yet."""
+    """Add the sessions of an exchange that are not stored yet."""
     insert_rows(connection, ExchangeSession, rows)
 
 
@@ -215,24 +215,27 @@ def record_event(
     ticker_id: int | None = None,
     session: date | None = None,
 ) -> None:
-    """Add an event: something a user may want to know that is no row of its own."""
+    """Add an event: something that a user may want to know and that no other table holds."""
     values = {"at": at, "run_id": run_id, "ticker_id": ticker_id, "session": session, "kind": kind, "message": message}
     connection.execute(sa.insert(Event).values(**values))
 
 
 def replace_skill(connection: Connection, config_id: str, rows: Sequence[Row]) -> None:
-    """Put a config's skill in place of the last one."""
+    """Replace the stored skill of a config."""
     connection.execute(sa.delete(SkillTest).where(SkillTest.config_id == config_id))
     if rows:
         connection.execute(sa.insert(SkillTest), [dict(row) for row in rows])
 
 
 def prune_checkpoints(connection: Connection, chains: Sequence[str]) -> None:
-    """Drop the checkpoints of some chains, named by their cold start, but those of the cold start and the newest two."""
-    newest_first = sa.func.row_number().over(partition_by=ModelRow.cold_ancestor_id, order_by=ModelRow.depth.desc())
+    """Delete checkpoints of some chains; keep those of the cold start and of the newest two models.
+
+    chains: the ids of their cold starts. Models of other roles keep their checkpoints.
+    """
+    newest_first = sa.func.row_number().over(partition_by=Model.cold_ancestor_id, order_by=Model.depth.desc())
     ranked = (
-        sa.select(ModelRow.id, ModelRow.start, newest_first.label("place"))
-        .where(ModelRow.cold_ancestor_id.in_(chains), ModelRow.role == "chain")
+        sa.select(Model.id, Model.start, newest_first.label("place"))
+        .where(Model.cold_ancestor_id.in_(chains), Model.role == "chain")
         .subquery()
     )
     old = sa.select(ranked.c.id).where(ranked.c.start == "warm", ranked.c.place > 2)
@@ -241,7 +244,7 @@ def prune_checkpoints(connection: Connection, chains: Sequence[str]) -> None:
 
 def _plain(value: Any, name: str) -> Any:
     kind = type(value)
-    if kind is int or kind is str or value is None:  # most values; this is asked for every one of them
+    if kind is int or kind is str or value is None:  # most values take this way out
         return value
     if isinstance(value, np.generic):
         value = value.item()

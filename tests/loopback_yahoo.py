@@ -81,7 +81,7 @@ class LoopbackYahoo:
         first = int(query.get("period1", ["-9999999999"])[0])
         since = date(1970, 1, 1) if first < 0 else datetime.fromtimestamp(first, UTC).date()
         asked = adjusted_for_splits(bars)
-        return body_of(ticker, asked.rows(asked.session >= np.datetime64(since)), **meta)
+        return body_of(ticker, asked.select(asked.session >= np.datetime64(since)), **meta)
 
 
 @contextmanager

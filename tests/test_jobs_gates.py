@@ -72,7 +72,7 @@ def test_a_block_at_another_level_is_kept_apart_until_the_price_is_back(factor: 
     scale = np.ones(len(bars))
     scale[30:33] = factor
     wrong = replace(bars, **{n: getattr(bars, n) * scale for n in ("open", "high", "low", "close")})
-    first, whole = judge(None, wrong.rows(slice(0, 32))), judge(None, wrong)
+    first, whole = judge(None, wrong.select(slice(0, 32))), judge(None, wrong)
     assert [(v.state, v.code) for v in first.verdicts] == [("held", code)] * 2
     assert [(v.state, v.code) for v in whole.verdicts] == [("refused", code)] * 3
     assert str(bars.session[33]) in whole.verdicts[0].message
@@ -100,14 +100,14 @@ def test_a_real_crash_on_wide_range_and_large_volume_passes() -> None:
 
 def test_stored_bars_are_not_judged_again() -> None:
     bars = walk_of([*CALM, np.log(100), 0.01, -0.01])
-    stored = merge_bars(None, LISTING, bars.rows(slice(0, 42)), recorded_at=FIRST, source="folder").history
-    judgement = judge(as_known(stored), bars.rows(slice(38, None)))
+    stored = merge_bars(None, LISTING, bars.select(slice(0, 42)), recorded_at=FIRST, source="folder").history
+    judgement = judge(as_known(stored), bars.select(slice(38, None)))
     assert (judgement.verdicts, len(judgement.admitted)) == ([], len(bars) - 38)
 
 
 def test_a_bar_that_was_refused_for_good_is_passed_over_as_long_as_it_comes_alike() -> None:
     bars = walk_of([*CALM, np.log(100)])
-    refused = bars.rows(slice(41, 42))
+    refused = bars.select(slice(41, 42))
     assert judge(None, bars, refused).verdicts == []
     assert len(judge(None, bars, refused).admitted) == 41
     other = replace(refused, close=refused.close * 1.5, high=refused.high * 1.5)
@@ -116,9 +116,9 @@ def test_a_bar_that_was_refused_for_good_is_passed_over_as_long_as_it_comes_alik
 
 def test_bars_on_another_scale_than_the_stored_ones_are_held() -> None:
     bars = walk_of(CALM)
-    stored = merge_bars(None, LISTING, bars.rows(slice(0, 40)), recorded_at=FIRST, source="folder").history
+    stored = merge_bars(None, LISTING, bars.select(slice(0, 40)), recorded_at=FIRST, source="folder").history
     half = replace(bars, **{n: getattr(bars, n) / 2 for n in ("open", "high", "low", "close")})
-    judgement = judge(as_known(stored), half.rows(slice(30, None)))
+    judgement = judge(as_known(stored), half.select(slice(30, None)))
     assert [(v.session, v.state, v.code) for v in judgement.verdicts] == [(bars.session[40].item(), "held", "rescaled")]
     assert len(judgement.admitted) == 0
 
@@ -130,7 +130,7 @@ def test_bars_on_another_scale_than_the_stored_ones_are_held() -> None:
 )
 def test_what_is_admitted_does_not_depend_on_later_bars(moves: list[float], cut: int) -> None:
     bars = walk_of([*CALM[:10], *moves])
-    part = bars.rows(slice(0, len(bars) - cut))
+    part = bars.select(slice(0, len(bars) - cut))
     whole = judge(None, bars).admitted.session
     assert judge(None, part).admitted.session.tolist() == whole[whole <= part.session[-1]].tolist()
 

@@ -159,7 +159,7 @@ def test_a_bar_of_the_origin_itself_does_change_the_forecast() -> None:
 def shifted(bars: Bars, by: int) -> Bars:
     """Return another ticker's bars: the values of `by` sessions earlier on the same days."""
     moved = {f.name: np.roll(getattr(bars, f.name), by) for f in fields(Bars)}
-    return replace(Bars(**moved), session=bars.session).rows(slice(by, len(bars)))
+    return replace(Bars(**moved), session=bars.session).select(slice(by, len(bars)))
 
 
 def test_a_ticker_alone_has_the_bytes_it_has_in_a_stack_of_twenty() -> None:

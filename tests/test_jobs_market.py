@@ -50,7 +50,7 @@ def test_the_market_is_known_up_to_the_same_close_and_no_further(exchange: str, 
 
 
 def test_sessions_before_the_market_settled_know_nothing_of_it() -> None:
-    history, market = sample("IBM").rows(slice(-60, None)), sample("GOOG").rows(slice(-45, None))
+    history, market = sample("IBM").select(slice(-60, None)), sample("GOOG").select(slice(-45, None))
     columns = stacked_measures([Seen(history, market)], "close").market
     assert columns is not None
     assert not columns[0, :35].any()

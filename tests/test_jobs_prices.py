@@ -90,7 +90,7 @@ def open_shop(make_home: Callable[[str, str], Home], server: LoopbackYahoo) -> I
 
 
 def span(bars: Bars, first: str, last: str) -> Bars:
-    return bars.rows((bars.session >= np.datetime64(first)) & (bars.session <= np.datetime64(last)))
+    return bars.select((bars.session >= np.datetime64(first)) & (bars.session <= np.datetime64(last)))
 
 
 def at_level(bars: Bars, session: str, factor: float) -> Bars:
@@ -290,7 +290,7 @@ def test_s18_a_retroactive_scaling_of_all_history_is_held_not_mixed_in(
 
 def ibm_without(*missing: str) -> Bars:
     bars = SampleSource().fetch("IBM", day_of("2011-11-01")).bars
-    return bars.rows(~np.isin(bars.session, np.array(missing, dtype="datetime64[D]")))
+    return bars.select(~np.isin(bars.session, np.array(missing, dtype="datetime64[D]")))
 
 
 def test_s10_a_missing_session_is_asked_for_again_then_noted_as_a_gap(
@@ -374,7 +374,7 @@ def test_s26_a_shrunken_history_takes_nothing_away(open_shop: Callable[..., Shop
     server.today = day_of("2012-06-12")
     shop.run(server.today)
     before = len(shop.bars("IBM"))
-    server.serve("IBM", bars.rows(np.isin(bars.session, np.array(["2012-05-29", "2012-06-13"], dtype="datetime64[D]"))))
+    server.serve("IBM", bars.select(np.isin(bars.session, np.array(["2012-05-29", "2012-06-13"], dtype="datetime64[D]"))))
     server.today = day_of("2012-06-13")
     shop.run(server.today)
     assert len(shop.bars("IBM")) == before + 1
@@ -384,7 +384,7 @@ def test_s26_a_shrunken_history_takes_nothing_away(open_shop: Callable[..., Shop
 def test_s12_s13_only_closed_sessions_come_in(open_shop: Callable[..., Shop], server: LoopbackYahoo) -> None:
     shop = open_shop("running", "IBM")
     bars = ibm_without()
-    weekend = bars.rows(np.array([150]))
+    weekend = bars.select(np.array([150]))
     weekend = replace(weekend, session=np.array(["2012-06-09"], dtype="datetime64[D]"))
     future = replace(weekend, session=np.array(["2012-09-03"], dtype="datetime64[D]"))
     upto = bars.through(day_of("2012-06-12"))

@@ -70,7 +70,7 @@ def test_before_is_the_instant_of_the_close_not_the_date() -> None:
     days = exchange_calendar("XNYS").sessions
     bars = sample("IBM")
     # Days on which both exchanges trade; for Tokyo's calendar the bars stand for a Japanese ticker's.
-    both = bars.rows(np.isin(bars.session, exchange_calendar("XTKS").sessions) & np.isin(bars.session, days))
+    both = bars.select(np.isin(bars.session, exchange_calendar("XTKS").sessions) & np.isin(bars.session, days))
     new_york = task_with(owing("IBM", bars), owing("7203.T", both, "XTKS"))
     last = {member.key: member.bars.session[-1] for member in new_york.members}
     assert last["7203.T"] == last["IBM"]
@@ -134,7 +134,7 @@ def test_a_rerun_fits_no_prior_again(make_home: Callable[[str, str], Home]) -> N
 
 @pytest.mark.parametrize("bars", [100, 299])
 def test_members_with_few_bars_make_no_prior(bars: int) -> None:
-    few = sample("IBM").rows(sample("IBM").session < np.datetime64(refresh_day())).rows(slice(-bars, None))
+    few = sample("IBM").select(sample("IBM").session < np.datetime64(refresh_day())).select(slice(-bars, None))
     assert list(due_priors(CONFIG, "XNYS", [refresh_day()], [owing("IBM", few)])) == []
 
 

@@ -27,7 +27,7 @@ Mutator = Callable[[random.Random, Any], None]
 
 def original() -> bytes:
     bars = SampleSource().fetch("MSFT", None).bars
-    return body_of("T", bars.rows((bars.session > np.datetime64("2003-01-02")) & (bars.session < np.datetime64("2003-04-01"))))
+    return body_of("T", bars.select((bars.session > np.datetime64("2003-01-02")) & (bars.session < np.datetime64("2003-04-01"))))
 
 
 def places(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -21,7 +21,7 @@ from storage.bars import (
     log_returns,
     make_bars,
     merge_bars,
-    refuse_unusable,
+    refuse_bad_rows,
 )
 from storage.errors import Corrupt
 
@@ -52,7 +52,7 @@ def same(a: Bars, b: Bars) -> bool:
 
 def test_a_restated_bar_is_a_further_row_and_the_old_one_stays_readable() -> None:
     history = merged(bars_of([10.0, 11.0, 12.0]), bars_of([10.0, 11.5, 12.0]))
-    assert len(history.rows) == 4
+    assert len(history.bars) == 4
     assert as_known(history).close.tolist() == [10.0, 11.5, 12.0]
     assert as_known(history, known_at=FIRST).close.tolist() == [10.0, 11.0, 12.0]
     assert as_known(history, through=date(2024, 3, 4)).close.tolist() == [10.0]
@@ -69,7 +69,7 @@ def test_float_noise_between_vintages_is_no_restatement() -> None:
     first = merged(bars_of([10.0, 11.0]))
     again = merge_bars(first, LISTING, bars_of([10.0005, 11.0]), recorded_at=FIRST + timedelta(days=1), source="folder")
     assert not again.changed
-    assert same(again.history.rows, first.rows)
+    assert same(again.history.bars, first.bars)
 
 
 def test_bars_that_the_source_no_longer_gives_stay() -> None:
@@ -81,8 +81,8 @@ def test_bars_that_the_source_no_longer_gives_stay() -> None:
 def test_however_bars_arrive_they_are_known_the_same(closes: list[float], data: st.DataObject) -> None:
     bars = bars_of(closes)
     cut = data.draw(st.integers(1, len(closes) - 1))
-    shuffled, _ = refuse_unusable(bars.rows(np.array(data.draw(st.permutations(range(len(closes)))))))
-    parts = as_known(merged(bars.rows(slice(0, cut)), bars))
+    shuffled, _ = refuse_bad_rows(bars.select(np.array(data.draw(st.permutations(range(len(closes)))))))
+    parts = as_known(merged(bars.select(slice(0, cut)), bars))
     assert parts.close.tolist() == as_known(merged(shuffled)).close.tolist() == bars.close.tolist()
 
 
@@ -102,7 +102,7 @@ def test_an_unusable_row_is_refused_with_its_reason(field: str, value: float, re
     bars = bars_of([10.0, 11.0, 12.0])
     values = getattr(bars, field).copy()
     values[1] = value
-    kept, refused = refuse_unusable(replace(bars, **{field: values}))
+    kept, refused = refuse_bad_rows(replace(bars, **{field: values}))
     assert kept.session.tolist() == [date(2024, 3, 4), date(2024, 3, 6)]
     assert [r.session for r in refused] == [date(2024, 3, 5)]
     assert reason in refused[0].reason
@@ -110,10 +110,10 @@ def test_an_unusable_row_is_refused_with_its_reason(field: str, value: float, re
 
 def test_a_session_given_twice_alike_counts_once_and_otherwise_not_at_all() -> None:
     bars = bars_of([10.0, 11.0, 12.0])
-    twice = bars.rows(np.array([0, 0, 1, 2]))
+    twice = bars.select(np.array([0, 0, 1, 2]))
     other = replace(twice, close=np.array([10.0, 10.05, 11.0, 12.0]))
-    assert (len(refuse_unusable(twice)[0]), refuse_unusable(twice)[1]) == (3, ())
-    kept, refused = refuse_unusable(other)
+    assert (len(refuse_bad_rows(twice)[0]), refuse_bad_rows(twice)[1]) == (3, ())
+    kept, refused = refuse_bad_rows(other)
     assert (len(kept), len(refused)) == (2, 2)
 
 
@@ -133,7 +133,7 @@ def test_a_file_comes_back_as_it_was_and_is_named_by_its_content(tmp_path: Path)
     back = read_bars(tmp_path, file.path, file.sha256)
     assert file.path == f"%5EGSPC/{file.sha256[:16]}.parquet"
     assert back.listing == LISTING
-    assert same(back.rows, history.rows)
+    assert same(back.bars, history.bars)
     assert write_bars(tmp_path, back) == file
 
 

@@ -13,7 +13,7 @@ from jobs.workspace.home import Home
 from storage import queries, sql_guard, verify
 from storage.bar_files import read_bars
 from storage.bars import Bars, adjusted, as_known
-from storage.database import check_revision, reading
+from storage.database import Connection, check_revision, reading
 from storage.errors import Corrupt, UnknownStoredTicker
 from storage.views import VIEWS
 
@@ -53,7 +53,7 @@ def answer(home: Home, query: str, *, seconds: float) -> Answer:
 
 def view_list() -> Answer:
     """Return the public views with their columns and meanings."""
-    return ("view", "column", "meaning"), [(v.name, name, meaning) for v in VIEWS for name, meaning in v.columns]
+    return ("view", "column", "meaning"), [(v.name, c.name, c.meaning) for v in VIEWS for c in v.columns]
 
 
 def stored_bars(home: Home, ticker: str, *, known_at: datetime | None, adjusted_prices: bool) -> Answer:
@@ -101,7 +101,7 @@ def _bars(home: Home, symbol: str, known_at: datetime | None) -> Bars:
     return as_known(read_bars(home.prices, file.path, file.sha256), known_at)
 
 
-def _stored(connection: queries.Connection, symbol: str) -> queries.TickerRow:
+def _stored(connection: Connection, symbol: str) -> queries.TickerRow:
     ticker = queries.ticker_by_symbol(connection, symbol)
     if ticker is None:
         raise UnknownStoredTicker(f"{symbol}: nothing is stored for it; `tickercast tickers` lists what is")

@@ -161,7 +161,7 @@ def _tasks(
             continue
         bars = as_known(read_bars(home.prices, file.path, file.sha256))
         if settled:
-            bars = bars.rows(slice(0, len(bars) - 1))
+            bars = bars.select(slice(0, len(bars) - 1))
         for horizon in horizons:
             forecasts = queries.forecast_densities(connection, ticker.id, config.id, horizon)
             if forecasts:

@@ -88,7 +88,7 @@ def _training_settings(config: Config, epochs: int) -> TrainingSettings:
 
 
 def _baseline_inputs(config: Config, histories: Sequence[Bars]) -> DensityInputs:
-    recent = [Seen(history.rows(slice(max(0, len(history) - BASELINE_SESSIONS), len(history)))) for history in histories]
+    recent = [Seen(history.select(slice(max(0, len(history) - BASELINE_SESSIONS), len(history)))) for history in histories]
     return density_inputs(stacked_measures(recent, config.field), config.horizons)
 
 

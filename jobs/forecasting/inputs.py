@@ -28,7 +28,7 @@ class Market:
         """Return its newest bars that had closed when a session of an exchange did; of another exchange, by the day before."""
         before = session if exchange == self.exchange else session - timedelta(days=1)
         bars = self.bars.through(before)
-        return bars.rows(slice(max(0, len(bars) - most), len(bars)))
+        return bars.select(slice(max(0, len(bars) - most), len(bars)))
 
 
 @dataclass(frozen=True, slots=True)

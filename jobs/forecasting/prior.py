@@ -148,5 +148,5 @@ def _known(member: Any, exchange: str, before: date, most: int) -> Bars:
     else:
         instant = exchange_calendar(exchange).close_at(before)
         last = exchange_calendar(member.exchange).last_closed_session(instant, 0)
-        bars = member.bars.through(last) if last else member.bars.rows(slice(0, 0))
-    return bars.rows(slice(max(0, len(bars) - most), len(bars)))
+        bars = member.bars.through(last) if last else member.bars.select(slice(0, 0))
+    return bars.select(slice(max(0, len(bars) - most), len(bars)))

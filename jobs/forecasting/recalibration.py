@@ -41,7 +41,7 @@ def factors(history: Bars, past: Sequence[Past], field: str, horizons: int) -> F
     """
     if not past or past[-1].session != history.session[-2].item():
         return np.ones(horizons)
-    returns = log_returns(history.rows(slice(-horizons - 1, None)), field)
+    returns = log_returns(history.select(slice(-horizons - 1, None)), field)
     published = {item.session: item for item in past}
     level = np.log(past[-1].factor)
     for h in range(1, horizons + 1):

@@ -87,4 +87,4 @@ def seen_with(history: Bars, market: Market | None, exchange: str, config: Confi
 def history_of(bars: Bars, end: int, config: Config) -> Bars:
     """Return the bars that a forecast of the origin at place end - 1 may see."""
     first = max(0, end - config.history_sessions) if config.history_sessions else 0
-    return bars.rows(slice(first, end))
+    return bars.select(slice(first, end))

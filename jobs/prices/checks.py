@@ -15,7 +15,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.bars import PRICE_FIELDS, SAME_WITHIN, Bars, joined, log_returns
+from storage.bars import PRICE_FIELDS, SAME_WITHIN, Bars, concatenate_bars, log_returns
 
 GATES = {
     "null price": "refused: a price is missing or not finite; the newest bar without prices is asked for again",
@@ -80,7 +80,7 @@ def judge(stored: Bars | None, incoming: Bars, waived: Bars | None = None) -> Ju
     passed over as long as the source gives them alike.
     """
     if waived is not None:
-        incoming = incoming.rows(~_alike(incoming, waived))
+        incoming = incoming.select(~_alike(incoming, waived))
     rescaled: list[Verdict] = []
     if stored is not None and len(stored) and len(incoming):
         incoming, rescaled = _without_rescaled(stored, incoming)
@@ -88,7 +88,7 @@ def judge(stored: Bars | None, incoming: Bars, waived: Bars | None = None) -> Ju
         return Judgement(incoming, rescaled)
     walk = _Walk(*_together(stored, incoming))
     keep = walk.keep()
-    return Judgement(incoming.rows(keep[np.isin(walk.bars.session, incoming.session)]), rescaled + walk.verdicts)
+    return Judgement(incoming.select(keep[np.isin(walk.bars.session, incoming.session)]), rescaled + walk.verdicts)
 
 
 def notes(bars: Bars, since: date | None) -> Iterator[Verdict]:
@@ -162,7 +162,7 @@ class _Walk:
         for i in range(begin, end):
             day = self.bars.session[i].item()
             text = message if i == begin else f"at the level of {first}, which is {state}: {message}"
-            self.verdicts.append(Verdict(day, state, code, text, self.bars.rows(slice(i, i + 1))))
+            self.verdicts.append(Verdict(day, state, code, text, self.bars.select(slice(i, i + 1))))
 
     def _jump(self, i: int) -> tuple[str, str] | None:
         """Return the code and the explanation of a move that no split or dividend explains; None for an ordinary one."""
@@ -244,18 +244,18 @@ def _without_rescaled(stored: Bars, incoming: Bars) -> tuple[Bars, list[Verdict]
         verdicts = [Verdict(day, HELD, "rescaled", message) for day in fresh[fresh > common[-1]].tolist()]
     else:
         verdicts = [Verdict(common[differs][0].item(), HELD, "rescaled", message)]
-    return incoming.rows(keep), verdicts
+    return incoming.select(keep), verdicts
 
 
 def _together(stored: Bars | None, incoming: Bars) -> tuple[Bars, NDArray[np.bool_]]:
     """Return one series of the stored bars and the new ones in their places, and which of it is new or restated."""
     if stored is None or not len(stored):
         return incoming, np.ones(len(incoming), dtype=np.bool_)
-    rest = stored.rows(~np.isin(stored.session, incoming.session))
-    series = joined([rest, incoming])
+    rest = stored.select(~np.isin(stored.session, incoming.session))
+    series = concatenate_bars([rest, incoming])
     fresh = np.concatenate([np.zeros(len(rest), dtype=np.bool_), ~_alike(incoming, stored)])
     order = np.argsort(series.session, kind="stable")
-    return series.rows(order), fresh[order]
+    return series.select(order), fresh[order]
 
 
 def _alike(bars: Bars, others: Bars) -> NDArray[np.bool_]:

@@ -219,7 +219,7 @@ class Ingest:
         )
 
     def _life(self, connection: Connection, ticker: queries.TickerRow, history: BarHistory) -> Life:
-        last = history.rows.session[-1].item()
+        last = history.bars.session[-1].item()
         held = any(row["session"] > last for row in queries.verdicts(connection, ticker.id, HELD))
         return after_answer(
             live=self.source.live, behind=self._behind(history.listing.exchange, last), held=held,
@@ -264,14 +264,14 @@ class Ingest:
     def _closed(self, calendar: ExchangeCalendar, bars: Bars) -> tuple[Bars, list[Verdict]]:
         """Return the bars of sessions that have closed, and those refused: of days that are none, or to come."""
         tomorrow = np.datetime64(self.now.date() + timedelta(days=2))
-        future = bars.rows(bars.session >= tomorrow)
+        future = bars.select(bars.session >= tomorrow)
         last = calendar.last_closed_session(self.now, self.after_close_minutes)
-        bars = bars.through(last) if last else bars.rows(slice(0, 0))
+        bars = bars.through(last) if last else bars.select(slice(0, 0))
         sessions = calendar.are_sessions(bars.session)
         verdicts = [Verdict(day, REFUSED, "future", "a session that has not begun") for day in future.session.tolist()]
         for day in bars.session[~sessions].tolist():
             verdicts.append(Verdict(day, REFUSED, "no session", f"not a session of {calendar.code}"))
-        return bars.rows(np.asarray(sessions)), verdicts
+        return bars.select(np.asarray(sessions)), verdicts
 
 
 def bars_of(rows: Sequence[dict[str, Any]]) -> Bars:
@@ -308,7 +308,7 @@ def _shrunken(stored: Bars | None, incoming: Bars) -> Iterator[Verdict]:
     """Yield a note where the source gives fewer than half of the stored bars since its first one, or hardly any at all."""
     if stored is None or not len(incoming):
         return
-    due = stored.rows(stored.session >= incoming.session[0])
+    due = stored.select(stored.session >= incoming.session[0])
     given = int(np.isin(due.session, incoming.session).sum())
     if len(due) >= 4 and given < len(due) / 2:
         day = due.session[-1].item()

@@ -20,7 +20,7 @@ from jobs.scoring.scores import score_rows, twin_crps
 from jobs.scoring.skill import skill_rows
 from jobs.workspace.config import Config
 from storage import queries, writes
-from storage.schema import BaselineForecast, Checkpoint, Forecast, Loss, ModelRow, PriorMember, Recalibration, Score
+from storage.schema import BaselineForecast, Checkpoint, Forecast, Loss, Model, PriorMember, Recalibration, Score
 
 SESSIONS_AHEAD = timedelta(days=366)
 LEAST_CHANGE = 1e-12  # of a realised return: below it a score is the same
@@ -82,7 +82,7 @@ class RunLedger:
                 text = f"the {result.model['reason']} diverged and serves nobody"
                 writes.record_event(connection, "training", text, at=self.now, run_id=self.run_id, session=result.model["origin"])
                 return
-            writes.insert_rows(connection, ModelRow, [{**result.model, "run_id": self.run_id}])
+            writes.insert_rows(connection, Model, [{**result.model, "run_id": self.run_id}])
             writes.insert_rows(connection, Loss, result.losses)
             stored = {"model_id": result.prior.model_id, "sha256": result.model["checkpoint_sha256"]}
             writes.insert_rows(connection, Checkpoint, [{**stored, "content": result.prior.checkpoint}])
@@ -93,7 +93,7 @@ class RunLedger:
         run = {"run_id": self.run_id}
         last = task.origins[-1].session
         with self.engine.begin() as connection:
-            writes.insert_rows(connection, ModelRow, ({**row, **run} for row in result.models))
+            writes.insert_rows(connection, Model, ({**row, **run} for row in result.models))
             writes.insert_rows(connection, Loss, result.losses)
             writes.insert_rows(connection, Checkpoint, result.checkpoints)
             modes = self._modes(task)

@@ -204,7 +204,7 @@ class _Road:
 
     def _ticker(self, owing: Owing, block: tuple[date, ...]) -> TickerTask:
         due = frozenset(block) & frozenset(owing.due)
-        bars = _needed(owing.bars, min(due), max(due), self.config) if due else owing.bars.rows(slice(0, 0))
+        bars = _needed(owing.bars, min(due), max(due), self.config) if due else owing.bars.select(slice(0, 0))
         parent = self._parent(owing, min(due)) if due else self.parents.get(owing.ticker_id)
         return TickerTask(owing.ticker_id, owing.key, owing.price_basis, bars, due, parent)
 
@@ -249,7 +249,7 @@ def _needed(bars: Bars, first: date, last: date, config: Config) -> Bars:
     begin = int(np.searchsorted(bars.session, np.datetime64(first)))
     end = int(np.searchsorted(bars.session, np.datetime64(last), side="right"))
     memory = config.history_sessions or begin
-    return bars.rows(slice(max(0, begin - memory), end))
+    return bars.select(slice(max(0, begin - memory), end))
 
 
 @contextmanager

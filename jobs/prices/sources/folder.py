@@ -20,7 +20,7 @@ import numpy as np
 from jobs.exchanges.symbols import SymbolRefused, exchange_of, parse_symbol
 from jobs.prices.sources.adjusting import as_traded, implied_dividends
 from jobs.prices.sources.base import BadSourceData, Fetch, SourceSettings, UnknownTicker
-from storage.bars import Bars, Listing, make_bars, refuse_unusable
+from storage.bars import Bars, Listing, make_bars, refuse_bad_rows
 from storage.files import unquote_ticker
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class FolderSource:
     def fetch(self, ticker: str, start: date | None) -> Fetch:
         frame = self._frame(ticker)
         stated = self.splits.get(ticker, {})
-        bars, refused = refuse_unusable(_with_splits(_bars(frame, self.adjustment), stated))
+        bars, refused = refuse_bad_rows(_with_splits(_bars(frame, self.adjustment), stated))
         if not len(bars):
             why = f", the first: {refused[0].session} {refused[0].reason}" if refused else ""
             raise BadSourceData(f"{ticker}: no usable row in {self.path}; {len(refused)} were refused{why}")
@@ -96,7 +96,7 @@ class FolderSource:
             after = math.prod(ratio for day, ratio in stated.items() if np.datetime64(day) > bars.session[-1])
             bars, basis = as_traded(bars, after), "as_traded"
         if start is not None:
-            bars = bars.rows(bars.session >= np.datetime64(start))
+            bars = bars.select(bars.session >= np.datetime64(start))
         exchange = exchange_of(ticker)
         return Fetch(Listing(ticker, "USD", exchange, _time_zone(exchange), basis), bars, refused)
 
@@ -209,7 +209,7 @@ def _with_splits(bars: Bars, stated: dict[date, float]) -> Bars:
     if not stated:
         return bars
     order = np.argsort(bars.session, kind="stable")
-    bars = bars.rows(order)
+    bars = bars.select(order)
     split = bars.split.copy()
     for ex_date, ratio in stated.items():
         place = int(np.searchsorted(bars.session, np.datetime64(ex_date)))

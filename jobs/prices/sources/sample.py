@@ -12,7 +12,7 @@ import numpy as np
 
 from jobs.prices.sources.adjusting import implied_dividends
 from jobs.prices.sources.base import Fetch, SourceSettings, UnknownTicker
-from storage.bars import Listing, make_bars, refuse_unusable
+from storage.bars import Listing, make_bars, refuse_bad_rows
 
 TICKERS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 # Ex-dates as the exchanges announced them; at each, close and adjusted close part by this ratio.
@@ -43,14 +43,14 @@ class SampleSource:
         close, adjusted = (np.array(data[name], np.float64) for name in ("close", "adj_close"))
         values = {name: np.array(data[name], np.float64) for name in ("open", "high", "low")}
         dividend = implied_dividends(close, adjusted, split)
-        bars, refused = refuse_unusable(
+        bars, refused = refuse_bad_rows(
             make_bars(
                 days,
                 {**values, "close": close, "volume": np.array(data["volume"]), "dividend": dividend, "split": split},
             )
         )
         if start is not None:
-            bars = bars.rows(bars.session >= np.datetime64(start))
+            bars = bars.select(bars.session >= np.datetime64(start))
         return Fetch(Listing(ticker, "USD", "XNYS", "America/New_York", "as_traded"), bars, refused)
 
 

@@ -23,7 +23,7 @@ from jobs.exchanges.symbols import exchange_of
 from jobs.prices.sources.adjusting import as_traded
 from jobs.prices.sources.base import BadSourceData, Fetch, SourceSettings, SourceUnavailable, UnknownTicker
 from jobs.prices.sources.yahoo_client import BodyTooLarge, Door, ServerFault, Stopped, TooManyRequests
-from storage.bars import Bars, Listing, make_bars, refuse_unusable
+from storage.bars import Bars, Listing, make_bars, refuse_bad_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,13 +111,13 @@ class YahooSource:
             rows = _bars(frame)
         except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise BadSourceData(f"{ticker}: Yahoo's answer is no price history ({_named(error)})") from error
-        bars, refused = refuse_unusable(rows)
+        bars, refused = refuse_bad_rows(rows)
         if not len(bars):
             raise BadSourceData(f"{ticker}: none of Yahoo's {len(frame)} rows has usable prices")
         zone = str(meta.get("exchangeTimezoneName", ""))
         exchange = exchange_of(ticker, default=exchange_of_zone(zone))
         listing = Listing(ticker, str(meta.get("currency") or ""), exchange, zone, "as_traded")
-        traded, beyond = refuse_unusable(as_traded(bars))  # absurd splits together can carry a price beyond all bounds
+        traded, beyond = refuse_bad_rows(as_traded(bars))  # absurd splits together can carry a price beyond all bounds
         return Fetch(listing, traded, refused + beyond)
 
     def _ask(self, ticker: str, start: date | None) -> tuple[pd.DataFrame, dict[str, Any]]:

@@ -1,0 +1,40 @@
+"""Read the database: small typed functions over an open connection, one module for each kind of row."""
+
+from __future__ import annotations
+
+from storage.queries.forecasts import committed_origins, forecast_densities, known_at, last_origins, past_publications
+from storage.queries.models import ServingModel, prior_model, serving_model
+from storage.queries.prices import CurrentFile, current_file, judged_sessions, kept_files, restated_at, verdicts
+from storage.queries.runs import last_run_started, runs_started_since
+from storage.queries.scores import crps_against_twins, newest_scores, scored_forecasts, unscored_forecasts, unscored_twins
+from storage.queries.tickers import TickerRow, list_tickers, ticker_by_symbol
+from storage.queries.views import Rows, read_view
+
+__all__ = [
+    "CurrentFile",
+    "Rows",
+    "ServingModel",
+    "TickerRow",
+    "committed_origins",
+    "crps_against_twins",
+    "current_file",
+    "forecast_densities",
+    "judged_sessions",
+    "kept_files",
+    "known_at",
+    "last_origins",
+    "last_run_started",
+    "list_tickers",
+    "newest_scores",
+    "past_publications",
+    "prior_model",
+    "read_view",
+    "restated_at",
+    "runs_started_since",
+    "scored_forecasts",
+    "serving_model",
+    "ticker_by_symbol",
+    "unscored_forecasts",
+    "unscored_twins",
+    "verdicts",
+]

@@ -1,0 +1,69 @@
+"""Stored forecasts of a ticker under a config."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from storage.queries.keys import same_forecast
+from storage.schema import Forecast, Recalibration
+
+
+def committed_origins(connection: Connection, ticker_id: int, config_id: str) -> set[date]:
+    """Return the origins for which a ticker has forecasts under a config."""
+    query = sa.select(Forecast.origin).where(*_of(ticker_id, config_id), Forecast.horizon == 1)
+    return set(connection.scalars(query))
+
+
+def last_origins(connection: Connection, config_id: str) -> dict[int, date]:
+    """Return each ticker's newest origin under a config, by ticker id."""
+    rows = connection.execute(
+        sa.select(Forecast.ticker_id, sa.func.max(Forecast.origin, type_=Forecast.origin.type))
+        .where(Forecast.config_id == config_id)
+        .group_by(Forecast.ticker_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def known_at(connection: Connection, ticker_id: int, config_id: str, origin: date) -> datetime | None:
+    """Return when the newest bar was recorded that the forecasts of a ticker at an origin used, None without forecasts."""
+    query = sa.select(Forecast.known_at).where(*_of(ticker_id, config_id), Forecast.origin == origin).limit(1)
+    return connection.scalars(query).first()
+
+
+def past_publications(connection: Connection, ticker_id: int, config_id: str, last: date) -> list[tuple[Any, ...]]:
+    """Return (origin, horizon, location, scale, dof, scale_factor) of recalibrated forecasts, by origin and horizon.
+
+    They are those of the newest origins up to `last`, inclusive: as many origins as there are horizons.
+    """
+    known = (*_of(ticker_id, config_id), Forecast.origin <= last)
+    horizons = sa.select(sa.func.max(Forecast.horizon)).where(*known).scalar_subquery()
+    origins = sa.select(Forecast.origin).where(*known, Forecast.horizon == 1).order_by(Forecast.origin.desc()).limit(horizons)
+    query = (
+        sa.select(
+            Forecast.origin,
+            Forecast.horizon,
+            Forecast.location,
+            Forecast.scale,
+            Forecast.dof,
+            Recalibration.scale_factor,
+        )
+        .join(Recalibration, same_forecast(Recalibration, Forecast))
+        .where(*known, Forecast.origin.in_(origins))
+        .order_by(Forecast.origin, Forecast.horizon)
+    )
+    return [tuple(row) for row in connection.execute(query)]
+
+
+def forecast_densities(connection: Connection, ticker_id: int, config_id: str, horizon: int) -> list[tuple[Any, ...]]:
+    """Return (origin, location, scale, dof) of a ticker's forecasts at one horizon, by origin."""
+    columns = (Forecast.origin, Forecast.location, Forecast.scale, Forecast.dof)
+    query = sa.select(*columns).where(*_of(ticker_id, config_id), Forecast.horizon == horizon).order_by(Forecast.origin)
+    return [tuple(row) for row in connection.execute(query)]
+
+
+def _of(ticker_id: int, config_id: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return (Forecast.ticker_id == ticker_id, Forecast.config_id == config_id)

@@ -1,0 +1,36 @@
+"""The key that ties rows to a forecast, and the columns that a forecast is scored from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from storage.schema import FORECAST_KEY, Base, Forecast
+
+Query = sa.Select[*tuple[Any, ...]]
+SCORING_COLUMNS = (
+    Forecast.ticker_id,
+    Forecast.config_id,
+    Forecast.origin,
+    Forecast.horizon,
+    Forecast.target,
+    Forecast.location,
+    Forecast.scale,
+    Forecast.dof,
+    Forecast.last_price,
+    Forecast.baseline_location,
+    Forecast.baseline_scale,
+    Forecast.baseline_dof,
+)
+
+
+def same_forecast(left: type[Base], right: type[Base]) -> sa.ColumnElement[bool]:
+    """Return the condition that rows of two tables belong to one forecast: equal ticker, config, origin and horizon."""
+    return sa.and_(*(getattr(left, column) == getattr(right, column) for column in FORECAST_KEY))
+
+
+def mappings(connection: Connection, query: Query) -> list[dict[str, Any]]:
+    """Return a query's rows as dicts by column name."""
+    return [dict(row) for row in connection.execute(query).mappings()]

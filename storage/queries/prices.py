@@ -1,0 +1,62 @@
+"""Price files, the gates' verdicts and restatements of a ticker's bars."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from storage.queries.keys import mappings
+from storage.schema import GateVerdict, PriceFile, Restatement
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentFile:
+    """The file that holds a ticker's current bars. path is below the prices folder."""
+
+    path: str
+    sha256: str
+    last_session: date
+
+
+def current_file(connection: Connection, ticker_id: int) -> CurrentFile | None:
+    """Return the file that holds a ticker's current bars, None before the first."""
+    row = connection.execute(
+        sa.select(PriceFile.path, PriceFile.sha256, PriceFile.last_session).where(
+            PriceFile.ticker_id == ticker_id, PriceFile.superseded_at.is_(None)
+        )
+    ).first()
+    return CurrentFile(*row) if row else None
+
+
+def kept_files(connection: Connection, ticker_id: int, superseded: int) -> set[str]:
+    """Return the paths of a ticker's current file and of the newest `superseded` files before it."""
+    query = (
+        sa.select(PriceFile.path)
+        .where(PriceFile.ticker_id == ticker_id)
+        .order_by(PriceFile.superseded_at.is_(None).desc(), PriceFile.id.desc())
+        .limit(1 + superseded)
+    )
+    return set(connection.scalars(query))
+
+
+def verdicts(connection: Connection, ticker_id: int, state: str) -> list[dict[str, Any]]:
+    """Return a ticker's gate verdicts of one state, by session and code."""
+    query = sa.select(GateVerdict.__table__).where(GateVerdict.ticker_id == ticker_id, GateVerdict.state == state)
+    return mappings(connection, query.order_by(GateVerdict.session, GateVerdict.code))
+
+
+def judged_sessions(connection: Connection, ticker_id: int) -> set[date]:
+    """Return a ticker's sessions that have a gate verdict."""
+    return set(connection.scalars(sa.select(GateVerdict.session).where(GateVerdict.ticker_id == ticker_id)))
+
+
+def restated_at(connection: Connection, ticker_id: int, instant: datetime) -> tuple[date, date] | None:
+    """Return the first and the last session of a ticker's bars that were restated at an instant, None without any."""
+    session = Restatement.session
+    query = sa.select(sa.func.min(session, type_=session.type), sa.func.max(session, type_=session.type))
+    row = connection.execute(query.where(Restatement.ticker_id == ticker_id, Restatement.recorded_at == instant)).one()
+    return (row[0], row[1]) if row[0] is not None else None

@@ -1,0 +1,43 @@
+"""The tables, as typed SQLAlchemy classes: keys, checks and foreign keys. A class has its table's name in the singular.
+
+Views are in storage.views; changes of a released schema are in migrations. Sessions are exchange dates; instants are UTC.
+Prices are in the ticker's currency on its price basis. Returns, location, scale, errors and CRPS are natural-log returns
+(0.01 = 1 %).
+"""
+
+from __future__ import annotations
+
+from storage.schema.base import FORECAST_KEY, Base
+from storage.schema.forecasts import TWIN, BaselineForecast, Forecast, Recalibration
+from storage.schema.models import Checkpoint, Loss, Model, PriorMember
+from storage.schema.prices import GateVerdict, PriceFile, Restatement
+from storage.schema.runs import Config, Event, Run, RunTicker
+from storage.schema.scores import Score, SkillTest
+from storage.schema.tickers import ExchangeSession, Symbol, Ticker
+from storage.schema.triggers import TRIGGERS
+
+__all__ = [
+    "FORECAST_KEY",
+    "TRIGGERS",
+    "TWIN",
+    "Base",
+    "BaselineForecast",
+    "Checkpoint",
+    "Config",
+    "Event",
+    "ExchangeSession",
+    "Forecast",
+    "GateVerdict",
+    "Loss",
+    "Model",
+    "PriceFile",
+    "PriorMember",
+    "Recalibration",
+    "Restatement",
+    "Run",
+    "RunTicker",
+    "Score",
+    "SkillTest",
+    "Symbol",
+    "Ticker",
+]

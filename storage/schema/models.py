@@ -1,0 +1,78 @@
+"""Models, the members of priors, checkpoints and losses."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from storage.schema.base import BIG_INTEGER, STRICT, WITHOUT_ROWID, Base, TickerKey, one_of
+
+
+class Model(Base):
+    """The result of one training. features: the names of its inputs; seconds: its share of the stack's training time."""
+
+    __tablename__ = "models"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    ticker_id: Mapped[int | None] = mapped_column(sa.ForeignKey("tickers.id"))
+    config_id: Mapped[str] = mapped_column(sa.ForeignKey("configs.id"))
+    origin: Mapped[date]
+    role: Mapped[str]
+    start: Mapped[str]
+    reason: Mapped[str]
+    parent_id: Mapped[str | None] = mapped_column(sa.ForeignKey("models.id"))
+    prior_id: Mapped[str | None] = mapped_column(sa.ForeignKey("models.id"))
+    depth: Mapped[int]
+    cold_ancestor_id: Mapped[str]
+    epochs: Mapped[int]
+    updates: Mapped[int]
+    seed: Mapped[int] = mapped_column(BIG_INTEGER)
+    input_sha256: Mapped[str]
+    features: Mapped[str]
+    seconds: Mapped[float]
+    checkpoint_sha256: Mapped[str]
+    run_id: Mapped[int] = mapped_column(sa.ForeignKey("runs.id"))
+    __table_args__ = (
+        one_of("role", "chain", "prior", "twin"),
+        one_of("start", "cold", "warm"),
+        sa.CheckConstraint("(start = 'cold') = (parent_id IS NULL)", name="parent"),
+        sa.CheckConstraint("(role = 'prior') = (ticker_id IS NULL)", name="owner"),
+        sa.Index("ix_models_ticker_id_config_id_origin", "ticker_id", "config_id", "origin"),
+        STRICT,
+    )
+
+
+class PriorMember(Base):
+    """A ticker whose bars a prior was fitted on."""
+
+    __tablename__ = "prior_members"
+    model_id: Mapped[str] = mapped_column(sa.ForeignKey("models.id"), primary_key=True)
+    ticker_id: Mapped[TickerKey]
+    bars: Mapped[int]
+    last_session: Mapped[date]
+    input_sha256: Mapped[str]
+    __table_args__ = (sa.CheckConstraint("bars > 0", name="bars"), WITHOUT_ROWID)
+
+
+class Checkpoint(Base):
+    """The params and the optimizer state of a model, as bytes."""
+
+    __tablename__ = "checkpoints"
+    model_id: Mapped[str] = mapped_column(sa.ForeignKey("models.id"), primary_key=True)
+    sha256: Mapped[str]
+    content: Mapped[bytes]
+    __table_args__ = (STRICT,)
+
+
+class Loss(Base):
+    """The losses of one epoch of a training."""
+
+    __tablename__ = "losses"
+    model_id: Mapped[str] = mapped_column(sa.ForeignKey("models.id"), primary_key=True)
+    epoch: Mapped[int] = mapped_column(primary_key=True)
+    train_loss: Mapped[float]
+    validation_loss: Mapped[float | None]
+    gradient_norm: Mapped[float]
+    learning_rate: Mapped[float]
+    __table_args__ = (sa.CheckConstraint("epoch >= 0", name="epoch"), WITHOUT_ROWID)

@@ -1,0 +1,72 @@
+"""Scores of forecasts and the skill computed from them. Triggers refuse to update or delete a score."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from storage.schema.base import STRICT, WITHOUT_ROWID, Base, of_forecast, one_of
+
+
+class Score(Base):
+    """The outcome of one forecast. A later restatement of the target adds a row with the next revision."""
+
+    __tablename__ = "scores"
+    ticker_id: Mapped[int] = mapped_column(primary_key=True)
+    config_id: Mapped[str] = mapped_column(primary_key=True)
+    origin: Mapped[date] = mapped_column(primary_key=True)
+    horizon: Mapped[int] = mapped_column(primary_key=True)
+    revision: Mapped[int] = mapped_column(primary_key=True)
+    realised_return: Mapped[float]
+    realised_price: Mapped[float]
+    abs_error: Mapped[float]
+    baseline_abs_error: Mapped[float]
+    crps: Mapped[float]
+    baseline_crps: Mapped[float]
+    pit: Mapped[float]
+    inside_50: Mapped[int]
+    inside_80: Mapped[int]
+    inside_90: Mapped[int]
+    __table_args__ = (
+        of_forecast(),
+        sa.CheckConstraint("revision >= 0", name="revision"),
+        sa.CheckConstraint("pit BETWEEN 0 AND 1 AND crps >= 0 AND baseline_crps >= 0", name="range"),
+        sa.CheckConstraint("inside_50 IN (0, 1) AND inside_80 IN (0, 1) AND inside_90 IN (0, 1)", name="inside"),
+        WITHOUT_ROWID,
+    )
+
+
+class SkillTest(Base):
+    """The accuracy of the forecasts of one ticker, or of all (ticker_id NULL), against the random walk."""
+
+    __tablename__ = "skill_tests"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    config_id: Mapped[str] = mapped_column(sa.ForeignKey("configs.id"))
+    ticker_id: Mapped[int | None] = mapped_column(sa.ForeignKey("tickers.id"))
+    horizon: Mapped[int]
+    mode: Mapped[str]
+    n: Mapped[int]
+    first_target: Mapped[date]
+    last_target: Mapped[date]
+    mae: Mapped[float]
+    baseline_mae: Mapped[float]
+    crps: Mapped[float]
+    baseline_crps: Mapped[float]
+    crps_skill: Mapped[float]
+    coverage_50: Mapped[float]
+    coverage_80: Mapped[float]
+    coverage_90: Mapped[float]
+    hit_rate: Mapped[float | None]
+    dm_statistic: Mapped[float | None]
+    p_value: Mapped[float | None]
+    p_adjusted: Mapped[float | None]
+    verdict: Mapped[str]
+    computed_at: Mapped[datetime]
+    __table_args__ = (
+        one_of("mode", "live", "catchup", "backfill"),
+        one_of("verdict", "better", "worse", "not distinguishable"),
+        sa.UniqueConstraint("config_id", "ticker_id", "horizon", "mode"),
+        STRICT,
+    )

@@ -1,0 +1,59 @@
+"""Tickers, their symbols over time, and the sessions of their exchanges."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from storage.schema.base import STRICT, WITHOUT_ROWID, Base, TickerKey, one_of
+
+
+class Ticker(Base):
+    """A ticker that is stored. tracked: 1 when the daily run includes it; probe_at: next retry of a suspended one."""
+
+    __tablename__ = "tickers"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    symbol: Mapped[str] = mapped_column(unique=True)
+    first_symbol: Mapped[str]
+    exchange: Mapped[str]
+    currency: Mapped[str]
+    time_zone: Mapped[str]
+    source: Mapped[str]
+    price_basis: Mapped[str | None]
+    tracked: Mapped[int]
+    status: Mapped[str]
+    last_error: Mapped[str | None]
+    added_at: Mapped[datetime]
+    failures: Mapped[int] = mapped_column(server_default="0")
+    probe_at: Mapped[datetime | None]
+    __table_args__ = (
+        sa.CheckConstraint("tracked IN (0, 1)", name="tracked"),
+        one_of("price_basis", "as_traded", "split_adjusted", "fully_adjusted"),
+        one_of("status", "active", "quiet", "held", "suspended", "too_short"),
+        STRICT,
+    )
+
+
+class Symbol(Base):
+    """The symbol of a ticker over a span of time; valid_to NULL = now."""
+
+    __tablename__ = "symbols"
+    ticker_id: Mapped[TickerKey]
+    valid_from: Mapped[date] = mapped_column(primary_key=True)
+    valid_to: Mapped[date | None]
+    symbol: Mapped[str]
+    __table_args__ = (sa.CheckConstraint("valid_to IS NULL OR valid_to >= valid_from", name="span"), STRICT)
+
+
+class ExchangeSession(Base):
+    """One trading session of an exchange: its number on the exchange's calendar, and its hours."""
+
+    __tablename__ = "sessions"
+    exchange: Mapped[str] = mapped_column(primary_key=True)
+    session: Mapped[date] = mapped_column(primary_key=True)
+    number: Mapped[int]
+    open_at: Mapped[datetime]
+    close_at: Mapped[datetime]
+    __table_args__ = (sa.CheckConstraint("open_at < close_at", name="hours"), WITHOUT_ROWID)

@@ -1,0 +1,80 @@
+"""What a public view is made of: columns, each with its meaning and its SQL, and the tables that they are read from.
+
+Columns that several views share are functions of the table alias they are read from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a view: its name, its meaning with the unit, and the SQL expression of its value."""
+
+    name: str
+    meaning: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One view. source: the SQL from FROM on. ctes: common table expressions that the source reads."""
+
+    name: str
+    purpose: str
+    columns: tuple[Column, ...]
+    source: str
+    ctes: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the column names in contract order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def create_statement(self) -> str:
+        """Return the CREATE VIEW statement."""
+        expressions = ",\n    ".join(column.sql for column in self.columns)
+        query = f"SELECT {expressions}\n{self.source}"
+        return f"CREATE VIEW {self.name} ({', '.join(self.names)}) AS\n" + (f"WITH {self.ctes}\n{query}" if self.ctes else query)
+
+
+def ticker(tickers: str = "t") -> Column:
+    """Return the column of a ticker's symbol."""
+    return Column("ticker", "current symbol", f"{tickers}.symbol")
+
+
+def origin(table: str) -> Column:
+    """Return the column of a forecast's or a model's origin."""
+    return Column("origin", "last session the forecast may use, ISO date", f"{table}.origin")
+
+
+def target(forecasts: str = "f") -> Column:
+    """Return the column of a forecast's target."""
+    return Column("target", "session that is forecast, ISO date", f"{forecasts}.target")
+
+
+def horizon(table: str) -> Column:
+    """Return the column of a forecast's horizon."""
+    return Column("horizon", "sessions from origin to target", f"{table}.horizon")
+
+
+def mode(table: str) -> Column:
+    """Return the column that says when a forecast was made."""
+    meaning = "live = made before the first target session opened; otherwise catchup or backfill"
+    return Column("mode", meaning, f"{table}.mode")
+
+
+def model_id(sql: str) -> Column:
+    """Return the column of a model's id."""
+    return Column("model_id", "the training that produced it; see model_lineage", sql)
+
+
+def config(configs: str = "c", *, id_from: str, field_from: str = "c") -> tuple[Column, ...]:
+    """Return the columns of a config: its id, its preset and the price it forecasts."""
+    return (
+        Column("config", "id of the model and training settings: the start of their sha256", f"{id_from}.config_id"),
+        Column("preset", "density or article", f"{configs}.preset"),
+        Column("field", "price that is forecast: close or open", f"{field_from}.field"),
+    )

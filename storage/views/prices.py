@@ -1,0 +1,70 @@
+"""The views of prices: restated bars, the findings of the gates, and the current Parquet files."""
+
+from __future__ import annotations
+
+from storage.views.definition import Column, View, ticker
+
+RESTATEMENT = View(
+    "restatement",
+    "Stored bars that the source changed later, and how many forecasts had used the old value.",
+    (
+        ticker(),
+        Column("session", "session of the bar", "r.session"),
+        Column("field", "open, high, low, close, volume, dividend or split", "r.field"),
+        Column("old_value", "as first recorded", "r.old_value"),
+        Column("new_value", "as recorded later", "r.new_value"),
+        Column("recorded_at", "instant the change was recorded, UTC", "r.recorded_at"),
+        Column(
+            "forecasts_affected",
+            "number of forecasts made before that instant from this session or a later one",
+            """(SELECT count(*) FROM forecasts f
+        WHERE f.ticker_id = r.ticker_id AND f.origin >= r.session AND f.made_at < r.recorded_at)""",
+        ),
+    ),
+    """FROM restatements r
+JOIN tickers t ON t.id = r.ticker_id""",
+)
+
+GATE = View(
+    "gate",
+    "What the gates found, by session: bars quarantined or refused, and stretches of bars to know about.",
+    (
+        ticker(),
+        Column("session", "session of the bar, or the first of a stretch", "g.session"),
+        Column("code", "the gate; docs/prices.md explains each", "g.code"),
+        Column(
+            "state",
+            "held = quarantined until a decision; refused; ok = a note, or a quarantined bar that was released",
+            "g.state",
+        ),
+        Column("message", "the finding", "g.message"),
+        Column("open", "open of a bar that was quarantined, as traded where the source reports splits", "g.open"),
+        Column("high", "its high", "g.high"),
+        Column("low", "its low", "g.low"),
+        Column("close", "its close", "g.close"),
+        Column("volume", "its volume", "g.volume"),
+        Column("dividend", "its dividend per share", "g.dividend"),
+        Column("split", "its split; 1 = none", "g.split"),
+        Column("recorded_at", "instant the finding was first recorded, UTC", "g.recorded_at"),
+        Column("decided_at", "instant a quarantined bar was released or refused, UTC", "g.decided_at"),
+    ),
+    """FROM gate_verdicts g
+JOIN tickers t ON t.id = g.ticker_id""",
+)
+
+PRICE_FILE = View(
+    "price_file",
+    "The Parquet file that holds each ticker's current bars.",
+    (
+        ticker(),
+        Column("path", "path below the prices folder", "p.path"),
+        Column("rows", "number of rows in the file: a restated session has several", "p.rows"),
+        Column("first_session", "first session stored", "p.first_session"),
+        Column("last_session", "last session stored", "p.last_session"),
+        Column("price_basis", "as_traded, split_adjusted or fully_adjusted", "p.price_basis"),
+        Column("sha256", "hash of the file", "p.sha256"),
+    ),
+    """FROM price_files p
+JOIN tickers t ON t.id = p.ticker_id
+WHERE p.superseded_at IS NULL""",
+)

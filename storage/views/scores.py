@@ -1,0 +1,155 @@
+"""The views of scores: each scored forecast, skill against the random walk and other models, and calibration."""
+
+from __future__ import annotations
+
+from storage.views.definition import Column, View, config, horizon, mode, origin, target, ticker
+
+COVERED = (50, 80, 90)  # the central intervals, in percent
+COVERAGE = "share of targets inside the central {level} % interval"
+DECILES = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+MONTH = "substr(CAST(f.target AS TEXT), 1, 7)"
+SCORE_OF_FORECAST = """s.ticker_id = f.ticker_id AND s.config_id = f.config_id AND s.origin = f.origin
+    AND s.horizon = f.horizon"""
+FORECAST_OF_SCORE = """f.ticker_id = s.ticker_id AND f.config_id = s.config_id AND f.origin = s.origin
+    AND f.horizon = s.horizon"""
+
+SCORED_FORECAST = View(
+    "scored_forecast",
+    "Forecasts whose target has settled, with the outcome; revision 0 only.",
+    (
+        ticker(),
+        origin("s"),
+        target(),
+        horizon("s"),
+        mode("f"),
+        Column(
+            "realised_return", "natural-log return from origin to target, adjusted for splits and dividends", "s.realised_return"
+        ),
+        Column(
+            "realised_price", "last_price * exp(realised_return): the outcome, on the origin's share scale", "s.realised_price"
+        ),
+        Column("q50", "median forecast price, on the origin's share scale", "f.q50"),
+        Column("abs_error", "|realised_return - location|, natural-log return", "s.abs_error"),
+        Column("baseline_abs_error", "abs_error of the random walk", "s.baseline_abs_error"),
+        Column("crps", "continuous ranked probability score, natural-log return; lower is better", "s.crps"),
+        Column("baseline_crps", "crps of the random walk", "s.baseline_crps"),
+        Column("pit", "forecast CDF at the realised return (PIT)", "s.pit"),
+        *(
+            Column(f"inside_{level}", f"1 when the realised price is inside the central {level} % interval", f"s.inside_{level}")
+            for level in COVERED
+        ),
+        Column("revision", "always 0; a later restatement of the target adds rows that this view omits", "s.revision"),
+        *config(id_from="s", field_from="f"),
+    ),
+    f"""FROM forecasts f
+JOIN tickers t ON t.id = f.ticker_id
+JOIN configs c ON c.id = f.config_id
+JOIN scores s ON {SCORE_OF_FORECAST} AND s.revision = 0""",
+)
+
+SKILL = View(
+    "skill",
+    "Accuracy of the forecasts against the random walk, by ticker, horizon and mode.",
+    (
+        Column("ticker", "current symbol; * = all tickers, tested on their mean by target date", "coalesce(t.symbol, '*')"),
+        horizon("s"),
+        mode("s"),
+        Column("n", "number of scored forecasts; for *, of target dates", "s.n"),
+        Column("first_target", "first target scored", "s.first_target"),
+        Column("last_target", "last target scored", "s.last_target"),
+        Column("mae", "mean abs_error, natural-log return", "s.mae"),
+        Column("baseline_mae", "mae of the random walk", "s.baseline_mae"),
+        Column("crps", "mean CRPS, natural-log return", "s.crps"),
+        Column("baseline_crps", "mean CRPS of the random walk", "s.baseline_crps"),
+        Column("crps_skill", "1 - crps / baseline_crps; above 0 is better than the random walk", "s.crps_skill"),
+        *(Column(f"coverage_{level}", COVERAGE.format(level=level), f"s.coverage_{level}") for level in COVERED),
+        Column("hit_rate", "share of forecasts whose location has the sign of the realised return", "s.hit_rate"),
+        Column("dm_statistic", "Diebold-Mariano statistic on CRPS; negative = better than the random walk", "s.dm_statistic"),
+        Column("p_value", "p-value of the Diebold-Mariano test, two-sided", "s.p_value"),
+        Column("p_adjusted", "p_value after Benjamini-Hochberg over tickers x horizons", "s.p_adjusted"),
+        Column("verdict", "better, worse or not distinguishable (n < 60 or p_adjusted > 0.05)", "s.verdict"),
+        Column("computed_at", "instant of the test, UTC", "s.computed_at"),
+        *config(id_from="s"),
+    ),
+    """FROM skill_tests s
+JOIN configs c ON c.id = s.config_id
+LEFT JOIN tickers t ON t.id = s.ticker_id""",
+)
+
+WARM_START = View(
+    "warm_start",
+    "Accuracy and cost of warm starts against cold twins trained at the same origins (backfill --twins).",
+    (
+        ticker(),
+        horizon("b"),
+        Column("n", "number of scored origins that have a twin", "count(*)"),
+        Column("crps", "mean CRPS of the warm forecasts, natural-log return", "avg(s.crps)"),
+        Column("twin_crps", "mean CRPS of the cold twins", "avg(b.crps)"),
+        Column("gain", "1 - crps / twin_crps: above 0, warm is better", "1 - avg(s.crps) / avg(b.crps)"),
+        Column("seconds", "mean training time of a warm start", "avg(m.seconds)"),
+        Column("twin_seconds", "mean training time of a cold twin", "avg(w.seconds)"),
+        *config(id_from="b"),
+    ),
+    """FROM baseline_forecasts b
+JOIN tickers t ON t.id = b.ticker_id
+JOIN configs c ON c.id = b.config_id
+JOIN forecasts f ON f.ticker_id = b.ticker_id AND f.config_id = b.config_id AND f.origin = b.origin AND f.horizon = b.horizon
+JOIN scores s ON s.ticker_id = b.ticker_id AND s.config_id = b.config_id AND s.origin = b.origin AND s.horizon = b.horizon
+    AND s.revision = 0
+JOIN models m ON m.id = f.model_id
+LEFT JOIN models w ON w.ticker_id = b.ticker_id AND w.config_id = b.config_id AND w.origin = b.origin AND w.role = 'twin'
+WHERE b.name = 'cold twin' AND b.crps IS NOT NULL
+GROUP BY t.symbol, b.horizon, b.config_id, c.preset, c.field""",
+)
+
+BASELINE_SKILL = View(
+    "baseline_skill",
+    "Other models' forecasts of the same settled targets, scored with the same estimator (backfill --baselines).",
+    (
+        ticker(),
+        horizon("b"),
+        Column("name", "the other model", "b.name"),
+        Column("n", "number of targets for which both have a score", "count(*)"),
+        Column("crps", "ours: twice the mean pinball loss over the levels 0.05 to 0.95, natural-log return", "avg(o.crps)"),
+        Column("other_crps", "the other model's, by the same estimator", "avg(b.crps)"),
+        Column("ratio", "crps / other_crps: below 1, ours is better", "avg(o.crps) / avg(b.crps)"),
+        *config(id_from="b"),
+    ),
+    """FROM baseline_forecasts b
+JOIN baseline_forecasts o ON o.ticker_id = b.ticker_id AND o.config_id = b.config_id AND o.origin = b.origin
+    AND o.horizon = b.horizon AND o.name = 'tickercast'
+JOIN tickers t ON t.id = b.ticker_id
+JOIN configs c ON c.id = b.config_id
+WHERE b.name NOT IN ('tickercast', 'cold twin')
+GROUP BY t.symbol, b.horizon, b.name, b.config_id, c.preset, c.field""",
+)
+
+
+def pit_share(decile: int) -> Column:
+    """Return the column of one bar of the PIT histogram. decile: 0 to 9; each includes its upper end, the first also 0."""
+    low, high = decile / 10, (decile + 1) / 10
+    inside = f"s.pit {'>=' if decile == 0 else '>'} {low} AND s.pit <= {high}"
+    meaning = f"share of PIT values in the {DECILES[decile]} decile; 0.1 when calibrated"
+    return Column(f"pit_{decile}", meaning, f"avg(CASE WHEN {inside} THEN 1.0 ELSE 0.0 END)")
+
+
+CALIBRATION = View(
+    "calibration",
+    "Coverage of the intervals and a histogram of the PIT, by ticker and month of the target.",
+    (
+        ticker(),
+        horizon("s"),
+        mode("f"),
+        Column("month", "month of the targets, YYYY-MM", MONTH),
+        Column("n", "number of scored forecasts", "count(*)"),
+        *(Column(f"coverage_{level}", COVERAGE.format(level=level), f"avg(s.inside_{level})") for level in COVERED),
+        *(pit_share(decile) for decile in range(10)),
+        *config(id_from="s"),
+    ),
+    f"""FROM scores s
+JOIN forecasts f ON {FORECAST_OF_SCORE}
+JOIN tickers t ON t.id = s.ticker_id
+JOIN configs c ON c.id = s.config_id
+WHERE s.revision = 0
+GROUP BY t.symbol, s.horizon, f.mode, {MONTH}, s.config_id, c.preset, c.field""",
+)
