@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, fields
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,18 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.bar_files import WrittenFile
 from storage.bars import ChangedValue, Listing
+from storage.rows import (
+    BaselineForecastRow,
+    CheckpointRow,
+    ForecastRow,
+    InsertableRow,
+    LossRow,
+    ModelRow,
+    PriorMemberRow,
+    RecalibrationRow,
+    ScoreRow,
+    SkillRow,
+)
 from storage.schema import (
     Base,
     BaselineForecast,
@@ -21,12 +35,17 @@ from storage.schema import (
     Config,
     Event,
     ExchangeSession,
+    Forecast,
     GateVerdict,
+    Loss,
     Model,
     PriceFile,
+    PriorMember,
+    Recalibration,
     Restatement,
     Run,
     RunTicker,
+    Score,
     SkillTest,
     Symbol,
     Ticker,
@@ -35,7 +54,45 @@ from storage.schema import (
 Row = Mapping[str, Any]
 
 
-def insert_rows(connection: Connection, table: type[Base], rows: Iterable[Row]) -> int:
+TABLES: dict[type[InsertableRow], type[Base]] = {
+    ModelRow: Model,
+    LossRow: Loss,
+    CheckpointRow: Checkpoint,
+    PriorMemberRow: PriorMember,
+    ForecastRow: Forecast,
+    BaselineForecastRow: BaselineForecast,
+    RecalibrationRow: Recalibration,
+    ScoreRow: Score,
+}
+
+
+def insert_rows(connection: Connection, rows: Sequence[InsertableRow], **common: Any) -> int:
+    """Insert rows of one kind except those whose key is already stored. Returns how many were added.
+
+    common: columns that all of them get and that only the writer knows, such as run_id. Raises ValueError for a number that
+    is not finite.
+    """
+    if not rows:
+        return 0
+    names = [field.name for field in fields(rows[0])]
+    values = attrgetter(*names)
+    return insert_mappings(
+        connection, TABLES[type(rows[0])], ({**dict(zip(names, values(row), strict=True)), **common} for row in rows)
+    )
+
+
+def insert_forecasts(
+    connection: Connection, rows: Sequence[ForecastRow], *, modes: Mapping[date, str], made_at: datetime, run_id: int
+) -> int:
+    """Insert forecasts with the mode of each origin, and when and by which run they were made. Returns how many were added."""
+    added = 0
+    for mode in sorted({modes[row.origin] for row in rows}):
+        of_mode = [row for row in rows if modes[row.origin] == mode]
+        added += insert_rows(connection, of_mode, mode=mode, made_at=made_at, run_id=run_id)
+    return added
+
+
+def insert_mappings(connection: Connection, table: type[Base], rows: Iterable[Row]) -> int:
     """Insert rows except those whose key is already stored. Returns how many were added, counted on SQLite only.
 
     NumPy scalars are converted to Python's, because SQLite would store them as bytes. Raises ValueError for a number that
@@ -87,7 +144,7 @@ def rename_ticker(connection: Connection, ticker_id: int, symbol: str, *, on: da
 
 def ensure_config(connection: Connection, row: Row, *, active_id: str) -> None:
     """Add a config when it is new, and make the config `active_id` the only active one."""
-    insert_rows(connection, Config, [{**row, "active": 0}])
+    insert_mappings(connection, Config, [{**row, "active": 0}])
     connection.execute(sa.update(Config).where(Config.active == 1, Config.id != active_id).values(active=0))
     connection.execute(sa.update(Config).where(Config.id == active_id).values(active=1))
 
@@ -110,7 +167,7 @@ def update_run(connection: Connection, run_id: int, **values: Any) -> None:
 
 def record_run_tickers(connection: Connection, rows: Iterable[Row]) -> None:
     """Add the outcome of a run for each ticker."""
-    insert_rows(connection, RunTicker, rows)
+    insert_mappings(connection, RunTicker, rows)
 
 
 def record_price_file(
@@ -138,7 +195,7 @@ def record_price_file(
             superseded_at=None,
         )
     )
-    insert_rows(
+    insert_mappings(
         connection,
         Restatement,
         [
@@ -158,7 +215,7 @@ def record_price_file(
 def record_verdicts(connection: Connection, ticker_id: int, rows: Sequence[Row], *, at: datetime) -> int:
     """Add new gate verdicts, and refuse held ones that a row refuses now. Returns how many were added."""
     entered = [{**row, "ticker_id": ticker_id, "recorded_at": at} for row in rows]
-    added = insert_rows(connection, GateVerdict, entered)
+    added = insert_mappings(connection, GateVerdict, entered)
     held_keys = sa.select(GateVerdict.session, GateVerdict.code).where(
         GateVerdict.ticker_id == ticker_id, GateVerdict.state == "held"
     )
@@ -202,7 +259,7 @@ def score_twins(connection: Connection, rows: Sequence[Row], crps: Sequence[floa
 
 def upsert_sessions(connection: Connection, rows: Iterable[Row]) -> None:
     """Add the sessions of an exchange that are not stored yet."""
-    insert_rows(connection, ExchangeSession, rows)
+    insert_mappings(connection, ExchangeSession, rows)
 
 
 def record_event(
@@ -220,11 +277,12 @@ def record_event(
     connection.execute(sa.insert(Event).values(**values))
 
 
-def replace_skill(connection: Connection, config_id: str, rows: Sequence[Row]) -> None:
+def replace_skill(connection: Connection, config_id: str, rows: Sequence[SkillRow], *, computed_at: datetime) -> None:
     """Replace the stored skill of a config."""
     connection.execute(sa.delete(SkillTest).where(SkillTest.config_id == config_id))
     if rows:
-        connection.execute(sa.insert(SkillTest), [dict(row) for row in rows])
+        common = {"config_id": config_id, "computed_at": computed_at}
+        connection.execute(sa.insert(SkillTest), [{**asdict(row), **common} for row in rows])
 
 
 def prune_checkpoints(connection: Connection, chains: Sequence[str]) -> None:

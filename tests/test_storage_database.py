@@ -120,7 +120,7 @@ def test_inserting_rows_again_adds_none(filled: Home) -> None:
     writer = open_writer(filled.database)
     with writer.begin() as connection:
         rows = [dict(row) for row in connection.execute(sa.select(Forecast.__table__)).mappings()]
-        assert (len(rows) > 0, writes.insert_rows(connection, Forecast, rows)) == (True, 0)
+        assert (len(rows) > 0, writes.insert_mappings(connection, Forecast, rows)) == (True, 0)
     writer.dispose()
 
 
@@ -129,7 +129,7 @@ def test_a_number_that_is_not_finite_is_refused(filled: Home) -> None:
     with writer.begin() as connection:
         row = dict(connection.execute(sa.select(Forecast.__table__)).mappings().first() or {})
         with pytest.raises(ValueError, match="scale is nan"):
-            writes.insert_rows(connection, Forecast, [{**row, "scale": float("nan")}])
+            writes.insert_mappings(connection, Forecast, [{**row, "scale": float("nan")}])
     writer.dispose()
 
 

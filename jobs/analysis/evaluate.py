@@ -147,7 +147,7 @@ def store_baselines(home: Home, engine: Engine, request: BackfillRequest) -> str
             for i in np.flatnonzero(keep)
         ]  # fmt: skip
     with engine.begin() as connection:
-        added = writes.insert_rows(connection, BaselineForecast, rows)
+        added = writes.insert_mappings(connection, BaselineForecast, rows)
     return f"{added} baseline rows"
 
 

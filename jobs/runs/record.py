@@ -82,27 +82,27 @@ class RunLedger:
                 text = f"the {result.model['reason']} diverged and serves nobody"
                 writes.record_event(connection, "training", text, at=self.now, run_id=self.run_id, session=result.model["origin"])
                 return
-            writes.insert_rows(connection, Model, [{**result.model, "run_id": self.run_id}])
-            writes.insert_rows(connection, Loss, result.losses)
+            writes.insert_mappings(connection, Model, [{**result.model, "run_id": self.run_id}])
+            writes.insert_mappings(connection, Loss, result.losses)
             stored = {"model_id": result.prior.model_id, "sha256": result.model["checkpoint_sha256"]}
-            writes.insert_rows(connection, Checkpoint, [{**stored, "content": result.prior.checkpoint}])
-            writes.insert_rows(connection, PriorMember, result.members)
+            writes.insert_mappings(connection, Checkpoint, [{**stored, "content": result.prior.checkpoint}])
+            writes.insert_mappings(connection, PriorMember, result.members)
 
     def commit(self, task: StackTask, result: StackResult, first_block: bool) -> None:
         """Write a unit of work: models, losses, checkpoints, forecasts, and the scores that fell due with it."""
         run = {"run_id": self.run_id}
         last = task.origins[-1].session
         with self.engine.begin() as connection:
-            writes.insert_rows(connection, Model, ({**row, **run} for row in result.models))
-            writes.insert_rows(connection, Loss, result.losses)
-            writes.insert_rows(connection, Checkpoint, result.checkpoints)
+            writes.insert_mappings(connection, Model, ({**row, **run} for row in result.models))
+            writes.insert_mappings(connection, Loss, result.losses)
+            writes.insert_mappings(connection, Checkpoint, result.checkpoints)
             modes = self._modes(task)
             entered = {"made_at": self.now, **run}
-            added = writes.insert_rows(
+            added = writes.insert_mappings(
                 connection, Forecast, ({**r, "mode": modes[r["origin"]], **entered} for r in result.forecasts)
             )
-            writes.insert_rows(connection, BaselineForecast, result.twins)
-            writes.insert_rows(connection, Recalibration, result.recalibrations)
+            writes.insert_mappings(connection, BaselineForecast, result.twins)
+            writes.insert_mappings(connection, Recalibration, result.recalibrations)
             writes.prune_checkpoints(connection, sorted({row["cold_ancestor_id"] for row in result.models}))
             self._score(connection, task, last, first_block)
             self._note(connection, result)
@@ -131,7 +131,7 @@ class RunLedger:
         )
         bars = {t.ticker_id: self.owing[t.ticker_id].bars.through(last) for t in task.tickers}
         scores = score_rows(waiting, bars, self.config.field)
-        writes.insert_rows(connection, Score, scores)
+        writes.insert_mappings(connection, Score, scores)
         if scores:
             self._score_twins(connection, scores)
 
@@ -166,7 +166,7 @@ class RunLedger:
                     for row in again
                     if abs(row["realised_return"] - before[row["origin"], row["horizon"]]["realised_return"]) > LEAST_CHANGE
                 ]
-                writes.insert_rows(connection, Score, changed)
+                writes.insert_mappings(connection, Score, changed)
 
     def mark_too_short(self, ticker_id: int) -> None:
         """Note that a ticker has too few bars for a forecast."""
@@ -177,8 +177,7 @@ class RunLedger:
         """Compute the config's skill anew from all its scores."""
         with self.engine.begin() as connection:
             scored = queries.scored_forecasts(connection, self.config.id)
-            rows = [{**row, "config_id": self.config.id, "computed_at": self.now} for row in skill_rows(scored)]
-            writes.replace_skill(connection, self.config.id, rows)
+            writes.replace_skill(connection, self.config.id, skill_rows(scored), computed_at=self.now)
 
     def finish(self, status: str, message: str, failed: Mapping[str, str] | None = None) -> None:
         """Close the run's row with what came of it."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn.scores import benjamini_hochberg, diebold_mariano
+from storage.rows import SkillRow
 
 Row = dict[str, Any]
 Columns = Mapping[str, NDArray[Any]]
@@ -21,7 +22,7 @@ FEWEST_SCORES = 60
 MEANS = ("abs_error", "baseline_abs_error", "crps", "baseline_crps", "inside_50", "inside_80", "inside_90")
 
 
-def skill_rows(scored: Columns) -> list[Row]:
+def skill_rows(scored: Columns) -> list[SkillRow]:
     """Return one row a ticker, horizon and mode, and one of all tickers (ticker_id None).
 
     scored: columns (n,) ticker_id, horizon, mode, target, location, realised_return and those in MEANS. p_adjusted is over
@@ -31,9 +32,7 @@ def skill_rows(scored: Columns) -> list[Row]:
     for mode in sorted({row["mode"] for row in rows}):
         _adjust([row for row in rows if row["mode"] == mode and row["ticker_id"] is not None])
         _adjust([row for row in rows if row["mode"] == mode and row["ticker_id"] is None])
-    for row in rows:
-        row["verdict"] = verdict_of(row)
-    return rows
+    return [SkillRow(**row, verdict=verdict_of(row)) for row in rows]
 
 
 def verdict_of(row: Row) -> str:

@@ -1,0 +1,178 @@
+"""Rows of the record as plain data: what a worker computes and the writer inserts. Columns have the tables' names.
+
+Not here: the tables themselves (storage.schema), or columns that only the writer knows (run_id, made_at, mode).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+QUANTILE_LEVELS = {"q05": 0.05, "q10": 0.10, "q25": 0.25, "q50": 0.50, "q75": 0.75, "q90": 0.90, "q95": 0.95}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """One training's result. ticker_id is None for a prior; seconds is wall time."""
+
+    id: str
+    ticker_id: int | None
+    config_id: str
+    origin: date
+    role: str
+    start: str
+    reason: str
+    parent_id: str | None
+    prior_id: str | None
+    depth: int
+    cold_ancestor_id: str
+    epochs: int
+    updates: int
+    seed: int
+    input_sha256: str
+    features: str
+    seconds: float
+    checkpoint_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class LossRow:
+    """One epoch of one training. Losses are means per target; validation_loss is None where nothing was held out."""
+
+    model_id: str
+    epoch: int
+    train_loss: float
+    validation_loss: float | None
+    gradient_norm: float
+    learning_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointRow:
+    """The params and optimizer state of a model as bytes, with their hash."""
+
+    model_id: str
+    sha256: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PriorMemberRow:
+    """A ticker that a prior was fitted on: how many of its bars, up to which session, and their hash."""
+
+    model_id: str
+    ticker_id: int
+    bars: int
+    last_session: date
+    input_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastRow:
+    """A Student-t distribution of a log return, from origin to target, with price quantiles on the origin's share scale.
+
+    dof is None for a normal. baseline_* are the random walk's distribution of the same return.
+    """
+
+    ticker_id: int
+    config_id: str
+    origin: date
+    horizon: int
+    target: date
+    field: str
+    location: float
+    scale: float
+    dof: float | None
+    last_price: float
+    q05: float
+    q10: float
+    q25: float
+    q50: float
+    q75: float
+    q90: float
+    q95: float
+    baseline_location: float
+    baseline_scale: float
+    baseline_dof: float | None
+    known_at: datetime
+    input_sha256: str
+    price_basis: str
+    model_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineForecastRow:
+    """What another model, or a cold twin, forecasts at the same origin and horizon. crps is None until it is scored."""
+
+    ticker_id: int
+    config_id: str
+    origin: date
+    horizon: int
+    name: str
+    location: float
+    scale: float
+    dof: float | None
+    crps: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecalibrationRow:
+    """The factor that a published scale was multiplied by, and the scale before it."""
+
+    ticker_id: int
+    config_id: str
+    origin: date
+    horizon: int
+    scale_factor: float
+    raw_scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """How good one forecast was. Errors, crps and returns are natural-log returns; inside_* are 0 or 1."""
+
+    ticker_id: int
+    config_id: str
+    origin: date
+    horizon: int
+    revision: int
+    realised_return: float
+    realised_price: float
+    abs_error: float
+    baseline_abs_error: float
+    crps: float
+    baseline_crps: float
+    pit: float
+    inside_50: int
+    inside_80: int
+    inside_90: int
+
+
+@dataclass(frozen=True, slots=True)
+class SkillRow:
+    """Skill of one ticker (None: all of them), horizon and mode against the baseline. verdict is in words."""
+
+    ticker_id: int | None
+    horizon: int
+    mode: str
+    n: int
+    first_target: date
+    last_target: date
+    mae: float
+    baseline_mae: float
+    crps: float
+    baseline_crps: float
+    crps_skill: float
+    coverage_50: float
+    coverage_80: float
+    coverage_90: float
+    hit_rate: float | None
+    dm_statistic: float | None
+    p_value: float | None
+    p_adjusted: float | None
+    verdict: str
+
+
+InsertableRow = (
+    ModelRow | LossRow | CheckpointRow | PriorMemberRow | ForecastRow | BaselineForecastRow | RecalibrationRow | ScoreRow
+)
