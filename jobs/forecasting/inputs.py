@@ -1,4 +1,4 @@
-"""What the bars of a history mean to a network: per-bar measures, and prices on one share scale. Called by heads.
+"""What a model reads: a ticker's history with its returns, and the market's volatility known by the same close.
 
 Everything is derived from the history alone, so two fetches of different length give the same bytes.
 """
@@ -13,89 +13,155 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.workspace.config import Config
 from rnn.features import SETTLING_SESSIONS, Measures, bar_measures, market_columns
 from storage.bars import Bars, log_returns
+
+Floats = NDArray[np.float64]
+HASHED_COLUMNS = ("session", "open", "high", "low", "close", "volume", "dividend", "split")
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Some bars of a ticker with their log returns, (n,) each, of the close and of the field that is forecast.
+
+    The first return is unknown (NaN), because the bar before it is not part of the history.
+    """
+
+    bars: Bars
+    close_returns: Floats
+    field_returns: Floats
+
+    def __len__(self) -> int:
+        return len(self.bars)
+
+    def between(self, first: int, end: int) -> History:
+        """Return the bars from index first up to, not including, end. Returns are not computed again."""
+        close_returns = _from_unknown(self.close_returns[first:end])
+        same = self.field_returns is self.close_returns
+        field_returns = close_returns if same else _from_unknown(self.field_returns[first:end])
+        return History(self.bars.select(slice(first, end)), close_returns, field_returns)
 
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """The bars of the one ticker whose volatility all networks may see, and its exchange."""
+    """The bars of the one ticker whose volatility all models may read, and its exchange."""
 
     bars: Bars
     exchange: str
 
-    def seen(self, exchange: str, session: date, most: int) -> Bars:
-        """Return its newest bars that had closed when a session of an exchange did; of another exchange, by the day before."""
-        before = session if exchange == self.exchange else session - timedelta(days=1)
-        bars = self.bars.through(before)
-        return bars.select(slice(max(0, len(bars) - most), len(bars)))
+
+@dataclass(frozen=True, slots=True)
+class MarketInput:
+    """The market's bars that had closed by some session's close, and what models read of them, (n, 2).
+
+    same_exchange: whether a session of the market ends together with the ticker's session of that date.
+    """
+
+    bars: Bars
+    columns: Floats
+    same_exchange: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """All that one forecast or training reads: a ticker's history, and the market's up to the same close, if any.
+class ModelInput:
+    """Everything that one forecast or training reads: a ticker's history and, where the config names one, the market."""
 
-    together: whether both are of one exchange, so that a session of the one ends with that of the other.
-    """
-
-    history: Bars
-    market: Bars | None = None
-    together: bool = True
+    history: History
+    market: MarketInput | None = None
 
     def sha256(self) -> str:
-        """Return the hash of everything that is read; when it was recorded is no part of it."""
-        digest = _sha256(self.history)
+        """Return the hash of everything that is read. When it was recorded is not part of it."""
+        digest = _sha256(self.history.bars)
         if self.market is None:
             return digest
-        return hashlib.sha256(f"{digest} {_sha256(self.market)}".encode()).hexdigest()
+        return hashlib.sha256(f"{digest} {_sha256(self.market.bars)}".encode()).hexdigest()
 
 
-def stacked_measures(seen: Sequence[Seen], field: str) -> Measures:
+class MarketReader:
+    """Gives models of one exchange what they may read of the market, computed once for each session."""
+
+    def __init__(self, market: Market | None, exchange: str, most_sessions: int) -> None:
+        self.market, self.exchange, self.most_sessions = market, exchange, most_sessions
+        self.known: dict[date, MarketInput] = {}
+
+    def up_to(self, session: date) -> MarketInput | None:
+        """Return the newest bars that had closed when a session did; None where the config names no market.
+
+        Of another exchange these are the bars up to the day before: its session of the same date may close later.
+        """
+        if self.market is None:
+            return None
+        if session not in self.known:
+            same_exchange = self.exchange == self.market.exchange
+            bars = self.market.bars.through(session if same_exchange else session - timedelta(days=1))
+            bars = bars.select(slice(max(0, len(bars) - self.most_sessions), len(bars)))
+            self.known[session] = MarketInput(bars, _market_columns(bars), same_exchange)
+        return self.known[session]
+
+
+def history_of(bars: Bars, field: str) -> History:
+    """Return bars with their log returns, adjusted for the splits and dividends among them."""
+    close_returns = log_returns(bars, "close")
+    return History(bars, close_returns, close_returns if field == "close" else log_returns(bars, field))
+
+
+def visible_history(history: History, end: int, config: Config) -> History:
+    """Return the part of a history that a forecast from the bar at index end - 1 may read."""
+    return history.between(max(0, end - config.history_sessions) if config.history_sessions else 0, end)
+
+
+def stacked_measures(inputs: Sequence[ModelInput]) -> Measures:
     """Return the measures of K histories of n bars each, (K, n) arrays; the first return of each is unknown (NaN)."""
-    each = [_measures(item.history, field) for item in seen]
+    each = [_measures(item.history) for item in inputs]
     measures = Measures(*(np.stack(columns) for columns in zip(*each, strict=True)))
-    markets = [_market(item) for item in seen if item.market is not None]
+    markets = [_market_by_session(item) for item in inputs if item.market is not None]
     return replace(measures, market=np.stack(markets)) if markets else measures
 
 
-def _market(seen: Seen) -> NDArray[np.float64]:
-    """Return (n, 2) what each session of a history knew of the market; zeros before its volatility has settled."""
-    bars, sessions = seen.market, seen.history.session
-    assert bars is not None
-    known = np.zeros((len(sessions), 2))
+def share_scaled_prices(bars: Bars, field: str, day: np.datetime64) -> Floats:
+    """Return (n,) prices in shares of one day: earlier bars divided by the splits until it, later ones multiplied."""
+    shares = np.cumprod(bars.split)
+    reference = shares[np.searchsorted(bars.session, day, side="right") - 1]
+    return np.asarray(getattr(bars, field), np.float64) * shares / reference
+
+
+def _measures(history: History) -> tuple[Floats, ...]:
+    bars, close_returns = history.bars, history.close_returns
+    overnight = np.full(len(bars), np.nan)
+    overnight[1:] = close_returns[1:] + np.log(bars.open[1:] / bars.close[1:])
+    return bar_measures(
+        bars.open, bars.high, bars.low, bars.close, bars.volume,
+        log_return=history.field_returns, split=bars.split, gap=overnight,
+    )  # fmt: skip
+
+
+def _market_columns(bars: Bars) -> Floats:
     if len(bars) <= SETTLING_SESSIONS:
-        return known
-    place = np.searchsorted(bars.session, sessions, side="right" if seen.together else "left") - 1
-    settled = place >= SETTLING_SESSIONS
-    known[settled] = market_columns(log_returns(bars, "close"))[place[settled]]
+        return np.zeros((len(bars), 2))
+    return market_columns(log_returns(bars, "close"))
+
+
+def _market_by_session(item: ModelInput) -> Floats:
+    """Return (n, 2) what each session of a history knew of the market; zeros before its volatility has settled."""
+    market, sessions = item.market, item.history.bars.session
+    assert market is not None
+    known = np.zeros((len(sessions), 2))
+    index = np.searchsorted(market.bars.session, sessions, side="right" if market.same_exchange else "left") - 1
+    settled = index >= SETTLING_SESSIONS
+    known[settled] = market.columns[index[settled]]
     return known
 
 
-def _sha256(history: Bars) -> str:
+def _from_unknown(returns: Floats) -> Floats:
+    """Return a copy of returns whose first one is unknown."""
+    copy = returns.copy()
+    copy[:1] = np.nan
+    return copy
+
+
+def _sha256(bars: Bars) -> str:
     digest = hashlib.sha256()
-    for column in ("session", "open", "high", "low", "close", "volume", "dividend", "split"):
-        digest.update(np.ascontiguousarray(getattr(history, column)).tobytes())
+    for column in HASHED_COLUMNS:
+        digest.update(np.ascontiguousarray(getattr(bars, column)).tobytes())
     return digest.hexdigest()
-
-
-def share_scaled_prices(history: Bars, field: str, day: np.datetime64) -> NDArray[np.float64]:
-    """Return (n,) prices in shares of one day: earlier bars divided by the splits until it, later ones multiplied."""
-    shares = np.cumprod(history.split)
-    reference = shares[np.searchsorted(history.session, day, side="right") - 1]
-    return np.asarray(getattr(history, field), np.float64) * shares / reference
-
-
-def _measures(history: Bars, field: str) -> tuple[NDArray[np.float64], ...]:
-    close_to_close = log_returns(history, "close")
-    overnight = np.full(len(history), np.nan)
-    overnight[1:] = close_to_close[1:] + np.log(history.open[1:] / history.close[1:])
-    return bar_measures(
-        history.open,
-        history.high,
-        history.low,
-        history.close,
-        history.volume,
-        log_return=close_to_close if field == "close" else log_returns(history, field),
-        split=history.split,
-        gap=overnight,
-    )

@@ -1,7 +1,7 @@
-"""Online recalibration of the scale: wider after misses, narrower after none, from a ticker's own settled forecasts.
+"""Online recalibration of the scale: wider after misses, narrower after hits, from a ticker's own settled forecasts.
 
-Adaptive conformal inference on the logarithm of a factor, one a horizon, so that the published 80 % interval misses one target in
-five. Source: Gibbs and Candes 2021, Adaptive Conformal Inference Under Distribution Shift. Pure; called by advance.
+Adaptive conformal inference on the logarithm of a factor, one for each horizon, so that the published 80 % interval misses one
+target in five. Source: Gibbs and Candes 2021, Adaptive Conformal Inference Under Distribution Shift.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.forecasting.inputs import History
 from rnn.scores import student_t_cdf
-from storage.bars import Bars, log_returns
 
 Floats = NDArray[np.float64]
 
 RATE = 0.005
-MISSES = 0.2  # of an 80 % interval
-MOST_FACTOR = 2.0
+MISS_SHARE = 0.2  # of an 80 % interval
+LARGEST_FACTOR = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
-    """What was published at an earlier origin, (H,) each: the factor is in the scale; dof NaN stands for a normal."""
+class PastForecast:
+    """What was published at an earlier origin, (H,) each. The factor is already in the scale; dof NaN means normal."""
 
     session: date
     location: Floats
@@ -34,22 +34,22 @@ class Past:
     factor: Floats
 
 
-def factors(history: Bars, past: Sequence[Past], field: str, horizons: int) -> Floats:
-    """Return the factors (H,) of the origin that a history ends at, from the publications before it, oldest first.
+def scale_factors(history: History, past: Sequence[PastForecast], horizons: int) -> Floats:
+    """Return the factors (H,) for the origin that a history ends at. past: forecasts published before it, oldest first.
 
-    They begin at one where the bar before the origin has no publication.
+    The factors are one where the bar before the origin has no published forecast.
     """
-    if not past or past[-1].session != history.session[-2].item():
+    sessions, returns = history.bars.session, history.field_returns
+    if not past or past[-1].session != sessions[-2].item():
         return np.ones(horizons)
-    returns = log_returns(history.select(slice(-horizons - 1, None)), field)
     published = {item.session: item for item in past}
     level = np.log(past[-1].factor)
     for h in range(1, horizons + 1):
-        made = published.get(history.session[-1 - h].item())
+        made = published.get(sessions[-1 - h].item())
         if made is None:
             continue
         pit = student_t_cdf(returns[-h:].sum(), made.location[h - 1], made.scale[h - 1], made.dof[h - 1])
-        level[h - 1] += RATE * (float(abs(pit - 0.5) > 0.5 - MISSES / 2) - MISSES)
-    bound = np.log(MOST_FACTOR)
-    followed: Floats = np.exp(np.clip(level, -bound, bound))
-    return followed
+        level[h - 1] += RATE * (float(abs(pit - 0.5) > 0.5 - MISS_SHARE / 2) - MISS_SHARE)
+    bound = np.log(LARGEST_FACTOR)
+    factors: Floats = np.exp(np.clip(level, -bound, bound))
+    return factors

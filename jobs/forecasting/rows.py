@@ -1,74 +1,152 @@
-"""A published distribution as rows of `forecasts`: quantile prices on the origin's own share scale. Called by advance."""
+"""Computed models and distributions as rows of the record. Here a forecast's price quantiles are made."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from jobs.forecasting.heads import Published
-from jobs.forecasting.tasks import Case
+from jobs.forecasting.model import Trained
+from jobs.forecasting.tasks import OriginTask
+from jobs.scoring.distributions import student_t_quantiles
 from jobs.workspace.config import Config
-from rnn.scores import student_t_quantiles
-from storage.schema import TWIN
+from rnn.density import ForecastDistribution
+from rnn.training import Training
+from storage.rows import QUANTILE_LEVELS, TWIN, BaselineForecastRow, ForecastRow, LossRow, ModelRow, RecalibrationRow
 
-LEVELS = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
-QUANTILES = ("q05", "q10", "q25", "q50", "q75", "q90", "q95")
-# A price that may move by a factor of e within its own scale is no forecast but a fault.
+# A price that may move by a factor of e within its own scale is not a forecast but a fault.
 WIDEST_SCALE = 1.0
+FARTHEST_LOCATION = 1.0
 
 
-def is_publishable(published: Published, k: int) -> bool:
+def is_publishable(forecast: ForecastDistribution, k: int) -> bool:
     """Return whether network k's distributions are all finite and of a width that a price can have."""
-    scale = published.scale[k]
-    finite = np.isfinite(published.location[k]).all() and np.isfinite(scale).all()
-    return bool(finite and (scale > 0).all() and (scale < WIDEST_SCALE).all() and np.abs(published.location[k]).max() < 1)
+    location, scale = forecast.location[k], forecast.scale[k]
+    finite = np.isfinite(location).all() and np.isfinite(scale).all()
+    return bool(finite and (scale > 0).all() and (scale < WIDEST_SCALE).all() and (np.abs(location) < FARTHEST_LOCATION).all())
 
 
-def forecast_rows(case: Case, published: Published, k: int, model_id: str, config: Config) -> Iterator[dict[str, Any]]:
-    """Return one row a horizon, without what only the writer knows: made_at, mode and run_id."""
-    last_price = float(getattr(case.seen.history, config.field)[-1])
-    returns = student_t_quantiles(published.location[k], published.scale[k], published.dof[k], LEVELS)
-    prices = last_price * np.exp(returns)
-    known_at = case.seen.history.recorded_at.max().item().replace(tzinfo=UTC)
-    for h, target in enumerate(case.origin.targets):
-        dof = float(published.dof[k, h])
-        yield {
-            "ticker_id": case.ticker.ticker_id,
-            "config_id": config.id,
-            "origin": case.origin.session,
-            "horizon": h + 1,
-            "target": target,
-            "field": config.field,
-            "location": float(published.location[k, h]),
-            "scale": float(published.scale[k, h]),
-            "dof": dof if np.isfinite(dof) else None,
-            "last_price": last_price,
-            **dict(zip(QUANTILES, prices[h].tolist(), strict=True)),
-            "baseline_location": 0.0,
-            "baseline_scale": float(published.baseline_scale[k, h]),
-            "baseline_dof": float(published.baseline_dof[k, h]),
-            "known_at": known_at,
-            "input_sha256": case.input_sha256,
-            "price_basis": case.ticker.price_basis,
-            "model_id": model_id,
-        }
+def forecast_rows(
+    task: OriginTask, forecast: ForecastDistribution, baseline: ForecastDistribution, k: int, *, model_id: str, config: Config
+) -> list[ForecastRow]:
+    """Return one row for each horizon from network k's distributions. Quantile prices are on the origin's share scale."""
+    bars = task.input.history.bars
+    last_price = float(getattr(bars, config.field)[-1])
+    prices = quantile_prices(last_price, forecast, k)
+    known_at = bars.recorded_at.max().item().replace(tzinfo=UTC)
+    return [
+        ForecastRow(
+            ticker_id=task.ticker.ticker_id,
+            config_id=config.id,
+            origin=task.origin.session,
+            horizon=h + 1,
+            target=target,
+            field=config.field,
+            location=float(forecast.location[k, h]),
+            scale=float(forecast.scale[k, h]),
+            dof=_dof(forecast, k, h),
+            last_price=last_price,
+            **dict(zip(QUANTILE_LEVELS, prices[h].tolist(), strict=True)),
+            baseline_location=float(baseline.location[k, h]),
+            baseline_scale=float(baseline.scale[k, h]),
+            baseline_dof=_dof(baseline, k, h),
+            known_at=known_at,
+            input_sha256=task.input_sha256,
+            price_basis=task.ticker.price_basis,
+            model_id=model_id,
+        )
+        for h, target in enumerate(task.origin.targets)
+    ]
 
 
-def twin_rows(case: Case, published: Published, k: int, config: Config) -> Iterator[dict[str, Any]]:
-    """Return what a cold twin would have forecast, a row of `baseline_forecasts` a horizon, not yet scored."""
-    for h in range(len(case.origin.targets)):
-        dof = float(published.dof[k, h])
-        yield {
-            "ticker_id": case.ticker.ticker_id,
-            "config_id": config.id,
-            "origin": case.origin.session,
-            "horizon": h + 1,
-            "name": TWIN,
-            "location": float(published.location[k, h]),
-            "scale": float(published.scale[k, h]),
-            "dof": dof if np.isfinite(dof) else None,
-            "crps": None,
-        }
+def quantile_prices(last_price: float, forecast: ForecastDistribution, k: int) -> NDArray[np.float64]:
+    """Return the prices (horizons, levels) that network k's returns reach at each of QUANTILE_LEVELS."""
+    levels = tuple(QUANTILE_LEVELS.values())
+    returns = student_t_quantiles(forecast.location[k], forecast.scale[k], forecast.dof[k], levels)
+    return np.asarray(last_price * np.exp(returns), np.float64)
+
+
+def twin_rows(task: OriginTask, forecast: ForecastDistribution, k: int, config: Config) -> list[BaselineForecastRow]:
+    """Return what a cold twin forecasts, one row for each horizon, not yet scored."""
+    return [
+        BaselineForecastRow(
+            ticker_id=task.ticker.ticker_id,
+            config_id=config.id,
+            origin=task.origin.session,
+            horizon=h + 1,
+            name=TWIN,
+            location=float(forecast.location[k, h]),
+            scale=float(forecast.scale[k, h]),
+            dof=_dof(forecast, k, h),
+            crps=None,
+        )
+        for h in range(len(task.origin.targets))
+    ]
+
+
+def recalibration_rows(
+    task: OriginTask, factor: NDArray[np.float64], raw_scale: NDArray[np.float64], config: Config
+) -> list[RecalibrationRow]:
+    """Return the factor and the scale before it, (H,) each, one row for each horizon."""
+    return [
+        RecalibrationRow(
+            ticker_id=task.ticker.ticker_id,
+            config_id=config.id,
+            origin=task.origin.session,
+            horizon=h + 1,
+            scale_factor=float(factor[h]),
+            raw_scale=float(raw_scale[h]),
+        )
+        for h in range(len(factor))
+    ]
+
+
+def model_row(
+    task: OriginTask, trained: Trained, k: int, *, model_id: str, role: str, features: str, sha256: str, config: Config
+) -> ModelRow:
+    """Return the row of network k's training. A twin starts cold and has no part in the chain."""
+    parent = None if task.is_cold else task.parent
+    return ModelRow(
+        id=model_id,
+        ticker_id=task.ticker.ticker_id,
+        config_id=config.id,
+        origin=task.origin.session,
+        role=role,
+        start="warm" if parent else "cold",
+        reason=task.reason,
+        parent_id=parent.model_id if parent else None,
+        prior_id=task.prior.model_id if task.prior else None,
+        depth=parent.depth + 1 if parent else 0,
+        cold_ancestor_id=parent.cold_ancestor_id if parent else model_id,
+        epochs=int(trained.training.epochs[k]),
+        updates=int(trained.training.updates[k]),
+        seed=task.seed,
+        input_sha256=task.input_sha256,
+        features=features,
+        seconds=trained.seconds,
+        checkpoint_sha256=sha256,
+    )
+
+
+def loss_rows(model_id: str, training: Training, k: int) -> list[LossRow]:
+    """Return network k's losses, one row for each epoch that it took."""
+    return [
+        LossRow(
+            model_id=model_id,
+            epoch=epoch,
+            train_loss=float(training.train_loss[epoch, k]),
+            validation_loss=_finite_or_none(float(training.validation_loss[epoch, k])),
+            gradient_norm=float(training.gradient_norm[epoch, k]),
+            learning_rate=training.learning_rates[epoch],
+        )
+        for epoch in range(int(training.epochs[k]))
+    ]
+
+
+def _dof(distribution: ForecastDistribution, k: int, h: int) -> float | None:
+    return _finite_or_none(float(distribution.dof[k, h]))
+
+
+def _finite_or_none(value: float) -> float | None:
+    return value if np.isfinite(value) else None

@@ -1,25 +1,58 @@
-"""What goes into advance and what comes out: tasks, cases and results, as plain data that a worker can be sent.
-
-Called by walk, which makes tasks, by advance, which works on them, and by ledger, which commits results.
-"""
+"""Tasks and results of forecasting: plain data that can be sent to a worker process and back."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
 
-from jobs.forecasting.identity import Origin, Parent, Prior
-from jobs.forecasting.inputs import Market, Seen
+from jobs.forecasting.inputs import Market, ModelInput
+from jobs.forecasting.recalibration import PastForecast
 from jobs.workspace.config import Config
 from storage.bars import Bars
+from storage.rows import BaselineForecastRow, CheckpointRow, ForecastRow, LossRow, ModelRow, RecalibrationRow
 
-Row = dict[str, Any]
+WARM = "warm"  # the reason of a training that continues its parent; any other reason is that of a cold start
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A session to forecast from, its index in its exchange's calendar, and its targets, nearest first."""
+
+    session: date
+    session_index: int
+    targets: tuple[date, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The model that served a ticker's newest origin: what a warm start continues.
+
+    session: that origin. input_sha256: hash of the bars it read; another hash now means that one of them was restated.
+    past: the newest published forecasts, oldest first, at most one for each horizon; empty unless forecasts are recalibrated.
+    """
+
+    model_id: str
+    session: date
+    depth: int
+    cold_ancestor_id: str
+    input_sha256: str
+    checkpoint: bytes
+    past: tuple[PastForecast, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """A pooled model that cold starts begin from. prior_index: index of the session from which it serves."""
+
+    model_id: str
+    prior_index: int
+    checkpoint: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class TickerTask:
-    """One ticker's part: its bars as known, the origins it owes, and its chain so far."""
+    """One ticker's part: its bars as known, the origins it is due for, and its chain so far. key: its first symbol."""
 
     ticker_id: int
     key: str
@@ -31,40 +64,49 @@ class TickerTask:
 
 @dataclass(frozen=True, slots=True)
 class StackTask:
-    """Some tickers of one exchange and the origins they advance over. anew: ids of those whose chain starts cold first."""
+    """Some tickers of one exchange and the origins to forecast from. force_cold: ids of tickers whose chain starts cold first."""
 
     config: Config
+    exchange: str
     origins: tuple[Origin, ...]
     tickers: tuple[TickerTask, ...]
     priors: tuple[Prior, ...] = ()
-    exchange: str = ""
     market: Market | None = None
     with_twins: bool = False
-    anew: frozenset[int] = frozenset()
+    force_cold: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingEvent:
+    """Something a user should know about a training: it diverged, or its forecast was not published."""
+
+    ticker_id: int
+    session: date
+    message: str
 
 
 @dataclass(slots=True)
 class StackResult:
-    """Rows by table, each chain's newest link, and what happened that a user should know (ticker_id, session, text)."""
+    """What a stack adds to the record, and each chain's newest model by ticker id."""
 
-    models: list[Row] = field(default_factory=list)
-    losses: list[Row] = field(default_factory=list)
-    checkpoints: list[Row] = field(default_factory=list)
-    forecasts: list[Row] = field(default_factory=list)
-    twins: list[Row] = field(default_factory=list)
-    recalibrations: list[Row] = field(default_factory=list)
+    models: list[ModelRow] = field(default_factory=list)
+    losses: list[LossRow] = field(default_factory=list)
+    checkpoints: list[CheckpointRow] = field(default_factory=list)
+    forecasts: list[ForecastRow] = field(default_factory=list)
+    twins: list[BaselineForecastRow] = field(default_factory=list)
+    recalibrations: list[RecalibrationRow] = field(default_factory=list)
+    events: list[TrainingEvent] = field(default_factory=list)
     parents: dict[int, Parent] = field(default_factory=dict)
-    events: list[tuple[int, date, str]] = field(default_factory=list)
     fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """One ticker at one origin: the bars it may see, why it starts cold or that it starts warm, its prior and its seed."""
+class OriginTask:
+    """One ticker at one origin: the input of its model, its seed, its parent and prior. reason: why it is trained."""
 
     ticker: TickerTask
     origin: Origin
-    seen: Seen
+    input: ModelInput
     input_sha256: str
     reason: str
     parent: Parent | None
@@ -72,19 +114,16 @@ class Case:
     seed: int
 
     @property
-    def cold(self) -> bool:
-        return self.reason != "warm"
+    def is_cold(self) -> bool:
+        """Return whether the model starts from its prior or from scratch, not from its parent."""
+        return self.reason != WARM
 
 
-def seen_with(history: Bars, market: Market | None, exchange: str, config: Config) -> Seen:
-    """Return a history with what its last session knew of the market."""
-    if market is None:
-        return Seen(history)
-    known = market.seen(exchange, history.session[-1].item(), config.history_sessions)
-    return Seen(history, known, exchange == market.exchange)
+def prior_index_of(session_index: int, every: int) -> int:
+    """Return the index of the session whose prior serves an origin."""
+    return session_index - session_index % every
 
 
-def history_of(bars: Bars, end: int, config: Config) -> Bars:
-    """Return the bars that a forecast of the origin at place end - 1 may see."""
-    first = max(0, end - config.history_sessions) if config.history_sessions else 0
-    return bars.select(slice(first, end))
+def prior_indices_of(session_indices: Iterable[int], every: int) -> set[int]:
+    """Return the indices of the sessions whose priors serve some origins; none where the config has no priors."""
+    return {prior_index_of(index, every) for index in session_indices} if every else set()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, Engine
-
 from jobs import clock
 from jobs.errors import UsageError
 from jobs.exchanges.calendars import exchange_calendar
@@ -13,11 +11,12 @@ from jobs.exchanges.symbols import exchange_of, parse_symbol
 from jobs.workspace.home import Home
 from storage import queries, writes
 from storage.bars import Listing
+from storage.database import Connection, Engine
 from storage.errors import UnknownStoredTicker
 
 
 def track(home: Home, engine: Engine, symbols: Sequence[str]) -> str:
-    """Follow some tickers; a new one's source is the settings', for life."""
+    """Follow some tickers. A new one's source is that of the settings, for life."""
     wanted = list(dict.fromkeys(parse_symbol(symbol) for symbol in symbols))
     with engine.begin() as connection:
         for symbol in wanted:
@@ -26,14 +25,14 @@ def track(home: Home, engine: Engine, symbols: Sequence[str]) -> str:
                 writes.update_ticker(connection, ticker.id, tracked=1)
                 continue
             exchange = exchange_of(symbol)
-            # What only the source knows (currency, basis) the first fetch fills in.
+            # Currency and price basis come with the first fetch, because only the source knows them.
             listing = Listing(symbol, "", exchange, exchange_calendar(exchange).time_zone, "")
             writes.add_ticker(connection, symbol, listing, source=home.settings.source.kind, tracked=True, at=clock.now())
     return f"{', '.join(wanted)} tracked; `tickercast run` forecasts from the newest closed session"
 
 
 def untrack(engine: Engine, symbols: Sequence[str]) -> str:
-    """Leave some tickers; their record stays. Raises UnknownStoredTicker."""
+    """Stop following some tickers; their record stays. Raises UnknownStoredTicker."""
     wanted = list(dict.fromkeys(parse_symbol(symbol) for symbol in symbols))
     with engine.begin() as connection:
         for symbol in wanted:
@@ -47,9 +46,9 @@ def rename(engine: Engine, old: str, new: str) -> str:
     with engine.begin() as connection:
         ticker = stored_ticker(connection, old)
         if queries.ticker_by_symbol(connection, new) is not None:
-            raise UsageError(f"{new} is stored already; nothing was renamed")
+            raise UsageError(f"{new} is already stored; nothing was renamed")
         writes.rename_ticker(connection, ticker.id, new, on=clock.now().date())
-    return f"{old} is {new} from today on; its record goes on"
+    return f"{old} is {new} from today on; its record continues under {new}"
 
 
 def stored_ticker(connection: Connection, symbol: str) -> queries.TickerRow:

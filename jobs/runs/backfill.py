@@ -1,26 +1,22 @@
-"""Backfill: forecast a span of the past for some tickers, one-shot and resumable. The caller of ingest and walk."""
+"""Backfill: forecast a span of the past for some tickers, one-shot and resumable."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import Engine
-
 from jobs import clock
 from jobs.errors import UsageError
-from jobs.runs.run import Cycle
-from jobs.workspace.config import Config
+from jobs.prices.sources import open_source
+from jobs.runs.backlog import span_sessions
+from jobs.runs.run import run_options, run_over, tracked_symbols
 from jobs.workspace.home import Home
-from storage.bars import Bars
-
-ARTICLE_TRAINING_SHARE = 0.8
+from storage.database import Engine
 
 
 @dataclass(frozen=True, slots=True)
 class BackfillRequest:
-    """What a user asked for; None where the settings decide."""
+    """What a user wants forecast; None where the settings decide. start and end are the first and the last origin."""
 
     symbols: tuple[str, ...] = ()
     start: date | None = None
@@ -30,47 +26,34 @@ class BackfillRequest:
     preset: str | None = None
     workers: int | None = None
     with_twins: bool = False
-    anew: bool = False
+    force_cold: bool = False
 
     def check(self) -> None:
-        """Raise UsageError when the span holds nothing."""
+        """Raise UsageError when the span is empty."""
         if self.start and self.end and self.end < self.start:
             raise UsageError(f"--end {self.end} is before --start {self.start}; nothing was done")
 
 
 def backfill_span(home: Home, engine: Engine, request: BackfillRequest, *, now: datetime | None = None) -> str:
-    """Fetch, then forecast every session of the span that has none yet. Returns the closing line.
+    """Fetch, then forecast every session of the span that has no forecasts yet. Returns the closing line.
 
-    Raises UsageError when there is nobody to forecast, SomeTickersFailed and NothingFetched as their names say.
+    Raises UsageError when there is no ticker to forecast, SomeTickersFailed, NothingFetched or Interrupted.
     """
     config = home.settings.config(request.preset)
-    cycle = Cycle(
+    source = open_source(home, request.source, request.adjustment)
+    options = run_options(
         home,
-        engine,
         kind="backfill",
         now=now or clock.now(),
         config=config,
-        source=request.source,
-        adjustment=request.adjustment,
         workers=request.workers,
         with_twins=request.with_twins,
-        anew=request.anew,
+        force_cold=request.force_cold,
     )
-    symbols = request.symbols or cycle.tracked() or cycle.source.tickers()
+    symbols = request.symbols or tracked_symbols(engine) or source.tickers()
     if not symbols:
         raise UsageError("no ticker is named and none is tracked; name some, or `tickercast track` them first")
-    return cycle.run(symbols, lambda bars, committed: span_of(bars, request.start, request.end, config)).message
-
-
-def span_of(bars: Bars, start: date | None, end: date | None, config: Config) -> list[date]:
-    """Return the sessions of a ticker that a backfill forecasts from: those of the span with enough bars before them.
-
-    Without a start the article's preset begins at the last bar of its training part, 80 % of the bars up to end.
-    """
-    days: list[date] = bars.session.tolist()
-    if end:
-        days = [day for day in days if day <= end]
-    first = config.fewest_sessions - 1
-    if start is None and config.preset == "article":
-        first = max(first, math.ceil(ARTICLE_TRAINING_SHARE * len(days)) - 1)
-    return [day for day in days[first:] if start is None or day >= start]
+    return run_over(
+        home, engine, source, options, symbols,
+        lambda bars, _committed: span_sessions(bars, request.start, request.end, config),
+    )  # fmt: skip

@@ -1,7 +1,7 @@
-"""The daemon: the daily cycle, for ever. The only door to APScheduler.
+"""The daemon: runs the daily cycle on schedule until it is stopped.
 
-The trigger counts minutes in UTC, so no clock change can lose or double it; and it decides nothing: each time it fires,
-the database is asked which closed sessions still lack forecasts. A missed, late or double fire is harmless.
+The trigger counts minutes in UTC, so no clock change can lose or double it. Each time it fires, the database decides which
+closed sessions still have no forecasts, so a missed, late or double fire is harmless.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from jobs.workspace.writer import open_for_writing
 from storage.database import check_revision
 from storage.errors import StorageError
 
-LOOK_EVERY_SECONDS = 60
+CHECK_EVERY_SECONDS = 60
 WRITER_WAIT_SECONDS = 30.0
 logger = logging.getLogger("tickercast.daemon")
 
 
 def serve(home: Home) -> None:
-    """Run until SIGTERM or SIGINT; a cycle under way then ends after its unit of work. Raises LockHeld for a second one."""
+    """Run until SIGTERM or SIGINT. A cycle under way then ends after its unit of work. Raises LockHeld for a second daemon."""
     with daemon_lock(home.folder):
         check_revision(home.database)
         stop = threading.Event()
@@ -52,11 +52,11 @@ def serve(home: Home) -> None:
 
 
 def _scheduler(home: Home, stop: threading.Event) -> BackgroundScheduler:
-    """Return a scheduler with the one job; the job store is memory: what is owed is in the database."""
+    """Return a scheduler with the one job. Its job store is memory, because what is due is read from the database."""
     scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(1)}, timezone=UTC)
     scheduler.add_job(
-        lambda: _look(home, stop),
-        IntervalTrigger(seconds=LOOK_EVERY_SECONDS, timezone=UTC),
+        lambda: _check(home, stop),
+        IntervalTrigger(seconds=CHECK_EVERY_SECONDS, timezone=UTC),
         next_run_time=datetime.now(UTC) + timedelta(milliseconds=100),
         misfire_grace_time=None,
         coalesce=True,
@@ -65,8 +65,8 @@ def _scheduler(home: Home, stop: threading.Event) -> BackgroundScheduler:
     return scheduler
 
 
-def _look(home: Home, stop: threading.Event) -> None:
-    """Do a cycle when the record owes one. A failure is logged; a later look tries again."""
+def _check(home: Home, stop: threading.Event) -> None:
+    """Do a cycle when one is due. A failure is logged and a later check retries."""
     try:
         if not cycle_is_due(home, clock.now()):
             return

@@ -1,22 +1,21 @@
-"""The daily cycle: fetch, then forecast every closed session that the record lacks. Called by `run` and by the daemon."""
+"""The daily cycle: fetch, then forecast every closed session that has no forecasts; and when a cycle is due."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Set
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-
-from sqlalchemy import Engine
 
 from jobs import clock
 from jobs.errors import UsageError
 from jobs.exchanges.calendars import exchange_calendar
-from jobs.prices.ticker_status import is_asked_for
-from jobs.runs.run import Cycle
+from jobs.prices.sources import open_source
+from jobs.prices.ticker_status import is_fetched
+from jobs.runs.backlog import missing_sessions
+from jobs.runs.run import run_options, run_over, tracked_symbols
 from jobs.workspace.home import Home
 from storage import queries
-from storage.bars import Bars
-from storage.database import reading
+from storage.database import Engine, reading
 
 FIRST_RETRY_MINUTES = 15
 MOST_DOUBLINGS = 5
@@ -28,46 +27,36 @@ def run_once(
     *,
     now: datetime | None = None,
     workers: int | None = None,
-    anew: bool = False,
+    force_cold: bool = False,
     kind: str = "run",
     stop: threading.Event | None = None,
 ) -> str:
     """Do one daily cycle over the tracked tickers and return its closing line. now: the instant to rehearse.
 
-    Raises UsageError when nobody is tracked or `now` lies before the last run, SomeTickersFailed and NothingFetched.
+    Raises UsageError when no ticker is tracked or `now` is before the last run, SomeTickersFailed, NothingFetched or
+    Interrupted.
     """
     if now is not None:
         _refuse_going_back(engine, now)
-    cycle = Cycle(
-        home,
-        engine,
-        kind=kind,
-        now=now or clock.now(),
-        config=home.settings.config(),
-        workers=workers,
-        anew=anew,
-        stop=stop,
+    config = home.settings.config()
+    source = open_source(home, None, None)
+    options = run_options(
+        home, kind=kind, now=now or clock.now(), config=config, workers=workers, force_cold=force_cold
     )
-    symbols = cycle.tracked()
+    symbols = tracked_symbols(engine)
     if not symbols:
         raise UsageError("no ticker is tracked; `tickercast track MSFT` follows one")
-    fewest = cycle.config.fewest_sessions
-    return cycle.run(symbols, lambda bars, committed: missing_sessions(bars, committed, fewest)).message
-
-
-def missing_sessions(bars: Bars, committed: Set[date], fewest: int) -> list[date]:
-    """Return the sessions after the newest committed one, oldest first; of a new ticker, the newest session alone."""
-    days: list[date] = bars.session.tolist()[fewest - 1 :]
-    if not committed:
-        return days[-1:]
-    newest = max(committed)
-    return [day for day in days if day > newest]
+    fewest = config.fewest_sessions
+    return run_over(
+        home, engine, source, options, symbols,
+        lambda bars, committed: missing_sessions(bars, committed, fewest), stop=stop,
+    )  # fmt: skip
 
 
 def cycle_is_due(home: Home, now: datetime) -> bool:
-    """Return whether a tracked ticker lacks forecasts for its exchange's last closed session, and a try is in place.
+    """Return whether a tracked ticker has no forecasts for its exchange's last closed session, and a retry may start.
 
-    After each try that left it lacking, the wait doubles, from 15 minutes to 8 hours.
+    After each attempt that left one behind the wait doubles, from 15 minutes to 8 hours.
     """
     config_id = home.settings.config().id
     wait_minutes = home.settings.schedule.after_close_minutes
@@ -75,24 +64,24 @@ def cycle_is_due(home: Home, now: datetime) -> bool:
         tracked = [
             ticker
             for ticker in queries.list_tickers(connection)
-            if ticker.tracked and is_asked_for(ticker.status, ticker.probe_at, now)
+            if ticker.tracked and is_fetched(ticker.status, ticker.probe_at, now)
         ]
         newest = queries.last_origins(connection, config_id)
-        lacking = [
-            closed
-            for ticker in tracked
-            if (closed := exchange_calendar(ticker.exchange).last_closed_session(now, wait_minutes)) is not None
-            and (newest.get(ticker.id) is None or newest[ticker.id] < closed)
-        ]
-        if not lacking:
+        if not any(_is_behind(ticker, newest.get(ticker.id), now, wait_minutes) for ticker in tracked):
             return False
-        tries = queries.runs_started_since(connection, _first_chance(tracked, now, wait_minutes))
-    if not tries:
+        attempts = queries.runs_started_since(connection, _first_chance(tracked, now, wait_minutes))
+    if not attempts:
         return True
-    return now - max(tries) >= timedelta(minutes=FIRST_RETRY_MINUTES * 2 ** min(len(tries) - 1, MOST_DOUBLINGS))
+    wait = timedelta(minutes=FIRST_RETRY_MINUTES * 2 ** min(len(attempts) - 1, MOST_DOUBLINGS))
+    return now - max(attempts) >= wait
 
 
-def _first_chance(tracked: list[queries.TickerRow], now: datetime, wait_minutes: int) -> datetime:
+def _is_behind(ticker: queries.TickerRow, newest_origin: date | None, now: datetime, wait_minutes: int) -> bool:
+    closed = exchange_calendar(ticker.exchange).last_closed_session(now, wait_minutes)
+    return closed is not None and (newest_origin is None or newest_origin < closed)
+
+
+def _first_chance(tracked: Sequence[queries.TickerRow], now: datetime, wait_minutes: int) -> datetime:
     """Return the latest instant at which a tracked exchange's session became complete."""
     chances = []
     for exchange in {ticker.exchange for ticker in tracked}:

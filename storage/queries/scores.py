@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from storage.queries.keys import SCORING_COLUMNS, Query, mappings, same_forecast
-from storage.schema import TWIN, BaselineForecast, Forecast, Score
+from storage.rows import TWIN
+from storage.schema import BaselineForecast, Forecast, Score
 
 ROWS_AT_ONCE = 50_000
 

@@ -8,7 +8,7 @@ Prices are in the ticker's currency on its price basis. Returns, location, scale
 from __future__ import annotations
 
 from storage.schema.base import FORECAST_KEY, Base
-from storage.schema.forecasts import TWIN, BaselineForecast, Forecast, Recalibration
+from storage.schema.forecasts import BaselineForecast, Forecast, Recalibration
 from storage.schema.models import Checkpoint, Loss, Model, PriorMember
 from storage.schema.prices import GateVerdict, PriceFile, Restatement
 from storage.schema.runs import Config, Event, Run, RunTicker
@@ -19,7 +19,6 @@ from storage.schema.triggers import TRIGGERS
 __all__ = [
     "FORECAST_KEY",
     "TRIGGERS",
-    "TWIN",
     "Base",
     "BaselineForecast",
     "Checkpoint",

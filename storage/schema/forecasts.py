@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from storage.schema.base import STRICT, WITHOUT_ROWID, Base, ConfigKey, TickerKey, of_forecast, one_of
 
-TWIN = "cold twin"  # the name of a cold twin's rows in baseline_forecasts
+
 
 
 class Forecast(Base):

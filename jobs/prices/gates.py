@@ -1,0 +1,162 @@
+"""The gates between a source's bars and the store: which bars are admitted, and a verdict on each that is not.
+
+A verdict on a bar depends on bars up to that one only, so it is the same whether the bar came alone or with the rest of its
+history. A jump that no split or dividend explains quarantines its bar and those that follow at the new level, until the price
+comes back, the source corrects it, or somebody releases them. A stored bar is never judged again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.prices.moves import Series, ignored_dividend, jump_of, series_of
+from jobs.prices.verdicts import NOTED, QUARANTINED, REFUSED, Verdict
+from storage.bars import PRICE_FIELDS, SAME_WITHIN, Bars, concatenate_bars
+
+Mask = NDArray[np.bool_]
+
+BACK_WITHIN = 1 / 4  # of the first move: so near to the old level the price has come back
+STALE_BARS, ZERO_VOLUME_BARS = 20, 20
+RESCALED = 0.2  # log factor by which a bar that was delivered again may differ before its scale is in doubt
+SAME_FACTOR = 0.02  # log factors so close to each other are one factor
+FEWEST_RESCALED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The bars that may be stored, and the verdicts on the others."""
+
+    admitted: Bars
+    verdicts: list[Verdict]
+
+
+def apply_gates(stored: Bars | None, incoming: Bars, dismissed: Bars | None = None) -> Judgement:
+    """Return which of some coherent bars may be stored with those that are.
+
+    stored: one bar a session, as known. incoming: in session order. dismissed: bars that were refused for good; they are
+    ignored as long as the source gives the same values.
+    """
+    if dismissed is not None:
+        incoming = incoming.select(~_same_bars(incoming, dismissed))
+    rescaled: list[Verdict] = []
+    if stored is not None and len(stored) and len(incoming):
+        incoming, rescaled = _without_rescaled(stored, incoming)
+    if not len(incoming):
+        return Judgement(incoming, rescaled)
+    bars, is_new = _merged(stored, incoming)
+    keep, verdicts = _judge_moves(series_of(bars), is_new)
+    return Judgement(incoming.select(keep[np.isin(bars.session, incoming.session)]), rescaled + verdicts)
+
+
+def notes(bars: Bars, since: date | None) -> Iterator[Verdict]:
+    """Yield notes on stored bars: runs of one price and runs without volume that end at `since` or later."""
+    first = np.datetime64(since) if since else bars.session[0]
+    same_price = np.zeros(len(bars), dtype=np.bool_)
+    same_price[1:] = (bars.close[1:] == bars.close[:-1]) & (bars.high[1:] == bars.low[1:])
+    for begin, end in _runs(same_price):
+        if end - begin + 1 >= STALE_BARS and bars.session[end - 1] >= first:
+            day = bars.session[begin - 1].item()
+            yield Verdict(day, NOTED, "stale", f"the same price since {day}, {STALE_BARS} sessions or more")
+    if not (bars.volume > 0).any():
+        return
+    for begin, end in _runs(bars.volume == 0):
+        if end - begin >= ZERO_VOLUME_BARS and bars.session[end - 1] >= first:
+            day = bars.session[begin].item()
+            yield Verdict(day, NOTED, "zero volume", f"no volume since {day}, {ZERO_VOLUME_BARS} sessions or more")
+
+
+def _judge_moves(series: Series, is_new: Mask) -> tuple[Mask, list[Verdict]]:
+    """Return which bars of a series stand, and a verdict on each that does not. Only new bars are judged."""
+    keep = np.ones(len(series.bars), dtype=np.bool_)
+    verdicts: list[Verdict] = []
+    suspicious = series.suspicious()
+    judged_until = -1  # the move of the bar that ends a quarantine is the way back: it is not judged again
+    for i in sorted({*suspicious.tolist(), *series.paying().tolist()}):
+        if i <= judged_until or not is_new[i]:
+            continue
+        if (jump := jump_of(series, i)) is not None:
+            judged_until, is_back = _end_of_level(series, i, suspicious[suspicious > i], is_new)
+            keep[i:judged_until] = False
+            verdicts += _verdicts_at_level(series.bars, i, judged_until, *jump, is_back=is_back)
+        elif (dividend := ignored_dividend(series, i)) is not None:
+            keep[i] = False
+            verdicts.append(Verdict(series.bars.session[i].item(), QUARANTINED, *dividend, series.bars.select(slice(i, i + 1))))
+    return keep, verdicts
+
+
+def _end_of_level(series: Series, begin: int, later: NDArray[np.intp], is_new: Mask) -> tuple[int, bool]:
+    """Return the index of the first bar after a jump that is not at its level, and whether the price came back there.
+
+    A stored bar ends the level too: it was accepted before.
+    """
+    stored = np.flatnonzero(~is_new[begin:])
+    end = begin + int(stored[0]) if len(stored) else len(series.bars)
+    jump = level = float(series.moves[begin])
+    for i in later[later < end].tolist():
+        level += float(series.moves[i])
+        if abs(level) < abs(jump) * BACK_WITHIN:
+            return i, True
+    return end, False
+
+
+def _verdicts_at_level(bars: Bars, begin: int, end: int, code: str, message: str, *, is_back: bool) -> Iterator[Verdict]:
+    """Yield a verdict on each bar at a jump's level: refused where the price came back afterwards, else quarantined."""
+    state, first = REFUSED if is_back else QUARANTINED, bars.session[begin].item()
+    if is_back:
+        message = f"{message}; the price came back on {bars.session[end].item()}"
+    for i in range(begin, end):
+        text = message if i == begin else f"at the level of {first}, which is {state}: {message}"
+        yield Verdict(bars.session[i].item(), state, code, text, bars.select(slice(i, i + 1)))
+
+
+def _without_rescaled(stored: Bars, incoming: Bars) -> tuple[Bars, list[Verdict]]:
+    """Return the incoming bars without those that are stored bars times one factor; without later ones where all are."""
+    common, ours, theirs = np.intersect1d(stored.session, incoming.session, assume_unique=True, return_indices=True)
+    factor = np.log(incoming.close[theirs] / stored.close[ours])
+    differs = np.abs(factor) > RESCALED
+    is_one_factor = differs.any() and np.ptp(factor[differs]) <= SAME_FACTOR
+    if not is_one_factor or not (differs.all() or differs.sum() >= FEWEST_RESCALED):
+        return incoming, []
+    keep = ~np.isin(incoming.session, common[differs])
+    times = float(np.exp(np.median(factor[differs])))
+    message = f"{int(differs.sum())} stored bars were delivered again, {times:.4g} times as large: as after an untold split"
+    if not differs[-1]:
+        return incoming.select(keep), [Verdict(common[differs][0].item(), QUARANTINED, "rescaled", message)]
+    keep &= incoming.session <= common[-1]
+    unknown = incoming.session[~np.isin(incoming.session, stored.session)]
+    days = unknown[unknown > common[-1]].tolist() if len(unknown) else [common[differs][0].item()]
+    return incoming.select(keep), [Verdict(day, QUARANTINED, "rescaled", message) for day in days]
+
+
+def _merged(stored: Bars | None, incoming: Bars) -> tuple[Bars, Mask]:
+    """Return one series of the stored and the incoming bars in session order, and which of it is new or restated."""
+    if stored is None or not len(stored):
+        return incoming, np.ones(len(incoming), dtype=np.bool_)
+    rest = stored.select(~np.isin(stored.session, incoming.session))
+    series = concatenate_bars([rest, incoming])
+    is_new = np.concatenate([np.zeros(len(rest), dtype=np.bool_), ~_same_bars(incoming, stored)])
+    order = np.argsort(series.session, kind="stable")
+    return series.select(order), is_new[order]
+
+
+def _same_bars(bars: Bars, others: Bars) -> Mask:
+    """Return which bars have one among others with the same session, prices, dividend and split."""
+    _, ours, theirs = np.intersect1d(bars.session, others.session, assume_unique=True, return_indices=True)
+    matches = np.zeros(len(bars), dtype=np.bool_)
+    same = np.ones(len(ours), dtype=np.bool_)
+    for name in (*PRICE_FIELDS, "dividend", "split"):
+        a, b = getattr(bars, name)[ours], getattr(others, name)[theirs]
+        same &= np.abs(a - b) <= SAME_WITHIN * np.maximum(np.abs(a), np.abs(b))
+    matches[ours] = same
+    return matches
+
+
+def _runs(mask: Mask) -> Iterator[tuple[int, int]]:
+    """Yield the begin and the end (exclusive) of each run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)

@@ -1,0 +1,69 @@
+"""What a gate decides about a session, and the codes it may give. docs/prices.md explains each code.
+
+Stored states: `refused`, `held` (the bar is in quarantine until somebody decides) and `ok` (noted, or released).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from storage.bars import VALUE_FIELDS, Bars, make_bars
+
+REFUSED, QUARANTINED, NOTED = "refused", "held", "ok"
+
+GATES = {
+    "null price": "refused: a price is missing or not finite; the newest bar without prices is requested again",
+    "bad price": "refused: a price is zero, negative or absurd (beyond 1e12)",
+    "incoherent": "refused: high below low, or open or close outside of low to high by more than 0.01 %",
+    "bad volume": "refused: the volume is negative",
+    "bad action": "refused: a dividend is negative, or a split is not positive",
+    "duplicate": "refused: the session appears twice with different values (two equal rows count once)",
+    "no session": "refused: the exchange's calendar has no such session",
+    "future": "refused: a bar of a session that has not started",
+    "hundredfold": "held: the price moves by a factor of 50 to 200, for example pence read as pounds",
+    "jump": "held: a move by a factor of 5 or more, or an overnight gap of 70 % or more on ordinary volume and range",
+    "split not told": "held: the price moves as at a split, and the source reports none",
+    "split not applied": "held: the source reports a split but has not adjusted the earlier prices",
+    "dividend too large": "held: a dividend above 10 % of the price, and the price did not fall with it",
+    "dividend twice": "held: a dividend like one a few sessions before, and the price did not fall again",
+    "rescaled": "held: all stored bars that were delivered again differ by one factor, so new bars have another scale",
+    "gap": "noted: sessions of the calendar without a bar, requested again once",
+    "stale": "noted: 20 or more bars with the same price",
+    "zero volume": "noted: 20 or more bars without volume, in a ticker that otherwise has volume",
+    "shrunken": "noted: the source delivered far fewer bars than are stored; the stored ones stay",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A gate's decision about one session. bars: the refused or quarantined bar (length 1), where there is one."""
+
+    session: date
+    state: str
+    code: str
+    message: str
+    bars: Bars | None = None
+
+
+def verdict_row(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict as a row of `gate_verdicts`, with the bar's values so that it can be released later."""
+    values: dict[str, Any] = dict.fromkeys(VALUE_FIELDS)
+    if verdict.bars is not None:
+        values = {name: getattr(verdict.bars, name)[0].item() for name in VALUE_FIELDS}
+    return {
+        "session": verdict.session, "code": verdict.code, "state": verdict.state, "message": verdict.message,
+        "decided_at": None, **values,
+    }  # fmt: skip
+
+
+def bars_of_verdicts(rows: Sequence[dict[str, Any]]) -> Bars:
+    """Return the bars that rows of `gate_verdicts` hold, one a session, in session order."""
+    unique = {row["session"]: row for row in rows}
+    ordered = [unique[day] for day in sorted(unique)]
+    values = {name: np.array([row[name] for row in ordered], np.float64) for name in VALUE_FIELDS}
+    return make_bars(np.array([row["session"] for row in ordered], dtype="datetime64[D]"), values)

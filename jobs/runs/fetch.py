@@ -1,0 +1,102 @@
+"""The first half of a run: bring each ticker's prices up to date and list its due sessions."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass, field
+from datetime import date
+
+from jobs.errors import UsageError
+from jobs.exchanges.symbols import parse_symbol
+from jobs.forecasting.inputs import Market
+from jobs.prices.ingest import Ingest
+from jobs.prices.sources.base import SourceError
+from jobs.runs.backlog import TickerBacklog
+from jobs.runs.options import RunOptions
+from jobs.runs.record import RunRecord
+from jobs.terminal.progress import progress_bar
+from storage import queries
+from storage.bars import BarHistory, Bars, as_known
+from storage.database import Engine
+
+DueSessions = Callable[[Bars, Set[date]], list[date]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What fetching left: the backlog of each ticker with enough bars, the failures by symbol, and the suspended symbols."""
+
+    backlogs: list[TickerBacklog] = field(default_factory=list)
+    failures: dict[str, SourceError | str] = field(default_factory=dict)
+    suspended: list[str] = field(default_factory=list)
+
+    @property
+    def bars(self) -> dict[int, Bars]:
+        """Return the bars as known, by ticker id."""
+        return {backlog.ticker_id: backlog.bars for backlog in self.backlogs}
+
+
+class BacklogFetcher:
+    """Fetches tickers one after the other. due_sessions: which sessions to forecast from, given bars and committed origins."""
+
+    def __init__(
+        self, engine: Engine, ingest: Ingest, record: RunRecord, options: RunOptions, due_sessions: DueSessions
+    ) -> None:
+        self.engine, self.ingest, self.record, self.options, self.due_sessions = engine, ingest, record, options, due_sessions
+
+    def fetch(self, symbols: Sequence[str], stop: threading.Event) -> Fetched:
+        """Return the backlogs of some tickers, as far as fetching got before it was stopped."""
+        fetched = Fetched()
+        with progress_bar("prices") as progress:
+            for done, symbol in enumerate(symbols, start=1):
+                if stop.is_set():
+                    break
+                self._fetch_one(symbol, fetched)
+                progress(done, len(symbols))
+        return fetched
+
+    def market(self) -> Market | None:
+        """Return the market ticker's bars as known, fetched even if nobody tracks it. Raises UsageError where it has none."""
+        if not self.options.config.market_ticker:
+            return None
+        symbol = parse_symbol(self.options.config.market_ticker)
+        ingested = self.ingest.fetch(symbol)
+        if ingested.history is None or ingested.ticker is None:
+            raise UsageError(f"model.market_ticker {symbol}: {ingested.error}; no forecast was made")
+        return Market(as_known(ingested.history, known_at=self.options.now), ingested.ticker.exchange)
+
+    def _fetch_one(self, symbol: str, fetched: Fetched) -> None:
+        ingested = self.ingest.fetch(symbol)
+        if ingested.is_suspended:
+            fetched.suspended.append(symbol)
+        if ingested.error is not None:
+            fetched.failures[symbol] = ingested.error
+        elif ingested.history is not None and ingested.ticker is not None:
+            self._add_backlog(ingested.ticker, ingested.history, fetched)
+
+    def _add_backlog(self, ticker: queries.TickerRow, history: BarHistory, fetched: Fetched) -> None:
+        """Add a ticker's backlog. Too few bars are a failure of a backfill; a daily run waits for more."""
+        config = self.options.config
+        bars = as_known(history, known_at=self.options.now)
+        if len(bars) < config.fewest_sessions:
+            self.record.mark_too_short(ticker.id)
+            if self.options.is_backfill:
+                reason = f"{len(bars)} bars, a forecast needs {config.fewest_sessions}; the bars are kept"
+                fetched.failures[ticker.symbol] = reason
+            return
+        with self.engine.connect() as connection:
+            committed = queries.committed_origins(connection, ticker.id, config.id)
+        due = tuple(day for day in self.due_sessions(bars, committed) if day not in committed)
+        fetched.backlogs.append(
+            TickerBacklog(
+                ticker.id,
+                ticker.symbol,
+                ticker.first_symbol,
+                ticker.exchange,
+                history.listing.price_basis,
+                bars,
+                due,
+                frozenset(committed),
+            )
+        )

@@ -1,0 +1,46 @@
+"""Reads what a run continues from the record: the model that served an origin, and the priors that are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from jobs.forecasting.prior import reason_of
+from jobs.forecasting.recalibration import PastForecast
+from jobs.forecasting.tasks import Parent, Prior
+from jobs.workspace.config import Config
+from storage import queries
+from storage.database import Engine
+
+
+def parent_at(engine: Engine, config: Config, ticker_id: int, session: date) -> Parent | None:
+    """Return the model that served a ticker at a session; None where its params are no longer kept."""
+    with engine.connect() as connection:
+        found = queries.serving_model(connection, ticker_id, config.id, session)
+        if found is None or found.content is None:
+            return None
+        past = queries.past_publications(connection, ticker_id, config.id, session) if config.recalibrate else []
+    return Parent(
+        found.model_id, session, found.depth, found.cold_ancestor_id, found.input_sha256, found.content,
+        _past_forecasts(past, config.horizons),
+    )  # fmt: skip
+
+
+def prior_at(engine: Engine, config: Config, exchange: str, session: date, prior_index: int) -> Prior | None:
+    """Return the stored prior that serves an exchange from a session on."""
+    with engine.connect() as connection:
+        found = queries.prior_model(connection, config.id, session, reason_of(exchange))
+    return Prior(found[0], prior_index, found[1]) if found else None
+
+
+def _past_forecasts(rows: Sequence[tuple[Any, ...]], horizons: int) -> tuple[PastForecast, ...]:
+    """Return the newest published forecasts from rows (origin, horizon, location, scale, dof, factor), in that order."""
+    by_origin: dict[date, list[tuple[Any, ...]]] = {}
+    for origin, _horizon, *figures in rows:
+        by_origin.setdefault(origin, []).append(tuple(figures))
+    newest = sorted(by_origin)[-horizons:]
+    columns = {day: np.array(by_origin[day], np.float64).T for day in newest}
+    return tuple(PastForecast(day, location, scale, dof, factor) for day, (location, scale, dof, factor) in columns.items())

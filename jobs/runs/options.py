@@ -1,0 +1,31 @@
+"""What one run is asked to do: made once from settings and command line, then passed on whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from jobs.workspace.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """The options of one run.
+
+    kind: backfill, run or daemon. now: the instant that decides which bars have closed and that stamps the rows. workers:
+    processes that compute. stack_size: most networks trained in lockstep. with_twins: train a cold twin of each warm start.
+    force_cold: start each chain cold at its first due origin.
+    """
+
+    kind: str
+    now: datetime
+    config: Config
+    workers: int
+    stack_size: int
+    with_twins: bool = False
+    force_cold: bool = False
+
+    @property
+    def is_backfill(self) -> bool:
+        """Return whether this run forecasts a span of the past, not what closed since the last run."""
+        return self.kind == "backfill"

@@ -1,0 +1,59 @@
+"""A run's closing line: counts, suspended and failed tickers, and warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from jobs.exchanges.calendars import exchange_calendar
+from jobs.prices.sources.base import Source
+from jobs.runs.fetch import Fetched
+from jobs.runs.options import RunOptions
+from storage import queries
+from storage.database import Engine
+
+MOST_SHOWN = 5
+
+
+def closing_line(
+    engine: Engine, options: RunOptions, source: Source, fetched: Fetched, *, forecasts: int, succeeded: int, tickers: int
+) -> str:
+    """Return what a run came to, in one line."""
+    parts = [f"{succeeded} of {tickers} tickers, {forecasts} new forecasts"]
+    if source.live:
+        parts[0] += f", {source.requests} requests"
+    if fetched.suspended:
+        parts.append(f"suspended, retried later: {_some(fetched.suspended)}")
+    parts += _ending_calendars(options, fetched)
+    if options.with_twins:
+        parts += _twin_comparison(engine, options.config.id)
+    if fetched.failures:
+        parts.append(_failures({symbol: str(error) for symbol, error in fetched.failures.items()}))
+    return "; ".join(parts)
+
+
+def _ending_calendars(options: RunOptions, fetched: Fetched) -> list[str]:
+    """Return a warning for each exchange whose calendar ends soon: its tickers will fail unless somebody acts."""
+    exchanges = sorted({backlog.exchange for backlog in fetched.backlogs})
+    return [warning for code in exchanges if (warning := exchange_calendar(code).ends_soon(options.now))]
+
+
+def _twin_comparison(engine: Engine, config_id: str) -> list[str]:
+    """Return how warm starts compare with their cold twins over the whole record of a config."""
+    with engine.connect() as connection:
+        found = queries.crps_against_twins(connection, config_id)
+    if found is None:
+        return []
+    ours, twins = found
+    word = "better" if ours < twins else "worse"
+    return [f"warm starts are {abs(1 - ours / twins):.2%} {word} than cold twins in CRPS one session ahead"]
+
+
+def _failures(reasons: Mapping[str, str]) -> str:
+    symbol, reason = next(iter(reasons.items()))
+    first = reason if reason.startswith(symbol) else f"{symbol}: {reason}"
+    return f"{len(reasons)} failed, first {first}; stored data is unchanged"
+
+
+def _some(symbols: Sequence[str]) -> str:
+    more = f" and {len(symbols) - MOST_SHOWN} more" if len(symbols) > MOST_SHOWN else ""
+    return ", ".join(symbols[:MOST_SHOWN]) + more

@@ -1,0 +1,61 @@
+"""The worker processes: spawned, deaf to interrupts, and gone when their parent is."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.connection import wait as wait_for_sentinel
+from typing import Protocol, TypeVar
+
+from jobs.forecasting.fingerprint import fingerprint
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Submit(Protocol):
+    """Starts a computation on a task, here or in a worker, and returns its future."""
+
+    def __call__(self, work: Callable[[T], R], task: T, /) -> Future[R]: ...
+
+
+@contextmanager
+def worker_pool(workers: int) -> Iterator[Submit]:
+    """Yield how to submit work to some processes; with one worker it is done in this process, at once."""
+    if workers <= 1:
+        yield _run_here
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker) as pool:
+        yield pool.submit
+
+
+def refuse_other_environment(worker_fingerprint: str) -> None:
+    """Raise RuntimeError when a worker computed in an environment whose bytes may differ from this process's."""
+    if worker_fingerprint != fingerprint():
+        raise RuntimeError(f"worker environment differs: {worker_fingerprint}, expected {fingerprint()}")
+
+
+def _run_here(work: Callable[[T], R], task: T) -> Future[R]:
+    future: Future[R] = Future()
+    future.set_result(work(task))
+    return future
+
+
+def _begin_worker() -> None:
+    """Leave interrupts to the parent, and end with it: a spawned worker would otherwise outlive a killed one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    wait_for_sentinel([sentinel])
+    os._exit(1)
