@@ -27,7 +27,8 @@ import numpy as np
 from rnn.density import DensityLayout, DensityLoss, density_shape
 from rnn.features import NAMES, Measures, density_inputs
 from rnn.params import initial_params
-from rnn.training import TrainingSettings, cold_state, train
+from rnn.state import cold_state
+from rnn.training import TrainingSettings, train
 
 STACKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 SESSIONS, HORIZONS, UNITS = 504, 5, 16
@@ -47,11 +48,11 @@ def step_microseconds(networks: int) -> float:
     loss = DensityLoss(density_inputs(random_measures(networks), HORIZONS), SHAPE, DensityLayout())
     params = initial_params(range(networks), SHAPE)
     gradient = np.zeros_like(params)
-    loss.value_and_gradient(params, gradient)
+    loss.loss_and_gradient(params, gradient)
     seconds = []
     for _ in range(max(5, 400 // networks)):
         began = time.perf_counter()
-        loss.value_and_gradient(params, gradient)
+        loss.loss_and_gradient(params, gradient)
         seconds.append(time.perf_counter() - began)
     return statistics.median(seconds) / networks * 1e6
 
@@ -90,11 +91,11 @@ def profile_lines(networks: int, cell: str) -> list[tuple[str, float]]:
     loss = DensityLoss(density_inputs(random_measures(networks), HORIZONS), shape, DensityLayout())
     params = initial_params(range(networks), shape)
     gradient = np.zeros_like(params)
-    loss.value_and_gradient(params, gradient)
+    loss.loss_and_gradient(params, gradient)
     profile = cProfile.Profile()
     profile.enable()
     for _ in range(10):
-        loss.value_and_gradient(params, gradient)
+        loss.loss_and_gradient(params, gradient)
     profile.disable()
     stats = pstats.Stats(profile).stats  # type: ignore[attr-defined]
     own = {name: seconds for (_, _, name), (_, _, seconds, _, _) in stats.items()}
@@ -107,7 +108,7 @@ def stack_megabytes(networks: int) -> float:
     tracemalloc.start()
     loss = DensityLoss(density_inputs(random_measures(networks), HORIZONS), SHAPE, DensityLayout())
     params = initial_params(range(networks), SHAPE)
-    loss.value_and_gradient(params, np.zeros_like(params))
+    loss.loss_and_gradient(params, np.zeros_like(params))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return peak / 1e6

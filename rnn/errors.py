@@ -1,15 +1,15 @@
-"""What the networks refuse.
+"""The errors that rnn raises on purpose.
 
 RnnError
-├── ShapeError        arrays whose axes do not fit together, or sizes that no network has
+├── ShapeError        arrays whose axes do not fit together, or impossible sizes of a network
 ├── InputError        values that cannot be trained on: none at all, or not finite
-├── TrainingError     an optimizer, schedule or loss that there is not
-└── CheckpointError   bytes that are no checkpoint of ours, or of another version
+├── TrainingError     an unknown optimizer or schedule, or a training setting out of range
+└── CheckpointError   bytes that are not a checkpoint, or one of an unknown version
 """
 
 
 class RnnError(Exception):
-    """The root: everything that rnn raises on purpose."""
+    """The root of the errors of rnn."""
 
 
 class ShapeError(RnnError):

@@ -1,6 +1,7 @@
-"""What the density network sees and what it is measured against: standardised inputs, targets, and the baseline.
+"""The inputs of the density network, its targets, and the baseline, from one history of n bars per network.
 
-All of it is causal and derived from one history of n bars a network, the last of them the origin. float64 inside.
+The last bar is the origin. A value at one session uses no later session, except for the targets. All of it is computed in
+float64.
 """
 
 from __future__ import annotations
@@ -12,26 +13,36 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from rnn.params import row_sums
+
 Floats = NDArray[np.float64]
 
 EWMA_BLOCK = 32
 DECAY = 0.94  # RiskMetrics 1996, daily
-SLOW_DECAY = 0.99  # about half a year: the level that volatility comes back to
-USUAL_VOLATILITY = 0.016  # of a share in a day; only where the level's zero lies
-USUAL_MARKET_VOLATILITY = 0.01
+SLOW_DECAY = 0.99  # a memory of about half a year: the level to which volatility returns
 SETTLING_SESSIONS = 20  # the first returns estimate the first volatility and are not trained on
 LEAST_VOLATILITY = 1e-6
-WIDEST_INPUT = 6.0
 LEAST_DOF, MOST_DOF = 4.5, 60.0
+
+# A network learns best from inputs centred near zero with a spread near one. So each input has a usual value subtracted,
+# and inputs of about half that spread are doubled. Only the position of zero and the unit depend on these numbers.
+USUAL_VOLATILITY = 0.016  # of a share in a day
+USUAL_MARKET_VOLATILITY = 0.01  # of an index in a day
+USUAL_ABSOLUTE_RETURN = 0.75  # over volatility; 0.8 for a normal, less for a Student-t
+USUAL_LOG_RANGE = -0.3  # of range volatility over close-to-close volatility, which also has the night
+LEAST_RANGE = 0.02  # of the same ratio, before the logarithm: a day without a range has none
+NARROW_INPUT_SCALE = 2
+WIDEST_INPUT = 6.0  # inputs are clipped beyond it, so that one wild bar cannot saturate the network
+
 MARKET_NAMES = ("market volatility trend", "market volatility level")
 NAMES = ("return", "volatility trend", "volatility level", "absolute return", "range", "overnight gap", "volume surprise")
 
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """Per-bar measures of K histories, (K, n) each; the first log_return and gap are unknown (NaN).
+    """Measures of each bar: (K, n) each for K histories, (n,) for one. The first log_return and gap are unknown (NaN).
 
-    log_return: natural log, adjusted. range_variance: Garman-Klass. gap: log of open over the close before.
+    log_return: natural log, adjusted. range_variance: Garman-Klass. gap: log of the open over the previous close.
     log_volume: log(1 + volume) in shares of the first bar. market: (K, n, 2), see market_columns, or None.
     """
 
@@ -46,9 +57,10 @@ class Measures:
 class DensityInputs:
     """What one training and its forecasts read. K networks, n sessions, F features, H horizons.
 
-    features: (K, n, F). targets: (K, n, H), return over the next h sessions / (sigma sqrt(h)), 0 where not yet known: at
-    session t those with t + h < n are. unit_ratio: (K, n), slow volatility / sigma. baseline_*: (K, H).
-    starts: (K,), the first session whose targets count, or None for 0: a mask for short histories in a longer stack.
+    features: (K, n, F). targets: (K, n, H), the return over the next h sessions / (sigma sqrt(h)); 0 where t + h >= n, as
+    the return is not yet known. sigma: (K, n), EWMA volatility. unit_ratio: (K, n), slow volatility / sigma.
+    baseline_scale, baseline_dof: (K, H). starts: (K,), the first session whose targets count, for short histories in a
+    longer stack; None for 0.
     """
 
     names: tuple[str, ...]
@@ -70,71 +82,85 @@ class DensityInputs:
 def bar_measures(
     open_: Floats, high: Floats, low: Floats, close: Floats, volume: NDArray[np.int64],
     *, log_return: Floats, split: Floats, gap: Floats,
-) -> tuple[Floats, Floats, Floats, Floats]:  # fmt: skip
-    """Return log_return, Garman-Klass variance, gap and log volume of n bars, (n,) each.
+) -> Measures:  # fmt: skip
+    """Return the measures of one history, (n,) each, from its columns.
 
     Source: Garman and Klass 1980, On the Estimation of Security Price Volatilities from Historical Data.
     """
-    inside = 0.5 * np.log(high / low) ** 2 - (2 * np.log(2) - 1) * np.log(close / open_) ** 2
-    shares = np.cumsum(np.log(split)) - np.log(split[0])
-    return log_return, np.maximum(inside, 0.0), gap, np.log1p(volume) - shares
+    range_variance = 0.5 * np.log(high / low) ** 2 - (2 * np.log(2) - 1) * np.log(close / open_) ** 2
+    log_shares = np.cumsum(np.log(split)) - np.log(split[0])
+    return Measures(
+        log_return=log_return,
+        range_variance=np.maximum(range_variance, 0.0),
+        gap=gap,
+        log_volume=np.log1p(volume) - log_shares,
+    )
+
+
+def stack_measures(histories: Sequence[Measures]) -> Measures:
+    """Return the measures (K, n) of K histories (n,) of one length; market is left out."""
+    return Measures(
+        log_return=np.stack([each.log_return for each in histories]),
+        range_variance=np.stack([each.range_variance for each in histories]),
+        gap=np.stack([each.gap for each in histories]),
+        log_volume=np.stack([each.log_volume for each in histories]),
+    )
 
 
 def density_inputs(measures: Measures, horizons: int, dtype: DTypeLike = np.float32) -> DensityInputs:
     """Return features, targets and the baseline of K histories."""
     returns = np.nan_to_num(measures.log_return, nan=0.0)
-    first = np.mean(returns[:, 1 : SETTLING_SESSIONS + 1] ** 2, axis=1)
-    sigma = np.sqrt(np.maximum(ewma(returns**2, first), LEAST_VOLATILITY**2))
-    slow = np.sqrt(np.maximum(ewma(returns**2, first, SLOW_DECAY), LEAST_VOLATILITY**2))
-    before = np.concatenate([sigma[:, :1], sigma[:, :-1]], axis=1)
+    sigma, slow = _volatility(returns, DECAY), _volatility(returns, SLOW_DECAY)
+    before = np.concatenate([sigma[:, :1], sigma[:, :-1]], axis=1)  # the volatility known before the session
     z = returns / before
-    columns = (
+    range_ratio = np.sqrt(measures.range_variance) / sigma
+    columns = (  # in the order of NAMES
         z,
-        2 * np.log(sigma / slow),
+        NARROW_INPUT_SCALE * np.log(sigma / slow),
         np.log(slow / USUAL_VOLATILITY),
-        np.abs(z) - 0.75,
-        np.log(np.maximum(np.sqrt(measures.range_variance) / sigma, 0.02)) + 0.3,
-        2 * np.nan_to_num(measures.gap, nan=0.0) / before,
-        2 * _surprise(measures.log_volume),
+        np.abs(z) - USUAL_ABSOLUTE_RETURN,
+        np.log(np.maximum(range_ratio, LEAST_RANGE)) - USUAL_LOG_RANGE,
+        NARROW_INPUT_SCALE * np.nan_to_num(measures.gap, nan=0.0) / before,
+        NARROW_INPUT_SCALE * _volume_surprise(measures.log_volume),
     )
     stacked = np.stack(columns, axis=-1)
     if measures.market is not None:
         stacked = np.concatenate([stacked, measures.market], axis=-1)
-    features = np.clip(stacked, -WIDEST_INPUT, WIDEST_INPUT)
     scale, dof = _baseline(z, sigma[:, -1], horizons)
     return DensityInputs(
-        NAMES if measures.market is None else NAMES + MARKET_NAMES,
-        features.astype(dtype),
-        _targets(returns, sigma, horizons).astype(dtype),
-        (slow / sigma).astype(dtype),
-        sigma,
-        scale,
-        dof,
+        names=NAMES if measures.market is None else NAMES + MARKET_NAMES,
+        features=np.clip(stacked, -WIDEST_INPUT, WIDEST_INPUT).astype(dtype),
+        targets=_targets(returns, sigma, horizons).astype(dtype),
+        unit_ratio=(slow / sigma).astype(dtype),
+        sigma=sigma,
+        baseline_scale=scale,
+        baseline_dof=dof,
     )
 
 
 def market_columns(log_return: Floats) -> Floats:
-    """Return (n, 2) for the n returns of a market: its volatility against its slow one, and the slow one's level."""
+    """Return (n, 2) for the n returns of a market: its volatility over its slow one, and the slow one's level, both in logs."""
     returns = np.nan_to_num(log_return, nan=0.0)[None]
-    first = np.mean(returns[:, 1 : SETTLING_SESSIONS + 1] ** 2, axis=1)
-    sigma, slow = (np.sqrt(np.maximum(ewma(returns**2, first, decay)[0], LEAST_VOLATILITY**2)) for decay in (DECAY, SLOW_DECAY))
-    return np.stack([2 * np.log(sigma / slow), np.log(slow / USUAL_MARKET_VOLATILITY)], axis=-1)
+    sigma, slow = _volatility(returns, DECAY)[0], _volatility(returns, SLOW_DECAY)[0]
+    return np.stack([NARROW_INPUT_SCALE * np.log(sigma / slow), np.log(slow / USUAL_MARKET_VOLATILITY)], axis=-1)
 
 
 def pooled(histories: Sequence[DensityInputs], sessions: int) -> DensityInputs:
-    """Return the inputs of histories of unlike length as rows of one stack: the newest `sessions` of each, shorter ones
-    filled up in front with sessions that count for nothing."""
+    """Return the inputs of histories of different lengths as the rows of one stack: the newest `sessions` of each.
+
+    Shorter histories are filled up in front with sessions before their `starts`, whose targets do not count.
+    """
     rows = [_filled(history, sessions) for history in histories]
     starts = np.array([max(0, sessions - history.sigma.shape[1]) + SETTLING_SESSIONS for history in histories])
     return DensityInputs(
-        rows[0].names,
-        np.concatenate([row.features for row in rows]),
-        np.concatenate([row.targets for row in rows]),
-        np.concatenate([row.unit_ratio for row in rows]),
-        np.concatenate([row.sigma for row in rows]),
-        np.concatenate([row.baseline_scale for row in rows]),
-        np.concatenate([row.baseline_dof for row in rows]),
-        starts,
+        names=rows[0].names,
+        features=np.concatenate([row.features for row in rows]),
+        targets=np.concatenate([row.targets for row in rows]),
+        unit_ratio=np.concatenate([row.unit_ratio for row in rows]),
+        sigma=np.concatenate([row.sigma for row in rows]),
+        baseline_scale=np.concatenate([row.baseline_scale for row in rows]),
+        baseline_dof=np.concatenate([row.baseline_dof for row in rows]),
+        starts=starts,
     )
 
 
@@ -155,15 +181,15 @@ def _filled(history: DensityInputs, sessions: int) -> DensityInputs:
 
 
 def unit_scale(dof: Floats) -> Floats:
-    """Return the scale at which a Student-t of some dof has standard deviation one."""
+    """Return the scale at which a Student-t of this dof has standard deviation one."""
     return np.sqrt((dof - 2) / dof)
 
 
 def ewma(values: Floats, first: Floats, decay: float = DECAY) -> Floats:
-    """Return the exponentially weighted mean (K, n) of values (K, n), each including its own session.
+    """Return the exponentially weighted mean (K, n) of values (K, n); the mean at a session includes that session.
 
-    level_t = decay level_(t-1) + (1 - decay) value_t, a block of sessions at once: within a block it is a product with a
-    triangle of powers, and the level before the block fades over it. One product a row: no neighbours.
+    level_t = decay level_(t-1) + (1 - decay) value_t, with level_(-1) = first (K,). A block of sessions is computed at once:
+    the values in it by a product with a triangle of powers of decay, plus the level before it times decay^1, decay^2, ...
     """
     k, n = values.shape
     blocks = -(-n // EWMA_BLOCK)
@@ -172,16 +198,24 @@ def ewma(values: Floats, first: Floats, decay: float = DECAY) -> Floats:
     ago = np.arange(EWMA_BLOCK)[None, :] - np.arange(EWMA_BLOCK)[:, None]
     triangle = np.where(ago >= 0, (1 - decay) * decay ** np.maximum(ago, 0), 0.0)
     means = np.matmul(padded.reshape(k, blocks, EWMA_BLOCK), triangle)
-    fading = decay ** np.arange(1, EWMA_BLOCK + 1)
+    powers = decay ** np.arange(1, EWMA_BLOCK + 1)
     level = first
     for block in range(blocks):
-        means[:, block] += fading * level[:, None]
+        means[:, block] += powers * level[:, None]
         level = means[:, block, -1]
     weighted: Floats = means.reshape(k, -1)[:, :n]
     return weighted
 
 
-def _surprise(log_volume: Floats) -> Floats:
+def _volatility(returns: Floats, decay: float) -> Floats:
+    """Return the EWMA volatility (K, n) of returns (K, n), started from the mean square of the first ones."""
+    first = np.mean(returns[:, 1 : SETTLING_SESSIONS + 1] ** 2, axis=1)
+    volatility: Floats = np.sqrt(np.maximum(ewma(returns**2, first, decay), LEAST_VOLATILITY**2))
+    return volatility
+
+
+def _volume_surprise(log_volume: Floats) -> Floats:
+    """Return log volume minus its weighted mean before the session, (K, n)."""
     usual = ewma(log_volume, log_volume[:, :SETTLING_SESSIONS].mean(axis=1))
     surprise = np.zeros_like(log_volume)
     surprise[:, 1:] = log_volume[:, 1:] - usual[:, :-1]
@@ -204,13 +238,8 @@ def _baseline(z: Floats, sigma: Floats, horizons: int) -> tuple[Floats, Floats]:
     Excess kurtosis k of a sum of h independent steps is k / h, and that of a Student-t is 6 / (dof - 4).
     """
     settled = z[:, SETTLING_SESSIONS:]
-    second, fourth = _row_mean(settled**2), _row_mean(settled**4)
+    second, fourth = (row_sums(settled**power) / settled.shape[1] for power in (2, 4))  # moments of z
     excess = np.maximum(fourth / np.maximum(second, 1e-12) ** 2 - 3, 1e-6)
     horizon = np.arange(1, horizons + 1, dtype=np.float64)
     dof = np.clip(4 + 6 * horizon / excess[:, None], LEAST_DOF, MOST_DOF)
     return sigma[:, None] * np.sqrt(horizon) * unit_scale(dof), dof
-
-
-def _row_mean(values: Floats) -> Floats:
-    # Row by row: a reduction over several rows at once may add in another order than over one.
-    return np.array([row.mean() for row in np.ascontiguousarray(values)])

@@ -1,7 +1,7 @@
-"""One network as an ONNX model, for programs that are not ours. Needs the `onnx` extra; nothing here is used in training.
+"""One network as an ONNX model, for other programs. Needs the `onnx` extra; training does not use it.
 
-The graph is the standard's own RNN, GRU and LSTM nodes, a layer each, then the output's product. What a head does with the
-outputs (the density head's locations and bounds) is no part of it.
+The graph has one RNN, GRU or LSTM node of the standard per layer, then the readout. It does not contain what the density
+head does with the outputs (bounds and locations).
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from rnn.errors import ShapeError
 from rnn.params import weights_of
-from rnn.training import State
+from rnn.state import State
 
 OPSET = 22
-# Our gates' places in the standard's order: GRU z r h, LSTM i o f c.
+# Operator, the index of our gate for each of the standard's gates (GRU z r h, LSTM i o f c), attributes.
 OPERATORS: dict[str, tuple[str, tuple[int, ...], dict[str, Any]]] = {
     "elman": ("RNN", (0,), {"activations": ["Tanh"]}),
     "elman_relu": ("RNN", (0,), {"activations": ["Relu"]}),
@@ -34,7 +34,7 @@ def onnx_bytes(state: State) -> bytes:
     from onnx import helper, numpy_helper
 
     if len(state) != 1:
-        raise ShapeError(f"a stack of {len(state)} networks: one model holds one; take State.one(k)")
+        raise ShapeError(f"a stack of {len(state)} networks: a model holds one; select it by State.one(k)")
     shape, weights = state.shape, weights_of(state.params, state.shape)
     operator, order, attributes = OPERATORS[shape.cell]
     constants: dict[str, NDArray[Any]] = {"direction": np.array([1], np.int64)}
@@ -44,7 +44,7 @@ def onnx_bytes(state: State) -> bytes:
         names = [f"{part}{layer}" for part in parts]
         constants.update(zip(names, parts.values(), strict=True))
         nodes.append(helper.make_node(operator, [below, *names], [f"all{layer}"], hidden_size=shape.hidden, **attributes))
-        # Y is (T, directions, B, H): the one direction goes.
+        # The node's output is (T, directions, B, H); squeeze removes the axis of its one direction.
         nodes.append(helper.make_node("Squeeze", [f"all{layer}", "direction"], [f"states{layer}"]))
         below = f"states{layer}"
     constants.update(output=weights.output[0], output_bias=weights.output_bias[0, 0])
@@ -65,10 +65,10 @@ def onnx_bytes(state: State) -> bytes:
 
 
 def _layer_constants(gates: NDArray[Any], hidden: int) -> dict[str, NDArray[Any]]:
-    """Return the standard's W, R and B of a layer's gates (gates, H + F + 1, H): a direction first, then gate by gate."""
-    recurrent, of_inputs, bias = gates[:, :hidden], gates[:, hidden:-1], gates[:, -1]
+    """Return the standard's W, R and B of a layer's gates (gates, H + F + 1, H), each with a leading axis of one direction."""
+    W_h, W_x, bias = gates[:, :hidden], gates[:, hidden:-1], gates[:, -1]
     return {
-        "W": np.concatenate(of_inputs.swapaxes(1, 2))[None],
-        "R": np.concatenate(recurrent.swapaxes(1, 2))[None],
-        "B": np.concatenate([bias.ravel(), np.zeros_like(bias).ravel()])[None],
+        "W": np.concatenate(W_x.swapaxes(1, 2))[None],  # (1, gates H, F)
+        "R": np.concatenate(W_h.swapaxes(1, 2))[None],  # (1, gates H, H)
+        "B": np.concatenate([bias.ravel(), np.zeros_like(bias).ravel()])[None],  # (1, 2 gates H): of x, then of h
     }

@@ -1,4 +1,4 @@
-"""Optimizers of a stack, their learning-rate schedules, and clipping by norm: every figure is per network."""
+"""Optimizers of a stack, their learning-rate schedules, and clipping by norm. All of them treat each network by itself."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn.errors import TrainingError
+from rnn.params import row_squares
 
 Array = NDArray[np.floating]
 
@@ -17,9 +18,10 @@ DECAY_MEAN, DECAY_SQUARE, EPSILON = 0.9, 0.999, 1e-8
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """An optimizer's memory. mean: (K, P), of the gradient (SGD: its velocity). square: (K, P), of its square.
+    """What an optimizer remembers of past gradients.
 
-    steps: (K,) updates so far, as each chain has its own.
+    mean: (K, P), running mean of the gradient (SGD: the velocity). square: (K, P), running mean of its square.
+    steps: (K,), updates so far, which differ between networks that were started on different days.
     """
 
     mean: Array
@@ -27,19 +29,18 @@ class Moments:
     steps: NDArray[np.int64]
 
     def rows(self, chosen: NDArray[np.intp]) -> Moments:
-        """Return the memory of some networks, a copy."""
+        """Return the moments of some networks, a copy."""
         return Moments(self.mean[chosen], self.square[chosen], self.steps[chosen])
 
 
 def no_moments(params: Array) -> Moments:
-    """Return the memory of an optimizer that has done nothing yet."""
+    """Return the moments before the first update: zeros."""
     return Moments(np.zeros_like(params), np.zeros_like(params), np.zeros(len(params), np.int64))
 
 
 def gradient_norms(gradients: Array) -> Array:
     """Return (K,) Euclidean norms of (K, P) gradients."""
-    # One product a network: a sum over an axis may add in another order when K changes.
-    norms: Array = np.sqrt(np.matmul(gradients[:, None, :], gradients[:, :, None])[:, 0, 0])
+    norms: Array = np.sqrt(row_squares(gradients))
     return norms
 
 
@@ -51,12 +52,12 @@ def clip_by_norm(gradients: Array, norms: Array, limit: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Sgd:
-    """Gradient descent with a velocity: v = momentum v + g, params -= rate v. Source: Polyak 1964."""
+    """Gradient descent with momentum: v = momentum v + g, params -= rate v. Source: Polyak 1964."""
 
     momentum: float = 0.9
 
     def step(self, params: Array, gradients: Array, moments: Moments, rate: float) -> None:
-        """Move params (K, P) down their gradients, in place with the moments; gradients are spent."""
+        """Update params (K, P) and moments in place; gradients is overwritten."""
         velocity = moments.mean
         np.add(moments.steps, 1, out=moments.steps)
         velocity *= params.dtype.type(self.momentum)
@@ -67,30 +68,34 @@ class Sgd:
 
 @dataclass(frozen=True, slots=True)
 class Adam:
-    """Kingma and Ba 2015; with weight_decay, the decoupled decay of AdamW (Loshchilov and Hutter 2019)."""
+    """m = 0.9 m + 0.1 g, v = 0.999 v + 0.001 g^2, params -= rate' m / (sqrt(v) + 1e-8); rate' corrects for zero m and v at first.
+
+    weight_decay: params first shrink by the factor 1 - rate weight_decay.
+    Source: Kingma and Ba 2015; with weight_decay AdamW, Loshchilov and Hutter 2019.
+    """
 
     weight_decay: float = 0.0
 
     def step(self, params: Array, gradients: Array, moments: Moments, rate: float) -> None:
-        """Move params (K, P) down their gradients, in place with the moments; gradients are spent."""
-        kind = params.dtype.type
+        """Update params (K, P) and moments in place; gradients is overwritten."""
+        kind, m, v = params.dtype.type, moments.mean, moments.square
         np.add(moments.steps, 1, out=moments.steps)
         steps = moments.steps[:, None].astype(np.float64)
-        corrected = (rate * np.sqrt(1 - DECAY_SQUARE**steps) / (1 - DECAY_MEAN**steps)).astype(kind)
+        corrected_rate = (rate * np.sqrt(1 - DECAY_SQUARE**steps) / (1 - DECAY_MEAN**steps)).astype(kind)  # (K, 1)
         if self.weight_decay:
             params *= kind(1 - rate * self.weight_decay)
-        # (1 - decay) (g - mean) added to the mean: two passes where decay mean + (1 - decay) g takes three.
-        np.subtract(gradients, moments.mean, out=(change := np.empty_like(gradients)))
+        # m += 0.1 (g - m) takes one pass over memory less than m = 0.9 m + 0.1 g.
+        change = gradients - m
         change *= kind(1 - DECAY_MEAN)
-        np.add(moments.mean, change, out=moments.mean)
-        gradients *= gradients
-        gradients -= moments.square
-        gradients *= kind(1 - DECAY_SQUARE)
-        np.add(moments.square, gradients, out=moments.square)
-        np.sqrt(moments.square, out=gradients)
-        gradients += kind(EPSILON)
-        np.divide(moments.mean, gradients, out=gradients)
-        gradients *= corrected
+        m += change
+        gradients *= gradients  # g^2
+        gradients -= v
+        gradients *= kind(1 - DECAY_SQUARE)  # 0.001 (g^2 - v)
+        v += gradients
+        np.sqrt(v, out=gradients)
+        gradients += kind(EPSILON)  # sqrt(v) + 1e-8
+        np.divide(m, gradients, out=gradients)
+        gradients *= corrected_rate
         params -= gradients
 
 
@@ -99,24 +104,24 @@ OPTIMIZERS: dict[str, Optimizer] = {"adam": Adam(), "adamw": Adam(weight_decay=0
 
 
 def optimizer_of(name: str) -> Optimizer:
-    """Return the optimizer of a name. Raises TrainingError, which lists them."""
+    """Return the optimizer of a name. Raises TrainingError for an unknown one."""
     if name not in OPTIMIZERS:
         raise TrainingError(f"optimizer {name!r}: one of {', '.join(OPTIMIZERS)} is needed")
     return OPTIMIZERS[name]
 
 
 def constant(epoch: int, epochs: int) -> float:
-    """Return 1: the learning rate stays."""
+    """Return 1: the learning rate does not change."""
     return 1.0
 
 
 def half_cosine(epoch: int, epochs: int) -> float:
-    """Return 1 falling to 0 along a half cosine, so that the last epochs settle. Source: Loshchilov and Hutter 2017."""
+    """Return a factor that falls from 1 to 0 along a half cosine. Source: Loshchilov and Hutter 2017."""
     return 0.5 * (1 + float(np.cos(np.pi * epoch / epochs)))
 
 
 def linear_warm_up(epoch: int, epochs: int) -> float:
-    """Return a tenth of the epochs' rise to 1, then 1. Source: Goyal et al. 2017."""
+    """Return a factor that rises to 1 over the first tenth of the epochs and stays there. Source: Goyal et al. 2017."""
     return min(1.0, (epoch + 1) / max(1.0, 0.1 * epochs))
 
 
@@ -125,7 +130,7 @@ SCHEDULES: dict[str, Schedule] = {"constant": constant, "half_cosine": half_cosi
 
 
 def schedule_of(name: str) -> Schedule:
-    """Return the schedule of a name: (epoch, epochs) to a factor of the learning rate. Raises TrainingError."""
+    """Return the schedule of a name, from (epoch, epochs) to a factor on the learning rate. Raises TrainingError."""
     if name not in SCHEDULES:
         raise TrainingError(f"schedule {name!r}: one of {', '.join(SCHEDULES)} is needed")
     return SCHEDULES[name]

@@ -1,64 +1,59 @@
-"""Training a stack: cold starts from seeds, steps in lockstep, and what came of each network.
+"""Training a stack: the loop over epochs, and which networks are still in it.
 
-A network that diverges (its loss or gradient not finite, or its loss beyond a limit) keeps the params it began with and
-is named. One whose validation loss has stopped falling keeps its best params. Both leave the stack, cost nothing more, and
-leave their neighbours' bytes alone.
+A network that diverges (its loss or gradient is not finite, or its loss is beyond a limit) keeps the params it began with.
+One whose validation loss no longer falls keeps its best params. Both leave the stack: they cost no more time, and the bytes
+of the other networks stay the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, Self
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from rnn.errors import TrainingError
-from rnn.optimizers import Moments, clip_by_norm, gradient_norms, no_moments, optimizer_of, schedule_of
-from rnn.params import NetworkShape, initial_params
+from rnn.optimizers import Moments, clip_by_norm, gradient_norms, optimizer_of, schedule_of
+from rnn.state import State
 
 Array = NDArray[np.floating]
 Indices = NDArray[np.intp]
-O = TypeVar("O", bound="Objective")
-
-
-class Objective(Protocol):
-    """What a stack is trained on. validation: (K,), of the params that the newest epoch began with; NaN where none is."""
-
-    validation: Array
-
-    def gradients(self, params: Array, gradient: Array) -> Iterator[tuple[Array, float]]: ...
-
-    def rows(self: O, chosen: Indices) -> O: ...
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """Params (K, P) and the optimizer's memory of a stack of networks of one shape."""
+class Batch:
+    """One optimizer step's part of an epoch.
 
-    shape: NetworkShape
-    params: Array
-    moments: Moments
+    loss_and_gradient: takes params (K, P) and an array (K, P); returns the loss (K,) and puts the gradient into the array.
+    share: the batch's share of the epoch's targets, so the epoch's loss is the sum of share x loss.
+    """
 
-    def __len__(self) -> int:
-        return len(self.params)
+    loss_and_gradient: Callable[[Array, Array], Array]
+    share: float
 
-    def rows(self, chosen: Indices) -> State:
-        """Return some networks as a stack of their own, a copy."""
-        return State(self.shape, self.params[chosen], self.moments.rows(chosen))
 
-    def one(self, k: int) -> State:
-        """Return network k as a stack of one, in memory of its own."""
-        return self.rows(np.array([k]))
+class Objective(Protocol):
+    """What a stack is trained on.
+
+    validation: (K,), the validation loss of the params at which the newest gradient was taken; NaN where nothing is held out.
+    """
+
+    validation: Array
+
+    def batches(self) -> list[Batch]: ...
+
+    def rows(self, chosen: Indices) -> Self: ...
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """How a stack is trained. clip_norm: largest norm of a network's gradient.
+    """How a stack is trained. clip_norm: the largest norm of a network's gradient.
 
-    patience: epochs without a better validation loss after which a network stops (0 = it never does; else the epochs'
-    params are compared and the best are kept). loss_limit: a train loss beyond it has diverged.
+    patience: after so many epochs without a lower validation loss a network stops and keeps its best params; 0 = it takes
+    all epochs and keeps the last params. loss_limit: a train loss beyond it counts as diverged.
     """
 
     epochs: int
@@ -78,9 +73,9 @@ class TrainingSettings:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """A stack after some epochs. Losses and norms are (epochs, K), NaN after a network has left; norms before clipping.
+    """A stack after training. Losses and norms are (epochs, K), NaN after a network has left; norms before clipping.
 
-    epochs, updates: (K,), how many each network took. faults: (K,) what broke a network that diverged, else "".
+    epochs, updates: (K,), how many each network took. faults: (K,), why a network diverged, else "".
     learning_rates: (epochs,).
     """
 
@@ -94,135 +89,173 @@ class Training:
     learning_rates: tuple[float, ...]
 
     @property
-    def diverged(self) -> NDArray[np.bool_]:
+    def diverged(self) -> Mask:
         return np.array([bool(fault) for fault in self.faults], np.bool_)
 
 
-def concatenate(states: Sequence[State]) -> State:
-    """Return one stack of several, in order."""
-    moments = Moments(
-        np.concatenate([s.moments.mean for s in states]),
-        np.concatenate([s.moments.square for s in states]),
-        np.concatenate([s.moments.steps for s in states]),
-    )
-    return State(states[0].shape, np.concatenate([s.params for s in states]), moments)
-
-
-def cold_state(seeds: Sequence[int], shape: NetworkShape, dtype: DTypeLike = np.float32) -> State:
-    """Return networks fresh from their seeds with an optimizer that has done nothing; their outputs are zero."""
-    params = initial_params(seeds, shape, dtype)
-    return State(shape, params, no_moments(params))
-
-
-def noisy_state(seeds: Sequence[int], shape: NetworkShape, dtype: DTypeLike = np.float32) -> State:
-    """Return networks fresh from their seeds whose outputs start as small noise, for a head without a baseline."""
-    state = cold_state(seeds, shape, dtype)
-    h, o = shape.hidden, shape.outputs
-    end = shape.size - shape.extras - o
-    for row, seed in zip(state.params, seeds, strict=True):
-        row[end - h * o : end] = np.random.default_rng([seed, 1]).normal(0, 1 / np.sqrt(h), h * o)
-    return state
-
-
 def train(state: State, objective: Objective, settings: TrainingSettings) -> Training:
-    """Return a stack after some epochs on an objective."""
-    run = _Run(state, objective, settings)
-    # A network on its way to divergence may overflow; what comes of it is checked after every step.
+    """Return a stack after some epochs on an objective; the state given is left as it is."""
+    optimizer, schedule = optimizer_of(settings.optimizer), schedule_of(settings.schedule)
+    active, curves = _Active(state, objective), _Curves(state, settings.epochs)
+    result = _BestParams(state, settings.patience) if settings.patience else _LastParams(state)
+    # A network that diverges may overflow; add_batch finds it by its loss and gradient.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for epoch in range(settings.epochs):
-            if len(run.active):
-                run.epoch(epoch)
-        if settings.patience and len(run.active):
-            run.last_look()
-    return run.finish()
+            if not len(active):
+                break
+            learning_rate = settings.learning_rate * schedule(epoch, settings.epochs)
+            result.begin_epoch(active)
+            figures = _EpochFigures(active)
+            for batch in active.objective.batches():
+                loss = batch.loss_and_gradient(active.params, active.gradient)
+                norms = gradient_norms(active.gradient)
+                figures.add_batch(loss, norms, batch.share, settings.loss_limit)
+                clip_by_norm(active.gradient, norms, settings.clip_norm)
+                optimizer.step(active.params, active.gradient, active.moments, learning_rate)
+            diverged = figures.diverged | ~np.isfinite(active.params).all(axis=1)
+            curves.add_epoch(epoch, learning_rate, active, figures, diverged)
+            stopped = result.end_epoch(active)
+            result.put_back(active.networks[diverged], state)
+            active.keep(~(diverged | stopped))
+        result.finish(active)
+    return curves.training(result.state)
 
 
-class _Run:
-    """One training under way. `active` are the networks still in it; params, moments and objective are of those alone."""
+class _Active:
+    """The networks still in training. networks: which of the whole stack they are; all else here is of them alone."""
 
-    def __init__(self, state: State, objective: Objective, settings: TrainingSettings) -> None:
-        self.start, self.settings = state, settings
-        self.optimizer, self.schedule = optimizer_of(settings.optimizer), schedule_of(settings.schedule)
-        everyone = np.arange(len(state))
-        self.result = state.rows(everyone)
-        self.active, self.now, self.objective = everyone, state.rows(everyone), objective
+    def __init__(self, state: State, objective: Objective) -> None:
+        self.networks = np.arange(len(state))
+        self.state, self.objective = state.rows(self.networks), objective
         self.gradient = np.zeros_like(state.params)
+
+    def __len__(self) -> int:
+        return len(self.networks)
+
+    @property
+    def params(self) -> Array:
+        return self.state.params
+
+    @property
+    def moments(self) -> Moments:
+        return self.state.moments
+
+    def keep(self, staying: Mask) -> None:
+        """Drop the other networks."""
+        if staying.all():
+            return
+        chosen = np.flatnonzero(staying)
+        self.networks, self.state, self.gradient = self.networks[chosen], self.state.rows(chosen), self.gradient[chosen]
+        if len(chosen):
+            self.objective = self.objective.rows(chosen)
+
+
+class _EpochFigures:
+    """One epoch of the active networks. loss: (K,), over all batches. norms: (K,), of the last batch. diverged: (K,)."""
+
+    def __init__(self, active: _Active) -> None:
+        self.loss: Array = np.zeros(len(active), active.params.dtype)
+        self.norms = self.loss
+        self.diverged: Mask = np.zeros(len(active), np.bool_)
+        self.batches = 0
+
+    def add_batch(self, loss: Array, norms: Array, share: float, loss_limit: float) -> None:
+        """Add a batch's loss, and note which networks diverged in it."""
+        self.loss = self.loss + loss * self.loss.dtype.type(share)
+        self.norms = norms
+        self.diverged |= ~(np.isfinite(loss) & np.isfinite(norms) & (np.abs(loss) <= loss_limit))
+        self.batches += 1
+
+
+class _Curves:
+    """What Training records of each epoch and network."""
+
+    def __init__(self, state: State, epochs: int) -> None:
+        sizes, dtype = (epochs, len(state)), state.params.dtype
+        self.train_loss, self.validation_loss, self.norms = (np.full(sizes, np.nan, dtype) for _ in range(3))
+        self.epochs, self.updates = np.zeros(len(state), np.int64), np.zeros(len(state), np.int64)
         self.faults = [""] * len(state)
+        self.learning_rates: list[float] = []
+
+    def add_epoch(self, epoch: int, learning_rate: float, active: _Active, figures: _EpochFigures, diverged: Mask) -> None:
+        """Record an epoch of the active networks. epoch counts from 0."""
+        self.learning_rates.append(learning_rate)
+        self.train_loss[epoch, active.networks] = figures.loss
+        self.validation_loss[epoch, active.networks] = active.objective.validation
+        self.norms[epoch, active.networks] = figures.norms
+        self.epochs[active.networks] += 1
+        self.updates[active.networks] += figures.batches
+        for k in np.flatnonzero(diverged):
+            fault = f"loss {figures.loss[k]:.4g}, gradient norm {figures.norms[k]:.4g} in epoch {epoch + 1}"
+            self.faults[active.networks[k]] = fault
+
+    def training(self, state: State) -> Training:
+        """Return the record of the epochs taken, with the state they led to."""
+        n = len(self.learning_rates)
+        return Training(
+            state=state,
+            train_loss=self.train_loss[:n],
+            validation_loss=self.validation_loss[:n],
+            gradient_norm=self.norms[:n],
+            epochs=self.epochs,
+            updates=self.updates,
+            faults=tuple(self.faults),
+            learning_rates=tuple(self.learning_rates),
+        )
+
+
+class _LastParams:
+    """The result of a training without patience: the params after the last epoch."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state.rows(np.arange(len(state)))
+
+    def begin_epoch(self, active: _Active) -> None:
+        """Do nothing: the params before an epoch are not needed."""
+
+    def end_epoch(self, active: _Active) -> Mask:
+        """Return which networks stop: none."""
+        return np.zeros(len(active), np.bool_)
+
+    def put_back(self, networks: Indices, start: State) -> None:
+        """Give some networks the state they began with."""
+        self.state.put(networks, start, networks)
+
+    def finish(self, active: _Active) -> None:
+        """Take the params of the networks that took all epochs."""
+        self.state.put(active.networks, active.state, np.arange(len(active)))
+
+
+class _BestParams(_LastParams):
+    """The result of a training with patience: each network's params of the lowest validation loss so far."""
+
+    def __init__(self, state: State, patience: int) -> None:
+        super().__init__(state)
+        self.patience = patience
         self.lowest = np.full(len(state), np.inf)
         self.waited = np.zeros(len(state), np.int64)
-        shape = (settings.epochs, len(state))
-        self.train_loss, self.validation_loss, self.norms = (np.full(shape, np.nan, state.params.dtype) for _ in range(3))
-        self.rates: list[float] = []
-        self.epochs, self.updates = np.zeros(len(state), np.int64), np.zeros(len(state), np.int64)
 
-    def epoch(self, number: int) -> None:
-        """Take one epoch of every active network; those that diverge or have waited long enough leave."""
-        rate = self.settings.learning_rate * self.schedule(number, self.settings.epochs)
-        before = self.now.params.copy() if self.settings.patience else self.now.params
-        memory = self.now.moments.rows(np.arange(len(self.active))) if self.settings.patience else self.now.moments
-        total = np.zeros(len(self.active), self.gradient.dtype)
-        broken = np.zeros(len(self.active), np.bool_)
-        norms = total
-        for value, share in self.objective.gradients(self.now.params, self.gradient):
-            total = total + value * total.dtype.type(share)
-            norms = gradient_norms(self.gradient)
-            broken |= ~(np.isfinite(value) & np.isfinite(norms) & (np.abs(value) <= self.settings.loss_limit))
-            clip_by_norm(self.gradient, norms, self.settings.clip_norm)
-            self.optimizer.step(self.now.params, self.gradient, self.now.moments, rate)
-            self.updates[self.active] += 1
-        broken |= ~np.isfinite(self.now.params).all(axis=1)
-        self.rates.append(rate)
-        self.train_loss[number, self.active] = total
-        self.validation_loss[number, self.active] = self.objective.validation
-        self.norms[number, self.active] = norms
-        self.epochs[self.active] += 1
-        for k in np.flatnonzero(broken):
-            self.faults[self.active[k]] = f"loss {total[k]:.4g}, gradient norm {norms[k]:.4g} in epoch {number + 1}"
-        stopped = self._compare(State(self.start.shape, before, memory)) if self.settings.patience else np.zeros_like(broken)
-        self._leave(broken, stopped)
+    def begin_epoch(self, active: _Active) -> None:
+        """Copy the params before the epoch, because its validation loss is theirs."""
+        self.before = active.state.rows(np.arange(len(active)))
 
-    def last_look(self) -> None:
-        """Compare the params after the last epoch too. The gradient that comes with their loss moves nothing."""
-        next(iter(self.objective.gradients(self.now.params, self.gradient)))
-        self._compare(self.now)
+    def end_epoch(self, active: _Active) -> Mask:
+        """Save the best params so far; return the networks whose patience ran out."""
+        return self._save_better(active, self.before)
 
-    def _compare(self, seen: State) -> NDArray[np.bool_]:
-        """Keep the params that the validation loss is of where it is the lowest so far; return who has waited too long."""
-        validation = self.objective.validation
-        # Where nothing is held out there is nothing to stop for: the newest params are kept.
-        better = (validation < self.lowest[self.active]) | np.isnan(validation)
-        chosen = self.active[better]
-        self.lowest[chosen] = np.where(np.isnan(validation[better]), np.inf, validation[better])
-        self.waited[self.active] += 1
-        self.waited[chosen] = 0
-        _put(self.result, chosen, seen, np.flatnonzero(better))
-        return self.waited[self.active] >= self.settings.patience
+    def finish(self, active: _Active) -> None:
+        """Compare the params after the last epoch too. Their gradient is computed with their loss and not used."""
+        if len(active):
+            active.objective.batches()[0].loss_and_gradient(active.params, active.gradient)
+            self._save_better(active, active.state)
 
-    def _leave(self, broken: NDArray[np.bool_], stopped: NDArray[np.bool_]) -> None:
-        _put(self.result, self.active[broken], self.start, self.active[broken])
-        stay = np.flatnonzero(~(broken | stopped))
-        if len(stay) == len(self.active):
-            return
-        self.active, self.now = self.active[stay], self.now.rows(stay)
-        self.gradient = self.gradient[stay]
-        if len(stay):
-            self.objective = self.objective.rows(stay)
-
-    def finish(self) -> Training:
-        if not self.settings.patience:
-            _put(self.result, self.active, self.now, np.arange(len(self.active)))
-        n = len(self.rates)
-        return Training(
-            self.result, self.train_loss[:n], self.validation_loss[:n], self.norms[:n],
-            self.epochs, self.updates, tuple(self.faults), tuple(self.rates),
-        )  # fmt: skip
-
-
-def _put(into: State, places: Indices, source: State, chosen: Indices) -> None:
-    for ours, theirs in (
-        (into.params, source.params),
-        (into.moments.mean, source.moments.mean),
-        (into.moments.square, source.moments.square),
-        (into.moments.steps, source.moments.steps),
-    ):
-        ours[places] = theirs[chosen]
+    def _save_better(self, active: _Active, seen: State) -> Mask:
+        validation, networks = active.objective.validation, active.networks
+        # Where nothing is held out there is nothing to compare, so the newest params are kept.
+        unknown = np.isnan(validation)
+        better = (validation < self.lowest[networks]) | unknown
+        self.lowest[networks[better]] = np.where(unknown, np.inf, validation)[better]
+        self.waited[networks] += 1
+        self.waited[networks[better]] = 0
+        self.state.put(networks[better], seen, np.flatnonzero(better))
+        return self.waited[networks] >= self.patience

@@ -1,4 +1,4 @@
-"""Checkpoints come back byte for byte, and nothing else is taken for one."""
+"""Checkpoints are read back byte for byte, and all other bytes are refused."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from rnn.checkpoints import state_from_bytes, state_to_bytes
 from rnn.errors import CheckpointError
 from rnn.params import NetworkShape
-from rnn.training import cold_state
+from rnn.state import cold_state
 
-SHAPE = NetworkShape(6, 8, 4, extras=2, cell="gru", layers=2)
+SHAPE = NetworkShape(6, 8, 4, head_params=2, cell="gru", layers=2)
 STATE = cold_state([7], SHAPE, np.float32)
 OLD = (Path(__file__).parent / "data/checkpoint_v1.npz").read_bytes()  # written by the version that had Elman cells alone
 CONTENT = state_to_bytes(STATE, {"ticker": "IBM", "scale": 0.5})
@@ -74,7 +74,7 @@ def test_a_bomb_is_refused_before_it_unpacks() -> None:
 
 def test_a_checkpoint_of_version_1_is_read() -> None:
     state, meta = state_from_bytes(OLD)
-    assert state.shape == NetworkShape(6, 8, 4, extras=2, cell="elman", layers=1)
+    assert state.shape == NetworkShape(6, 8, 4, head_params=2, cell="elman", layers=1)
     assert hashlib.sha256(state.params.tobytes()).hexdigest().startswith("4c64aef4ef0b5401")
     assert meta == {"ticker": "IBM", "scale": 0.5}
 
@@ -102,7 +102,7 @@ SIZES = {"features": 6, "hidden": 8, "outputs": 4, "extras": 2, "cell": "gru", "
     ("changes", "text"),
     [
         ({"version": 3}, "version 3; this program reads 1 to 2"),
-        ({"shape": {**SIZES, "hidden": 9}}, "its sizes want"),
+        ({"shape": {**SIZES, "hidden": 9}}, "its sizes need"),
         ({"shape": {**SIZES, "cell": "transformer"}}, "transformer"),
         ({"shape": {**SIZES, "layers": 10**9}}, "layers"),
         ({"shape": {**SIZES, "width": 3}}, "width"),

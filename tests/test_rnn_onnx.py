@@ -1,6 +1,6 @@
-"""The cells' forward rules beside the ONNX standard: its node tests, its reference evaluator, and onnxruntime.
+"""The cells' forward rules against the ONNX standard: its node tests, its reference evaluator, and onnxruntime.
 
-Of the standard's node tests those with one forward direction are ours (defaults, initial bias, sequence length, batchwise).
+Of the standard's node tests, those with one forward direction apply (defaults, initial bias, sequence length, batchwise).
 We have no reverse or bidirectional networks, no peepholes, no clip, no sequence_lens, no linear_before_reset = 1.
 """
 
@@ -20,7 +20,8 @@ from rnn.network import Unroll
 from rnn.onnx_graph import OPERATORS, onnx_bytes
 from rnn.optimizers import no_moments
 from rnn.params import NetworkShape, initial_params, weights_of
-from rnn.training import State
+from rnn.readout import readout
+from rnn.state import State
 
 onnx = pytest.importorskip("onnx", reason="the onnx extra is not installed")
 onnxruntime = pytest.importorskip("onnxruntime", reason="the onnx extra is not installed")
@@ -66,11 +67,11 @@ def test_the_standards_node_tests_hold(cell: str, name: str) -> None:
     unroll.load(inputs[None].astype(np.float32))
     unroll.forward(weights_of(params_of(cell, constants, shape), shape))
     expected = outputs[-1].reshape(windows, shape.hidden)
-    assert np.abs(unroll.last_states()[0][0][0] - expected).max() < 1e-6
+    assert np.abs(unroll.hidden(sessions - 1)[0] - expected).max() < 1e-6
 
 
 def network(cell: str, layers: int) -> State:
-    shape = NetworkShape(3, 5, 2, cell=cell, layers=layers, extras=1)
+    shape = NetworkShape(3, 5, 2, cell=cell, layers=layers, head_params=1)
     params = initial_params([4], shape)
     params += np.random.default_rng(1).normal(0, 0.3, params.shape).astype(np.float32)
     return State(shape, params, no_moments(params))
@@ -83,8 +84,7 @@ def ours(state: State, inputs: NDArray[np.float32]) -> NDArray[Any]:
     unroll = Unroll(1, windows, sessions, state.shape, np.float32)
     unroll.load(inputs.swapaxes(0, 1)[None])
     unroll.forward(weights)
-    output = np.matmul(unroll.hidden(0), weights.output) + weights.output_bias
-    return output.reshape(sessions, windows, -1)
+    return readout(unroll.hidden(0), weights).reshape(sessions, windows, -1)
 
 
 INPUTS = np.random.default_rng(0).normal(size=(12, 4, 3)).astype(np.float32)
@@ -92,7 +92,7 @@ INPUTS = np.random.default_rng(0).normal(size=(12, 4, 3)).astype(np.float32)
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("layers", [1, 3])
-@pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])  # the reference evaluator knows no Relu within a recurrent node
+@pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])  # the reference evaluator has no Relu in a recurrent node
 def test_an_exported_network_is_the_reference_evaluators(cell: str, layers: int) -> None:
     from onnx.reference import ReferenceEvaluator
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.workspace.config import Config
-from rnn.features import SETTLING_SESSIONS, Measures, bar_measures, market_columns
+from rnn.features import SETTLING_SESSIONS, Measures, bar_measures, market_columns, stack_measures
 from storage.bars import Bars, log_returns
 
 Floats = NDArray[np.float64]
@@ -113,8 +113,7 @@ def visible_history(history: History, end: int, config: Config) -> History:
 
 def stacked_measures(inputs: Sequence[ModelInput]) -> Measures:
     """Return the measures of K histories of n bars each, (K, n) arrays; the first return of each is unknown (NaN)."""
-    each = [_measures(item.history) for item in inputs]
-    measures = Measures(*(np.stack(columns) for columns in zip(*each, strict=True)))
+    measures = stack_measures([_measures(item.history) for item in inputs])
     markets = [_market_by_session(item) for item in inputs if item.market is not None]
     return replace(measures, market=np.stack(markets)) if markets else measures
 
@@ -126,7 +125,7 @@ def share_scaled_prices(bars: Bars, field: str, day: np.datetime64) -> Floats:
     return np.asarray(getattr(bars, field), np.float64) * shares / reference
 
 
-def _measures(history: History) -> tuple[Floats, ...]:
+def _measures(history: History) -> Measures:
     bars, close_returns = history.bars, history.close_returns
     overnight = np.full(len(bars), np.nan)
     overnight[1:] = close_returns[1:] + np.log(bars.open[1:] / bars.close[1:])
