@@ -1,10 +1,10 @@
-"""One whole gradient step (forward, loss, backward; no optimizer): our time beside PyTorch's and JAX's, one thread, float32.
+"""One whole gradient step (forward, loss, backward; no optimizer): our time against PyTorch's and JAX's, one thread, float32.
 
     OPENBLAS_NUM_THREADS=1 taskset -c 0 python benchmarks/train_step.py     # needs the bench extra
 
 article: one network, 50 sessions, 50 units, one input, squared error at the last session, B windows.
 stack: 128 networks of 16 units, 4 windows each of 100 sessions, 6 inputs, 15 outputs at every session.
-Rounds of the three take turns, so that a slow spell of the machine falls on all; medians of the rounds.
+Each round runs all three, so that a slow spell of the machine affects them alike; medians of the rounds.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
-from rnn.params import NetworkShape, initial_params
-from rnn.supervised import SupervisedLoss, Windows
+from rnn.losses import squared_error
+from rnn.network import Unroll
+from rnn.params import NetworkShape, initial_params, weights_of
+from rnn.readout import readout, readout_backward
 
 Step = Callable[[], object]
 NETWORKS, WINDOWS, SESSIONS, INPUTS, OUTPUTS, UNITS = 128, 4, 100, 6, 15, 16
@@ -35,12 +37,22 @@ NETWORKS, WINDOWS, SESSIONS, INPUTS, OUTPUTS, UNITS = 128, 4, 100, 6, 15, 16
 def our_step(cell: str, *, networks: int, windows: int, sessions: int, inputs: int, units: int, outputs: int, last: bool) -> Step:
     rng = np.random.default_rng(0)
     shape = NetworkShape(inputs, units, outputs, cell=cell)
-    x = rng.standard_normal((networks, windows, sessions, inputs), np.float32)
-    y = rng.standard_normal((networks, windows, outputs) if last else (networks, windows, sessions, outputs), np.float32)
-    loss = SupervisedLoss(Windows(x, y), shape, range(networks), batch=windows)
+    first = sessions - 1 if last else 0
+    unroll = Unroll(networks, windows, sessions, shape, np.float32)
+    unroll.load(rng.standard_normal((networks, windows, sessions, inputs), np.float32))
+    targets = rng.standard_normal((networks, (sessions - first) * windows, outputs), np.float32)
     params = initial_params(range(networks), shape) + rng.normal(0, 0.1, (networks, shape.size)).astype(np.float32)
-    gradient, chosen = np.zeros_like(params), np.tile(np.arange(windows), (networks, 1))
-    return lambda: loss.value_and_gradient(params, gradient, chosen)
+    weights, gradients = weights_of(params, shape), weights_of(np.zeros_like(params), shape)
+
+    def step() -> None:
+        unroll.forward(weights)
+        hidden = unroll.hidden(first)
+        outputs_then_gradient = readout(hidden, weights)
+        squared_error(outputs_then_gradient, targets)
+        readout_backward(hidden, outputs_then_gradient, weights, gradients, unroll.d_hidden(first))
+        unroll.backward(gradients, first)
+
+    return step
 
 
 def torch_step(cell: str, *, windows: int, sessions: int, inputs: int, units: int, outputs: int, last: bool) -> Step:

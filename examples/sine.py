@@ -1,6 +1,6 @@
 """Teach a sine to a recurrent network: first in the plain loops of rnn/plain.py, then as a stack of one network.
 
-    pip install -e ".[examples]"
+    pip install -e ".[examples]"         # adds matplotlib
     python examples/sine.py              # shows the plot
     python examples/sine.py sine.png     # saves it
 
@@ -48,12 +48,14 @@ def stack_forecasts(epochs: int = 40) -> np.ndarray:
 def main() -> None:
     from matplotlib import pyplot
 
-    _, axes = pyplot.subplots(figsize=(9, 4))
-    axes.plot(TARGETS[SEEN:, 0], color="black", label="sine")
-    axes.plot(plain_forecasts()[SEEN:], "--", label="plain loops")
-    axes.plot(stack_forecasts()[SEEN:], ":", label="stack")
-    axes.set(xlabel="session after training", ylabel="value", title="One-step forecasts of values not trained on")
-    axes.legend()
+    _, (top, bottom) = pyplot.subplots(2, 1, sharex=True, figsize=(9, 6))
+    top.plot(TARGETS[SEEN:, 0], color="black", label="sine")
+    for label, forecasts in (("plain loops", plain_forecasts()[SEEN:]), ("stack", stack_forecasts()[SEEN:])):
+        top.plot(forecasts, "--", label=label)
+        bottom.plot(forecasts - TARGETS[SEEN:, 0], label=label)
+    top.set(ylabel="value", title="One-step forecasts of values not trained on")
+    bottom.set(ylabel="error", xlabel="sessions after training")
+    top.legend()
     pyplot.savefig(sys.argv[1]) if len(sys.argv) > 1 else pyplot.show()
 
 
