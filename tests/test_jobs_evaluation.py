@@ -11,8 +11,8 @@ import pytest
 from arch import arch_model
 
 from jobs.analysis.garch import garch_t, gjr_skewed_t
+from jobs.scoring.distributions import crps_student_t, student_t_quantiles
 from rnn.comparisons import LEVELS, METHODS, ewma_filtered, pinball_score, random_walk
-from rnn.scores import crps_student_t, student_t_quantiles
 from tests.conftest import Command
 
 N = 1400

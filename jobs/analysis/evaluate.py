@@ -25,11 +25,11 @@ from jobs.analysis import garch
 from jobs.errors import SomeTickersFailed, UsageError
 from jobs.forecasting.inputs import Seen, stacked_measures
 from jobs.runs.backfill import BackfillRequest, backfill_span
+from jobs.scoring.distributions import student_t_quantiles
 from jobs.workspace.config import Config
 from jobs.workspace.home import Home
 from jobs.workspace.writer import open_for_writing
 from rnn.comparisons import LEVELS, METHODS, pinball_score
-from rnn.scores import student_t_quantiles
 from storage import queries, writes
 from storage.bar_files import read_bars
 from storage.bars import Bars, as_known

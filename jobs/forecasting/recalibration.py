@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.forecasting.inputs import History
-from rnn.scores import student_t_cdf
+from jobs.scoring.distributions import student_t_cdf
 
 Floats = NDArray[np.float64]
 

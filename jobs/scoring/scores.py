@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn.scores import crps_student_t, student_t_cdf
+from jobs.scoring.distributions import crps_student_t, student_t_cdf
 from storage.bars import Bars, log_returns
 
 Row = dict[str, Any]

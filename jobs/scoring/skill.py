@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn.scores import benjamini_hochberg, diebold_mariano
+from jobs.scoring.significance import benjamini_hochberg, diebold_mariano
 from storage.rows import SkillRow
 
 Row = dict[str, Any]
