@@ -246,14 +246,16 @@ def decide_verdicts(
     return int(connection.execute(sa.update(GateVerdict).where(which).values(**values)).rowcount)
 
 
-def score_twins(connection: Connection, rows: Sequence[Row], crps: Sequence[float]) -> None:
-    """Store the CRPS of cold twins. rows: the twins, by key; crps: one value for each."""
+def score_twins(connection: Connection, twins: Sequence[BaselineForecastRow]) -> None:
+    """Store the CRPS of cold twins that are in the database without one."""
+    if not twins:
+        return
     key = ("ticker_id", "config_id", "origin", "horizon", "name")
     matches = (getattr(BaselineForecast, name) == sa.bindparam(f"key_{name}") for name in key)
     statement = sa.update(BaselineForecast).where(*matches).values(crps=sa.bindparam("score"))
     connection.execute(
         statement.execution_options(synchronize_session=False),
-        [{f"key_{n}": row[n] for n in key} | {"score": value} for row, value in zip(rows, crps, strict=True)],
+        [{f"key_{name}": getattr(twin, name) for name in key} | {"score": twin.crps} for twin in twins],
     )
 
 

@@ -85,11 +85,8 @@ class RunRecord:
             writes.insert_rows(connection, result.twins)
             writes.insert_rows(connection, result.recalibrations)
             writes.prune_checkpoints(connection, sorted({row.cold_ancestor_id for row in result.models}))
-            last = task.origins[-1].session
-            known = {ticker.ticker_id: bars[ticker.ticker_id].through(last) for ticker in task.tickers}
-            score_settled(
-                connection, known, config_id=task.config.id, field=task.config.field, before=last, from_origin=score_from
-            )
+            config, last = task.config, task.origins[-1].session
+            score_settled(connection, bars, config_id=config.id, field=config.field, before=last, from_origin=score_from)
             for event in result.events:
                 self._note(connection, event.message, event.session, event.ticker_id)
             writes.update_run(connection, self.run_id, forecasts=self.forecasts)

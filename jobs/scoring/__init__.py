@@ -1,3 +1,5 @@
 """How good the forecasts were: distribution scores, significance tests, and skill against the baseline.
 
-Not here: what a forecast is made of, or other models to compare with (jobs.analysis)."""
+Reading order: distributions, scores, significance, skill, updates. Not here: how a forecast is made, and other models to
+compare with (jobs.analysis).
+"""

@@ -1,109 +1,122 @@
-"""Skill against the baseline: means, Diebold-Mariano, Benjamini-Hochberg and the verdict in words, by ticker and horizon.
+"""Skill against the baseline, by ticker, horizon and mode: means, Diebold-Mariano, Benjamini-Hochberg and a verdict.
 
-Derived from `scores` after each writing run; `*` stands for all tickers, averaged by target date first, since tickers move
-together and their errors on one date are not independent evidence.
+A row for all tickers together has ticker_id None. Tickers move together, so their errors on one date are not independent:
+that row is tested on the tickers' mean loss by target date, and its n counts dates. Its other figures are means over scores.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jobs.scoring.significance import benjamini_hochberg, diebold_mariano
+from storage.queries import ScoreColumns
 from storage.rows import SkillRow
 
-Row = dict[str, Any]
-Columns = Mapping[str, NDArray[Any]]
 ALPHA = 0.05
 FEWEST_SCORES = 60
-MEANS = ("abs_error", "baseline_abs_error", "crps", "baseline_crps", "inside_50", "inside_80", "inside_90")
+BETTER, WORSE, NOT_DISTINGUISHABLE = "better", "worse", "not distinguishable"
 
 
-def skill_rows(scored: Columns) -> list[SkillRow]:
-    """Return one row a ticker, horizon and mode, and one of all tickers (ticker_id None).
+def skill_rows(scores: ScoreColumns) -> list[SkillRow]:
+    """Return one row per ticker, horizon and mode, then one per horizon and mode for all tickers together.
 
-    scored: columns (n,) ticker_id, horizon, mode, target, location, realised_return and those in MEANS. p_adjusted is over
-    tickers x horizons within a mode; fewer than 60 scores are never distinguishable.
+    p_adjusted is over tickers x horizons within a mode. Rows for all tickers are adjusted separately from the others.
     """
-    rows = [_summary(*group) for group in _groups(scored)]
-    for mode in sorted({row["mode"] for row in rows}):
-        _adjust([row for row in rows if row["mode"] == mode and row["ticker_id"] is not None])
-        _adjust([row for row in rows if row["mode"] == mode and row["ticker_id"] is None])
-    return [SkillRow(**row, verdict=verdict_of(row)) for row in rows]
+    rows = [_untested(int(group.ticker_id[0]), group) for group in _groups(scores, "ticker_id", "horizon", "mode")]
+    rows += [_untested(None, group) for group in _groups(scores, "horizon", "mode")]
+    return [
+        replace(
+            row,
+            p_adjusted=p_adjusted,
+            verdict=verdict_of(n=row.n, crps=row.crps, baseline_crps=row.baseline_crps, p_adjusted=p_adjusted),
+        )
+        for row, p_adjusted in zip(rows, _adjusted(rows), strict=True)
+    ]
 
 
-def verdict_of(row: Row) -> str:
-    """Return `better`, `worse` or `not distinguishable` from the baseline."""
-    if row["n"] < FEWEST_SCORES or row["p_adjusted"] is None or row["p_adjusted"] > ALPHA:
-        return "not distinguishable"
-    return "better" if row["crps"] < row["baseline_crps"] else "worse"
+def verdict_of(*, n: int, crps: float, baseline_crps: float, p_adjusted: float | None) -> str:
+    """Return `better`, `worse` or `not distinguishable` from the baseline. p_adjusted is None without a test."""
+    if n < FEWEST_SCORES or p_adjusted is None or p_adjusted > ALPHA:
+        return NOT_DISTINGUISHABLE
+    return BETTER if crps < baseline_crps else WORSE
 
 
-def _groups(scored: Columns) -> Iterator[tuple[int | None, int, str, dict[str, NDArray[Any]]]]:
-    """Yield ticker (None for all), horizon, mode and the columns of each group, by target."""
-    if not len(scored["horizon"]):
+def _groups(scores: ScoreColumns, *by: str) -> Iterator[ScoreColumns]:
+    """Yield the scores of each combination of some columns, ordered by target, then ticker."""
+    if not len(scores.target):
         return
-    for by_ticker in (True, False):
-        outer = ("ticker_id", "horizon", "mode") if by_ticker else ("horizon", "mode")
-        inner = ("target",) if by_ticker else ("target", "ticker_id")
-        order = np.lexsort([scored[name] for name in reversed((*outer, *inner))])
-        keys = [scored[name][order] for name in outer]
-        begins = np.flatnonzero(np.concatenate([[True], np.any([key[1:] != key[:-1] for key in keys], axis=0)]))
-        for begin, end in zip(begins, [*begins[1:], len(order)], strict=True):
-            members = {name: column[order[begin:end]] for name, column in scored.items()}
-            ticker = int(members["ticker_id"][0]) if by_ticker else None
-            yield ticker, int(members["horizon"][0]), str(members["mode"][0]), members
+    keys = dict.fromkeys((*by, "target", "ticker_id"))
+    order = np.lexsort([getattr(scores, name) for name in reversed(keys)])
+    columns = [getattr(scores, name)[order] for name in by]
+    begins = np.flatnonzero(np.any([column[1:] != column[:-1] for column in columns], axis=0)) + 1
+    for members in np.split(order, begins):
+        yield scores.select(members)
 
 
-def _summary(ticker_id: int | None, horizon: int, mode: str, members: Columns) -> Row:
-    mean = {name: float(members[name].mean()) for name in MEANS}
-    targets = members["target"]
-    statistic, p_value = _test(members, horizon)
-    moved = (members["location"] != 0) & (members["realised_return"] != 0)
-    hits = (members["location"] > 0)[moved] == (members["realised_return"] > 0)[moved]
-    return {
-        "ticker_id": ticker_id,
-        "horizon": horizon,
-        "mode": mode,
-        "n": len(np.unique(targets)) if ticker_id is None else len(targets),
-        "first_target": targets[0].item(),
-        "last_target": targets[-1].item(),
-        "mae": mean["abs_error"],
-        "baseline_mae": mean["baseline_abs_error"],
-        "crps": mean["crps"],
-        "baseline_crps": mean["baseline_crps"],
-        "crps_skill": 1 - mean["crps"] / mean["baseline_crps"] if mean["baseline_crps"] else 0.0,
-        "coverage_50": mean["inside_50"],
-        "coverage_80": mean["inside_80"],
-        "coverage_90": mean["inside_90"],
-        "hit_rate": float(hits.mean()) if len(hits) else None,
-        "dm_statistic": statistic,
-        "p_value": p_value,
-        "p_adjusted": None,
-    }
+def _untested(ticker_id: int | None, group: ScoreColumns) -> SkillRow:
+    """Return the row of a group, without the adjusted p-value and the verdict: they depend on the other groups."""
+    horizon, dates = int(group.horizon[0]), len(np.unique(group.target))
+    crps, baseline_crps = float(group.crps.mean()), float(group.baseline_crps.mean())
+    statistic, p_value = _difference(group, horizon)
+    return SkillRow(
+        ticker_id=ticker_id,
+        horizon=horizon,
+        mode=str(group.mode[0]),
+        n=dates if ticker_id is None else len(group.target),
+        first_target=group.target[0].item(),
+        last_target=group.target[-1].item(),
+        mae=float(group.abs_error.mean()),
+        baseline_mae=float(group.baseline_abs_error.mean()),
+        crps=crps,
+        baseline_crps=baseline_crps,
+        crps_skill=1 - crps / baseline_crps if baseline_crps else 0.0,
+        coverage_50=float(group.inside_50.mean()),
+        coverage_80=float(group.inside_80.mean()),
+        coverage_90=float(group.inside_90.mean()),
+        hit_rate=_hit_rate(group),
+        dm_statistic=statistic,
+        p_value=p_value,
+        p_adjusted=None,
+        verdict=NOT_DISTINGUISHABLE,
+    )
 
 
-def _test(members: Columns, horizon: int) -> tuple[float | None, float | None]:
-    ours, baseline = (_by_date(members["target"], members[name]) for name in ("crps", "baseline_crps"))
+def _hit_rate(group: ScoreColumns) -> float | None:
+    """Return the share of forecasts whose location has the sign of the realised return; zeros do not count."""
+    moved = (group.location != 0) & (group.realised_return != 0)
+    hits = (group.location > 0)[moved] == (group.realised_return > 0)[moved]
+    return float(hits.mean()) if len(hits) else None
+
+
+def _difference(group: ScoreColumns, horizon: int) -> tuple[float | None, float | None]:
+    """Return the Diebold-Mariano statistic and p-value of the CRPS by date; None, None with too few dates to tell."""
+    ours, baseline = _mean_by_date(group.target, group.crps), _mean_by_date(group.target, group.baseline_crps)
     if len(ours) <= horizon + 1:
         return None, None
     statistic, p_value = diebold_mariano(ours, baseline, horizon)
-    return (float(statistic), float(p_value)) if np.isfinite(statistic) else (None, None)
+    return (statistic, p_value) if np.isfinite(statistic) else (None, None)
 
 
-def _by_date(targets: NDArray[Any], values: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the mean of each target date's values; both in the order of the targets."""
+def _mean_by_date(targets: NDArray[np.datetime64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean of each date's values, in the order of the dates. targets, values: (n,), sorted by target."""
     begins = np.flatnonzero(np.concatenate([[True], targets[1:] != targets[:-1]]))
     counts = np.diff([*begins, len(targets)])
     return np.asarray(np.add.reduceat(values, begins) / counts, np.float64)
 
 
-def _adjust(rows: list[Row]) -> None:
-    tested = [row for row in rows if row["p_value"] is not None]
-    if not tested:
-        return
-    for row, p in zip(tested, benjamini_hochberg(np.array([row["p_value"] for row in tested])), strict=True):
-        row["p_adjusted"] = float(p)
+def _adjusted(rows: Sequence[SkillRow]) -> list[float | None]:
+    """Return each row's p-value adjusted over its family: one mode's rows of tickers, or one mode's rows of all tickers."""
+    families: dict[tuple[str, bool], list[int]] = {}
+    for i, row in enumerate(rows):
+        if row.p_value is not None:
+            families.setdefault((row.mode, row.ticker_id is None), []).append(i)
+    adjusted: list[float | None] = [None] * len(rows)
+    for members in families.values():
+        p_values = np.array([rows[i].p_value for i in members], np.float64)
+        for i, p_adjusted in zip(members, benjamini_hochberg(p_values).tolist(), strict=True):
+            adjusted[i] = p_adjusted
+    return adjusted

@@ -6,13 +6,25 @@ from storage.queries.forecasts import committed_origins, forecast_densities, kno
 from storage.queries.models import ServingModel, prior_model, serving_model
 from storage.queries.prices import CurrentFile, current_file, judged_sessions, kept_files, restated_at, verdicts
 from storage.queries.runs import last_run_started, runs_started_since
-from storage.queries.scores import crps_against_twins, newest_scores, scored_forecasts, unscored_forecasts, unscored_twins
+from storage.queries.scores import (
+    NewestScore,
+    ScorableForecast,
+    ScoreColumns,
+    crps_against_twins,
+    newest_scores,
+    scored_forecasts,
+    unscored_forecasts,
+    unscored_twins,
+)
 from storage.queries.tickers import TickerRow, list_tickers, ticker_by_symbol
 from storage.queries.views import Rows, read_view
 
 __all__ = [
     "CurrentFile",
+    "NewestScore",
     "Rows",
+    "ScorableForecast",
+    "ScoreColumns",
     "ServingModel",
     "TickerRow",
     "committed_origins",

@@ -1,4 +1,4 @@
-"""The key that ties rows to a forecast, and the columns that a forecast is scored from."""
+"""The key that ties rows to a forecast, and queries that return rows as dicts."""
 
 from __future__ import annotations
 
@@ -7,23 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage.schema import FORECAST_KEY, Base, Forecast
+from storage.schema import FORECAST_KEY, Base
 
 Query = sa.Select[*tuple[Any, ...]]
-SCORING_COLUMNS = (
-    Forecast.ticker_id,
-    Forecast.config_id,
-    Forecast.origin,
-    Forecast.horizon,
-    Forecast.target,
-    Forecast.location,
-    Forecast.scale,
-    Forecast.dof,
-    Forecast.last_price,
-    Forecast.baseline_location,
-    Forecast.baseline_scale,
-    Forecast.baseline_dof,
-)
 
 
 def same_forecast(left: type[Base], right: type[Base]) -> sa.ColumnElement[bool]:

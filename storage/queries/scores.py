@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
 
@@ -11,18 +12,72 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from storage.queries.keys import SCORING_COLUMNS, Query, mappings, same_forecast
-from storage.rows import TWIN
+from storage.queries.keys import Query, same_forecast
+from storage.rows import TWIN, BaselineForecastRow
 from storage.schema import BaselineForecast, Forecast, Score
 
 ROWS_AT_ONCE = 50_000
 
 
+@dataclass(frozen=True, slots=True)
+class ScorableForecast:
+    """The columns of a forecast that its score is computed from. dof is None for a normal."""
+
+    ticker_id: int
+    config_id: str
+    origin: date
+    horizon: int
+    target: date
+    location: float
+    scale: float
+    dof: float | None
+    last_price: float
+    baseline_location: float
+    baseline_scale: float
+    baseline_dof: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewestScore:
+    """A forecast with the revision and the realised return of its newest score."""
+
+    forecast: ScorableForecast
+    revision: int
+    realised_return: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreColumns:
+    """Scores of n forecasts by column, each (n,). target is datetime64[D], mode text; errors are natural-log returns."""
+
+    ticker_id: NDArray[np.int32]
+    horizon: NDArray[np.int32]
+    mode: NDArray[np.str_]
+    target: NDArray[np.datetime64]
+    location: NDArray[np.float64]
+    realised_return: NDArray[np.float64]
+    abs_error: NDArray[np.float64]
+    baseline_abs_error: NDArray[np.float64]
+    crps: NDArray[np.float64]
+    baseline_crps: NDArray[np.float64]
+    inside_50: NDArray[np.int32]
+    inside_80: NDArray[np.int32]
+    inside_90: NDArray[np.int32]
+
+    def select(self, which: NDArray[np.intp]) -> ScoreColumns:
+        """Return the scores at some positions, in their order."""
+        return ScoreColumns(*(getattr(self, field.name)[which] for field in fields(self)))
+
+
+SCORABLE = tuple(getattr(Forecast, field.name) for field in fields(ScorableForecast))
+TWIN_COLUMNS = tuple(getattr(BaselineForecast, field.name) for field in fields(BaselineForecastRow))
+
+
 def unscored_forecasts(
     connection: Connection, ticker_ids: Sequence[int], config_id: str, *, before: date, from_origin: date | None
-) -> list[dict[str, Any]]:
+) -> list[ScorableForecast]:
     """Return the forecasts with a target before a session and no score. from_origin: the first origin to search."""
-    query = sa.select(*SCORING_COLUMNS).where(
+    query = sa.select(*SCORABLE).where(
         Forecast.ticker_id.in_(ticker_ids),
         Forecast.config_id == config_id,
         Forecast.target < before,
@@ -30,21 +85,21 @@ def unscored_forecasts(
     )
     if from_origin is not None:
         query = query.where(Forecast.origin >= from_origin)
-    return mappings(connection, query)
+    return [ScorableForecast(*row) for row in connection.execute(query)]
 
 
-def unscored_twins(connection: Connection, config_id: str, first: date, last: date) -> list[dict[str, Any]]:
+def unscored_twins(connection: Connection, config_id: str, first: date, last: date) -> list[BaselineForecastRow]:
     """Return the cold twins without a score whose origins lie between two sessions, inclusive."""
-    query = sa.select(BaselineForecast.__table__).where(
+    query = sa.select(*TWIN_COLUMNS).where(
         BaselineForecast.config_id == config_id,
         BaselineForecast.origin.between(first, last),
         BaselineForecast.crps.is_(None),
         BaselineForecast.name == TWIN,
     )
-    return mappings(connection, query)
+    return [BaselineForecastRow(*row) for row in connection.execute(query)]
 
 
-def newest_scores(connection: Connection, ticker_id: int, config_id: str, first: date, last: date) -> list[dict[str, Any]]:
+def newest_scores(connection: Connection, ticker_id: int, config_id: str, first: date, last: date) -> list[NewestScore]:
     """Return a ticker's forecasts with their newest scores, where origin to target overlaps the sessions first to last."""
     newest = (
         sa.select(Score.origin, Score.horizon, sa.func.max(Score.revision).label("revision"))
@@ -54,13 +109,13 @@ def newest_scores(connection: Connection, ticker_id: int, config_id: str, first:
     )
     is_newest = (newest.c.origin == Score.origin) & (newest.c.horizon == Score.horizon) & (newest.c.revision == Score.revision)
     query = (
-        sa.select(*SCORING_COLUMNS, Score.revision, Score.realised_return)
+        sa.select(*SCORABLE, Score.revision, Score.realised_return)
         .join(Score, same_forecast(Score, Forecast))
         .join(newest, is_newest)
         .where(Forecast.ticker_id == ticker_id, Forecast.config_id == config_id)
         .where(Forecast.origin <= last, Forecast.target >= first)
     )
-    return mappings(connection, query)
+    return [NewestScore(ScorableForecast(*row[:-2]), *row[-2:]) for row in connection.execute(query)]
 
 
 def crps_against_twins(connection: Connection, config_id: str) -> tuple[float, float] | None:
@@ -73,29 +128,16 @@ def crps_against_twins(connection: Connection, config_id: str) -> tuple[float, f
     return (row[0], row[1]) if row[0] is not None else None
 
 
-def scored_forecasts(connection: Connection, config_id: str) -> dict[str, NDArray[Any]]:
-    """Return the columns that skill is computed from, each (n,): all scores of revision 0 under a config."""
-    columns = (
-        Score.ticker_id,
-        Score.horizon,
-        Forecast.mode,
-        Forecast.target,
-        Forecast.location,
-        Score.realised_return,
-        Score.abs_error,
-        Score.baseline_abs_error,
-        Score.crps,
-        Score.baseline_crps,
-        Score.inside_50,
-        Score.inside_80,
-        Score.inside_90,
-    )
+def scored_forecasts(connection: Connection, config_id: str) -> ScoreColumns:
+    """Return all scores of revision 0 under a config: what skill is computed from."""
+    of_forecast = ("mode", "target", "location")
+    columns = [getattr(Forecast if field.name in of_forecast else Score, field.name) for field in fields(ScoreColumns)]
     query = (
         sa.select(*columns)
         .join(Forecast, same_forecast(Forecast, Score))
         .where(Score.config_id == config_id, Score.revision == 0)
     )
-    return _as_arrays(connection, query, {c.key: _array_type(c) for c in columns})
+    return ScoreColumns(**_as_arrays(connection, query, {c.key: _array_type(c) for c in columns}))
 
 
 def _array_type(column: sa.orm.InstrumentedAttribute[Any]) -> np.dtype[Any]:
