@@ -1,2 +1,4 @@
-"""The schema's changes, run by Alembic from the installed package. A version writes its columns out and imports nothing of
-ours; once released it is never edited."""
+"""The changes of the schema, run by Alembic from the installed package.
+
+A version spells out its columns and imports nothing from the other packages. Once released it is never edited.
+"""

@@ -1,7 +1,7 @@
-"""Alembic's entry: one transaction for the whole upgrade, on an engine of its own.
+"""Run the migrations: Alembic executes this file. The whole upgrade is one transaction, on a separate engine.
 
-Foreign keys are off while tables are rebuilt, since a rebuilt parent would otherwise drop its children's rows; they are
-checked before the commit.
+Foreign keys are off while tables are rebuilt, because dropping a parent table would delete the rows that refer to it. They
+are checked before the commit.
 """
 
 import sqlalchemy as sa

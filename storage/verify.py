@@ -1,4 +1,4 @@
-"""Is the record what was written? Integrity, references, checksums, and that nothing knew its future; and its content hash."""
+"""Check the record: integrity, references, checksums, and that no forecast used a later bar. Also compute its content hash."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from storage.bar_files import read_bars
 from storage.errors import Corrupt
 from storage.files import read_regular, sha256_of
 
-# Each answers with the rows that must not be.
+# Each query counts rows that must not exist.
 FORBIDDEN = {
     "forecasts whose target is not after their origin": "SELECT count(*) FROM forecasts WHERE target <= origin",
     "forecasts made before their origin had closed": (
@@ -36,15 +36,15 @@ FORBIDDEN = {
         "SELECT count(*) FROM models m LEFT JOIN checkpoints c ON c.model_id = m.id WHERE m.start = 'cold' "
         "AND m.role <> 'twin' AND c.model_id IS NULL"
     ),
-    "priors that knew the session they serve from": (
+    "priors fitted on bars of the session they serve from, or of a later one": (
         "SELECT count(*) FROM prior_members p JOIN models m ON m.id = p.model_id WHERE p.last_session >= m.origin"
     ),
-    "checkpoints that are not their model's": (
+    "checkpoints other than the one their model names": (
         "SELECT count(*) FROM checkpoints c JOIN models m ON m.id = c.model_id WHERE c.sha256 <> m.checkpoint_sha256"
     ),
 }
 
-# What the content hash covers: all but instants, modes, runs, seconds and fingerprints, which two equal records may differ in.
+# What the content hash covers. Equal records may differ in instants, modes, runs, seconds and fingerprints, which are left out.
 HASHED = (
     "SELECT id, preset, field, settings FROM configs WHERE id IN (SELECT config_id FROM forecasts) ORDER BY id",
     """SELECT m.id, t.first_symbol, m.config_id, m.origin, m.role, m.start, m.reason, m.parent_id, m.prior_id, m.depth,
@@ -73,18 +73,21 @@ HASHED = (
 
 
 def find_problems(connection: Connection, prices: Path) -> list[str]:
-    """Return what is wrong, a line each: SQLite's own checks, what must not be, and the current price files' bytes."""
+    """Return the problems found, one line each, in order: SQLite's checks, forbidden rows, price files, checkpoints.
+
+    SQLite's integrity_check covers CHECK constraints only on a connection that may write.
+    """
     problems = [f"integrity_check: {row[0]}" for row in _rows(connection, "PRAGMA integrity_check") if row[0] != "ok"]
-    problems += [f"foreign key of {row[0]} row {row[1]}" for row in _rows(connection, "PRAGMA foreign_key_check")]
+    problems += [f"foreign_key_check: a row of {row[0]} refers to a missing row of {row[2]}" for row in _rows(connection, "PRAGMA foreign_key_check")]
     for what, query in FORBIDDEN.items():
         count = next(_rows(connection, query))[0]
         if count:
-            problems.append(f"{count} {what}")
+            problems.append(f"{what}: {count}")
     return problems + list(_damaged_files(connection, prices)) + list(_damaged_checkpoints(connection))
 
 
 def find_deep_problems(connection: Connection, prices: Path) -> list[str]:
-    """Return what only parsing every current price file shows: rows and sessions that are not what the database says."""
+    """Return the problems that only parsing shows: current price files with other rows or sessions than the database states."""
     problems = []
     for path, sha256, rows, first, last in _current_files(connection):
         try:
@@ -93,12 +96,13 @@ def find_deep_problems(connection: Connection, prices: Path) -> list[str]:
             problems.append(str(error))
             continue
         if (len(days), str(days[0]), str(days[-1])) != (rows, first, last):
-            problems.append(f"{prices / path}: {len(days)} rows {days[0]}..{days[-1]}, the database says {rows}")
+            found, stated = f"{len(days)} rows {days[0]}..{days[-1]}", f"{rows} rows {first}..{last}"
+            problems.append(f"{prices / path}: {found}, the database states {stated}")
     return problems
 
 
 def content_hash(connection: Connection) -> str:
-    """Return the sha256 of the record: equal for two records that say the same, whenever and by whichever run."""
+    """Return the sha256 of the record's content: the same for equal records, whenever and by whichever runs they were made."""
     digest = hashlib.sha256()
     for query in HASHED:
         for row in _rows(connection, query):
@@ -136,7 +140,7 @@ def _rows(connection: Connection, query: str) -> Iterator[Any]:
 
 
 def _canonical(value: Any) -> bytes:
-    """Return bytes that differ whenever two values do, whatever their type."""
+    """Return bytes that differ for different values. An integer and its text are the same: a STRICT column holds only one type."""
     if isinstance(value, float):
         return b"f" + struct.pack("<d", value)
     text = b"" if value is None else str(value).encode()

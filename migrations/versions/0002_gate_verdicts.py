@@ -1,4 +1,4 @@
-"""Gate verdicts: bars that are held or refused and why, and when a suspended ticker is asked for again.
+"""Gate verdicts: bars that are held or refused and why, and when a suspended ticker is retried.
 
 Revision: 0002, after 0001
 """

@@ -1,4 +1,4 @@
-"""The members of a pooled prior and what each gave.
+"""The members of a pooled prior, with the number and the hash of the bars of each.
 
 Revision: 0003, after 0002
 """

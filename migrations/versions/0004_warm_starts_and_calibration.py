@@ -1,4 +1,4 @@
-"""What warm starts cost or gain against cold twins, other models beside ours, and calibration by month.
+"""Views of warm starts against cold twins, of other models against ours, and of calibration by month.
 
 Revision: 0004, after 0003
 """

@@ -1,0 +1,263 @@
+"""Builders that several tests share. A record here is made by hand: the real schema, a few rows, no training."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from storage import schema
+from storage.bar_files import WrittenFile, write_bars
+from storage.bars import BarHistory, Listing, make_bars
+from storage.database import Connection, open_reader, open_writer, upgrade_database
+from storage.files import sha256_of
+
+IBM, MSFT = 1, 2
+CONFIG = "c0ffee"
+SESSIONS = tuple(date(2024, 3, day) for day in (4, 5, 6, 7, 8, 11, 12))
+BARS = 5  # the stored bars: Monday to Friday
+COLD_ORIGIN, WARM_ORIGIN = SESSIONS[2], SESSIONS[3]  # the last two of the record
+FORECAST = {
+    "ticker_id": IBM, "config_id": CONFIG, "field": "close", "location": 0.0, "scale": 0.01, "dof": 5.0, "last_price": 100.0,
+    "q05": 98.0, "q10": 98.5, "q25": 99.0, "q50": 100.0, "q75": 101.0, "q90": 101.5, "q95": 102.0, "baseline_location": 0.0,
+    "baseline_scale": 0.012, "baseline_dof": None, "mode": "backfill", "input_sha256": "1a", "price_basis": "as_traded",
+    "run_id": 1,
+}  # fmt: skip
+SCORE = {
+    "ticker_id": IBM, "config_id": CONFIG, "realised_price": 101.0, "baseline_abs_error": 0.01, "baseline_crps": 0.004,
+    "inside_50": 0, "inside_80": 1, "inside_90": 1,
+}  # fmt: skip
+MODEL = {
+    "ticker_id": IBM, "config_id": CONFIG, "role": "chain", "start": "cold", "reason": "first origin", "parent_id": None,
+    "prior_id": None, "depth": 0, "epochs": 2, "updates": 8, "seed": 7, "input_sha256": "1a", "features": "return",
+    "seconds": 0.5, "run_id": 1,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A database and the prices folder that belongs to it."""
+
+    database: Path
+    prices: Path
+
+    def copy_to(self, folder: Path) -> Record:
+        """Return a copy of the record in another folder."""
+        copy = Record(folder / self.database.name, folder / self.prices.name)
+        shutil.copy(self.database, copy.database)
+        shutil.copytree(self.prices, copy.prices)
+        return copy
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Yield a connection of a reader."""
+        engine = open_reader(self.database)
+        with engine.connect() as connection:
+            yield connection
+        engine.dispose()
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Yield a connection of the writer, in a transaction that is committed at the end."""
+        engine = open_writer(self.database)
+        with engine.begin() as connection:
+            yield connection
+        engine.dispose()
+
+    def force(self, *statements: str, values: tuple[Any, ...] = ()) -> None:
+        """Run statements that the schema forbids: without triggers, checks and foreign keys. values: those of each one."""
+        with closing(sqlite3.connect(self.database)) as connection:
+            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+                connection.execute(f"DROP TRIGGER {name}")
+            connection.execute("PRAGMA ignore_check_constraints = ON")
+            for statement in statements:
+                connection.execute(statement, values)
+            connection.commit()
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
+        with closing(sqlite3.connect(self.database)) as connection:
+            return connection.execute(query).fetchall()
+
+
+def empty_record(folder: Path) -> Record:
+    """Return a record with the newest schema and no rows."""
+    upgrade_database(folder / "tickercast.db")
+    (folder / "prices").mkdir()
+    return Record(folder / "tickercast.db", folder / "prices")
+
+
+def small_record(folder: Path) -> Record:
+    """Return a record of two tickers: a prior, a cold start, a warm start and a twin; two origins; one scored forecast."""
+    record = empty_record(folder)
+    with record.writing() as connection:
+        for table, rows in (*_market_rows(), *_model_rows(), *_forecast_rows(), *_other_rows()):
+            connection.execute(sa.insert(table), rows)
+        for ticker_id, symbol in ((IBM, "IBM"), (MSFT, "MSFT")):
+            connection.execute(sa.insert(schema.PriceFile), price_file_row(ticker_id, bar_file(record.prices, symbol)))
+    return record
+
+
+def at_close(day: date) -> datetime:
+    """Return the close of a session in New York, which is 21:00 UTC in winter."""
+    return datetime(day.year, day.month, day.day, 21, tzinfo=UTC)
+
+
+def at_night(day: date) -> datetime:
+    """Return an instant after the close, when bars are recorded and forecasts are made."""
+    return datetime(day.year, day.month, day.day, 23, tzinfo=UTC)
+
+
+def bar_file(prices: Path, symbol: str, bars: int = BARS) -> WrittenFile:
+    """Write a price file of the first sessions, with closes 100, 101, 102 ..., and return it."""
+    close = 100.0 + np.arange(bars)
+    values = {"open": close, "high": close + 1, "low": close - 1, "close": close, "volume": np.full(bars, 9)}
+    made = make_bars(np.array(SESSIONS[:bars], dtype="datetime64[D]"), values)
+    listing = Listing(symbol, "USD", "XNYS", "America/New_York", "as_traded")
+    return write_bars(prices, BarHistory(listing, made.recorded(at_night(SESSIONS[bars - 1]), "folder")))
+
+
+def price_file_row(ticker_id: int, file: WrittenFile) -> dict[str, Any]:
+    """Return the row of a current price file."""
+    return {
+        "ticker_id": ticker_id, "path": file.path, "rows": file.rows, "first_session": file.first_session,
+        "last_session": file.last_session, "price_basis": "as_traded", "sha256": file.sha256,
+        "recorded_at": at_night(file.last_session), "superseded_at": None,
+    }  # fmt: skip
+
+
+def model_row(model_id: str, origin: date, **changes: Any) -> dict[str, Any]:
+    """Return the row of a model; a cold start of IBM's chain unless changed."""
+    row = MODEL | {
+        "id": model_id,
+        "origin": origin,
+        "cold_ancestor_id": model_id,
+        "checkpoint_sha256": sha256_of(params(model_id)),
+    }
+    return row | changes
+
+
+def checkpoint_row(model_id: str) -> dict[str, Any]:
+    """Return the row of a model's checkpoint."""
+    return {"model_id": model_id, "sha256": sha256_of(params(model_id)), "content": params(model_id)}
+
+
+def forecast_row(origin: date, horizon: int, model_id: str, **changes: Any) -> dict[str, Any]:
+    """Return the row of one of IBM's forecasts."""
+    target = SESSIONS[SESSIONS.index(origin) + horizon]
+    made = {"made_at": at_night(SESSIONS[-1]), "known_at": at_night(origin), "model_id": model_id}
+    return FORECAST | {"origin": origin, "horizon": horizon, "target": target} | made | changes
+
+
+def score_row(origin: date, horizon: int, **changes: Any) -> dict[str, Any]:
+    """Return the row of the score of one of IBM's forecasts."""
+    row = {"origin": origin, "horizon": horizon, "revision": 0, "realised_return": 0.01, "abs_error": 0.01}
+    return SCORE | row | {"crps": 0.003, "pit": 0.84} | changes
+
+
+def params(model_id: str) -> bytes:
+    """Return the bytes that stand for a model's checkpoint."""
+    return f"params of {model_id}".encode()
+
+
+def _market_rows() -> Iterator[tuple[type[schema.Base], list[dict[str, Any]]]]:
+    listing = {"exchange": "XNYS", "currency": "USD", "time_zone": "America/New_York", "source": "folder"}
+    ticker = listing | {"price_basis": "as_traded", "tracked": 1, "status": "active", "added_at": at_night(SESSIONS[0])}
+    names = ((IBM, "IBM"), (MSFT, "MSFT"))
+    yield schema.Ticker, [ticker | {"id": key, "symbol": symbol, "first_symbol": symbol} for key, symbol in names]
+    yield schema.Symbol, [{"ticker_id": key, "symbol": symbol, "valid_from": date(1, 1, 1)} for key, symbol in names]
+    hours = [(day, datetime(day.year, day.month, day.day, 14, 30, tzinfo=UTC), at_close(day)) for day in SESSIONS]
+    yield (
+        schema.ExchangeSession,
+        [
+            {"exchange": "XNYS", "session": day, "number": number, "open_at": open_at, "close_at": close_at}
+            for number, (day, open_at, close_at) in enumerate(hours)
+        ],
+    )
+
+
+def _model_rows() -> Iterator[tuple[type[schema.Base], list[dict[str, Any]]]]:
+    yield (
+        schema.Config,
+        [
+            {
+                "id": CONFIG,
+                "preset": "density",
+                "field": "close",
+                "settings": "{}",
+                "active": 1,
+                "created_at": at_night(SESSIONS[0]),
+            }
+        ],
+    )
+    yield schema.Run, [
+        {"id": 1, "kind": "backfill", "status": "done", "started_at": at_night(SESSIONS[-1]), "config_id": CONFIG,
+         "tickers_ok": 1, "tickers_failed": 0, "forecasts": 4, "fingerprint": "cpu"}
+    ]  # fmt: skip
+    yield (
+        schema.Model,
+        [
+            model_row("prior", COLD_ORIGIN, role="prior", ticker_id=None, reason="refit"),
+            model_row("cold", COLD_ORIGIN, prior_id="prior"),
+            model_row("warm", WARM_ORIGIN, start="warm", reason="warm", parent_id="cold", depth=1, cold_ancestor_id="cold"),
+            model_row("twin", WARM_ORIGIN, role="twin", reason="twin", seconds=2.0),
+        ],
+    )
+    yield (
+        schema.PriorMember,
+        [{"model_id": "prior", "ticker_id": MSFT, "bars": 2, "last_session": SESSIONS[1], "input_sha256": "2b"}],
+    )
+    yield schema.Checkpoint, [checkpoint_row(model_id) for model_id in ("prior", "cold", "warm")]
+    loss = {"model_id": "cold", "train_loss": 1.5, "validation_loss": 1.6, "gradient_norm": 0.4, "learning_rate": 0.01}
+    yield schema.Loss, [loss | {"epoch": epoch} for epoch in (0, 1)]
+
+
+def _forecast_rows() -> Iterator[tuple[type[schema.Base], list[dict[str, Any]]]]:
+    yield (
+        schema.Forecast,
+        [
+            forecast_row(origin, horizon, model_id)
+            for origin, model_id in ((COLD_ORIGIN, "cold"), (WARM_ORIGIN, "warm"))
+            for horizon in (1, 2)
+        ],
+    )
+    yield schema.Score, [score_row(COLD_ORIGIN, 1)]
+    key = {"ticker_id": IBM, "config_id": CONFIG, "origin": COLD_ORIGIN, "horizon": 1}
+    other = key | {"location": 0.0, "scale": 0.011, "dof": 6.0}
+    yield (
+        schema.BaselineForecast,
+        [
+            other | {"name": schema.TWIN, "crps": 0.005},
+            other | {"name": "tickercast", "crps": 0.003},
+            other | {"name": "garch", "crps": 0.004},
+        ],
+    )
+    yield schema.Recalibration, [key | {"scale_factor": 1.25, "raw_scale": 0.008}]
+
+
+def _other_rows() -> Iterator[tuple[type[schema.Base], list[dict[str, Any]]]]:
+    night = at_night(SESSIONS[-1])
+    yield schema.RunTicker, [{"run_id": 1, "ticker_id": IBM, "status": "ok", "origins": 2}]
+    yield schema.Event, [{"at": night, "run_id": 1, "ticker_id": IBM, "session": SESSIONS[0], "kind": "gap", "message": "a gap"}]
+    yield schema.Restatement, [
+        {"ticker_id": IBM, "session": WARM_ORIGIN, "field": "close", "old_value": 102.0, "new_value": 103.0,
+         "recorded_at": at_night(date(2024, 3, 13))}
+    ]  # fmt: skip
+    yield schema.GateVerdict, [
+        {"ticker_id": IBM, "session": SESSIONS[0], "code": "jump", "state": "held", "message": "a jump", "close": 150.0,
+         "volume": 9, "recorded_at": at_night(SESSIONS[0])}
+    ]  # fmt: skip
+    shares = {"mae": 0.01, "baseline_mae": 0.01, "crps": 0.003, "baseline_crps": 0.004, "crps_skill": 0.25}
+    coverage = {"coverage_50": 0.0, "coverage_80": 1.0, "coverage_90": 1.0}
+    yield schema.SkillTest, [
+        {"config_id": CONFIG, "ticker_id": IBM, "horizon": 1, "mode": "backfill", "n": 1, "first_target": WARM_ORIGIN,
+         "last_target": WARM_ORIGIN, "verdict": "not distinguishable", "computed_at": night, **shares, **coverage}
+    ]  # fmt: skip

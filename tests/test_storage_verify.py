@@ -1,0 +1,203 @@
+"""Verify finds each kind of damage that it claims to find, and reports that and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from storage.database import reading
+from storage.errors import NotADatabase
+from storage.verify import FORBIDDEN, find_deep_problems, find_problems
+from tests.builders import Record, small_record
+
+WARM = "origin = '2024-03-07'"
+CLOSE = "2024-03-07T21:00:00.000000Z"
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Record:
+    return small_record(tmp_path_factory.mktemp("sound"))
+
+
+@pytest.fixture
+def record(sound: Record, tmp_path: Path) -> Record:
+    return sound.copy_to(tmp_path)
+
+
+def problems(record: Record) -> list[str]:
+    with record.reading() as connection:
+        return find_problems(connection, record.prices)
+
+
+def deep_problems(record: Record) -> list[str]:
+    with record.reading() as connection:
+        return find_deep_problems(connection, record.prices)
+
+
+def current_file(record: Record, symbol: str) -> Path:
+    [(path,)] = record.rows(f"SELECT path FROM price_file WHERE ticker = '{symbol}'")
+    return record.prices / path
+
+
+def damage(file: Path, old: bytes, new: bytes) -> None:
+    """Overwrite the only place in a file where some bytes occur."""
+    content = file.read_bytes()
+    assert (content.count(old), len(old)) == (1, len(new))
+    file.write_bytes(content.replace(old, new))
+
+
+def test_a_sound_record_has_no_problem(sound: Record) -> None:
+    assert (problems(sound), deep_problems(sound)) == ([], [])
+
+
+# Each forbidden state: its name, what plants it in a sound record, and what verify reports.
+FAULTS = {
+    "a target that is not after its origin": (
+        f"UPDATE forecasts SET target = origin WHERE {WARM} AND horizon = 1",
+        ["forecasts whose target is not after their origin: 1"],
+    ),
+    "a forecast made before its origin had closed": (
+        f"UPDATE forecasts SET made_at = '2024-03-07T20:59:59.999999Z', known_at = '2024-03-06T23:00:00.000000Z' WHERE {WARM}",
+        ["forecasts made before their origin had closed: 2"],
+    ),
+    "a forecast that used a bar recorded after it was made": (
+        f"UPDATE forecasts SET known_at = '2024-03-12T23:00:00.000001Z' WHERE {WARM} AND horizon = 2",
+        ["forecasts that used a bar recorded after they were made: 1"],
+    ),
+    "a forecast by a model of a later origin": (
+        "UPDATE forecasts SET model_id = 'warm' WHERE model_id = 'cold'",
+        ["models trained on a later origin than the forecast they made: 2"],
+    ),
+    "a warm start from a model of the same origin": (
+        "UPDATE models SET origin = '2024-03-06' WHERE id = 'warm'",
+        ["warm starts from a later model: 1"],
+    ),
+    "an origin without one of its horizons": (
+        f"DELETE FROM forecasts WHERE {WARM} AND horizon = 1",
+        ["origins with a horizon missing: 1"],
+    ),
+    "a cold start without its checkpoint": (
+        "DELETE FROM checkpoints WHERE model_id = 'cold'",
+        ["chains whose cold start has no checkpoint: 1"],
+    ),
+    "a prior fitted on the session it serves from": (
+        "UPDATE prior_members SET last_session = '2024-03-06'",
+        ["priors fitted on bars of the session they serve from, or of a later one: 1"],
+    ),
+    "a whole checkpoint that is another model's": (
+        "UPDATE checkpoints SET (sha256, content) = (SELECT sha256, content FROM checkpoints WHERE model_id = 'cold') "
+        "WHERE model_id = 'warm'",
+        ["checkpoints other than the one their model names: 1"],
+    ),
+    "a reference to a run that is not stored": (
+        "UPDATE models SET run_id = 99 WHERE id = 'twin'",
+        ["foreign_key_check: a row of models refers to a missing row of runs"],
+    ),
+    "a score of a forecast that is not stored": (
+        "UPDATE scores SET horizon = 3",
+        ["foreign_key_check: a row of scores refers to a missing row of forecasts"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("fault", "expected"), FAULTS.values(), ids=FAULTS)
+def test_verify_finds(record: Record, fault: str, expected: list[str]) -> None:
+    record.force(fault)
+    assert problems(record) == expected
+
+
+def test_every_forbidden_state_is_planted_above() -> None:
+    found = {line.rsplit(":", 1)[0] for _, expected in FAULTS.values() for line in expected}
+    assert set(FORBIDDEN) <= found
+
+
+def test_a_forecast_made_at_the_instant_of_the_close_is_allowed(record: Record) -> None:
+    record.force(f"UPDATE forecasts SET made_at = '{CLOSE}', known_at = '{CLOSE}' WHERE {WARM}")
+    assert problems(record) == []
+
+
+def test_a_warm_start_and_a_twin_need_no_checkpoint(record: Record) -> None:
+    record.force("DELETE FROM checkpoints WHERE model_id IN ('warm', 'twin')")
+    assert problems(record) == []
+
+
+def test_a_damaged_index_page_is_found(record: Record) -> None:
+    [(page,)] = record.rows("SELECT rootpage FROM sqlite_master WHERE name = 'sqlite_autoindex_tickers_1'")
+    [(size,)] = record.rows("PRAGMA page_size")
+    content = bytearray(record.database.read_bytes())
+    index = content[(page - 1) * size : page * size]
+    assert index.count(b"IBM") == 1
+    content[(page - 1) * size : page * size] = index.replace(b"IBM", b"IBN")
+    record.database.write_bytes(content)
+    assert problems(record) == ["integrity_check: row 1 missing from index sqlite_autoindex_tickers_1"]
+
+
+def test_a_page_of_noise_is_refused_as_no_sound_database(record: Record) -> None:
+    [(page,)] = record.rows("SELECT rootpage FROM sqlite_master WHERE name = 'forecasts'")
+    [(size,)] = record.rows("PRAGMA page_size")
+    content = bytearray(record.database.read_bytes())
+    content[(page - 1) * size : page * size] = hashlib.shake_256(b"noise").digest(size)
+    record.database.write_bytes(content)
+    with pytest.raises(NotADatabase, match="malformed"), reading(record.database) as connection:
+        find_problems(connection, record.prices)
+
+
+def test_a_byte_of_a_checkpoint_flipped_on_disk_is_found(record: Record) -> None:
+    damage(record.database, b"params of warm", b"params of warn")
+    assert problems(record) == ["checkpoint of model warm: its bytes are not what was written (sha256 differs)"]
+
+
+def test_a_damaged_price_file_is_found(record: Record) -> None:
+    file = current_file(record, "IBM")
+    damage(file, b"America/New_York", b"America/New_Yorx")
+    expected = [f"{file}: its bytes are not what was written (sha256 differs)"]
+    assert (problems(record), deep_problems(record)) == (expected, expected)
+
+
+def test_a_missing_price_file_is_found(record: Record) -> None:
+    file = current_file(record, "MSFT")
+    file.unlink()
+    expected = [f"{file}: No such file or directory; the database names this file"]
+    assert (problems(record), deep_problems(record)) == (expected, expected)
+
+
+def test_a_superseded_price_file_may_be_missing(record: Record) -> None:
+    record.force("UPDATE price_files SET superseded_at = '2024-03-12T23:00:00.000000Z' WHERE ticker_id = 2")
+    next((record.prices / "MSFT").iterdir()).unlink()
+    assert (problems(record), deep_problems(record)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "stated"),
+    [
+        ("rows", 6, "6 rows 2024-03-04..2024-03-08"),
+        ("first_session", "2024-03-05", "5 rows 2024-03-05..2024-03-08"),
+        ("last_session", "2024-03-07", "5 rows 2024-03-04..2024-03-07"),
+    ],
+)
+def test_only_deep_finds_a_price_file_with_other_bars_than_stated(
+    record: Record, column: str, value: object, stated: str
+) -> None:
+    record.force(f"UPDATE price_files SET {column} = ? WHERE ticker_id = 1", values=(value,))
+    found = f"{current_file(record, 'IBM')}: 5 rows 2024-03-04..2024-03-08, the database states {stated}"
+    assert (problems(record), deep_problems(record)) == ([], [found])
+
+
+def test_only_deep_finds_a_price_file_that_is_no_parquet(record: Record) -> None:
+    file = current_file(record, "IBM")
+    file.write_bytes(b"no Parquet")
+    record.force("UPDATE price_files SET sha256 = ? WHERE ticker_id = 1", values=(hashlib.sha256(b"no Parquet").hexdigest(),))
+    [found] = deep_problems(record)
+    assert (problems(record), found.startswith(f"{file}: ")) == ([], True)
+
+
+def test_all_problems_are_reported_together(record: Record) -> None:
+    record.force("DELETE FROM checkpoints WHERE model_id = 'cold'", "UPDATE models SET run_id = 99 WHERE id = 'twin'")
+    current_file(record, "MSFT").unlink()
+    assert [line.split(":")[0].split(" ")[0] for line in problems(record)] == [
+        "foreign_key_check",
+        "chains",
+        str(current_file(record, "MSFT")),
+    ]
