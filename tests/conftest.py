@@ -12,6 +12,7 @@ import pytest
 
 from jobs.workspace.home import Home, create_home
 from storage.database import upgrade_database
+from tests.builders import Record, small_record
 
 REPOSITORY = Path(__file__).parent.parent
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -54,3 +55,15 @@ def clean_environment(**more: str) -> dict[str, str]:
     """Return the environment without a user's Tickercast settings."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("TICKERCAST_")}
     return {**kept, "PYTHONPATH": str(REPOSITORY), **more}
+
+
+@pytest.fixture(scope="session")
+def sound_record(tmp_path_factory: pytest.TempPathFactory) -> Record:
+    """Return a small record made by hand. Tests share it and must not change it."""
+    return small_record(tmp_path_factory.mktemp("record"))
+
+
+@pytest.fixture
+def record(sound_record: Record, tmp_path: Path) -> Record:
+    """Return a copy of the small record that a test may change."""
+    return sound_record.copy_to(tmp_path)

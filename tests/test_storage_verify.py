@@ -10,20 +10,10 @@ import pytest
 from storage.database import reading
 from storage.errors import NotADatabase
 from storage.verify import FORBIDDEN, find_deep_problems, find_problems
-from tests.builders import Record, small_record
+from tests.builders import Record
 
 WARM = "origin = '2024-03-07'"
 CLOSE = "2024-03-07T21:00:00.000000Z"
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Record:
-    return small_record(tmp_path_factory.mktemp("sound"))
-
-
-@pytest.fixture
-def record(sound: Record, tmp_path: Path) -> Record:
-    return sound.copy_to(tmp_path)
 
 
 def problems(record: Record) -> list[str]:
@@ -48,8 +38,8 @@ def damage(file: Path, old: bytes, new: bytes) -> None:
     file.write_bytes(content.replace(old, new))
 
 
-def test_a_sound_record_has_no_problem(sound: Record) -> None:
-    assert (problems(sound), deep_problems(sound)) == ([], [])
+def test_a_sound_record_has_no_problem(sound_record: Record) -> None:
+    assert (problems(sound_record), deep_problems(sound_record)) == ([], [])
 
 
 # Each forbidden state: its name, what plants it in a sound record, and what verify reports.
