@@ -78,7 +78,10 @@ def find_problems(connection: Connection, prices: Path) -> list[str]:
     SQLite's integrity_check covers CHECK constraints only on a connection that may write.
     """
     problems = [f"integrity_check: {row[0]}" for row in _rows(connection, "PRAGMA integrity_check") if row[0] != "ok"]
-    problems += [f"foreign_key_check: a row of {row[0]} refers to a missing row of {row[2]}" for row in _rows(connection, "PRAGMA foreign_key_check")]
+    problems += [
+        f"foreign_key_check: a row of {row[0]} refers to a missing row of {row[2]}"
+        for row in _rows(connection, "PRAGMA foreign_key_check")
+    ]
     for what, query in FORBIDDEN.items():
         count = next(_rows(connection, query))[0]
         if count:
@@ -140,7 +143,7 @@ def _rows(connection: Connection, query: str) -> Iterator[Any]:
 
 
 def _canonical(value: Any) -> bytes:
-    """Return bytes that differ for different values. An integer and its text are the same: a STRICT column holds only one type."""
+    """Return bytes that differ for different values of a column. An integer and its text are the same: columns are STRICT."""
     if isinstance(value, float):
         return b"f" + struct.pack("<d", value)
     text = b"" if value is None else str(value).encode()

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage.queries.keys import same_forecast
+from storage.queries.shared import same_forecast
 from storage.schema import Forecast, Recalibration
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage.queries.keys import mappings
+from storage.queries.shared import as_dicts
 from storage.schema import GateVerdict, PriceFile, Restatement
 
 
@@ -46,7 +46,7 @@ def kept_files(connection: Connection, ticker_id: int, superseded: int) -> set[s
 def verdicts(connection: Connection, ticker_id: int, state: str) -> list[dict[str, Any]]:
     """Return a ticker's gate verdicts of one state, by session and code."""
     query = sa.select(GateVerdict.__table__).where(GateVerdict.ticker_id == ticker_id, GateVerdict.state == state)
-    return mappings(connection, query.order_by(GateVerdict.session, GateVerdict.code))
+    return as_dicts(connection, query.order_by(GateVerdict.session, GateVerdict.code))
 
 
 def judged_sessions(connection: Connection, ticker_id: int) -> set[date]:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from storage.queries.keys import Query, same_forecast
+from storage.queries.shared import Query, same_forecast
 from storage.rows import TWIN, BaselineForecastRow
 from storage.schema import BaselineForecast, Forecast, Score
 

@@ -17,6 +17,6 @@ def same_forecast(left: type[Base], right: type[Base]) -> sa.ColumnElement[bool]
     return sa.and_(*(getattr(left, column) == getattr(right, column) for column in FORECAST_KEY))
 
 
-def mappings(connection: Connection, query: Query) -> list[dict[str, Any]]:
+def as_dicts(connection: Connection, query: Query) -> list[dict[str, Any]]:
     """Return a query's rows as dicts by column name."""
     return [dict(row) for row in connection.execute(query).mappings()]

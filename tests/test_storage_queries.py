@@ -1,0 +1,283 @@
+"""Queries: each returns the rows that its name says, and no others."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import numpy as np
+import pytest
+
+from storage import queries, writes
+from storage.schema import TWIN, BaselineForecast, Checkpoint, Forecast, Model, Recalibration, Run, Score
+from tests.builders import (
+    COLD_ORIGIN,
+    CONFIG,
+    IBM,
+    MSFT,
+    SESSIONS,
+    WARM_ORIGIN,
+    Record,
+    at_night,
+    bar_file,
+    checkpoint_row,
+    empty_record,
+    forecast_row,
+    model_row,
+    score_row,
+)
+
+KEY = {"ticker_id": IBM, "config_id": CONFIG}
+
+
+def twin(origin: date, horizon: int, crps: float | None, name: str = TWIN) -> dict[str, object]:
+    return KEY | {"origin": origin, "horizon": horizon, "name": name, "location": 0.0, "scale": 0.01, "crps": crps}
+
+
+def keys(rows: list[dict[str, object]]) -> list[tuple[object, object]]:
+    return sorted((row["origin"], row["horizon"]) for row in rows)
+
+
+def test_tickers_are_listed_by_symbol_and_found_by_their_current_one(record: Record) -> None:
+    record.force("UPDATE tickers SET symbol = 'ZZZ', tracked = 0 WHERE id = 1")
+    with record.reading() as connection:
+        listed = queries.list_tickers(connection)
+        found = queries.ticker_by_symbol(connection, "ZZZ")
+        missing = queries.ticker_by_symbol(connection, "IBM")
+    assert [(t.id, t.symbol, t.first_symbol, t.tracked) for t in listed] == [
+        (MSFT, "MSFT", "MSFT", True),
+        (IBM, "ZZZ", "IBM", False),
+    ]
+    assert (found, missing) == (listed[1], None)
+
+
+def test_the_current_file_is_the_one_that_is_not_superseded(record: Record) -> None:
+    file = bar_file(record.prices, "IBM", 2)
+    with record.writing() as connection:
+        writes.record_price_file(connection, IBM, file, [], price_basis="as_traded", at=at_night(SESSIONS[-1]))
+    with record.reading() as connection:
+        assert queries.current_file(connection, IBM) == queries.CurrentFile(file.path, file.sha256, date(2024, 3, 5))
+        assert queries.current_file(connection, 99) is None
+
+
+@pytest.mark.parametrize(("superseded", "kept"), [(0, {4}), (1, {3, 4}), (2, {2, 3, 4}), (9, {5, 2, 3, 4})])
+def test_the_kept_files_are_the_current_one_and_the_newest_before_it(record: Record, superseded: int, kept: set[int]) -> None:
+    first = {5: record.rows("SELECT path FROM price_files WHERE ticker_id = 1")[0][0]}
+    paths = first | {bars: bar_file(record.prices, "IBM", bars).path for bars in (2, 3, 4)}
+    with record.writing() as connection:
+        for bars in (2, 3, 4):
+            file = bar_file(record.prices, "IBM", bars)
+            writes.record_price_file(connection, IBM, file, [], price_basis="as_traded", at=at_night(SESSIONS[-1]))
+    with record.reading() as connection:
+        assert queries.kept_files(connection, IBM, superseded) == {paths[bars] for bars in kept}
+
+
+def test_verdicts_are_those_of_one_ticker_and_state_by_session_and_code(record: Record) -> None:
+    found = [(SESSIONS[2], "gap", "held"), (SESSIONS[0], "another", "held"), (SESSIONS[1], "jump", "ok")]
+    rows = [{"session": day, "code": code, "state": state, "message": "found"} for day, code, state in found]
+    with record.writing() as connection:
+        writes.record_verdicts(connection, IBM, rows, at=at_night(SESSIONS[-1]))
+    with record.reading() as connection:
+        held = queries.verdicts(connection, IBM, "held")
+        assert [(v["session"], v["code"]) for v in held] == [
+            (SESSIONS[0], "another"),
+            (SESSIONS[0], "jump"),
+            (SESSIONS[2], "gap"),
+        ]
+        assert (queries.verdicts(connection, MSFT, "held"), held[1]["close"]) == ([], 150.0)
+        assert queries.judged_sessions(connection, IBM) == set(SESSIONS[:3])
+        assert queries.judged_sessions(connection, MSFT) == set()
+
+
+def test_restated_sessions_are_those_of_one_instant(record: Record) -> None:
+    day = "INSERT INTO restatements (ticker_id, session, field, old_value, new_value, recorded_at) VALUES "
+    record.force(day + "(1, '2024-03-05', 'low', 1, 2, '2024-03-13T23:00:00.000000Z')")
+    record.force(day + "(1, '2024-03-04', 'low', 1, 2, '2024-03-14T23:00:00.000000Z')")
+    with record.reading() as connection:
+        assert queries.restated_at(connection, IBM, at_night(date(2024, 3, 13))) == (SESSIONS[1], SESSIONS[3])
+        assert queries.restated_at(connection, IBM, at_night(date(2024, 3, 14))) == (SESSIONS[0], SESSIONS[0])
+        assert queries.restated_at(connection, IBM, at_night(date(2024, 3, 15))) is None
+        assert queries.restated_at(connection, MSFT, at_night(date(2024, 3, 13))) is None
+
+
+def test_committed_origins_are_those_of_one_ticker_and_config(sound_record: Record) -> None:
+    with sound_record.reading() as connection:
+        assert queries.committed_origins(connection, IBM, CONFIG) == {COLD_ORIGIN, WARM_ORIGIN}
+        assert queries.committed_origins(connection, IBM, "another") == set()
+        assert queries.committed_origins(connection, MSFT, CONFIG) == set()
+        assert queries.last_origins(connection, CONFIG) == {IBM: WARM_ORIGIN}
+        assert queries.last_origins(connection, "another") == {}
+
+
+def test_known_at_is_the_instant_stored_with_the_forecasts(sound_record: Record) -> None:
+    with sound_record.reading() as connection:
+        assert queries.known_at(connection, IBM, CONFIG, WARM_ORIGIN) == datetime(2024, 3, 7, 23, tzinfo=UTC)
+        assert queries.known_at(connection, IBM, CONFIG, SESSIONS[0]) is None
+
+
+def test_densities_are_those_of_one_horizon_by_origin(sound_record: Record) -> None:
+    with sound_record.reading() as connection:
+        assert queries.forecast_densities(connection, IBM, CONFIG, 2) == [
+            (COLD_ORIGIN, 0.0, 0.01, 5.0),
+            (WARM_ORIGIN, 0.0, 0.01, 5.0),
+        ]
+        assert queries.forecast_densities(connection, IBM, CONFIG, 3) == []
+
+
+def test_past_publications_cover_as_many_origins_as_there_are_horizons(record: Record) -> None:
+    friday = SESSIONS[4]
+    factors = [(WARM_ORIGIN, 1, 1.5), (WARM_ORIGIN, 2, 2.0), (friday, 1, 3.0), (friday, 2, 4.0)]
+    rows = [KEY | {"origin": o, "horizon": h, "scale_factor": factor, "raw_scale": 0.01} for o, h, factor in factors]
+    with record.writing() as connection:
+        writes.insert_mappings(connection, Forecast, [forecast_row(friday, horizon, "warm", dof=None) for horizon in (1, 2)])
+        writes.insert_mappings(connection, Recalibration, rows)
+    with record.reading() as connection:
+        assert queries.past_publications(connection, IBM, CONFIG, friday) == [
+            (WARM_ORIGIN, 1, 0.0, 0.01, 5.0, 1.5),
+            (WARM_ORIGIN, 2, 0.0, 0.01, 5.0, 2.0),
+            (friday, 1, 0.0, 0.01, None, 3.0),
+            (friday, 2, 0.0, 0.01, None, 4.0),
+        ]
+        # Of Wednesday's two forecasts one was recalibrated.
+        earlier = queries.past_publications(connection, IBM, CONFIG, WARM_ORIGIN)
+        assert [row[:2] for row in earlier] == [(COLD_ORIGIN, 1), (WARM_ORIGIN, 1), (WARM_ORIGIN, 2)]
+
+
+def test_the_serving_model_comes_with_its_checkpoint_while_that_is_kept(record: Record) -> None:
+    with record.reading() as connection:
+        assert queries.serving_model(connection, IBM, CONFIG, WARM_ORIGIN) == queries.ServingModel(
+            "warm", 1, "cold", "1a", "warm", b"params of warm"
+        )
+        assert queries.serving_model(connection, IBM, CONFIG, SESSIONS[0]) is None
+    record.force("DELETE FROM checkpoints")
+    with record.reading() as connection:
+        model = queries.serving_model(connection, IBM, CONFIG, WARM_ORIGIN)
+    assert model is not None
+    assert (model.model_id, model.content) == ("warm", None)
+
+
+def test_the_prior_is_the_first_one_fitted_for_a_session_and_reason(record: Record) -> None:
+    later = [
+        model_row("a", COLD_ORIGIN, role="prior", ticker_id=None, reason="refit", run_id=2),
+        model_row("b", COLD_ORIGIN, role="prior", ticker_id=None, reason="another"),
+        model_row("c", WARM_ORIGIN, role="prior", ticker_id=None, reason="refit"),
+    ]
+    run = {"id": 2, "kind": "run", "status": "done", "started_at": at_night(SESSIONS[-1]), "tickers_ok": 0,
+           "tickers_failed": 0, "forecasts": 0, "fingerprint": "cpu"}  # fmt: skip
+    with record.writing() as connection:
+        writes.insert_mappings(connection, Run, [run])
+        writes.insert_mappings(connection, Model, later)
+        writes.insert_mappings(connection, Checkpoint, [checkpoint_row(row["id"]) for row in later])
+    with record.reading() as connection:
+        assert queries.prior_model(connection, CONFIG, COLD_ORIGIN, "refit") == ("prior", b"params of prior")
+        assert queries.prior_model(connection, CONFIG, COLD_ORIGIN, "another") == ("b", b"params of b")
+        assert queries.prior_model(connection, CONFIG, SESSIONS[0], "refit") is None
+
+
+def test_unscored_forecasts_have_a_target_before_the_session_and_no_score(sound_record: Record) -> None:
+    with sound_record.reading() as connection:
+        ids = [IBM, MSFT]
+        monday, tuesday = SESSIONS[5], SESSIONS[6]
+        due = queries.unscored_forecasts(connection, ids, CONFIG, before=tuesday, from_origin=None)
+        earlier = queries.unscored_forecasts(connection, ids, CONFIG, before=monday, from_origin=None)
+        later = queries.unscored_forecasts(connection, ids, CONFIG, before=tuesday, from_origin=WARM_ORIGIN)
+        others = queries.unscored_forecasts(connection, [MSFT], CONFIG, before=tuesday, from_origin=None)
+    assert keys(due) == [(COLD_ORIGIN, 2), (WARM_ORIGIN, 1), (WARM_ORIGIN, 2)]
+    assert keys(earlier) == [(COLD_ORIGIN, 2), (WARM_ORIGIN, 1)]
+    assert keys(later) == [(WARM_ORIGIN, 1), (WARM_ORIGIN, 2)]
+    assert others == []
+    assert set(due[0]) == {
+        *("ticker_id", "config_id", "origin", "horizon", "target", "location", "scale", "dof", "last_price"),
+        *("baseline_location", "baseline_scale", "baseline_dof"),
+    }
+
+
+def test_the_newest_score_of_each_forecast_that_overlaps_some_sessions_is_returned(record: Record) -> None:
+    scores = [score_row(COLD_ORIGIN, 1, revision=1, realised_return=0.02), score_row(WARM_ORIGIN, 2)]
+    with record.writing() as connection:
+        writes.insert_mappings(connection, Score, scores)
+    with record.reading() as connection:
+        spans = [(SESSIONS[0], SESSIONS[1]), (SESSIONS[2], SESSIONS[2]), (SESSIONS[4], SESSIONS[6])]
+        found = [queries.newest_scores(connection, IBM, CONFIG, first, last) for first, last in spans]
+    assert [keys(rows) for rows in found] == [[], [(COLD_ORIGIN, 1)], [(WARM_ORIGIN, 2)]]
+    assert [(row["revision"], row["realised_return"]) for row in found[1]] == [(1, 0.02)]
+
+
+def test_unscored_twins_are_twins_of_the_origins_given(record: Record) -> None:
+    with record.writing() as connection:
+        rows = [twin(WARM_ORIGIN, 1, None), twin(WARM_ORIGIN, 2, 0.1), twin(COLD_ORIGIN, 2, None)]
+        writes.insert_mappings(connection, BaselineForecast, [*rows, twin(WARM_ORIGIN, 1, None, name="garch")])
+    with record.reading() as connection:
+        both = queries.unscored_twins(connection, CONFIG, COLD_ORIGIN, WARM_ORIGIN)
+        last = queries.unscored_twins(connection, CONFIG, WARM_ORIGIN, WARM_ORIGIN)
+        none = queries.unscored_twins(connection, "another", COLD_ORIGIN, WARM_ORIGIN)
+    assert (keys(both), keys(last), none) == ([(COLD_ORIGIN, 2), (WARM_ORIGIN, 1)], [(WARM_ORIGIN, 1)], [])
+
+
+def test_crps_against_twins_is_the_mean_one_session_ahead_of_first_scores(record: Record) -> None:
+    with record.writing() as connection:
+        writes.insert_mappings(connection, Score, [score_row(WARM_ORIGIN, 1, crps=0.005), score_row(WARM_ORIGIN, 2, crps=9.0)])
+        writes.insert_mappings(connection, Score, [score_row(WARM_ORIGIN, 1, crps=7.0, revision=1)])
+        writes.insert_mappings(connection, BaselineForecast, [twin(WARM_ORIGIN, 1, 0.009), twin(WARM_ORIGIN, 2, 8.0)])
+    with record.reading() as connection:
+        # ours: 0.003 and 0.005; the twins: 0.005 and 0.009
+        assert queries.crps_against_twins(connection, CONFIG) == pytest.approx((0.004, 0.007))
+        assert queries.crps_against_twins(connection, "another") is None
+
+
+def test_scored_forecasts_are_columns_of_revision_0(record: Record) -> None:
+    with record.writing() as connection:
+        rows = [score_row(COLD_ORIGIN, 1, revision=1, crps=7.0), score_row(WARM_ORIGIN, 2, crps=0.005, inside_50=1)]
+        writes.insert_mappings(connection, Score, rows)
+    with record.reading() as connection:
+        columns = queries.scored_forecasts(connection, CONFIG)
+    order = np.argsort(columns["target"])
+    assert columns["target"][order].tolist() == [date(2024, 3, 7), date(2024, 3, 11)]
+    assert columns["crps"][order].tolist() == [0.003, 0.005]
+    assert columns["inside_50"][order].tolist() == [0, 1]
+    assert columns["mode"].tolist() == ["backfill", "backfill"]
+    assert [columns[name].dtype for name in ("ticker_id", "crps", "target")] == [np.int32, np.float64, np.dtype("M8[D]")]
+
+
+def test_scored_forecasts_of_an_empty_record_are_empty_columns(sound_record: Record) -> None:
+    with sound_record.reading() as connection:
+        columns = queries.scored_forecasts(connection, "another")
+    assert {len(values) for values in columns.values()} == {0}
+    assert (columns["crps"].dtype, columns["mode"].dtype) == (np.float64, np.dtype("U8"))
+
+
+def test_a_record_longer_than_one_part_is_read_whole(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("storage.queries.scores.ROWS_AT_ONCE", 1)
+    with record.writing() as connection:
+        writes.insert_mappings(connection, Score, [score_row(COLD_ORIGIN, 2, crps=0.25), score_row(WARM_ORIGIN, 2, crps=0.5)])
+    with record.reading() as connection:
+        assert sorted(queries.scored_forecasts(connection, CONFIG)["crps"].tolist()) == [0.003, 0.25, 0.5]
+
+
+def test_the_runs_since_an_instant_are_daily_ones(record: Record) -> None:
+    with record.writing() as connection:
+        for day, kind in ((13, "run"), (14, "daemon"), (15, "backfill")):
+            writes.start_run(connection, kind=kind, at=at_night(date(2024, 3, day)), config_id=CONFIG, fingerprint="cpu")
+    with record.reading() as connection:
+        since = queries.runs_started_since(connection, at_night(date(2024, 3, 13)))
+        assert sorted(since) == [at_night(date(2024, 3, 13)), at_night(date(2024, 3, 14))]
+        assert queries.last_run_started(connection) == at_night(date(2024, 3, 15))
+
+
+def test_a_record_without_runs_has_no_last_run(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with empty_record(tmp_path_factory.mktemp("empty")).reading() as connection:
+        assert queries.last_run_started(connection) is None
+
+
+def test_a_view_is_read_of_some_tickers_in_order(sound_record: Record) -> None:
+    with sound_record.reading() as connection:
+        history = queries.read_view(connection, "forecast_history", ["IBM"])
+        files = queries.read_view(connection, "price_file")
+        none = queries.read_view(connection, "forecast_history", ["MSFT"])
+    assert history.columns[:4] == ("ticker", "origin", "target", "horizon")
+    assert [row[1::2][:2] for row in history.rows] == [
+        ("2024-03-06", 1),
+        ("2024-03-06", 2),
+        ("2024-03-07", 1),
+        ("2024-03-07", 2),
+    ]
+    assert ([row[0] for row in files.rows], none.rows) == (["IBM", "MSFT"], [])

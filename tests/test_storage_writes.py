@@ -1,0 +1,247 @@
+"""Writes: what is inserted, decided, superseded and pruned, and what is left alone."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from storage import writes
+from storage.bars import ChangedValue, Listing
+from storage.schema import TWIN, BaselineForecast, Checkpoint, ExchangeSession, Forecast, Loss, Model
+from tests.builders import CONFIG, IBM, MSFT, SESSIONS, WARM_ORIGIN, Record, bar_file, checkpoint_row, forecast_row, model_row
+
+NOON = datetime(2024, 3, 13, 12, tzinfo=UTC)
+NOON_TEXT = "2024-03-13T12:00:00.000000Z"
+GATES = "SELECT session, code, state, message, recorded_at, decided_at FROM gate_verdicts ORDER BY session, code"
+HELD = ("2024-03-04", "jump", "held", "a jump", "2024-03-04T23:00:00.000000Z", None)  # the one of the record
+
+
+def verdict(day: date, code: str, state: str, message: str = "found") -> dict[str, Any]:
+    return {"session": day, "code": code, "state": state, "message": message}
+
+
+def add_chain(record: Record, cold: str, warm: int) -> None:
+    """Add a chain of one cold and some warm starts, named cold, cold-1, cold-2 ..., each with a checkpoint."""
+    names = [cold, *(f"{cold}-{depth}" for depth in range(1, warm + 1))]
+    rows = [model_row(cold, date(2024, 2, 1))]
+    for depth in range(1, warm + 1):
+        parent = {"parent_id": names[depth - 1], "depth": depth, "cold_ancestor_id": cold}
+        rows.append(model_row(names[depth], date(2024, 2, 1 + depth), start="warm", **parent))
+    with record.writing() as connection:
+        writes.insert_mappings(connection, Model, rows)
+        writes.insert_mappings(connection, Checkpoint, [checkpoint_row(name) for name in names])
+
+
+def checkpoints(record: Record) -> set[str]:
+    return {model_id for (model_id,) in record.rows("SELECT model_id FROM checkpoints")}
+
+
+def test_inserting_rows_again_adds_none_and_changes_none(record: Record) -> None:
+    before = record.rows("SELECT * FROM forecasts")
+    with record.writing() as connection:
+        rows = [dict(row) for row in connection.execute(sa.select(Forecast.__table__)).mappings()]
+        assert writes.insert_mappings(connection, Forecast, [{**row, "location": 0.5} for row in rows]) == 0
+    assert (len(before), record.rows("SELECT * FROM forecasts")) == (4, before)
+
+
+def test_inserting_returns_how_many_rows_are_new(record: Record) -> None:
+    rows = [forecast_row(SESSIONS[4], horizon, "warm") for horizon in (1, 2)]
+    with record.writing() as connection:
+        assert writes.insert_mappings(connection, Forecast, [forecast_row(WARM_ORIGIN, 1, "warm"), *rows]) == 2
+        assert writes.insert_mappings(connection, Forecast, []) == 0
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), np.float64("nan"), np.float32("-inf")])
+def test_a_number_that_is_not_finite_is_refused(record: Record, number: float) -> None:
+    row = forecast_row(SESSIONS[4], 1, "warm", scale=number)
+    with record.writing() as connection, pytest.raises(ValueError, match=r"scale is -?(nan|inf): only finite"):
+        writes.insert_mappings(connection, Forecast, [row])
+    assert record.rows("SELECT count(*) FROM forecasts") == [(4,)]
+
+
+def test_numpy_scalars_are_stored_as_numbers(record: Record) -> None:
+    row = {"model_id": "warm", "epoch": np.int64(3), "train_loss": np.float32(0.5), "gradient_norm": 1.0, "learning_rate": 0.1}
+    with record.writing() as connection:
+        writes.insert_mappings(connection, Loss, [row])
+    assert record.rows("SELECT epoch, train_loss FROM losses WHERE model_id = 'warm'") == [(3, 0.5)]
+
+
+def test_sessions_that_are_stored_already_stay_as_they_are(record: Record) -> None:
+    before = record.rows("SELECT * FROM sessions")
+    with record.writing() as connection:
+        rows = [dict(row) for row in connection.execute(sa.select(ExchangeSession.__table__)).mappings()]
+        writes.upsert_sessions(connection, [{**row, "number": 99} for row in rows] + [{**rows[0], "session": date(2024, 3, 13)}])
+    assert record.rows("SELECT * FROM sessions")[:-1] == before
+    assert record.rows("SELECT max(session), count(*) FROM sessions") == [("2024-03-13", len(before) + 1)]
+
+
+def test_a_new_ticker_has_its_symbol_from_the_beginning(record: Record) -> None:
+    listing = Listing("AAPL", "USD", "XNYS", "America/New_York", "")
+    with record.writing() as connection:
+        key = writes.add_ticker(connection, "AAPL", listing, source="yahoo", tracked=True, at=NOON)
+    stored = "SELECT symbol, first_symbol, source, tracked, status, price_basis, added_at FROM tickers WHERE id = ?"
+    assert record.rows(stored.replace("?", str(key))) == [("AAPL", "AAPL", "yahoo", 1, "active", None, NOON_TEXT)]
+    assert record.rows(f"SELECT symbol, valid_from, valid_to FROM symbols WHERE ticker_id = {key}") == [
+        ("AAPL", "0001-01-01", None)
+    ]
+
+
+def test_a_rename_keeps_the_old_symbol_with_its_dates(record: Record) -> None:
+    with record.writing() as connection:
+        writes.rename_ticker(connection, IBM, "IBMX", on=date(2024, 3, 11))
+    assert record.rows("SELECT symbol, first_symbol FROM tickers") == [("IBMX", "IBM"), ("MSFT", "MSFT")]
+    assert record.rows("SELECT symbol, valid_from, valid_to FROM symbols WHERE ticker_id = 1 ORDER BY valid_from") == [
+        ("IBM", "0001-01-01", "2024-03-11"),
+        ("IBMX", "2024-03-11", None),
+    ]
+
+
+def test_a_second_rename_on_a_day_replaces_the_first(record: Record) -> None:
+    with record.writing() as connection:
+        writes.rename_ticker(connection, IBM, "IBMX", on=date(2024, 3, 11))
+        writes.rename_ticker(connection, IBM, "IBMY", on=date(2024, 3, 11))
+    symbols = record.rows("SELECT symbol, valid_to FROM symbols WHERE ticker_id = 1 ORDER BY valid_from")
+    assert (symbols[0], symbols[-1]) == (("IBM", "2024-03-11"), ("IBMY", None))
+
+
+def test_one_config_is_active_and_an_old_one_keeps_its_settings(record: Record) -> None:
+    row = {"id": "new", "preset": "article", "field": "open", "settings": "{}", "created_at": NOON}
+    with record.writing() as connection:
+        writes.ensure_config(connection, row, active_id="new")
+        writes.ensure_config(connection, {**row, "id": CONFIG}, active_id="new")
+    assert record.rows("SELECT id, preset, active FROM configs ORDER BY id") == [(CONFIG, "density", 0), ("new", "article", 1)]
+
+
+def test_a_new_run_marks_the_killed_ones_as_interrupted(record: Record) -> None:
+    with record.writing() as connection:
+        killed = writes.start_run(connection, kind="run", at=NOON, config_id=CONFIG, fingerprint="cpu")
+        started = writes.start_run(connection, kind="daemon", at=NOON, config_id=CONFIG, fingerprint="cpu")
+        writes.update_run(connection, started, tickers_ok=2)
+    assert (killed, started) == (2, 3)
+    assert record.rows("SELECT id, status, message, tickers_ok FROM runs ORDER BY id") == [
+        (1, "done", None, 1),
+        (2, "interrupted", "killed; what it committed stays", 0),
+        (3, "running", None, 2),
+    ]
+
+
+def test_a_new_price_file_supersedes_the_current_one_of_its_ticker_alone(record: Record) -> None:
+    file = bar_file(record.prices, "IBM", 3)
+    changed = [ChangedValue(SESSIONS[0], "close", 100.0, 100.5), ChangedValue(SESSIONS[0], "high", 101.0, 101.5)]
+    with record.writing() as connection:
+        writes.record_price_file(connection, IBM, file, changed, price_basis="split_adjusted", at=NOON)
+    current = record.rows("SELECT ticker_id, path, rows, last_session, price_basis FROM price_files WHERE superseded_at IS NULL")
+    assert (IBM, file.path, 3, "2024-03-06", "split_adjusted") in current
+    assert sorted(row[0] for row in current) == [IBM, MSFT]
+    assert record.rows("SELECT ticker_id, rows, superseded_at FROM price_files WHERE superseded_at NOT NULL") == [
+        (IBM, 5, NOON_TEXT)
+    ]
+    assert record.rows(f"SELECT session, field, old_value, new_value FROM restatements WHERE recorded_at = '{NOON_TEXT}'") == [
+        ("2024-03-04", "close", 100.0, 100.5),
+        ("2024-03-04", "high", 101.0, 101.5),
+    ]
+
+
+def test_new_verdicts_are_added_and_known_ones_are_not_repeated(record: Record) -> None:
+    rows = [verdict(SESSIONS[0], "jump", "held", "a jump again"), verdict(SESSIONS[1], "gap", "ok")]
+    with record.writing() as connection:
+        assert writes.record_verdicts(connection, IBM, rows, at=NOON) == 1
+    assert record.rows(GATES) == [HELD, ("2024-03-05", "gap", "ok", "found", NOON_TEXT, None)]
+
+
+def test_a_held_verdict_that_is_refused_now_is_decided(record: Record) -> None:
+    with record.writing() as connection:
+        assert writes.record_verdicts(connection, IBM, [verdict(SESSIONS[0], "jump", "refused", "gone")], at=NOON) == 0
+    assert record.rows(GATES) == [(*HELD[:2], "refused", "gone", HELD[4], NOON_TEXT)]
+
+
+def test_a_refusal_decides_no_verdict_of_another_code_session_or_ticker(record: Record) -> None:
+    same = [verdict(SESSIONS[0], "jump", "held", "a jump")]
+    with record.writing() as connection:
+        writes.record_verdicts(connection, MSFT, same, at=NOON)
+        writes.record_verdicts(connection, IBM, [verdict(SESSIONS[0], "gap", "refused")], at=NOON)
+        writes.record_verdicts(connection, IBM, [verdict(SESSIONS[1], "jump", "refused")], at=NOON)
+    held = "SELECT ticker_id, session, code FROM gate_verdicts WHERE state = 'held' ORDER BY ticker_id"
+    assert record.rows(held) == [(IBM, "2024-03-04", "jump"), (MSFT, "2024-03-04", "jump")]
+
+
+def test_a_decided_verdict_is_not_decided_again(record: Record) -> None:
+    with record.writing() as connection:
+        assert writes.decide_verdicts(connection, IBM, [SESSIONS[0]], state="ok", at=NOON) == 1
+        assert writes.decide_verdicts(connection, IBM, [SESSIONS[0]], state="refused", at=NOON) == 0
+        writes.record_verdicts(connection, IBM, [verdict(SESSIONS[0], "jump", "refused")], at=NOON)
+    assert record.rows(GATES) == [(*HELD[:2], "ok", "a jump", HELD[4], NOON_TEXT)]
+
+
+def test_a_decision_covers_all_codes_of_the_sessions_given_unless_one_is_named(record: Record) -> None:
+    more = [verdict(SESSIONS[0], "rescaled", "held"), verdict(SESSIONS[1], "jump", "held")]
+    with record.writing() as connection:
+        writes.record_verdicts(connection, IBM, more, at=NOON)
+        assert writes.decide_verdicts(connection, IBM, SESSIONS[:2], state="ok", at=NOON, code="rescaled") == 1
+        assert writes.decide_verdicts(connection, IBM, [SESSIONS[0]], state="ok", at=NOON) == 1
+    assert [row[:3] for row in record.rows(GATES)] == [
+        ("2024-03-04", "jump", "ok"),
+        ("2024-03-04", "rescaled", "ok"),
+        ("2024-03-05", "jump", "held"),
+    ]
+
+
+def test_pruning_keeps_the_cold_start_and_the_newest_two_of_a_chain(record: Record) -> None:
+    add_chain(record, "long", warm=5)
+    before = checkpoints(record)
+    with record.writing() as connection:
+        writes.prune_checkpoints(connection, ["long"])
+    assert before - checkpoints(record) == {"long-1", "long-2", "long-3"}
+
+
+@pytest.mark.parametrize(("warm", "dropped"), [(0, set()), (1, set()), (2, set()), (3, {"long-1"})])
+def test_pruning_drops_nothing_of_a_short_chain(record: Record, warm: int, dropped: set[str]) -> None:
+    add_chain(record, "long", warm=warm)
+    before = checkpoints(record)
+    with record.writing() as connection:
+        writes.prune_checkpoints(connection, ["long"])
+    assert before - checkpoints(record) == dropped
+
+
+def test_pruning_leaves_other_chains_twins_and_priors_alone(record: Record) -> None:
+    add_chain(record, "long", warm=4)
+    add_chain(record, "other", warm=4)
+    record.force("UPDATE models SET role = 'twin' WHERE id = 'long-1'")
+    before = checkpoints(record)
+    with record.writing() as connection:
+        writes.prune_checkpoints(connection, ["long", "prior"])
+    assert before - checkpoints(record) == {"long-2"}
+
+
+def test_each_twin_gets_its_own_score(record: Record) -> None:
+    key = {"ticker_id": IBM, "config_id": CONFIG, "origin": WARM_ORIGIN, "name": TWIN}
+    twins = [key | {"horizon": horizon} for horizon in (1, 2)]
+    with record.writing() as connection:
+        writes.insert_mappings(connection, BaselineForecast, [row | {"location": 0.0, "scale": 0.01} for row in twins])
+        writes.score_twins(connection, twins, [0.25, 0.5])
+    assert record.rows("SELECT name, horizon, crps FROM baseline_forecasts WHERE origin = '2024-03-07'") == [
+        (TWIN, 1, 0.25),
+        (TWIN, 2, 0.5),
+    ]
+    assert record.rows(f"SELECT crps FROM baseline_forecasts WHERE origin = '2024-03-06' AND name = '{TWIN}'") == [(0.005,)]
+
+
+def test_skill_of_a_config_is_replaced_and_of_another_config_kept(record: Record) -> None:
+    with record.writing() as connection:
+        writes.replace_skill(connection, "another", [])
+    assert record.rows("SELECT count(*) FROM skill_tests") == [(1,)]
+    with record.writing() as connection:
+        writes.replace_skill(connection, CONFIG, [])
+    assert record.rows("SELECT count(*) FROM skill_tests") == [(0,)]
+
+
+def test_an_event_is_stored_with_what_it_is_about(record: Record) -> None:
+    with record.writing() as connection:
+        writes.record_event(connection, "diverged", "training diverged", at=NOON, run_id=1, ticker_id=MSFT, session=SESSIONS[1])
+    assert record.rows("SELECT at, run_id, ticker_id, session, kind, message FROM events WHERE kind = 'diverged'") == [
+        (NOON_TEXT, 1, MSFT, "2024-03-05", "diverged", "training diverged")
+    ]
