@@ -160,13 +160,17 @@ def test_a_held_verdict_that_is_refused_now_is_decided(record: Record) -> None:
 
 
 def test_a_refusal_decides_no_verdict_of_another_code_session_or_ticker(record: Record) -> None:
-    same = [verdict(SESSIONS[0], "jump", "held", "a jump")]
     with record.writing() as connection:
-        writes.record_verdicts(connection, MSFT, same, at=NOON)
-        writes.record_verdicts(connection, IBM, [verdict(SESSIONS[0], "gap", "refused")], at=NOON)
-        writes.record_verdicts(connection, IBM, [verdict(SESSIONS[1], "jump", "refused")], at=NOON)
-    held = "SELECT ticker_id, session, code FROM gate_verdicts WHERE state = 'held' ORDER BY ticker_id"
-    assert record.rows(held) == [(IBM, "2024-03-04", "jump"), (MSFT, "2024-03-04", "jump")]
+        writes.record_verdicts(connection, IBM, [verdict(SESSIONS[0], "rescaled", "held")], at=NOON)
+        writes.record_verdicts(connection, IBM, [verdict(SESSIONS[1], "jump", "held")], at=NOON)
+        writes.record_verdicts(connection, MSFT, [verdict(SESSIONS[0], "jump", "held")], at=NOON)
+        writes.record_verdicts(connection, IBM, [verdict(SESSIONS[0], "jump", "refused")], at=NOON)
+    held = "SELECT ticker_id, session, code FROM gate_verdicts WHERE state = 'held' ORDER BY ticker_id, session"
+    assert record.rows(held) == [
+        (IBM, "2024-03-04", "rescaled"),
+        (IBM, "2024-03-05", "jump"),
+        (MSFT, "2024-03-04", "jump"),
+    ]
 
 
 def test_a_decided_verdict_is_not_decided_again(record: Record) -> None:
