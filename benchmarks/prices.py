@@ -22,8 +22,9 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import pandas as pd
 
+from jobs.prices.sources import open_source
 from jobs.prices.sources.folder import FolderSource
-from jobs.runs.run import Cycle
+from jobs.runs.run import run_options, run_over
 from jobs.workspace.home import Home, create_home
 from storage import queries
 from storage.bar_files import read_bars
@@ -59,8 +60,8 @@ def timed(label: str, work: Callable[[], Any]) -> Any:
 
 def ingest(home: Home, kind: str, symbols: list[str], now: datetime) -> str:
     engine = open_writer(home.database)
-    cycle = Cycle(home, engine, kind=kind, now=now, config=home.settings.config(), workers=1)
-    message = cycle.run(symbols, lambda _bars, _committed: []).message
+    options = run_options(home, kind=kind, now=now, config=home.settings.config(), workers=1)
+    message = run_over(home, engine, open_source(home), options, symbols, lambda _bars, _committed: [])
     engine.dispose()
     return message
 

@@ -17,7 +17,7 @@ from jobs.runs.daily import run_once
 from jobs.workspace.home import Home
 from storage.database import open_writer, reading
 from storage.queries import read_view
-from tests.test_jobs_laws import ten_sessions
+from tests.forecast_builders import ten_sessions
 
 Make = Callable[[str, str], Home]
 SMALL = "[model]\nhistory_sessions = 260\n[training]\nprior_epochs = 3\n"

@@ -4,66 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime, time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from jobs.exchanges.calendars import exchange_calendar
-from jobs.forecasting.identity import Origin
-from jobs.forecasting.stack import advance_stack
-from jobs.forecasting.tasks import StackResult, StackTask, TickerTask
+from jobs.forecasting.stack import forecast_stack
 from jobs.prices.sources.sample import SampleSource
 from jobs.prices.tickers import track
-from jobs.runs.backfill import BackfillRequest, backfill_span
 from jobs.runs.daily import run_once
-from jobs.workspace.config import PRESETS, Config
 from jobs.workspace.home import Home
 from storage.bars import Bars, adjusted
 from storage.database import open_writer, reading
 from storage.queries import read_view
 from storage.verify import content_hash, find_problems
 from tests.conftest import Command
+from tests.forecast_builders import (
+    SMALL,
+    SMALL_SETTINGS,
+    day_by_day,
+    hash_of,
+    in_one_go,
+    rows_of,
+    sample,
+    scrambled_after,
+    task_of,
+    ten_sessions,
+)
 
-SAMPLE = '[source]\nkind = "sample"\n[training]\ncold_epochs = 3\n[model]\nhistory_sessions = 260\n'
-SMALL = replace(PRESETS["density"], history_sessions=260, cold_epochs=3)
 Make = Callable[[str, str], Home]
-
-
-def ten_sessions() -> list[date]:
-    """Return ten sessions of the sample with a fixed cold start among them."""
-    calendar = exchange_calendar("XNYS")
-    cold = next(day for day in calendar.sessions[::-1].tolist() if day <= date(2012, 12, 1) and calendar.number(day) % 63 == 0)
-    return [calendar.shift(cold, offset) for offset in range(-5, 5)]
-
-
-def hash_of(home: Home) -> str:
-    with reading(home.database) as connection:
-        return content_hash(connection)
-
-
-def day_by_day(home: Home, days: list[date]) -> Home:
-    engine = open_writer(home.database)
-    track(home, engine, ["AAPL", "IBM", "MSFT"])
-    for day in days:
-        run_once(home, engine, now=datetime.combine(day, time(23), UTC), workers=1)
-    engine.dispose()
-    return home
-
-
-def in_one_go(home: Home, days: list[date], *, workers: int = 1) -> Home:
-    engine = open_writer(home.database)
-    request = BackfillRequest(("AAPL", "IBM", "MSFT"), days[0], days[-1], source="sample", workers=workers)
-    backfill_span(home, engine, request)
-    engine.dispose()
-    return home
 
 
 def test_ten_days_run_one_by_one_leave_the_record_of_one_backfill(make_home: Make) -> None:
     days = ten_sessions()
-    assert hash_of(day_by_day(make_home("daily", SAMPLE), days)) == hash_of(in_one_go(make_home("once", SAMPLE), days))
+    assert hash_of(day_by_day(make_home("daily", SMALL_SETTINGS), days)) == hash_of(
+        in_one_go(make_home("once", SMALL_SETTINGS), days)
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,76 +60,42 @@ def test_daily_is_backfill_for_other_cells_and_trainings(make_home: Make, model:
 
 def test_a_backfill_in_two_parts_leaves_the_record_of_one(make_home: Make) -> None:
     days = ten_sessions()
-    parts = in_one_go(in_one_go(make_home("parts", SAMPLE), days[:4]), days)
-    assert hash_of(parts) == hash_of(in_one_go(make_home("once", SAMPLE), days))
+    parts = in_one_go(in_one_go(make_home("parts", SMALL_SETTINGS), days[:4]), days)
+    assert hash_of(parts) == hash_of(in_one_go(make_home("once", SMALL_SETTINGS), days))
 
 
 def test_another_span_has_another_hash(make_home: Make) -> None:
     days = ten_sessions()
-    assert hash_of(in_one_go(make_home("a", SAMPLE), days)) != hash_of(in_one_go(make_home("b", SAMPLE), days[:9]))
+    assert hash_of(in_one_go(make_home("a", SMALL_SETTINGS), days)) != hash_of(
+        in_one_go(make_home("b", SMALL_SETTINGS), days[:9])
+    )
 
 
 def test_a_rerun_adds_no_rows_and_the_record_verifies(make_home: Make) -> None:
     days = ten_sessions()
-    home = in_one_go(make_home("again", SAMPLE), days)
+    home = in_one_go(make_home("again", SMALL_SETTINGS), days)
     before = hash_of(home)
     in_one_go(home, days)
     with reading(home.database) as connection:
         assert (content_hash(connection), find_problems(connection, home.prices)) == (before, [])
 
 
-def task_of(bars: dict[str, Bars], days: list[date], config: Config = SMALL) -> StackTask:
-    calendar = exchange_calendar("XNYS")
-    origins = tuple(
-        Origin(day, calendar.number(day), tuple(calendar.shift(day, h) for h in range(1, config.horizons + 1))) for day in days
-    )
-    tickers = tuple(
-        TickerTask(i, key, "as_traded", series, frozenset(days), None) for i, (key, series) in enumerate(bars.items())
-    )
-    return StackTask(config, origins, tickers)
-
-
-def rows_of(result: StackResult, ticker_id: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    without = {"ticker_id", "seconds"}
-    forecasts, models = (
-        [{k: v for k, v in row.items() if k not in without} for row in rows if row["ticker_id"] == ticker_id]
-        for rows in (result.forecasts, result.models)
-    )
-    return forecasts, models
-
-
-def scrambled_after(bars: Bars, origin: date, rng: np.random.Generator) -> Bars:
-    """Return bars with every value after the origin replaced, splits and dividends too."""
-    later = bars.session > np.datetime64(origin)
-    noise = np.exp(rng.normal(0, 0.5, len(bars)))
-    prices = {name: np.where(later, getattr(bars, name) * noise, getattr(bars, name)) for name in ("open", "close")}
-    prices["high"] = np.where(later, np.maximum(prices["open"], prices["close"]) * 1.2, bars.high)
-    prices["low"] = np.where(later, np.minimum(prices["open"], prices["close"]) * 0.8, bars.low)
-    return replace(
-        bars,
-        **prices,
-        volume=np.where(later, rng.integers(0, 10**9, len(bars)), bars.volume),
-        split=np.where(later, rng.choice([1.0, 2.0, 0.1], len(bars)), bars.split),
-        dividend=np.where(later, rng.uniform(0, 3, len(bars)), bars.dividend),
-    )
-
-
 @pytest.mark.parametrize("field", ["close", "open"])
 def test_bars_after_the_origin_do_not_change_the_forecast(field: str) -> None:
     days = ten_sessions()
     config = replace(SMALL, field=field)
-    bars = SampleSource().fetch("AAPL", None).bars.recorded(datetime(2013, 6, 1, tzinfo=UTC), "sample")
+    bars = sample("AAPL")
     other = scrambled_after(bars, days[-1], np.random.default_rng(0))
     assert not np.array_equal(bars.close, other.close)
-    ours, theirs = (advance_stack(task_of({"AAPL": b}, days, config)) for b in (bars, other))
+    ours, theirs = (forecast_stack(task_of({"AAPL": b}, days, config)) for b in (bars, other))
     assert rows_of(ours, 0) == rows_of(theirs, 0)
 
 
 def test_a_bar_of_the_origin_itself_does_change_the_forecast() -> None:
     days = ten_sessions()
-    bars = SampleSource().fetch("AAPL", None).bars.recorded(datetime(2013, 6, 1, tzinfo=UTC), "sample")
+    bars = sample("AAPL")
     other = scrambled_after(bars, days[-2], np.random.default_rng(0))
-    ours, theirs = (advance_stack(task_of({"AAPL": b}, days)) for b in (bars, other))
+    ours, theirs = (forecast_stack(task_of({"AAPL": b}, days)) for b in (bars, other))
     assert rows_of(ours, 0) != rows_of(theirs, 0)
 
 
@@ -164,20 +107,20 @@ def shifted(bars: Bars, by: int) -> Bars:
 
 def test_a_ticker_alone_has_the_bytes_it_has_in_a_stack_of_twenty() -> None:
     days = ten_sessions()
-    bars = SampleSource().fetch("IBM", None).bars.recorded(datetime(2013, 6, 1, tzinfo=UTC), "sample")
+    bars = sample("IBM")
     stack = {f"T{i}": shifted(bars, 7 * i) for i in range(1, 20)} | {"IBM": bars}
-    together = advance_stack(task_of(stack, days))
-    alone = advance_stack(task_of({"IBM": bars}, days))
+    together = forecast_stack(task_of(stack, days))
+    alone = forecast_stack(task_of({"IBM": bars}, days))
     assert rows_of(alone, 0) == rows_of(together, 19)
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 def test_a_ticker_alone_has_the_bytes_it_has_in_a_stack_whatever_the_cell(cell: str) -> None:
     days, config = ten_sessions()[3:7], replace(SMALL, cell=cell, layers=2, patience=2)
-    bars = SampleSource().fetch("IBM", None).bars.recorded(datetime(2013, 6, 1, tzinfo=UTC), "sample")
+    bars = sample("IBM")
     stack = {f"T{i}": shifted(bars, 7 * i) for i in range(1, 6)} | {"IBM": bars}
-    assert rows_of(advance_stack(task_of({"IBM": bars}, days, config)), 0) == rows_of(
-        advance_stack(task_of(stack, days, config)), 5
+    assert rows_of(forecast_stack(task_of({"IBM": bars}, days, config)), 0) == rows_of(
+        forecast_stack(task_of(stack, days, config)), 5
     )
 
 
@@ -193,15 +136,15 @@ def test_another_process_has_the_same_bytes_whatever_the_threads_outside(tickerc
 def test_two_workers_leave_the_record_of_one(make_home: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TICKERCAST_COMPUTE__STACK", "2")
     days = ten_sessions()
-    one = in_one_go(make_home("one", SAMPLE), days)
+    one = in_one_go(make_home("one", SMALL_SETTINGS), days)
     monkeypatch.setenv("TICKERCAST_COMPUTE__STACK", "1")
-    two = in_one_go(make_home("two", SAMPLE), days, workers=2)
+    two = in_one_go(make_home("two", SMALL_SETTINGS), days, workers=2)
     assert hash_of(one) == hash_of(two)
 
 
 def test_a_target_is_scored_when_a_later_session_is_known_and_not_before(make_home: Make) -> None:
     days = ten_sessions()
-    home = in_one_go(make_home("scored", SAMPLE), days)
+    home = in_one_go(make_home("scored", SMALL_SETTINGS), days)
     with reading(home.database) as connection:
         scored = read_view(connection, "scored_forecast", ["IBM"])
         made = read_view(connection, "forecast_history", ["IBM"])
@@ -213,7 +156,7 @@ def test_a_target_is_scored_when_a_later_session_is_known_and_not_before(make_ho
 
 def test_a_realised_return_is_that_of_the_adjusted_closes(make_home: Make) -> None:
     days = ten_sessions()
-    home = in_one_go(make_home("realised", SAMPLE), days)
+    home = in_one_go(make_home("realised", SMALL_SETTINGS), days)
     with reading(home.database) as connection:
         answer = read_view(connection, "scored_forecast", ["MSFT"])
     row = dict(zip(answer.columns, answer.rows[-1], strict=True))
@@ -234,7 +177,7 @@ def test_a_restated_bar_makes_the_next_start_cold(make_home: Make, tmp_path: Pat
     (tmp_path / "csv").mkdir()
     write(bars.close)
     folder = f'[source]\nkind = "folder"\npath = "{tmp_path / "csv"}"\nadjustment = "as_traded"\n'
-    home = make_home("restated", SAMPLE.replace('[source]\nkind = "sample"\n', folder))
+    home = make_home("restated", SMALL_SETTINGS.replace('[source]\nkind = "sample"\n', folder))
     engine = open_writer(home.database)
     track(home, engine, ["IBM"])
     for day in days[:2]:
@@ -265,7 +208,7 @@ def test_a_restated_target_is_scored_again_as_a_further_revision(make_home: Make
 
     write()
     source = f'[source]\nkind = "folder"\npath = "{folder}"\nadjustment = "as_traded"\n'
-    home = make_home("revised", SAMPLE.replace('[source]\nkind = "sample"\n', source))
+    home = make_home("revised", SMALL_SETTINGS.replace('[source]\nkind = "sample"\n', source))
     engine = open_writer(home.database)
     track(home, engine, ["IBM"])
     for day in days[:5]:

@@ -4,32 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 
 import numpy as np
 import pytest
 
 from jobs.exchanges.calendars import exchange_calendar
-from jobs.forecasting.identity import Parent
-from jobs.forecasting.prior import PriorTask, due_priors, fit_prior
-from jobs.forecasting.stack import advance_stack
-from jobs.forecasting.tasks import StackResult
+from jobs.forecasting.prior import PriorTask, fit_prior
+from jobs.forecasting.stack import forecast_stack
+from jobs.forecasting.tasks import Parent, StackResult
 from jobs.prices.sources.sample import SampleSource
 from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.runs.stacks import Owing
+from jobs.runs.backlog import TickerBacklog
+from jobs.runs.prior_plan import due_priors
 from jobs.workspace.home import Home
 from rnn.checkpoints import state_from_bytes, state_to_bytes
 from rnn.params import weights_of
-from storage.bars import Bars
 from storage.database import open_writer, reading
 from storage.queries import read_view
 from storage.verify import find_problems
-from tests.test_jobs_laws import SMALL, day_by_day, hash_of, in_one_go, rows_of, scrambled_after, task_of, ten_sessions
-
-CONFIG = replace(SMALL, prior_every=63, prior_sessions=400, prior_epochs=3)
-SETTINGS = (
-    '[source]\nkind = "sample"\n[model]\nhistory_sessions = 260\n'
-    "[training]\nprior_every = 63\nprior_sessions = 400\nprior_epochs = 3\ntune_epochs = 2\n"
+from tests.forecast_builders import (
+    PRIOR_SETTINGS,
+    WITH_PRIORS,
+    backlog,
+    day_by_day,
+    hash_of,
+    in_one_go,
+    rows_of,
+    sample,
+    scrambled_after,
+    task_of,
+    ten_sessions,
 )
 
 
@@ -39,30 +44,22 @@ def refresh_day() -> date:
     return next(day for day in ten_sessions() if calendar.number(day) % 63 == 0)
 
 
-def owing(key: str, bars: Bars, exchange: str = "XNYS") -> Owing:
-    return Owing(1, key, key, exchange, "as_traded", bars, (), frozenset())
-
-
-def sample(ticker: str) -> Bars:
-    return SampleSource().fetch(ticker, None).bars.recorded(datetime(2013, 6, 1, tzinfo=UTC), "sample")
-
-
-def task_with(*members: Owing) -> PriorTask:
-    return next(due_priors(CONFIG, "XNYS", [refresh_day()], members))
+def task_with(*members: TickerBacklog) -> PriorTask:
+    return next(due_priors(WITH_PRIORS, "XNYS", [refresh_day()], members, None))
 
 
 def test_a_prior_knows_closes_before_its_session_alone() -> None:
     before = exchange_calendar("XNYS").shift(refresh_day(), -1)
     bars = sample("IBM")
-    plain = fit_prior(task_with(owing("IBM", bars), owing("MSFT", sample("MSFT"))))
+    plain = fit_prior(task_with(backlog("IBM", bars), backlog("MSFT", sample("MSFT"))))
     later = scrambled_after(bars, before, np.random.default_rng(0))
-    same = fit_prior(task_with(owing("IBM", later), owing("MSFT", sample("MSFT"))))
+    same = fit_prior(task_with(backlog("IBM", later), backlog("MSFT", sample("MSFT"))))
     earlier = scrambled_after(bars, exchange_calendar("XNYS").shift(before, -1), np.random.default_rng(0))
-    other = fit_prior(task_with(owing("IBM", earlier), owing("MSFT", sample("MSFT"))))
+    other = fit_prior(task_with(backlog("IBM", earlier), backlog("MSFT", sample("MSFT"))))
     assert plain.prior == same.prior
     assert plain.members == same.members
     assert plain.prior != other.prior
-    assert max(row["last_session"] for row in plain.members) == before
+    assert max(row.last_session for row in plain.members) == before
 
 
 def test_before_is_the_instant_of_the_close_not_the_date() -> None:
@@ -71,19 +68,22 @@ def test_before_is_the_instant_of_the_close_not_the_date() -> None:
     bars = sample("IBM")
     # Days on which both exchanges trade; for Tokyo's calendar the bars stand for a Japanese ticker's.
     both = bars.select(np.isin(bars.session, exchange_calendar("XTKS").sessions) & np.isin(bars.session, days))
-    new_york = task_with(owing("IBM", bars), owing("7203.T", both, "XTKS"))
+    new_york = task_with(backlog("IBM", bars), backlog("7203.T", both, "XTKS"))
     last = {member.key: member.bars.session[-1] for member in new_york.members}
     assert last["7203.T"] == last["IBM"]
     calendar = exchange_calendar("XTKS")
     session = calendar.session_at(calendar.number(date(2012, 9, 12)) // 63 * 63)
-    tokyo = next(due_priors(CONFIG, "XTKS", [session], [owing("IBM", bars), owing("7203.T", both, "XTKS")]))
+    tokyo = next(due_priors(WITH_PRIORS, "XTKS", [session], [backlog("IBM", bars), backlog("7203.T", both, "XTKS")], None))
     last = {member.key: member.bars.session[-1] for member in tokyo.members}
     assert last["IBM"] < last["7203.T"] < np.datetime64(session)
 
 
 def test_daily_is_backfill_through_the_fit_of_a_prior(make_home: Callable[[str, str], Home]) -> None:
     days = ten_sessions()
-    daily, backfill = day_by_day(make_home("daily", SETTINGS), days), in_one_go(make_home("backfill", SETTINGS), days, workers=2)
+    daily, backfill = (
+        day_by_day(make_home("daily", PRIOR_SETTINGS), days),
+        in_one_go(make_home("backfill", PRIOR_SETTINGS), days, workers=2),
+    )
     assert hash_of(daily) == hash_of(backfill)
     with reading(daily.database) as connection:
         lineage = read_view(connection, "model_lineage")
@@ -95,18 +95,21 @@ def test_daily_is_backfill_through_the_fit_of_a_prior(make_home: Callable[[str, 
 
 def test_a_ticker_with_its_prior_has_the_bytes_it_has_among_others() -> None:
     days = ten_sessions()
-    prior = fit_prior(task_with(owing("IBM", sample("IBM")), owing("MSFT", sample("MSFT")))).prior
+    prior = fit_prior(task_with(backlog("IBM", sample("IBM")), backlog("MSFT", sample("MSFT")))).prior
     assert prior is not None
-    tasks = (task_of({"IBM": sample("IBM")}, days, CONFIG), task_of({"AAPL": sample("AAPL"), "IBM": sample("IBM")}, days, CONFIG))
-    alone, together = (advance_stack(replace(task, priors=(prior,))) for task in tasks)
+    tasks = (
+        task_of({"IBM": sample("IBM")}, days, WITH_PRIORS),
+        task_of({"AAPL": sample("AAPL"), "IBM": sample("IBM")}, days, WITH_PRIORS),
+    )
+    alone, together = (forecast_stack(replace(task, priors=(prior,))) for task in tasks)
     assert rows_of(alone, 0) == rows_of(together, 1)
-    assert {row["prior_id"] for row in alone.models if row["origin"] >= refresh_day()} == {prior.model_id}
-    without = advance_stack(tasks[0])
+    assert {row.prior_id for row in alone.models if row["origin"] >= refresh_day()} == {prior.model_id}
+    without = forecast_stack(tasks[0])
     assert rows_of(without, 0)[0] != rows_of(alone, 0)[0]
 
 
 def test_a_short_ticker_starts_from_the_prior_of_the_others_at_once(make_home: Callable[[str, str], Home]) -> None:
-    home = make_home("short", SETTINGS)
+    home = make_home("short", PRIOR_SETTINGS)
     engine = open_writer(home.database)
     first = SampleSource().fetch("FB", None).bars.session[129].item()  # its 130th bar
     backfill_span(home, engine, BackfillRequest(("FB", "IBM", "MSFT"), first, first, source="sample", workers=1))
@@ -124,7 +127,7 @@ def test_a_short_ticker_starts_from_the_prior_of_the_others_at_once(make_home: C
 
 
 def test_a_rerun_fits_no_prior_again(make_home: Callable[[str, str], Home]) -> None:
-    home = make_home("again", SETTINGS)
+    home = make_home("again", PRIOR_SETTINGS)
     days = ten_sessions()
     in_one_go(home, days[:5])
     before = hash_of(home)
@@ -135,13 +138,13 @@ def test_a_rerun_fits_no_prior_again(make_home: Callable[[str, str], Home]) -> N
 @pytest.mark.parametrize("bars", [100, 299])
 def test_members_with_few_bars_make_no_prior(bars: int) -> None:
     few = sample("IBM").select(sample("IBM").session < np.datetime64(refresh_day())).select(slice(-bars, None))
-    assert list(due_priors(CONFIG, "XNYS", [refresh_day()], [owing("IBM", few)])) == []
+    assert list(due_priors(WITH_PRIORS, "XNYS", [refresh_day()], [backlog("IBM", few)], None)) == []
 
 
 def test_twins_change_no_forecast_and_measure_every_warm_start(make_home: Callable[[str, str], Home]) -> None:
     days = ten_sessions()
-    plain = in_one_go(make_home("plain", SETTINGS), days)
-    home = make_home("twins", SETTINGS)
+    plain = in_one_go(make_home("plain", PRIOR_SETTINGS), days)
+    home = make_home("twins", PRIOR_SETTINGS)
     engine = open_writer(home.database)
     request = BackfillRequest(("AAPL", "IBM", "MSFT"), days[0], days[-1], source="sample", workers=1, with_twins=True)
     told = backfill_span(home, engine, request)
@@ -168,28 +171,28 @@ def test_twins_change_no_forecast_and_measure_every_warm_start(make_home: Callab
 
 def test_a_chain_that_fell_behind_the_baseline_starts_anew_and_its_neighbour_does_not() -> None:
     days = ten_sessions()
-    first = advance_stack(task_of({"AAPL": sample("AAPL"), "IBM": sample("IBM")}, days[:1], CONFIG))
+    first = forecast_stack(task_of({"AAPL": sample("AAPL"), "IBM": sample("IBM")}, days[:1], WITH_PRIORS))
     parents = dict(first.parents)
     state, meta = state_from_bytes(parents[1].checkpoint)
     weights_of(state.params, state.shape).output_bias[..., :5] = 3.0  # scales seven times too wide
     poisoned = {**parents, 1: replace(parents[1], checkpoint=state_to_bytes(state, meta))}
-    task = task_of({"AAPL": sample("AAPL"), "IBM": sample("IBM")}, days[1:3], CONFIG)
+    task = task_of({"AAPL": sample("AAPL"), "IBM": sample("IBM")}, days[1:3], WITH_PRIORS)
 
     def with_parents(links: dict[int, Parent]) -> StackResult:
-        return advance_stack(replace(task, tickers=tuple(replace(t, parent=links[t.ticker_id]) for t in task.tickers)))
+        return forecast_stack(replace(task, tickers=tuple(replace(t, parent=links[t.ticker_id]) for t in task.tickers)))
 
     ours, sound = with_parents(poisoned), with_parents(parents)
-    reasons = {(row["ticker_id"], row["origin"]): row["reason"] for row in ours.models}
+    reasons = {(row["ticker_id"], row["origin"]): row.reason for row in ours.models}
     assert reasons == {(0, days[1]): "warm", (1, days[1]): "drift", (0, days[2]): "warm", (1, days[2]): "warm"}
     assert rows_of(ours, 0) == rows_of(sound, 0)
-    assert {row["reason"] for row in sound.models} == {"warm"}
+    assert {row.reason for row in sound.models} == {"warm"}
 
 
 def test_a_chain_starts_anew_on_command_at_its_first_session_alone(make_home: Callable[[str, str], Home]) -> None:
-    home, days = make_home("command", SETTINGS), ten_sessions()
+    home, days = make_home("command", PRIOR_SETTINGS), ten_sessions()
     in_one_go(home, days[:3])
     engine = open_writer(home.database)
-    request = BackfillRequest(("AAPL", "IBM"), days[3], days[4], source="sample", workers=1, anew=True)
+    request = BackfillRequest(("AAPL", "IBM"), days[3], days[4], source="sample", workers=1, force_cold=True)
     backfill_span(home, engine, request)
     engine.dispose()
     with reading(home.database) as connection:
@@ -202,9 +205,9 @@ def test_a_chain_starts_anew_on_command_at_its_first_session_alone(make_home: Ca
 
 
 def test_on_command_a_new_chain_starts_cold_once_not_twice(make_home: Callable[[str, str], Home]) -> None:
-    home, days = make_home("new", SETTINGS), ten_sessions()
+    home, days = make_home("new", PRIOR_SETTINGS), ten_sessions()
     engine = open_writer(home.database)
-    backfill_span(home, engine, BackfillRequest(("IBM",), days[0], days[2], source="sample", workers=1, anew=True))
+    backfill_span(home, engine, BackfillRequest(("IBM",), days[0], days[2], source="sample", workers=1, force_cold=True))
     engine.dispose()
     with reading(home.database) as connection:
         lineage = read_view(connection, "model_lineage", ["IBM"])

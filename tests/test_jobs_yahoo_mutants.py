@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.prices.checks import judge
+from jobs.prices.gates import apply_gates
 from jobs.prices.sources.base import SourceError
 from jobs.prices.sources.sample import SampleSource
 from storage.bars import PRICE_FIELDS, Bars
@@ -125,7 +125,7 @@ def test_a_damaged_answer_is_a_typed_error_or_sound_bars(seed: int, tmp_path: Pa
                 continue
             finally:
                 assert time.monotonic() - began < SLOWEST_SECONDS, number
-            judgement = judge(None, bars)
+            judgement = apply_gates(None, bars)
             assert is_sound(judgement.admitted), number
             moves = np.abs(np.diff(np.log(judgement.admitted.close * np.cumprod(judgement.admitted.split))))
             assert (moves < np.log(5)).all() or len(judgement.verdicts) or len(judgement.admitted) < 60, number

@@ -23,7 +23,7 @@ from sqlalchemy import Connection, Engine
 
 from jobs.analysis import garch
 from jobs.errors import SomeTickersFailed, UsageError
-from jobs.forecasting.inputs import Seen, stacked_measures
+from jobs.forecasting.inputs import ModelInput, history_of, stacked_measures
 from jobs.runs.backfill import BackfillRequest, backfill_span
 from jobs.scoring.distributions import student_t_quantiles
 from jobs.workspace.config import Config
@@ -176,7 +176,7 @@ def _scores(tasks: Sequence[Task], workers: int | None) -> list[Scored]:
 def score_task(task: Task) -> list[Scored]:
     """Return the scores of one ticker and horizon by every method; none where no origin has bars enough."""
     bars, horizon, forecasts = task.bars, task.horizon, task.forecasts
-    measures = stacked_measures([Seen(bars)], task.field)
+    measures = stacked_measures([ModelInput(history_of(bars, task.field))])
     returns, variance = np.nan_to_num(measures.log_return[0]), measures.range_variance[0]
     days = np.array([row[0] for row in forecasts], dtype="datetime64[D]")
     at = np.searchsorted(bars.session, days)

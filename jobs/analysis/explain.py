@@ -16,10 +16,9 @@ from threadpoolctl import threadpool_limits
 
 from jobs.errors import UsageError
 from jobs.exchanges.symbols import parse_symbol
-from jobs.forecasting.heads import Published, head_for
-from jobs.forecasting.identity import held_from_bytes
-from jobs.forecasting.inputs import Market
-from jobs.forecasting.tasks import history_of, seen_with
+from jobs.forecasting.inputs import Market, MarketReader, ModelInput, history_of, visible_history
+from jobs.forecasting.model import Prediction, state_of_bytes
+from jobs.forecasting.presets import model_for
 from jobs.prices.tickers import stored_ticker
 from jobs.workspace.config import Config
 from jobs.workspace.home import Home
@@ -63,17 +62,18 @@ def explain(home: Home, symbol: str) -> Explanation:
         (now.content, origins[1], None),
     )
 
-    def published_at(content: bytes, origin: date, known_at: datetime | None) -> Published:
+    def prediction_at(content: bytes, origin: date, known_at: datetime | None) -> Prediction:
         bars = as_known(history, known_at=known_at, through=origin)
-        seen = seen_with(history_of(bars, len(bars), config), market, ticker.exchange, config)
-        return head_for(config, [seen]).publish(held_from_bytes(content))
+        visible = visible_history(history_of(bars, config.field), len(bars), config)
+        known_market = MarketReader(market, ticker.exchange, config.history_sessions).up_to(origin)
+        return model_for(config, [ModelInput(visible, known_market)]).predict(state_of_bytes(content))
 
     with threadpool_limits(1):
-        published = [published_at(*stage) for stage in stages]
+        predictions = [prediction_at(*stage) for stage in stages]
     told = f"{symbol}: {origins[0]} to {origins[1]}; trained at {origins[1]}: {now.reason}"
     if now.model_id == before.model_id:
         told = f"{symbol}: {origins[0]} to {origins[1]}; not trained since: {now.reason}"
-    return Explanation([row for h in range(config.horizons) for row in _rows(published, h)], told)
+    return Explanation([row for h in range(config.horizons) for row in _rows(predictions, h)], told)
 
 
 def _market(home: Home, connection: Connection, config: Config) -> Market | None:
@@ -84,9 +84,9 @@ def _market(home: Home, connection: Connection, config: Config) -> Market | None
     return Market(as_known(read_bars(home.prices, file.path, file.sha256)), ticker.exchange)
 
 
-def _rows(published: list[Published], h: int) -> list[tuple[Any, ...]]:
+def _rows(predictions: list[Prediction], h: int) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
     for what in ("scale", "location"):
-        values = [float(getattr(stage, what)[0, h]) for stage in published]
+        values = [float(getattr(stage.forecast, what)[0, h]) for stage in predictions]
         rows.append((h + 1, what, values[0], *np.diff(values).tolist(), values[-1]))
     return rows

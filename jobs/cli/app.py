@@ -51,7 +51,7 @@ SourceOption = Annotated[str | None, typer.Option("--source", metavar="yahoo|fol
 AdjustmentOption = Annotated[Adjustment | None, typer.Option("--adjustment", help="How a folder's prices are adjusted.")]
 WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, help="Processes that train.")]
 SessionOption = Annotated[str | None, typer.Option("--session", metavar="D", help="One session; else all that are held.")]
-ColdOption = Annotated[bool, typer.Option("--cold", help="Start each ticker's chain anew at its first session.")]
+ColdOption = Annotated[bool, typer.Option("--cold", help="Start each ticker's chain cold at its first session.")]
 WAIT_SECONDS = 60.0
 
 
@@ -161,7 +161,7 @@ def backfill(
         preset=preset,
         workers=workers,
         with_twins=twins,
-        anew=cold,
+        force_cold=cold,
     )
     request.check()
     with writing(context, "backfill", wait, create=preset or "density") as (home, engine):
@@ -186,7 +186,7 @@ def run(
 
     instant = parse_instant(now) if now else None
     with writing(context, "run", wait) as (home, engine):
-        say(run_once(home, engine, now=instant, workers=workers, anew=cold))
+        say(run_once(home, engine, now=instant, workers=workers, force_cold=cold))
 
 
 @app.command()

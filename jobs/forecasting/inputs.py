@@ -138,7 +138,8 @@ def _measures(history: History) -> Measures:
 def _market_columns(bars: Bars) -> Floats:
     if len(bars) <= SETTLING_SESSIONS:
         return np.zeros((len(bars), 2))
-    return market_columns(log_returns(bars, "close"))
+    columns: Floats = market_columns(log_returns(bars, "close"))
+    return columns
 
 
 def _market_by_session(item: ModelInput) -> Floats:

@@ -73,9 +73,7 @@ def fit_prior(task: PriorTask) -> PriorResult:
     began = time.perf_counter()
     with threadpool_limits(1):
         training, features = train_pooled(task.config, inputs, identity.seed)
-    checkpoint = state_to_bytes(
-        training.state, {"ticker": "*", "origin": task.session.isoformat(), "config": task.config.id}
-    )
+    checkpoint = state_to_bytes(training.state, {"ticker": "*", "origin": task.session.isoformat(), "config": task.config.id})
     model = _model_row(
         task, identity, training, input_sha256=hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest(),
         features=features, seconds=time.perf_counter() - began, checkpoint_sha256=hashlib.sha256(checkpoint).hexdigest(),

@@ -6,8 +6,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from jobs.forecasting.chains import Chains
 from jobs.forecasting.identity import model_id_of
 from jobs.forecasting.model import ForecastModel, Prediction, Trained, state_bytes

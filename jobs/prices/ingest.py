@@ -63,7 +63,8 @@ class Ingest:
         *,
         include_suspended: bool = False,
     ) -> None:
-        self.source, self.now, self.after_close_minutes, self.include_suspended = source, now, after_close_minutes, include_suspended
+        self.source, self.now, self.after_close_minutes = source, now, after_close_minutes
+        self.include_suspended = include_suspended
         self.record = PriceRecord(engine, prices, source.kind, source.live, now, after_close_minutes, run_id)
 
     def fetch(self, symbol: str) -> Ingested:
@@ -128,8 +129,7 @@ class Ingest:
         is_session = np.asarray(calendar.are_sessions(bars.session))
         verdicts = [Verdict(day, REFUSED, "future", "a session that has not started") for day in future.session.tolist()]
         verdicts += [
-            Verdict(day, REFUSED, "no session", f"not a session of {calendar.code}")
-            for day in bars.session[~is_session].tolist()
+            Verdict(day, REFUSED, "no session", f"not a session of {calendar.code}") for day in bars.session[~is_session].tolist()
         ]
         return bars.select(is_session), verdicts
 

@@ -104,9 +104,7 @@ class PriceRecord:
     def write_unknown(self, stored: StoredPrices, ticker: queries.TickerRow, message: str) -> TickerStatus:
         """Store that a live source has no such ticker, and return the ticker's new status."""
         behind = self.sessions_behind(ticker.exchange, stored.file.last_session) if stored.file else 0
-        status = status_after_unknown(
-            sessions_behind=behind, before=ticker.status, failures=ticker.failures, now=self.now
-        )
+        status = status_after_unknown(sessions_behind=behind, before=ticker.status, failures=ticker.failures, now=self.now)
         with self.engine.begin() as connection:
             writes.update_ticker(
                 connection, ticker.id, last_error=message[:LONGEST_ERROR], status=status.status, failures=status.failures,
@@ -137,9 +135,7 @@ class PriceRecord:
             message = "the source now gives another bar, which is stored"
             writes.decide_verdicts(connection, ticker_id, corrected, state=REFUSED, at=self.now, message=message)
 
-    def _status_after_answer(
-        self, connection: Connection, ticker: queries.TickerRow, history: BarHistory
-    ) -> TickerStatus:
+    def _status_after_answer(self, connection: Connection, ticker: queries.TickerRow, history: BarHistory) -> TickerStatus:
         last = history.bars.session[-1].item()
         newer = any(row["session"] > last for row in queries.verdicts(connection, ticker.id, QUARANTINED))
         return status_after_answer(

@@ -58,9 +58,7 @@ def refuse(engine: Engine, symbol: str, session: date | None) -> str:
     return f"{symbol}: {_counted(days)} refused; a bar with other values may still replace them"
 
 
-def _quarantined(
-    connection: Connection, symbol: str, session: date | None
-) -> tuple[queries.TickerRow, Sequence[dict[str, Any]]]:
+def _quarantined(connection: Connection, symbol: str, session: date | None) -> tuple[queries.TickerRow, Sequence[dict[str, Any]]]:
     ticker = stored_ticker(connection, symbol)
     rows = [row for row in queries.verdicts(connection, ticker.id, QUARANTINED) if session in (None, row["session"])]
     if not rows:

@@ -6,6 +6,7 @@ Here a run decides what is due. Not here: when a daily run is tried again (jobs.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import date
@@ -102,7 +103,7 @@ def split_into_blocks(backlogs: Sequence[TickerBacklog]) -> tuple[tuple[date, ..
     committed = sorted({day for backlog in backlogs for day in backlog.committed})
     blocks: list[list[date]] = [[day] for day in days[:1]]
     for before, day in pairwise(days):
-        has_committed_between = np.searchsorted(committed, before, "left") != np.searchsorted(committed, day, "left")
+        has_committed_between = bisect_left(committed, before) != bisect_left(committed, day)
         if has_committed_between or len(blocks[-1]) == BLOCK_SESSIONS:
             blocks.append([])
         blocks[-1].append(day)

@@ -40,9 +40,7 @@ def run_once(
         _refuse_going_back(engine, now)
     config = home.settings.config()
     source = open_source(home, None, None)
-    options = run_options(
-        home, kind=kind, now=now or clock.now(), config=config, workers=workers, force_cold=force_cold
-    )
+    options = run_options(home, kind=kind, now=now or clock.now(), config=config, workers=workers, force_cold=force_cold)
     symbols = tracked_symbols(engine)
     if not symbols:
         raise UsageError("no ticker is tracked; `tickercast track MSFT` follows one")

@@ -40,9 +40,7 @@ class Fetched:
 class BacklogFetcher:
     """Fetches tickers one after the other. due_sessions: which sessions to forecast from, given bars and committed origins."""
 
-    def __init__(
-        self, engine: Engine, ingest: Ingest, record: RunRecord, options: RunOptions, due_sessions: DueSessions
-    ) -> None:
+    def __init__(self, engine: Engine, ingest: Ingest, record: RunRecord, options: RunOptions, due_sessions: DueSessions) -> None:
         self.engine, self.ingest, self.record, self.options, self.due_sessions = engine, ingest, record, options, due_sessions
 
     def fetch(self, symbols: Sequence[str], stop: threading.Event) -> Fetched:

@@ -26,8 +26,10 @@ def begin_run(engine: Engine, options: RunOptions, settings_config: Config) -> R
     """Return the record of a new run, after entering its row and its config. The settings' config becomes the active one."""
     with engine.begin() as connection:
         for config in {options.config.id: options.config, settings_config.id: settings_config}.values():
-            row = {"id": config.id, "preset": config.preset, "field": config.field}
-            row |= {"settings": config.settings_json, "created_at": options.now}
+            row = {
+                "id": config.id, "preset": config.preset, "field": config.field, "settings": config.settings_json,
+                "created_at": options.now,
+            }  # fmt: skip
             writes.ensure_config(connection, row, active_id=settings_config.id)
         run_id = writes.start_run(
             connection, kind=options.kind, at=options.now, config_id=options.config.id, fingerprint=fingerprint()
@@ -100,9 +102,7 @@ class RunRecord:
         config = self.options.config
         with self.engine.begin() as connection:
             for ticker_id, known in bars.items():
-                revise_scores(
-                    connection, ticker_id, known, config_id=config.id, field=config.field, restated_at=self.options.now
-                )
+                revise_scores(connection, ticker_id, known, config_id=config.id, field=config.field, restated_at=self.options.now)
         with self.engine.begin() as connection:
             refresh_skill(connection, config.id, computed_at=self.options.now)
 

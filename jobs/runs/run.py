@@ -101,9 +101,7 @@ def _compute(
         record.store_sessions(fetched.backlogs)
         market = fetcher.market()
         with progress_bar("forecasts") as progress:
-            is_complete = run_stacks(
-                fetched.backlogs, options, record, market=market, stop=stop.event, progress=progress
-            )
+            is_complete = run_stacks(fetched.backlogs, options, record, market=market, stop=stop.event, progress=progress)
     except BaseException as error:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         record.finish(status, str(error), ticker_ids=list(bars))

@@ -148,16 +148,12 @@ def _missing_priors(
     for exchange, days in _sessions_by_exchange(plans).items():
         needed = due_priors(options.config, exchange, days, backlogs, market)
         tasks += [
-            task
-            for task in needed
-            if prior_at(record.engine, options.config, exchange, task.session, task.prior_index) is None
+            task for task in needed if prior_at(record.engine, options.config, exchange, task.session, task.prior_index) is None
         ]
     return tasks
 
 
-def _fit_priors(
-    tasks: Sequence[PriorTask], record: RunRecord, workers: int, submit: Submit, stop: threading.Event
-) -> None:
+def _fit_priors(tasks: Sequence[PriorTask], record: RunRecord, workers: int, submit: Submit, stop: threading.Event) -> None:
     """Fit priors, at most one on each worker at a time, and commit them in order. Each is a unit of work of its own."""
     pending: deque[Future[PriorResult]] = deque()
     for task in tasks:

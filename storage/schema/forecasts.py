@@ -10,8 +10,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from storage.schema.base import STRICT, WITHOUT_ROWID, Base, ConfigKey, TickerKey, of_forecast, one_of
 
 
-
-
 class Forecast(Base):
     """A Student-t distribution of the return from origin to target, its prices, and the baseline's distribution."""
 
