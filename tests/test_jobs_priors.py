@@ -103,7 +103,7 @@ def test_a_ticker_with_its_prior_has_the_bytes_it_has_among_others() -> None:
     )
     alone, together = (forecast_stack(replace(task, priors=(prior,))) for task in tasks)
     assert rows_of(alone, 0) == rows_of(together, 1)
-    assert {row.prior_id for row in alone.models if row["origin"] >= refresh_day()} == {prior.model_id}
+    assert {row.prior_id for row in alone.models if row.origin >= refresh_day()} == {prior.model_id}
     without = forecast_stack(tasks[0])
     assert rows_of(without, 0)[0] != rows_of(alone, 0)[0]
 
@@ -182,7 +182,7 @@ def test_a_chain_that_fell_behind_the_baseline_starts_anew_and_its_neighbour_doe
         return forecast_stack(replace(task, tickers=tuple(replace(t, parent=links[t.ticker_id]) for t in task.tickers)))
 
     ours, sound = with_parents(poisoned), with_parents(parents)
-    reasons = {(row["ticker_id"], row["origin"]): row.reason for row in ours.models}
+    reasons = {(row.ticker_id, row.origin): row.reason for row in ours.models}
     assert reasons == {(0, days[1]): "warm", (1, days[1]): "drift", (0, days[2]): "warm", (1, days[2]): "warm"}
     assert rows_of(ours, 0) == rows_of(sound, 0)
     assert {row.reason for row in sound.models} == {"warm"}

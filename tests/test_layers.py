@@ -1,63 +1,169 @@
-"""The house: imports go one way, each outside library has its one door, and the default tests stay at home."""
+"""The house: imports go one way, each outside library has one door, and files, classes and functions stay short.
+
+Everything is read from the syntax trees, so a comment or a string cannot satisfy or break a rule.
+"""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
+OURS = ("rnn", "storage", "jobs", "migrations")
+
+# Inside jobs each part imports only from itself and from parts further up. Parts of one line never import each other.
+ORDER = (
+    ("errors",),
+    ("clock",),
+    ("exchanges", "terminal", "scoring"),
+    ("workspace",),
+    ("prices", "forecasting"),
+    ("runs",),
+    ("analysis",),
+    ("cli",),
+)
 DOORS = {
-    "arch": {"jobs/analysis/garch.py"},
-    "yfinance": {"jobs/prices/sources/yahoo.py"},
-    "apscheduler": {"jobs/runs/daemon.py"},
-    "exchange_calendars": {"jobs/exchanges/calendars.py"},
-    "alembic": {"storage/database.py", "migrations/"},
-    "plotly": {"jobs/analysis/report/"},
-    "pydantic_settings": {"jobs/workspace/settings.py"},
-    "filelock": {"jobs/workspace/locks.py"},
-    "typer": {"jobs/cli/"},
-    "bokeh_sampledata": {"jobs/prices/sources/sample.py"},
-    "sklearn": {"jobs/forecasting/article_model.py"},
-    "onnx": {"rnn/onnx_graph.py"},
+    "alembic": ("storage/database.py", "migrations/"),
+    "apscheduler": ("jobs/runs/daemon.py",),
+    "arch": ("jobs/analysis/garch.py",),
+    "bokeh_sampledata": ("jobs/prices/sources/sample.py",),
+    "curl_cffi": ("jobs/prices/sources/yahoo_client.py",),
+    "exchange_calendars": ("jobs/exchanges/calendars.py",),
+    "filelock": ("jobs/workspace/locks.py",),
+    "onnx": ("rnn/onnx_graph.py",),
+    "plotly": ("jobs/analysis/report/",),
+    "pydantic_settings": ("jobs/workspace/settings.py",),
+    "pyrate_limiter": ("jobs/prices/sources/yahoo_client.py",),
+    "rich": ("jobs/terminal/",),
+    "sklearn": ("jobs/forecasting/article_model.py",),
+    "sqlalchemy": ("storage/", "migrations/"),
+    "tenacity": ("jobs/prices/sources/yahoo.py",),
+    "typer": ("jobs/cli/",),
+    "yfinance": ("jobs/prices/sources/yahoo.py",),
 }
+MOST_FILE_LINES, MOST_CLASS_LINES, MOST_FUNCTION_LINES = 300, 120, 45
 
 
-def imports_of(package: str) -> dict[str, set[str]]:
-    """Return the top-level modules that each file of a package imports, anywhere in it."""
-    found: dict[str, set[str]] = {}
-    for path in sorted((ROOT / package).rglob("*.py")):
-        nodes = ast.walk(ast.parse(path.read_text()))
-        names = [n.module or "" if isinstance(n, ast.ImportFrom) else a.name for n in nodes
-                 if isinstance(n, ast.Import | ast.ImportFrom) for a in n.names]  # fmt: skip
-        found[str(path.relative_to(ROOT))] = {name.split(".")[0] for name in names}
-    return found
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def modules(*packages: str) -> list[Path]:
+    return [path for package in packages for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@cache
+def imports_of(path: Path) -> frozenset[str]:
+    """Return the modules that a file imports, anywhere in it, also for type checking alone: `from a import b` gives a and a.b."""
+    nodes = list(ast.walk(tree_of(path)))
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    modules = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level}
+    names = {
+        f"{node.module}.{alias.name}"
+        for node in nodes
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level
+        for alias in node.names
+    }
+    return frozenset(plain | modules | names)
+
+
+def top_level(path: Path) -> set[str]:
+    return {module.split(".")[0] for module in imports_of(path)}
+
+
+def part_of(module: str) -> str:
+    """Return the part of jobs that a dotted module belongs to, `` for one outside of jobs."""
+    words = module.split(".")
+    return words[1] if words[0] == "jobs" and len(words) > 1 else ""
+
+
+def allowed_for(part: str) -> set[str]:
+    level = next(i for i, parts in enumerate(ORDER) if part in parts)
+    return {part, "", *(earlier for parts in ORDER[:level] for earlier in parts)}
+
+
+def parts_of_jobs() -> list[str]:
+    return [part for parts in ORDER for part in parts]
+
+
+def files_of(part: str) -> list[Path]:
+    folder = ROOT / "jobs" / part
+    return modules(f"jobs/{part}") if folder.is_dir() else [folder.with_suffix(".py")]
+
+
+def definitions(kind: type[ast.AST], *packages: str) -> Iterator[tuple[str, int]]:
+    """Yield `file:name` and the number of lines of each class or function."""
+    for path in modules(*packages):
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, kind):
+                lines = (node.end_lineno or 0) - node.lineno + 1  # type: ignore[attr-defined]
+                yield f"{name_of(path)}:{node.name}", lines  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
     ("package", "forbidden"),
     [
-        (
-            "rnn",
-            {"storage", "jobs", "migrations", "pandas", "sqlalchemy", "pyarrow", "time", "logging", "os", "pathlib"},
-        ),
+        ("rnn", {"storage", "jobs", "migrations", "pandas", "pyarrow", "time", "datetime", "logging", "os", "pathlib", "random"}),
         ("storage", {"rnn", "jobs", "pandas"}),
+        ("migrations", {"rnn", "jobs"}),
         ("migrations/versions", {"storage", "jobs", "rnn"}),
     ],
 )
-def test_imports_go_one_way(package: str, forbidden: set[str]) -> None:
-    assert {file: names & forbidden for file, names in imports_of(package).items() if names & forbidden} == {}
+def test_rnn_and_storage_never_meet_and_nothing_imports_jobs(package: str, forbidden: set[str]) -> None:
+    assert {name_of(path): top_level(path) & forbidden for path in modules(package) if top_level(path) & forbidden} == {}
+
+
+@pytest.mark.parametrize("part", parts_of_jobs())
+def test_a_part_of_jobs_imports_only_the_parts_before_it(part: str) -> None:
+    found = {name_of(path): {part_of(module) for module in imports_of(path)} for path in files_of(part)}
+    assert {file: parts - allowed_for(part) for file, parts in found.items() if parts - allowed_for(part)} == {}
+
+
+def test_every_module_of_jobs_is_in_a_package() -> None:
+    assert {path.stem for path in (ROOT / "jobs").glob("*.py")} == {"__init__", "__main__", "errors", "clock"}
+    packages = {path.name for path in (ROOT / "jobs").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert packages == set(parts_of_jobs()) - {"errors", "clock"}
+
+
+@pytest.mark.parametrize("package", sorted(path.parent for path in (ROOT / "jobs").rglob("__init__.py")), ids=name_of)
+def test_every_package_of_jobs_says_what_lives_there_and_what_does_not(package: Path) -> None:
+    docstring = ast.get_docstring(tree_of(package / "__init__.py")) or ""
+    assert "Not here:" in docstring or package == ROOT / "jobs"
 
 
 @pytest.mark.parametrize("library", sorted(DOORS))
 def test_an_outside_library_has_one_door(library: str) -> None:
-    files = [file for package in ("rnn", "storage", "jobs", "migrations") for file, names in imports_of(package).items()
-             if library in names]  # fmt: skip
+    files = [name_of(path) for path in modules(*OURS) if library in top_level(path)]
     assert files
-    assert [file for file in files if not any(file.startswith(door) for door in DOORS[library])] == []
+    assert [file for file in files if not file.startswith(DOORS[library])] == []
 
 
-def test_workers_are_spawned_and_blas_has_one_thread() -> None:
-    assert 'get_context("spawn")' in (ROOT / "jobs/runs/stacks.py").read_text()
-    assert "threadpool_limits(1)" in (ROOT / "jobs/forecasting/stack.py").read_text()
+def test_the_networks_and_the_forecasts_touch_no_file_clock_or_screen() -> None:
+    outside = {"os", "sys", "pathlib", "datetime", "logging", "multiprocessing", "subprocess", "random"}
+    pure = {name_of(path): top_level(path) & outside for path in modules("jobs/forecasting")}
+    # Dates are values of the rows; the fingerprint tells NumPy's BLAS from others by the name of its folder.
+    assert {file: names - {"datetime"} for file, names in pure.items() if names - {"datetime"}} == {
+        "jobs/forecasting/fingerprint.py": {"pathlib"}
+    }
+
+
+@pytest.mark.parametrize("path", modules("rnn", "storage", "jobs", "tests", "benchmarks", "examples"), ids=name_of)
+def test_no_file_is_longer_than_300_lines(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_FILE_LINES
+
+
+def test_no_class_is_longer_than_120_lines() -> None:
+    assert [(name, n) for name, n in definitions(ast.ClassDef, "rnn", "storage", "jobs") if n > MOST_CLASS_LINES] == []
+
+
+def test_no_function_is_longer_than_45_lines() -> None:
+    assert [(name, n) for name, n in definitions(ast.FunctionDef, "rnn", "storage", "jobs") if n > MOST_FUNCTION_LINES] == []

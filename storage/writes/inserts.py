@@ -1,0 +1,109 @@
+"""Insert rows of any table except those whose key is already stored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from datetime import date, datetime
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection
+from sqlalchemy.dialects import postgresql, sqlite
+
+from storage.rows import (
+    BaselineForecastRow,
+    CheckpointRow,
+    ForecastRow,
+    InsertableRow,
+    LossRow,
+    ModelRow,
+    PriorMemberRow,
+    RecalibrationRow,
+    ScoreRow,
+)
+from storage.schema import (
+    Base,
+    BaselineForecast,
+    Checkpoint,
+    Forecast,
+    Loss,
+    Model,
+    PriorMember,
+    Recalibration,
+    Score,
+)
+
+Row = Mapping[str, Any]
+
+
+TABLES: dict[type[InsertableRow], type[Base]] = {
+    ModelRow: Model,
+    LossRow: Loss,
+    CheckpointRow: Checkpoint,
+    PriorMemberRow: PriorMember,
+    ForecastRow: Forecast,
+    BaselineForecastRow: BaselineForecast,
+    RecalibrationRow: Recalibration,
+    ScoreRow: Score,
+}
+
+
+def insert_rows(connection: Connection, rows: Sequence[InsertableRow], **common: Any) -> int:
+    """Insert rows of one kind except those whose key is already stored. Returns how many were added.
+
+    common: columns that all of them get and that only the writer knows, such as run_id. Raises ValueError for a number that
+    is not finite.
+    """
+    if not rows:
+        return 0
+    names = [field.name for field in fields(rows[0])]
+    values = attrgetter(*names)
+    return insert_mappings(
+        connection, TABLES[type(rows[0])], ({**dict(zip(names, values(row), strict=True)), **common} for row in rows)
+    )
+
+
+def insert_forecasts(
+    connection: Connection, rows: Sequence[ForecastRow], *, modes: Mapping[date, str], made_at: datetime, run_id: int
+) -> int:
+    """Insert forecasts with the mode of each origin, and when and by which run they were made. Returns how many were added."""
+    added = 0
+    for mode in sorted({modes[row.origin] for row in rows}):
+        of_mode = [row for row in rows if modes[row.origin] == mode]
+        added += insert_rows(connection, of_mode, mode=mode, made_at=made_at, run_id=run_id)
+    return added
+
+
+def insert_mappings(connection: Connection, table: type[Base], rows: Iterable[Row]) -> int:
+    """Insert rows except those whose key is already stored. Returns how many were added, counted on SQLite only.
+
+    NumPy scalars are converted to Python's, because SQLite would store them as bytes. Raises ValueError for a number that
+    is not finite, because SQLite would store NaN as NULL.
+    """
+    plain = [{name: _plain(value, name) for name, value in row.items()} for row in rows]
+    if not plain:
+        return 0
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    before = _total_changes(connection)
+    connection.execute(dialect.insert(table).on_conflict_do_nothing(), plain)
+    return _total_changes(connection) - before
+
+
+def _plain(value: Any, name: str) -> Any:
+    kind = type(value)
+    if kind is int or kind is str or value is None:  # most values take this way out
+        return value
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name} is {value}: only finite numbers are stored")
+    return value
+
+
+def _total_changes(connection: Connection) -> int:
+    if connection.dialect.name == "sqlite":
+        return int(connection.exec_driver_sql("SELECT total_changes()").scalar_one())
+    return 0

@@ -1,0 +1,58 @@
+"""Write tickers, their symbols, and the sessions of their exchanges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from storage.bars import Listing
+from storage.schema import (
+    ExchangeSession,
+    Symbol,
+    Ticker,
+)
+from storage.writes.inserts import Row, insert_mappings
+
+
+def add_ticker(connection: Connection, symbol: str, listing: Listing, *, source: str, tracked: bool, at: datetime) -> int:
+    """Add a ticker with its first symbol and return its id."""
+    row = {
+        "symbol": symbol,
+        "first_symbol": symbol,
+        "exchange": listing.exchange,
+        "currency": listing.currency,
+        "time_zone": listing.time_zone,
+        "source": source,
+        "price_basis": listing.price_basis or None,
+        "tracked": int(tracked),
+        "status": "active",
+        "last_error": None,
+        "added_at": at,
+    }
+    key = connection.execute(sa.insert(Ticker).values(**row)).inserted_primary_key
+    assert key is not None
+    connection.execute(sa.insert(Symbol).values(ticker_id=key[0], symbol=symbol, valid_from=date(1, 1, 1), valid_to=None))
+    return int(key[0])
+
+
+def update_ticker(connection: Connection, ticker_id: int, **values: Any) -> None:
+    """Change columns of a ticker."""
+    connection.execute(sa.update(Ticker).where(Ticker.id == ticker_id).values(**values))
+
+
+def rename_ticker(connection: Connection, ticker_id: int, symbol: str, *, on: date) -> None:
+    """Give a ticker another symbol from a day on; `symbols` keeps the old one with its dates."""
+    open_span = (Symbol.ticker_id == ticker_id) & (Symbol.valid_to.is_(None))
+    connection.execute(sa.delete(Symbol).where(open_span & (Symbol.valid_from == on)))
+    connection.execute(sa.update(Symbol).where(open_span).values(valid_to=on))
+    connection.execute(sa.insert(Symbol).values(ticker_id=ticker_id, symbol=symbol, valid_from=on, valid_to=None))
+    update_ticker(connection, ticker_id, symbol=symbol)
+
+
+def upsert_sessions(connection: Connection, rows: Iterable[Row]) -> None:
+    """Add the sessions of an exchange that are not stored yet."""
+    insert_mappings(connection, ExchangeSession, rows)
