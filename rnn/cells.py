@@ -112,7 +112,7 @@ class Elman(Cell):
         np.tanh(h, out=h)  # tanh(a)
 
     def backward_step(self, t: int) -> None:
-        """da = dh (1 - h^2), because d tanh(a) / da = 1 - tanh(a)^2; then dh = da W_h^T, because a contains h W_h."""
+        """Set da = dh (1 - h^2), because d tanh(a) / da = 1 - tanh(a)^2; then dh = da W_h^T, because a contains h W_h."""
         h, dh, da = self.h[t + 1], self.dh, self.da_at[t][0]
         np.multiply(dh, h, out=self.scratch)  # dh h
         self.scratch *= h  # dh h^2
@@ -133,7 +133,7 @@ class ElmanRelu(Cell):
         np.maximum(h, 0, out=h)  # max(0, a)
 
     def backward_step(self, t: int) -> None:
-        """da = dh where h > 0, else 0; then dh = da W_h^T."""
+        """Set da = dh where h > 0, else 0; then dh = da W_h^T."""
         h, dh, da = self.h[t + 1], self.dh, self.da_at[t][0]
         np.sign(h, out=self.scratch)  # 1 where h > 0, else 0
         np.multiply(dh, self.scratch, out=da)
@@ -179,7 +179,7 @@ class Gru(Cell):
         h_next += n  # n + z (h - n)
 
     def backward_step(self, t: int) -> None:
-        """The product rule on h' = n + z (h - n), with dh = dL/dh':
+        """Set da and dh by the product rule on h' = n + z (h - n). With dh = dL/dh' on entry:
 
         dn = dh (1 - z)    da_n = dn (1 - n^2)    q = dL/d(r h) = da_n W_n^T
         dz = dh (h - n)    da_z = dz z (1 - z)
@@ -254,9 +254,10 @@ class Lstm(Cell):
         np.multiply(o, tanh_c, out=h_next)  # h' = o tanh(c')
 
     def backward_step(self, t: int) -> None:
-        """The product rule on h' = o q with q = tanh(c'), then on c' = f c + i g:
+        """Set da, dh and dc by the product rule on h' = o q with q = tanh(c'), then on c' = f c + i g.
 
-        dc' = dc + dh o (1 - q^2), where dc comes from the session after
+        With dh = dL/dh' on entry, and dc from the session after:
+        dc' = dc + dh o (1 - q^2)
         da_o = dh q o (1 - o)    da_i = dc' g i (1 - i)    da_f = dc' c f (1 - f)    da_g = dc' i (1 - g^2)
         dL/dc = dc' f, dL/dh = the sum over the gates of da W_h^T.
         """

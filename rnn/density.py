@@ -110,7 +110,7 @@ class DensityLoss:
         self.unit_ratio = self.order.of_sessions(inputs.unit_ratio[:, first:, None])
         self.baseline_excess_dof = self.order.of_histories((inputs.baseline_dof - 2).astype(dtype))
         self.baseline_log_scale = self.order.of_histories(np.log(unit_scale(inputs.baseline_dof)).astype(dtype))
-        self.train_weights, self.validation_weights = self._target_weights(first)
+        self.train_weights, self.validation_weights = _target_weights(inputs, layout, self.order, first)
         self.trained_targets = int(np.count_nonzero(self.train_weights))
         self.validation: Array = np.full(k, np.nan, dtype)
 
@@ -175,22 +175,6 @@ class DensityLoss:
         np.add(gradients.head_params, on_location * location_distance, out=gradients.head_params)
         penalty: Array = kind(0.5) * (on_location * row_squares(location_distance) + on_output * row_squares(output_distance))
         return penalty
-
-    def _target_weights(self, first: int) -> tuple[Array, Array]:
-        """Return the weights (K, n, horizons) of the targets to train on and of those held out.
-
-        Each network's sum to one, or are all zero. Both leave out targets that end after the last session.
-        """
-        histories, n, _ = self.inputs.features.shape
-        starts = np.zeros(histories, np.int64) if self.inputs.starts is None else self.inputs.starts
-        sessions = np.tile(np.arange(first, n, dtype=np.float64)[None, :, None], (histories, 1, 1))
-        session = self.order.of_sessions(sessions)
-        end = session + np.arange(1, self.horizons + 1)
-        begun = session >= self.order.of_histories(starts[:, None].astype(np.float64))
-        train = begun & (end < n - self.layout.held_out)
-        held_out = begun & (end < n) & ~train
-        dtype = self.inputs.features.dtype
-        return _equal_weights(train, dtype), _equal_weights(held_out, dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +245,23 @@ def _refuse_misfit(inputs: DensityInputs, shape: NetworkShape, layout: DensityLa
     if n < layout.window + layout.burn_in or not 0 <= layout.burn_in < layout.window:
         raise InputError(f"{n} sessions: a window of {layout.window} after {layout.burn_in} more are needed")
     require_finite(features=inputs.features, targets=inputs.targets, unit_ratio=inputs.unit_ratio)
+
+
+def _target_weights(inputs: DensityInputs, layout: DensityLayout, order: _RowOrder, first: int) -> tuple[Array, Array]:
+    """Return the weights (K, n, horizons), in row order, of the targets to train on and of those held out.
+
+    Each network's sum to one, or are all zero. Both leave out targets that end after the last session. first: the session
+    at which the windows begin.
+    """
+    histories, n, _ = inputs.features.shape
+    horizons = inputs.targets.shape[2]
+    starts = np.zeros(histories, np.int64) if inputs.starts is None else inputs.starts
+    session = order.of_sessions(np.tile(np.arange(first, n, dtype=np.float64)[None, :, None], (histories, 1, 1)))
+    end = session + np.arange(1, horizons + 1)
+    begun = session >= order.of_histories(starts[:, None].astype(np.float64))
+    train = begun & (end < n - layout.held_out)
+    held_out = begun & (end < n) & ~train
+    return _equal_weights(train, inputs.features.dtype), _equal_weights(held_out, inputs.features.dtype)
 
 
 def _sum_over_rows(values: Array) -> Array:
