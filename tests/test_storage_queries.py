@@ -43,10 +43,8 @@ def test_tickers_are_listed_by_symbol_and_found_by_their_current_one(record: Rec
         listed = queries.list_tickers(connection)
         found = queries.ticker_by_symbol(connection, "ZZZ")
         missing = queries.ticker_by_symbol(connection, "IBM")
-    assert [(t.id, t.symbol, t.first_symbol, t.tracked) for t in listed] == [
-        (MSFT, "MSFT", "MSFT", True),
-        (IBM, "ZZZ", "IBM", False),
-    ]
+    assert [(t.id, t.symbol, t.first_symbol) for t in listed] == [(MSFT, "MSFT", "MSFT"), (IBM, "ZZZ", "IBM")]
+    assert [t.tracked is True for t in listed] == [True, False]
     assert (found, missing) == (listed[1], None)
 
 
@@ -69,6 +67,17 @@ def test_the_kept_files_are_the_current_one_and_the_newest_before_it(record: Rec
             writes.record_price_file(connection, IBM, file, [], price_basis="as_traded", at=at_night(SESSIONS[-1]))
     with record.reading() as connection:
         assert queries.kept_files(connection, IBM, superseded) == {paths[bars] for bars in kept}
+
+
+def test_the_current_file_is_kept_even_when_it_was_not_recorded_last(record: Record) -> None:
+    [(current,)] = record.rows("SELECT path FROM price_files WHERE ticker_id = 1")
+    record.force(
+        "INSERT INTO price_files (ticker_id, path, rows, first_session, last_session, price_basis, sha256, recorded_at, "
+        "superseded_at) SELECT 1, 'later', rows, first_session, last_session, price_basis, sha256, recorded_at, recorded_at "
+        "FROM price_files WHERE ticker_id = 1"
+    )
+    with record.reading() as connection:
+        assert queries.kept_files(connection, IBM, 0) == {current}
 
 
 def test_verdicts_are_those_of_one_ticker_and_state_by_session_and_code(record: Record) -> None:
@@ -196,9 +205,14 @@ def test_the_newest_score_of_each_forecast_that_overlaps_some_sessions_is_return
     with record.writing() as connection:
         writes.insert_mappings(connection, Score, scores)
     with record.reading() as connection:
-        spans = [(SESSIONS[0], SESSIONS[1]), (SESSIONS[2], SESSIONS[2]), (SESSIONS[4], SESSIONS[6])]
+        spans = [(SESSIONS[i], SESSIONS[j]) for i, j in ((0, 1), (2, 2), (3, 3), (4, 6))]
         found = [queries.newest_scores(connection, IBM, CONFIG, first, last) for first, last in spans]
-    assert [keys(rows) for rows in found] == [[], [(COLD_ORIGIN, 1)], [(WARM_ORIGIN, 2)]]
+    assert [keys(rows) for rows in found] == [
+        [],
+        [(COLD_ORIGIN, 1)],
+        [(COLD_ORIGIN, 1), (WARM_ORIGIN, 2)],
+        [(WARM_ORIGIN, 2)],
+    ]
     assert [(row["revision"], row["realised_return"]) for row in found[1]] == [(1, 0.02)]
 
 

@@ -29,7 +29,8 @@ COLUMNS = [(table.name, column.name) for table in Base.metadata.sorted_tables fo
 HASHED_COLUMNS = [(table, column) for table, column in COLUMNS if table in COVERED and column not in COVERED[table]]
 HASHED_COLUMNS += [("tickers", "first_symbol")]  # it stands for the ticker in each of these tables
 EXCLUDED_COLUMNS = [pair for pair in COLUMNS if pair not in HASHED_COLUMNS and pair != ("tickers", "id")]
-OTHER_VALUES = {"INTEGER": 77, "REAL": 0.625, "TEXT": "another", "BLOB": b"another"}
+# Greater than every stored value: a changed last row stays the last, so only the value changes, not the order of rows.
+GREATER = {"INTEGER": 77, "REAL": 99.5, "TEXT": "zzz", "BLOB": b"zzz"}
 
 
 def hash_of(record: Record) -> str:
@@ -38,10 +39,11 @@ def hash_of(record: Record) -> str:
 
 
 def change_one(record: Record, table: str, column: str) -> None:
-    """Change the value of one column in the first row of a table."""
+    """Change the value of one column in the last row of a table."""
     columns = Base.metadata.tables[table].columns
-    keys = ", ".join(key.name for key in columns if key.primary_key)
-    [(*key, old)] = record.rows(f"SELECT {keys}, {column} FROM {table} ORDER BY {keys} LIMIT 1")
+    names = [key.name for key in columns if key.primary_key]
+    keys, descending = ", ".join(names), ", ".join(f"{name} DESC" for name in names)
+    [(*key, old)] = record.rows(f"SELECT {keys}, {column} FROM {table} ORDER BY {descending} LIMIT 1")
     value = other_value(table, columns[column], old)
     assert old != value
     record.force(f"UPDATE {table} SET {column} = ? WHERE ({keys}) = ({', '.join('?' * len(key))})", values=(value, *key))
@@ -51,7 +53,7 @@ def other_value(table: str, column: sa.Column[Any], old: Any) -> Any:
     """Return a value for a column that its table does not hold; for a ticker in a covered table, the other ticker."""
     if column.name == "ticker_id" and table in COVERED:
         return IBM + MSFT - old
-    return OTHER_VALUES[column.type.compile(sqlite.dialect())]
+    return GREATER[column.type.compile(sqlite.dialect())]
 
 
 @pytest.mark.parametrize(("table", "column"), HASHED_COLUMNS)
