@@ -19,6 +19,7 @@ from storage.bar_files import WrittenFile, write_bars
 from storage.bars import BarHistory, Listing, make_bars
 from storage.database import Connection, open_reader, open_writer, upgrade_database
 from storage.files import sha256_of
+from storage.rows import TWIN
 
 IBM, MSFT = 1, 2
 CONFIG = "c0ffee"
@@ -235,7 +236,7 @@ def _forecast_rows() -> Iterator[tuple[type[schema.Base], list[dict[str, Any]]]]
     yield (
         schema.BaselineForecast,
         [
-            other | {"name": schema.TWIN, "crps": 0.005},
+            other | {"name": TWIN, "crps": 0.005},
             other | {"name": "tickercast", "crps": 0.003},
             other | {"name": "garch", "crps": 0.004},
         ],

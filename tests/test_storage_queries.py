@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from storage import queries, writes
-from storage.schema import TWIN, BaselineForecast, Checkpoint, Forecast, Model, Recalibration, Run, Score
+from storage.rows import TWIN
+from storage.schema import BaselineForecast, Checkpoint, Forecast, Model, Recalibration, Run, Score
 from tests.builders import (
     COLD_ORIGIN,
     CONFIG,

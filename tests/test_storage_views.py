@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from storage import writes
-from storage.schema import TWIN, BaselineForecast, Forecast, Model, Score
+from storage.rows import TWIN
+from storage.schema import BaselineForecast, Forecast, Model, Score
 from storage.views import VIEWS
 from tests.builders import COLD_ORIGIN, CONFIG, IBM, SESSIONS, WARM_ORIGIN, Record, at_night, forecast_row, model_row, score_row
 

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from storage import writes
 from storage.bars import ChangedValue, Listing
-from storage.schema import TWIN, BaselineForecast, Checkpoint, ExchangeSession, Forecast, Loss, Model
+from storage.rows import TWIN
+from storage.schema import BaselineForecast, Checkpoint, ExchangeSession, Forecast, Loss, Model
 from tests.builders import CONFIG, IBM, MSFT, SESSIONS, WARM_ORIGIN, Record, bar_file, checkpoint_row, forecast_row, model_row
 
 NOON = datetime(2024, 3, 13, 12, tzinfo=UTC)

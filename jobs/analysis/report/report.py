@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from jobs.analysis.report import charts as figures
+from jobs.analysis.report import pages
 from jobs.errors import UsageError
-from jobs.analysis.report import charts, pages
 from storage import queries
 from storage.bars import Bars
 from storage.files import quote_ticker, write_atomically
@@ -59,17 +60,17 @@ def ticker_page(connection: Connection, ticker: str, forecasts: Rows, bars: Bars
     scored = _of_config(_rows(connection, "scored_forecast", ticker), forecasts[0])
     history = _of_config(_rows(connection, "forecast_history", ticker), forecasts[0])
     losses = _of_config(_rows(connection, "loss_curve", ticker), forecasts[0])
-    charts = [charts.newest_fan(forecasts, bars, field)]
+    charts = [figures.newest_fan(forecasts, bars, field)]
     notes = [pages.verdict_sentence(_of_config(skill, forecasts[0]))]
     if preset == "article":
         lineage = _of_config(_rows(connection, "model_lineage", ticker), forecasts[0])
-        charts.insert(0, charts.article_plot(scored))
+        figures.insert(0, charts.article_plot(scored))
         notes = [*pages.article_sentences(scored, history, sum(row["updates"] for row in lineage)), *notes]
     elif scored:
-        charts.append(charts.past_forecasts(scored, history, NEWEST_TARGETS))
+        figures.append(charts.past_forecasts(scored, history, NEWEST_TARGETS))
     if scored:
-        charts.append(charts.coverage(scored))
-    charts += charts.loss_curves(losses)
+        figures.append(charts.coverage(scored))
+    charts += figures.loss_curves(losses)
     return pages.ticker_page(ticker, config, preset, notes, charts, SCRIPT)
 
 
