@@ -64,12 +64,12 @@ def ticker_page(connection: Connection, ticker: str, forecasts: Rows, bars: Bars
     notes = [pages.verdict_sentence(_of_config(skill, forecasts[0]))]
     if preset == "article":
         lineage = _of_config(_rows(connection, "model_lineage", ticker), forecasts[0])
-        figures.insert(0, charts.article_plot(scored))
+        charts.insert(0, figures.article_plot(scored))
         notes = [*pages.article_sentences(scored, history, sum(row["updates"] for row in lineage)), *notes]
     elif scored:
-        figures.append(charts.past_forecasts(scored, history, NEWEST_TARGETS))
+        charts.append(figures.past_forecasts(scored, history, NEWEST_TARGETS))
     if scored:
-        figures.append(charts.coverage(scored))
+        charts.append(figures.coverage(scored))
     charts += figures.loss_curves(losses)
     return pages.ticker_page(ticker, config, preset, notes, charts, SCRIPT)
 

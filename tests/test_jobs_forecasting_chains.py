@@ -1,0 +1,129 @@
+"""Chains: why a ticker is trained, which checkpoints are stored, and names that depend on content alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from jobs.forecasting.chains import Chains, checkpoints_to_keep
+from jobs.forecasting.identity import model_id_of, prior_identity, seed_of
+from jobs.forecasting.tasks import Parent, TickerTask, prior_index_of, prior_indices_of
+from jobs.workspace.config import PRESETS
+from storage.bars import Bars
+from storage.rows import CheckpointRow
+from tests.forecast_builders import sample
+
+CONFIG = PRESETS["density"]
+MONDAY, TUESDAY = date(2024, 3, 4), date(2024, 3, 5)
+PARENT = Parent("parent", MONDAY, 3, "ancestor", "hash", b"")
+
+
+@pytest.fixture(scope="module")
+def bars() -> Bars:
+    return sample("IBM")
+
+
+def chains(bars: Bars, parent: Parent | None, force_cold: bool = False) -> Chains:
+    return Chains([TickerTask(1, "IBM", "as_traded", bars, frozenset(), parent)], frozenset({1} if force_cold else ()))
+
+
+@pytest.mark.parametrize(
+    ("parent", "bar_before", "scheduled", "hash_now", "expected"),
+    [
+        (None, MONDAY, False, "hash", (None, "first origin")),
+        (PARENT, MONDAY, False, "hash", (PARENT, "warm")),
+        (PARENT, TUESDAY, False, "hash", (None, "first origin")),  # the parent served an older bar: a session was left out
+        (PARENT, MONDAY, True, "hash", (PARENT, "schedule")),
+        (PARENT, MONDAY, False, "other", (PARENT, "restatement")),
+        (PARENT, MONDAY, True, "other", (PARENT, "restatement")),
+    ],
+)
+def test_a_ticker_starts_warm_unless_there_is_a_reason_for_a_cold_start(
+    bars: Bars, parent: Parent | None, bar_before: date, scheduled: bool, hash_now: str, expected: tuple[Parent | None, str]
+) -> None:
+    started = chains(bars, parent).start_of(1, bar_before, is_scheduled_cold=scheduled, hash_before=lambda: hash_now)
+    assert started == expected
+
+
+def test_a_forced_cold_start_happens_once() -> None:
+    forced = chains(sample("IBM"), PARENT, force_cold=True)
+    reasons = [forced.start_of(1, MONDAY, is_scheduled_cold=False, hash_before=lambda: "hash")[1] for _ in range(2)]
+    assert reasons == ["command", "warm"]
+
+
+def test_a_new_chain_needs_no_force_and_uses_it_up(bars: Bars) -> None:
+    forced = chains(bars, None, force_cold=True)
+    assert forced.start_of(1, MONDAY, is_scheduled_cold=False, hash_before=lambda: "hash") == (None, "first origin")
+    assert forced.force_cold == set()
+
+
+def checkpoints(*names: str) -> list[CheckpointRow]:
+    return [CheckpointRow(name, "", b"") for name in names]
+
+
+@pytest.mark.parametrize(
+    ("names", "kept"),
+    [
+        (("cold",), ["cold"]),
+        (("cold", "w1", "w2"), ["cold", "w1", "w2"]),
+        (("cold", "w1", "w2", "w3"), ["cold", "w2", "w3"]),
+        (("w7", "w8"), ["w7", "w8"]),  # continued from the record: its cold start is stored already
+        (("w7", "w8", "w9"), ["w8", "w9"]),
+    ],
+)
+def test_of_a_chain_the_cold_start_and_the_newest_two_are_stored(names: tuple[str, ...], kept: list[str]) -> None:
+    assert [row.model_id for row in checkpoints_to_keep(checkpoints(*names), "cold")] == kept
+
+
+@pytest.mark.parametrize(("index", "every", "serving"), [(63, 63, 63), (64, 63, 63), (125, 63, 63), (126, 63, 126), (5, 63, 0)])
+def test_a_prior_serves_from_its_session_until_the_next_one(index: int, every: int, serving: int) -> None:
+    assert prior_index_of(index, every) == serving
+
+
+def test_a_config_without_priors_needs_none() -> None:
+    assert prior_indices_of([1, 64, 70], 0) == set()
+    assert prior_indices_of([1, 64, 70], 63) == {0, 63}
+
+
+def test_a_seed_is_of_ticker_origin_and_config() -> None:
+    text = f"IBM|2024-03-04|{CONFIG.id}"
+    assert seed_of("IBM", MONDAY, CONFIG) == int(hashlib.sha256(text.encode()).hexdigest()[:16], 16) // 2
+    others = [seed_of("MSFT", MONDAY, CONFIG), seed_of("IBM", TUESDAY, CONFIG), seed_of("IBM", MONDAY, PRESETS["article"])]
+    assert len({seed_of("IBM", MONDAY, CONFIG), *others}) == 4
+
+
+CONTENT = {"role": "chain", "reason": "warm", "parent_id": "p", "prior_id": "q", "input_sha256": "h"}
+
+
+@pytest.mark.parametrize("changed", sorted(CONTENT))
+def test_a_model_is_another_one_when_any_part_of_it_differs(changed: str) -> None:
+    first = model_id_of("IBM", MONDAY, CONFIG, **CONTENT)  # type: ignore[arg-type]
+    assert model_id_of("IBM", MONDAY, CONFIG, **CONTENT) == first  # type: ignore[arg-type]
+    assert model_id_of("IBM", MONDAY, CONFIG, **{**CONTENT, changed: "x"}) != first  # type: ignore[arg-type]
+
+
+def test_a_model_id_is_a_hash_of_sorted_json() -> None:
+    content = {
+        "ticker": "IBM", "origin": "2024-03-04", "config": CONFIG.id, "role": "chain", "reason": "warm", "prior": "q",
+        "parent": "p", "input": "h",
+    }  # fmt: skip
+    expected = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+    assert model_id_of("IBM", MONDAY, CONFIG, **CONTENT) == expected  # type: ignore[arg-type]
+
+
+def test_a_prior_is_another_one_when_a_member_or_its_bars_differ() -> None:
+    members = {"IBM": "a", "MSFT": "b"}
+    first = prior_identity("XNYS", MONDAY, CONFIG, members)
+    assert prior_identity("XNYS", MONDAY, CONFIG, dict(reversed(members.items()))) == first
+    others = [
+        prior_identity("XLON", MONDAY, CONFIG, members),
+        prior_identity("XNYS", TUESDAY, CONFIG, members),
+        prior_identity("XNYS", MONDAY, replace(CONFIG, hidden=8), members),
+        prior_identity("XNYS", MONDAY, CONFIG, {"IBM": "a"}),
+        prior_identity("XNYS", MONDAY, CONFIG, {**members, "IBM": "c"}),
+    ]
+    assert len({first, *others}) == 6
