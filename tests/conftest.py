@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -18,8 +21,30 @@ REPOSITORY = Path(__file__).parent.parent
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.fixture(autouse=True)
+def fast_tests_stay_in_this_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse to start a process or a server in a test that is not marked slow."""
+    if request.node.get_closest_marker("slow"):
+        return
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a test that starts a process or a server is marked slow")
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", refuse)
+    monkeypatch.setattr(BaseProcess, "start", refuse)
+    monkeypatch.setattr(socket.socket, "listen", refuse)
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an empty database of the newest schema, which homes copy: the migrations take longer than most tests."""
+    path = tmp_path_factory.mktemp("empty") / "tickercast.db"
+    upgrade_database(path)
+    return path
+
+
 @pytest.fixture
-def make_home(tmp_path: Path) -> Callable[[str, str], Home]:
+def make_home(tmp_path: Path, empty_database: Path) -> Callable[[str, str], Home]:
     """Return a function (name, settings text) that makes a home with a database."""
 
     def make(name: str, settings: str = "") -> Home:
@@ -27,7 +52,7 @@ def make_home(tmp_path: Path) -> Callable[[str, str], Home]:
         folder.mkdir()
         (folder / "tickercast.toml").write_text(settings, encoding="utf-8")
         home = create_home(folder)
-        upgrade_database(home.database)
+        shutil.copy(empty_database, home.database)
         return home
 
     return make
