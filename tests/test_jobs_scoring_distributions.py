@@ -101,3 +101,13 @@ def test_the_crps_without_dof_is_that_of_a_normal() -> None:
     # Gneiting and Raftery 2007, for a standard normal at 0: (sqrt(2) - 1) / sqrt(pi)
     assert crps_student_t(0.0, 0.0, 1.0, NORMAL) == pytest.approx((np.sqrt(2) - 1) / np.sqrt(np.pi), abs=1e-12)
     assert crps_student_t(1.0, 0.0, 1.0, 1e7) == pytest.approx(float(crps_student_t(1.0, 0.0, 1.0, NORMAL)), abs=1e-6)
+
+
+def test_arguments_in_single_precision_are_computed_in_double_precision() -> None:
+    single = [np.array(x, np.float32) for x in (0.1, 0.02, 0.03, 4.7)]
+    double = [np.array(float(x)) for x in single]
+    levels = np.array([0.05, 0.9], np.float32)
+    assert student_t_cdf(*single) == student_t_cdf(*double)
+    assert crps_student_t(*single) == crps_student_t(*double)
+    quantiles = student_t_quantiles(*single[1:], levels)
+    assert quantiles.tolist() == student_t_quantiles(*double[1:], levels.astype(np.float64)).tolist()

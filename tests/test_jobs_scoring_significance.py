@@ -44,6 +44,13 @@ def test_diebold_mariano_has_one_lag_less_than_the_horizon_as_a_plain_loop_has(h
     assert diebold_mariano(loss, baseline, horizon) == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e3])
+def test_the_unit_of_the_losses_does_not_change_the_test(unit: float) -> None:
+    loss, baseline = np.array([3.0, 5.0, 6.0, 9.0, 11.0]), np.array([1.0, 2.0, 4.0, 5.0, 6.0])
+    expected = plain_diebold_mariano(loss.tolist(), baseline.tolist(), 2)
+    assert diebold_mariano(unit * loss, unit * baseline, 2) == pytest.approx(expected, rel=1e-9)
+
+
 def test_the_statistic_is_negative_where_the_first_loss_is_smaller_and_the_p_value_is_two_sided() -> None:
     small, large = np.array([1.0, 2.0, 3.0, 4.0]), np.array([2.0, 4.0, 6.0, 8.0])
     statistic, p_value = diebold_mariano(small, large, 1)

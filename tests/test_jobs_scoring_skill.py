@@ -130,6 +130,13 @@ def test_all_tickers_are_tested_on_their_mean_by_date_and_counted_by_date() -> N
     assert (of_all.dm_statistic, of_all.p_value) == pytest.approx((3.872983, 0.030466), abs=1e-6)
 
 
+def test_a_tickers_row_counts_scores_and_is_tested_by_date() -> None:
+    # Two scores on the first date, of mean 1: d = 1, 2, 3, 4.
+    days = FIRST + np.array([0, 0, 1, 2, 3])
+    row = skill_rows(scores_of(5, target=days, crps=[0.5, 1.5, 2.0, 3.0, 4.0], baseline_crps=0.0))[0]
+    assert (row.n, row.dm_statistic) == (5, pytest.approx(3.872983, abs=1e-6))
+
+
 def test_a_date_with_fewer_tickers_weighs_as_much_as_any_other_in_the_test_of_all_tickers() -> None:
     # Ticker 2 has the last two dates only. Means by date: 1, 2, (1 + 5) / 2 = 3, (1 + 7) / 2 = 4: d = 1, 2, 3, 4.
     first = scores_of(4, ticker_id=1, crps=[1.0, 2.0, 1.0, 1.0], baseline_crps=0.0)

@@ -16,19 +16,18 @@ Floats = NDArray[np.float64]
 
 def student_t_cdf(value: ArrayLike, location: ArrayLike, scale: ArrayLike, dof: ArrayLike) -> Floats:
     """Return the probability of an outcome below value. At the realised value this is the PIT."""
-    z, dof = _standardised(value, location, scale), np.asarray(dof, np.float64)
-    probability: Floats = np.where(np.isnan(dof), special.ndtr(z), special.stdtr(_without_nan(dof), z))
+    value, location, scale, dof = _as_floats(value, location, scale, dof)
+    z = (value - location) / scale
+    probability: Floats = np.where(np.isnan(dof), special.ndtr(z), special.stdtr(dof, z))
     return probability
 
 
-def student_t_quantiles(location: Floats, scale: Floats, dof: Floats, levels: Sequence[float]) -> Floats:
+def student_t_quantiles(location: ArrayLike, scale: ArrayLike, dof: ArrayLike, levels: Sequence[float]) -> Floats:
     """Return the quantiles (..., levels) of distributions of shape (...). levels: probabilities in (0, 1)."""
-    p = np.asarray(levels, np.float64)
-    dof = np.asarray(dof, np.float64)[..., None]
-    z = np.where(np.isnan(dof), special.ndtri(p), special.stdtrit(_without_nan(dof), p))
-    # The median is exactly the location; stdtrit returns about 1e-17 instead of 0.
-    z = np.where(p == 0.5, 0.0, z)
-    return np.asarray(location)[..., None] + np.asarray(scale)[..., None] * z
+    location, scale, dof, p = _as_floats(location, scale, dof, levels)
+    z = np.where(np.isnan(dof)[..., None], special.ndtri(p), special.stdtrit(dof[..., None], p))
+    quantiles: Floats = location[..., None] + scale[..., None] * z
+    return quantiles
 
 
 def crps_student_t(value: ArrayLike, location: ArrayLike, scale: ArrayLike, dof: ArrayLike) -> Floats:
@@ -36,8 +35,10 @@ def crps_student_t(value: ArrayLike, location: ArrayLike, scale: ArrayLike, dof:
 
     Source: Jordan, Krueger and Lerch 2019, Evaluating Probabilistic Forecasts with scoringRules, appendix A.
     """
-    z, dof = _standardised(value, location, scale), np.asarray(dof, np.float64)
-    return np.asarray(scale, np.float64) * np.where(np.isnan(dof), _crps_normal(z), _crps_t(z, _without_nan(dof)))
+    value, location, scale, dof = _as_floats(value, location, scale, dof)
+    z = (value - location) / scale
+    crps: Floats = scale * np.where(np.isnan(dof), _crps_normal(z), _crps_t(z, dof))
+    return crps
 
 
 def _crps_t(z: Floats, dof: Floats) -> Floats:
@@ -53,11 +54,6 @@ def _crps_normal(z: Floats) -> Floats:
     return score
 
 
-def _standardised(value: ArrayLike, location: ArrayLike, scale: ArrayLike) -> Floats:
-    z: Floats = (np.asarray(value, np.float64) - np.asarray(location, np.float64)) / np.asarray(scale, np.float64)
-    return z
-
-
-def _without_nan(dof: Floats) -> Floats:
-    """Return dof with NaN replaced by a valid number. Both branches of np.where are computed, and only one is used."""
-    return np.where(np.isnan(dof), 30.0, dof)
+def _as_floats(*values: ArrayLike) -> list[Floats]:
+    """Return each argument as a float64 array."""
+    return [np.asarray(value, np.float64) for value in values]

@@ -32,26 +32,26 @@ class RealisedReturns:
         """Return the natural-log return from origin to target, NaN where either session has no bar."""
         first, last = self._index.get(origin), self._index.get(target)
         if first is None or last is None:
-            return float("nan")
+            return math.nan
         return float(self._returns[first + 1 : last + 1].sum())
 
 
 def score_rows(forecasts: Sequence[ScorableForecast], bars: Mapping[int, Bars], field: str) -> list[ScoreRow]:
     """Return the score, as revision 0, of each forecast whose origin and target have bars.
 
-    bars: by ticker_id, each up to the last session that may be read. field: the price that was forecast, close or open.
-    Errors, crps and returns are natural-log returns; realised_price is on the origin's share scale.
+    bars: by ticker_id; those after a target do not change its score. field: the price that was forecast, close or open.
+    Errors, crps and returns are natural-log returns. realised_price is on the origin's share scale.
     """
     returns = {ticker_id: RealisedReturns(bars[ticker_id], field) for ticker_id in {f.ticker_id for f in forecasts}}
     realised = [returns[f.ticker_id].between(f.origin, f.target) for f in forecasts]
     known = [i for i, value in enumerate(realised) if math.isfinite(value)]
-    return _scores_at([forecasts[i] for i in known], np.array([realised[i] for i in known], np.float64))
+    return _scores_at([forecasts[i] for i in known], np.array([realised[i] for i in known]))
 
 
 def twin_crps(twins: Sequence[BaselineForecastRow], realised: Sequence[float]) -> list[float]:
     """Return the CRPS of each cold twin at its realised return, in natural-log returns."""
     location, scale, dof = (_column(twins, name) for name in ("location", "scale", "dof"))
-    crps: list[float] = crps_student_t(np.array(realised, np.float64), location, scale, dof).tolist()
+    crps: list[float] = crps_student_t(realised, location, scale, dof).tolist()
     return crps
 
 
@@ -87,4 +87,5 @@ def _scores_at(forecasts: Sequence[ScorableForecast], realised: Floats) -> list[
 
 def _column(rows: Sequence[ScorableForecast] | Sequence[BaselineForecastRow], name: str) -> Floats:
     """Return one column of some rows as an array (n,), None as NaN."""
-    return np.array([getattr(row, name) for row in rows], np.float64)
+    values = (getattr(row, name) for row in rows)
+    return np.fromiter((math.nan if value is None else value for value in values), np.float64)

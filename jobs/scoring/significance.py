@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
@@ -17,11 +19,11 @@ def diebold_mariano(loss: Floats, baseline_loss: Floats, horizon: int) -> tuple[
     correction. Returns NaN, NaN where the losses do not differ.
     Source: Diebold and Mariano 1995; Harvey, Leybourne and Newbold 1997.
     """
-    difference = np.asarray(loss, np.float64) - np.asarray(baseline_loss, np.float64)
+    difference = loss - baseline_loss
     n = len(difference)
     variance = _long_run_variance(difference, horizon)
     if variance <= 0:
-        return float("nan"), float("nan")
+        return math.nan, math.nan
     correction = (n + 1 - 2 * horizon + horizon * (horizon - 1) / n) / n
     statistic = difference.mean() / np.sqrt(variance / n) * np.sqrt(correction)
     return float(statistic), float(2 * special.stdtr(n - 1, -abs(statistic)))
@@ -42,9 +44,9 @@ def benjamini_hochberg(p_values: Floats) -> Floats:
     SciPy's false_discovery_control differs in the last bit, which would change stored values, and takes a second to import.
     Source: Benjamini and Hochberg 1995.
     """
-    p = np.asarray(p_values, np.float64)
-    order = np.argsort(p)[::-1]
-    scaled = p[order] * len(p) / np.arange(len(p), 0, -1)
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(np.minimum.accumulate(scaled), 1.0)
+    order = np.argsort(p_values)[::-1]
+    n = len(p_values)
+    scaled = p_values[order] * n / np.arange(n, 0, -1)
+    adjusted = np.empty_like(p_values)
+    adjusted[order] = np.minimum.accumulate(scaled)
     return adjusted

@@ -88,7 +88,7 @@ def _untested(ticker_id: int | None, group: ScoreColumns) -> SkillRow:
 def _hit_rate(group: ScoreColumns) -> float | None:
     """Return the share of forecasts whose location has the sign of the realised return; zeros do not count."""
     moved = (group.location != 0) & (group.realised_return != 0)
-    hits = (group.location > 0)[moved] == (group.realised_return > 0)[moved]
+    hits = np.sign(group.location[moved]) == np.sign(group.realised_return[moved])
     return float(hits.mean()) if len(hits) else None
 
 
@@ -105,7 +105,8 @@ def _mean_by_date(targets: NDArray[np.datetime64], values: NDArray[np.float64]) 
     """Return the mean of each date's values, in the order of the dates. targets, values: (n,), sorted by target."""
     begins = np.flatnonzero(np.concatenate([[True], targets[1:] != targets[:-1]]))
     counts = np.diff([*begins, len(targets)])
-    return np.asarray(np.add.reduceat(values, begins) / counts, np.float64)
+    means: NDArray[np.float64] = np.add.reduceat(values, begins) / counts
+    return means
 
 
 def _adjusted(rows: Sequence[SkillRow]) -> list[float | None]:
@@ -116,7 +117,7 @@ def _adjusted(rows: Sequence[SkillRow]) -> list[float | None]:
             families.setdefault((row.mode, row.ticker_id is None), []).append(i)
     adjusted: list[float | None] = [None] * len(rows)
     for members in families.values():
-        p_values = np.array([rows[i].p_value for i in members], np.float64)
+        p_values = np.array([rows[i].p_value for i in members])
         for i, p_adjusted in zip(members, benjamini_hochberg(p_values).tolist(), strict=True):
             adjusted[i] = p_adjusted
     return adjusted

@@ -24,11 +24,11 @@ def score_settled(
 ) -> None:
     """Insert the scores of some tickers' forecasts that are due, and store the CRPS of their cold twins.
 
-    A target is due when a bar of a later session is known: `before` is the newest session that may be read, and targets
-    before it count. bars: by ticker_id. from_origin: the first origin to search, None for all.
+    A target is due when a later session is known: `before` is the newest known session, and earlier targets are due. bars:
+    by ticker_id; those after a target do not change its score. from_origin: the first origin to search, None for all.
     """
     due = queries.unscored_forecasts(connection, list(bars), config_id, before=before, from_origin=from_origin)
-    scores = score_rows(due, {ticker_id: history.through(before) for ticker_id, history in bars.items()}, field)
+    scores = score_rows(due, bars, field)
     writes.insert_rows(connection, scores)
     if scores:
         _score_twins(connection, config_id, scores)
