@@ -1,10 +1,12 @@
-"""Instants: the wall clock behind a function that callers pass in, and the reading of --now and of dates."""
+"""The present instant, and instants and dates from the texts of command-line options."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
 from jobs.errors import UsageError
+
+FIRST_YEAR, LAST_YEAR = 1900, 2200
 
 
 def now() -> datetime:
@@ -13,22 +15,22 @@ def now() -> datetime:
 
 
 def parse_instant(text: str) -> datetime:
-    """Return an aware UTC instant from ISO text; a text without an offset is UTC. Raises UsageError."""
+    """Return the aware UTC instant of an ISO text; without an offset it is UTC. Raises UsageError for another text."""
     try:
         instant = datetime.fromisoformat(text)
     except ValueError as error:
-        raise UsageError(f"{text[:40]!r} is no instant; write 2026-03-06T22:00:00Z") from error
+        raise UsageError(f"{text[:40]!r} is not an instant; write it like 2026-03-06T22:00:00Z") from error
     return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def parse_day(text: str | None, option: str) -> date | None:
-    """Return a date from ISO text, None for None. Raises UsageError naming the option."""
+    """Return the date of an ISO text, None for None. Raises UsageError, which names the option, outside 1900 to 2200."""
     if text is None:
         return None
     try:
         day = date.fromisoformat(text)
     except ValueError as error:
-        raise UsageError(f"{option}: {text[:40]!r} is no date; write it as 2026-03-06") from error
-    if not 1900 <= day.year <= 2200:
-        raise UsageError(f"{option}: {text} is outside 1900..2200")
+        raise UsageError(f"{option}: {text[:40]!r} is not a date; write it like 2026-03-06") from error
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise UsageError(f"{option}: {text} is outside the years {FIRST_YEAR} to {LAST_YEAR}")
     return day

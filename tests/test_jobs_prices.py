@@ -538,14 +538,14 @@ def test_c11_i02_every_kind_of_symbol_works_from_track_to_sql(
     assert shop.bars(symbol).session.tolist() == days.tolist()
     assert shop.history(symbol).listing.exchange == exchange
     origins = shop.rows("forecast_history", "ticker", "origin", "target")
-    assert origins[0] == (symbol, days[-1].item().isoformat(), calendar.shift(days[-1].item(), 1).isoformat())
+    assert origins[0] == (symbol, days[-1].item().isoformat(), calendar.session_offset(days[-1].item(), 1).isoformat())
 
 
 def test_c10_a_calendar_that_ends_soon_is_told_before_it_does() -> None:
     calendar = exchange_calendar("XNYS")
     near = datetime.combine(calendar.last_session - timedelta(days=40), time(), UTC)
-    assert "upgrade exchange-calendars" in str(calendar.ends_soon(near))
-    assert calendar.ends_soon(near - timedelta(days=60)) is None
+    assert "upgrade exchange-calendars" in str(calendar.end_warning(near))
+    assert calendar.end_warning(near - timedelta(days=60)) is None
 
 
 # --- files ---

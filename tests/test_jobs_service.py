@@ -102,7 +102,7 @@ def recent_rows(sessions: int) -> list[tuple[date, float, int]]:
     calendar = exchange_calendar("XNYS")
     last = calendar.last_closed_session(datetime.now(UTC), 45)
     assert last is not None
-    days = [calendar.shift(last, -i) for i in range(sessions - 1, -1, -1)]
+    days = [calendar.session_offset(last, -i) for i in range(sessions - 1, -1, -1)]
     return [(day, 100.0 * 1.001 ** ((i * 7) % 13), 10_000 + i) for i, day in enumerate(days)]
 
 
@@ -125,7 +125,7 @@ def test_the_daemon_forecasts_what_is_owed_and_stops_on_sigterm(tmp_path: Path) 
     calendar = exchange_calendar("XNYS")
     last = calendar.last_closed_session(datetime.now(UTC), 45)
     assert last is not None
-    mode = "live" if datetime.now(UTC) < calendar.open_at(calendar.shift(last, 1)) else "catchup"
+    mode = "live" if datetime.now(UTC) < calendar.open_at(calendar.session_offset(last, 1)) else "catchup"
     assert count(folder, f"SELECT count(*) FROM latest_forecast WHERE mode = '{mode}'") == 5
     assert count(folder, "SELECT sessions_behind FROM freshness") == 0
     assert not (folder / "daemon.holder").exists()
@@ -154,7 +154,7 @@ def test_a_cycle_is_due_once_a_session_whatever_the_hour(tmp_path: Path, zone_ho
         origins = sorted(queries.committed_origins(connection, 1, home.settings.config().id))
     engine.dispose()
     calendar = exchange_calendar("XNYS")
-    expected = [calendar.shift(origins[0], i) for i in range(len(origins))]
+    expected = [calendar.session_offset(origins[0], i) for i in range(len(origins))]
     assert origins == expected
     assert origins[-1] == calendar.last_closed_session(begin + timedelta(days=13), 45)
     assert len(fired) == len(origins)

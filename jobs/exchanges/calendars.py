@@ -1,4 +1,4 @@
-"""Exchange calendars: sessions, their numbers, opens and closes. The only door to exchange_calendars."""
+"""Exchange calendars: sessions, their indices, opens and closes. Only this module imports exchange_calendars."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# A session's number counts from here, so that it never moves with the library's default range.
+# Session indices count from here, because the library's default range moves with the present day.
 FIRST_DAY = "1980-01-02"
-YEARS_AHEAD = 1
+AHEAD = timedelta(days=366)  # how far beyond today a calendar reaches
 ENDS_SOON = timedelta(days=60)
-# The calendar of an exchange that a symbol does not name, by the time zone that its prices are quoted in.
-ZONES = {
+MOST_CLOSED_DAYS = 15  # sessions searched back for a closed one; more than any exchange closes in a row
+NEW_YORK = "XNYS"
+# Where a symbol does not name its exchange: the calendar, by the time zone that its prices are quoted in.
+TIME_ZONE_EXCHANGES = {
     "America/New_York": "XNYS", "America/Chicago": "XNYS", "America/Toronto": "XTSE", "America/Sao_Paulo": "BVMF",
     "America/Mexico_City": "XMEX", "Europe/London": "XLON", "Europe/Berlin": "XETR", "Europe/Paris": "XPAR",
     "Europe/Amsterdam": "XAMS", "Europe/Brussels": "XBRU", "Europe/Zurich": "XSWX", "Europe/Rome": "XMIL",
@@ -28,11 +30,11 @@ ZONES = {
 
 
 class CalendarError(Exception):
-    """An exchange that no calendar is known for, a day that is no session, or a calendar that ends too soon."""
+    """An exchange without a known calendar, a day that is not a session, or a session beyond the calendar."""
 
 
 class ExchangeCalendar:
-    """The sessions of one exchange as dates. Numbers count sessions since 1980, or since its calendar begins."""
+    """The sessions of one exchange as dates. A session's index counts from 1980, or from the calendar's first day if later."""
 
     def __init__(self, code: str) -> None:
         self.code = code
@@ -41,73 +43,77 @@ class ExchangeCalendar:
 
     @property
     def time_zone(self) -> str:
-        """Return the exchange's time zone by its name."""
+        """Return the name of the exchange's time zone, such as America/New_York."""
         return str(self._calendar.tz)
 
     @property
     def last_session(self) -> date:
-        """Return the last session the calendar knows."""
+        """Return the last session of the calendar."""
         last: date = self.sessions[-1].item()
         return last
 
     def is_session(self, day: date) -> bool:
-        place = self._place(day)
-        return bool(place < len(self.sessions) and self.sessions[place] == np.datetime64(day))
+        """Return whether a day is a session."""
+        index = self._first_index_from(day)
+        return bool(index < len(self.sessions) and self.sessions[index] == np.datetime64(day))
 
     def are_sessions(self, days: NDArray[np.datetime64]) -> NDArray[np.bool_]:
-        """Return which of some days are sessions."""
+        """Return (n,): which of some days (n,) are sessions."""
         return np.isin(days, self.sessions)
 
-    def number(self, session: date) -> int:
-        """Return a session's place in the calendar, counted from its fixed first day."""
+    def session_index(self, session: date) -> int:
+        """Return the index of a session. Raises CalendarError for a day that is not one."""
         if not self.is_session(session):
-            raise CalendarError(f"{session} is no session of {self.code}")
-        return self._place(session)
+            raise CalendarError(f"{session} is not a session of {self.code}")
+        return self._first_index_from(session)
 
-    def session_at(self, number: int) -> date:
-        """Return the session of a number."""
-        session: date = self.sessions[number].item()
+    def session_at(self, index: int) -> date:
+        """Return the session with an index."""
+        session: date = self.sessions[index].item()
         return session
 
-    def shift(self, session: date, by: int) -> date:
-        """Return the session `by` sessions later. Raises CalendarError where the calendar ends before it."""
-        place = self.number(session) + by
-        if place >= len(self.sessions):
+    def session_offset(self, session: date, count: int) -> date:
+        """Return the session `count` sessions after another, before it if negative. Raises CalendarError outside the calendar."""
+        index = self.session_index(session) + count
+        if index < 0:
+            raise CalendarError(f"the calendar of {self.code} begins on {self.session_at(0)}")
+        if index >= len(self.sessions):
             raise CalendarError(f"the calendar of {self.code} ends on {self.last_session}; upgrade exchange-calendars")
-        later: date = self.sessions[place].item()
-        return later
+        return self.session_at(index)
 
     def sessions_between(self, first: date, last: date) -> int:
-        """Return how many sessions are later than one day and not later than another."""
-        return max(0, self._place(last + timedelta(days=1)) - self._place(first + timedelta(days=1)))
+        """Return the number of sessions after the first day, up to the last day inclusive."""
+        return max(0, self._first_index_after(last) - self._first_index_after(first))
 
-    def missing(self, days: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
-        """Return the sessions between the first and the last of some days that are none of them."""
-        span = self.sessions[self._place(days[0].item()) : self._place(days[-1].item()) + 1]
+    def missing_sessions(self, days: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
+        """Return the sessions from the first to the last of some sorted days that are not among them."""
+        span = self.sessions[self._first_index_from(days[0].item()) : self._first_index_after(days[-1].item())]
         return span[~np.isin(span, days)]
 
-    def ends_soon(self, now: datetime) -> str | None:
-        """Return a warning where the calendar's holidays are known for less than 60 days more."""
+    def end_warning(self, now: datetime) -> str | None:
+        """Return a warning when the calendar ends in less than 60 days, else None."""
         if self.last_session - now.date() >= ENDS_SOON:
             return None
         return f"the calendar of {self.code} ends on {self.last_session}: upgrade exchange-calendars before that"
 
+    def open_at(self, session: date) -> datetime:
+        """Return the instant when a session opens, UTC."""
+        return _utc(self._calendar.session_open(session.isoformat()))
+
     def close_at(self, session: date) -> datetime:
-        """Return the instant a session closes, UTC."""
-        return _instant(self._calendar.session_close(session.isoformat()))
+        """Return the instant when a session closes, UTC."""
+        return _utc(self._calendar.session_close(session.isoformat()))
 
     def last_closed_session(self, now: datetime, after_close_minutes: int) -> date | None:
-        """Return the newest session whose close lies at least so many minutes before an instant."""
+        """Return the newest session that closed at least so many minutes before an instant, None when there is none."""
         until = now.astimezone(UTC) - timedelta(minutes=after_close_minutes)
-        place = min(self._place(until.date() + timedelta(days=2)), len(self.sessions))
-        for day in self.sessions[max(0, place - 15) : place][::-1].tolist():
-            if self.close_at(day) <= until:
-                return day  # type: ignore[no-any-return]
-        return None
+        end = self._first_index_after(until.date() + timedelta(days=1))
+        newest: list[date] = self.sessions[max(0, end - MOST_CLOSED_DAYS) : end][::-1].tolist()
+        return next((session for session in newest if self.close_at(session) <= until), None)
 
-    def rows(self, first: date, last: date) -> Iterator[dict[str, Any]]:
-        """Yield rows of the `sessions` table for the sessions of a span."""
-        begin, end = self._place(first), self._place(last + timedelta(days=1))
+    def session_rows(self, first: date, last: date) -> Iterator[dict[str, Any]]:
+        """Yield the rows of table `sessions` for the sessions from first to last, inclusive. number: the session's index."""
+        begin, end = self._first_index_from(first), self._first_index_after(last)
         span = self._calendar.schedule.iloc[begin:end]
         opens, closes = span["open"].dt.to_pydatetime(), span["close"].dt.to_pydatetime()
         for offset, (open_at, close_at) in enumerate(zip(opens, closes, strict=True)):
@@ -119,42 +125,52 @@ class ExchangeCalendar:
                 "close_at": close_at.astimezone(UTC),
             }
 
-    def open_at(self, session: date) -> datetime:
-        """Return the instant a session opens, UTC."""
-        return _instant(self._calendar.session_open(session.isoformat()))
-
-    def _place(self, day: date) -> int:
+    def _first_index_from(self, day: date) -> int:
+        """Return the index of the first session on a day or after it."""
         return int(np.searchsorted(self.sessions, np.datetime64(day)))
+
+    def _first_index_after(self, day: date) -> int:
+        """Return the index of the first session after a day."""
+        return int(np.searchsorted(self.sessions, np.datetime64(day), side="right"))
 
 
 @cache
 def exchange_calendar(code: str) -> ExchangeCalendar:
-    """Return the calendar of an exchange. Raises CalendarError when none is known."""
+    """Return the calendar of an exchange by its code, such as XNYS. Raises CalendarError for an unknown one."""
     return ExchangeCalendar(code)
 
 
 def exchange_of_zone(zone: str) -> str:
-    """Return the calendar that a time zone's name stands for; New York's where it is not known."""
-    return ZONES.get(zone, "XNYS")
+    """Return the code of the calendar to use for a time zone; New York's for an unknown one."""
+    return TIME_ZONE_EXCHANGES.get(zone, NEW_YORK)
 
 
-def _instant(stamp: Any) -> datetime:
+def _utc(stamp: Any) -> datetime:
     instant: datetime = stamp.to_pydatetime().astimezone(UTC)
     return instant
 
 
 def _library_calendar(code: str) -> Any:
-    import exchange_calendars  # costs a second: only where a calendar is asked
+    import exchange_calendars  # takes a second, so only when a calendar is needed
 
-    ahead = (date.today() + timedelta(days=366 * YEARS_AHEAD)).isoformat()
+    ahead = (date.today() + AHEAD).isoformat()
     try:
         return exchange_calendars.get_calendar(code, start=FIRST_DAY, end=ahead)
     except exchange_calendars.errors.InvalidCalendarName as error:
         raise CalendarError(f"{code}: no calendar is known for this exchange") from error
     except ValueError:
-        # Its holidays are written down for fewer years than we ask: take those.
+        return _bounded_calendar(code, ahead)
+
+
+def _bounded_calendar(code: str, ahead: str) -> Any:
+    """Return the library's calendar for the years whose holidays it knows."""
+    import exchange_calendars
+
+    try:
         kind = type(exchange_calendars.get_calendar(code))
         first, last = kind.bound_min(), kind.bound_max()
         start = max(FIRST_DAY, first.date().isoformat()) if first is not None else FIRST_DAY
         end = min(ahead, last.date().isoformat()) if last is not None else ahead
         return exchange_calendars.get_calendar(code, start=start, end=end)
+    except ValueError as error:
+        raise CalendarError(f"{code}: exchange-calendars cannot build the calendar of this exchange") from error

@@ -1,4 +1,7 @@
-"""Ticker symbols: which texts are one, and the exchange that a symbol names. Called before anything is requested."""
+"""Ticker symbols: which texts are valid, and the exchange that a symbol names.
+
+A text is checked before anything is requested or written, because a symbol becomes part of a URL and of a path.
+"""
 
 from __future__ import annotations
 
@@ -6,47 +9,55 @@ import re
 
 LONGEST = 32
 PATTERN = re.compile(r"\^?[A-Z0-9][A-Z0-9.=&_-]*")
-SHOWN = 40
+CRYPTO_PAIR = re.compile(r"[A-Z0-9]+-(USD|EUR|GBP|JPY|BTC)")
+SHOWN_CHARACTERS = 40
 
-# Yahoo's suffix of a symbol -> the exchange's calendar.
-SUFFIXES = {
+# Yahoo's suffix of a symbol: the code of the exchange's calendar.
+SUFFIX_EXCHANGES = {
     "L": "XLON", "T": "XTKS", "HK": "XHKG", "NS": "XBOM", "BO": "XBOM", "DE": "XETR", "F": "XFRA", "PA": "XPAR",
     "AS": "XAMS", "TO": "XTSE", "V": "XTSE", "AX": "XASX", "SW": "XSWX", "MI": "XMIL", "MC": "XMAD", "ST": "XSTO",
     "CO": "XCSE", "OL": "XOSL", "HE": "XHEL", "BR": "XBRU", "LS": "XLIS", "VI": "XWBO", "WA": "XWAR", "SA": "BVMF",
     "MX": "XMEX", "KS": "XKRX", "KQ": "XKRX", "TW": "XTAI", "SS": "XSHG", "SZ": "XSHG", "SI": "XSES", "JK": "XIDX",
     "BK": "XBKK", "KL": "XKLS", "NZ": "XNZE", "IR": "XDUB", "PR": "XPRA", "IS": "XIST", "TA": "XTAE", "JO": "XJSE",
 }  # fmt: skip
-INDICES = {"^N225": "XTKS", "^FTSE": "XLON", "^HSI": "XHKG", "^GDAXI": "XETR", "^FCHI": "XPAR", "^BSESN": "XBOM"}
+INDEX_EXCHANGES = {"^N225": "XTKS", "^FTSE": "XLON", "^HSI": "XHKG", "^GDAXI": "XETR", "^FCHI": "XPAR", "^BSESN": "XBOM"}
 
 
 class SymbolRefused(ValueError):
-    """A text that is no ticker symbol; the message shows it escaped and shortened."""
+    """A text that is not a valid ticker symbol. The message shows it escaped and shortened."""
 
 
 def parse_symbol(text: str) -> str:
-    """Return the symbol in upper case. Raises SymbolRefused for anything else than letters, digits and . - = & _ or a
-    leading ^, at most 32 of them, so that no symbol is a path, an option or a look-alike."""
+    """Return the symbol in upper case.
+
+    Valid are at most 32 ASCII letters, digits and . - = & _, after an optional ^. It begins with a letter or digit and has no
+    double dot, so no symbol is a path, an option or a look-alike of another. Raises SymbolRefused.
+    """
     if len(text) > LONGEST:
-        raise SymbolRefused(f"{_shown(text)} is no ticker symbol: {len(text)} characters, at most {LONGEST}")
+        raise SymbolRefused(f"{_shown(text)} is not a ticker symbol: {len(text)} characters, at most {LONGEST} are allowed")
     symbol = text.upper() if text.isascii() else text
     if not PATTERN.fullmatch(symbol) or ".." in symbol:
-        raise SymbolRefused(f"{_shown(text)} is no ticker symbol: letters, digits and . - = & _ are allowed, and ^ in front")
+        raise SymbolRefused(f"{_shown(text)} is not a ticker symbol: letters, digits and . - = & _ are allowed, and ^ in front")
     return symbol
 
 
 def exchange_of(symbol: str, default: str = "XNYS") -> str:
-    """Return the calendar of a symbol's exchange, by Yahoo's conventions."""
-    if symbol in INDICES:
-        return INDICES[symbol]
+    """Return the code of the calendar of a symbol's exchange, by Yahoo's conventions; the default where it names none.
+
+    Currencies (=X) are on 24/5, futures (=F) on us_futures, crypto pairs such as BTC-USD on 24/7.
+    """
+    if symbol in INDEX_EXCHANGES:
+        return INDEX_EXCHANGES[symbol]
     if symbol.endswith("=X"):
         return "24/5"
     if symbol.endswith("=F"):
         return "us_futures"
-    if re.fullmatch(r"[A-Z0-9]+-(USD|EUR|GBP|JPY|BTC)", symbol):
+    if CRYPTO_PAIR.fullmatch(symbol):
         return "24/7"
-    return SUFFIXES.get(symbol.rpartition(".")[2], default) if "." in symbol else default
+    name, _, suffix = symbol.rpartition(".")
+    return SUFFIX_EXCHANGES.get(suffix, default) if name else default
 
 
 def _shown(text: str) -> str:
-    short = text[:SHOWN] + ("..." if len(text) > SHOWN else "")
+    short = text[:SHOWN_CHARACTERS] + ("..." if len(text) > SHOWN_CHARACTERS else "")
     return "'" + short.encode("unicode_escape").decode("ascii") + "'"

@@ -1,6 +1,6 @@
-"""Rows on stdout: as an aligned table for people, as CSV, JSON or Parquet for programs. Called by the CLI.
+"""Rows on stdout: an aligned table for people, or CSV, JSON or Parquet for programs.
 
-csv and json carry every column, unrounded, in contract order; a table shows the named columns, rounded.
+CSV, JSON and Parquet have every column, unrounded, in the order of the view. A table may show fewer columns and rounds them.
 """
 
 from __future__ import annotations
@@ -8,46 +8,47 @@ from __future__ import annotations
 import csv
 import json
 import sys
-import unicodedata
 from collections.abc import Sequence
 from typing import Any, Literal, TextIO
 
+from jobs.terminal.text import printable
+
 Format = Literal["table", "csv", "json", "parquet"]
+Row = Sequence[Any]
 
 
-def write_rows(
-    columns: Sequence[str], rows: Sequence[Sequence[Any]], form: Format, *, shown: Sequence[str] | None = None
-) -> None:
-    """Write rows to stdout. shown: the columns a table has room for (all when None). No rows = the header alone."""
-    if form == "table":
-        keep = [columns.index(name) for name in shown or columns]
-        print_table([columns[i] for i in keep], [[row[i] for i in keep] for row in rows], sys.stdout)
-    elif form == "csv":
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(rows)
-    elif form == "json":
-        json.dump([dict(zip(columns, row, strict=True)) for row in rows], sys.stdout, indent=1, default=str)
-        sys.stdout.write("\n")
-    else:
-        _write_parquet(columns, rows)
+def write_rows(columns: Sequence[str], rows: Sequence[Row], output_format: Format, *, shown: Sequence[str] | None = None) -> None:
+    """Write rows to stdout in a format. Without rows only the header is written.
+
+    shown: the columns of a table, None for all of them. The other formats ignore it.
+    """
+    match output_format:
+        case "table":
+            print_table(*select_columns(columns, rows, shown or columns), sys.stdout)
+        case "csv":
+            _write_csv(columns, rows)
+        case "json":
+            _write_json(columns, rows)
+        case "parquet":
+            _write_parquet(columns, rows)
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], stream: TextIO) -> None:
-    """Write aligned columns: numbers to the right, text to the left, control characters escaped."""
+def select_columns(columns: Sequence[str], rows: Sequence[Row], shown: Sequence[str]) -> tuple[Sequence[str], list[Row]]:
+    """Return some columns by name, in the order of `shown`, and the rows cut to them."""
+    positions = [list(columns).index(name) for name in shown]
+    return shown, [[row[i] for i in positions] for row in rows]
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Row], stream: TextIO) -> None:
+    """Write aligned columns: numbers to the right, text to the left. Control characters are escaped."""
     cells = [[_cell(value) for value in row] for row in rows]
     widths = [max(len(name), *(len(row[i]) for row in cells), 0) for i, name in enumerate(columns)]
-    right = [all(_is_number(row[i]) for row in rows) and bool(rows) for i in range(len(columns))]
+    numeric = [bool(rows) and all(_is_number(row[i]) for row in rows) for i in range(len(columns))]
     for line in [list(columns), *cells]:
         padded = [
-            text.rjust(width) if flush else text.ljust(width) for text, width, flush in zip(line, widths, right, strict=True)
+            text.rjust(width) if right else text.ljust(width) for text, width, right in zip(line, widths, numeric, strict=True)
         ]
         stream.write("  ".join(padded).rstrip() + "\n")
-
-
-def printable(text: str) -> str:
-    """Return text that cannot steer a terminal: control and format characters become escapes."""
-    return "".join(c if unicodedata.category(c)[0] != "C" else c.encode("unicode_escape").decode() for c in text)
 
 
 def _cell(value: Any) -> str:
@@ -62,7 +63,18 @@ def _is_number(value: Any) -> bool:
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
-def _write_parquet(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def _write_csv(columns: Sequence[str], rows: Sequence[Row]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+
+
+def _write_json(columns: Sequence[str], rows: Sequence[Row]) -> None:
+    json.dump([dict(zip(columns, row, strict=True)) for row in rows], sys.stdout, indent=1, default=str)
+    sys.stdout.write("\n")
+
+
+def _write_parquet(columns: Sequence[str], rows: Sequence[Row]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -1,7 +1,4 @@
-"""A config: every setting that shapes a forecast, and the id that names it. Nothing else may change a forecast's bytes.
-
-Called by settings (which resolves one), advance and the commands that write.
-"""
+"""A config: every setting that shapes a forecast, and the id that names it. No other setting may change a forecast's bytes."""
 
 from __future__ import annotations
 
@@ -9,41 +6,41 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Literal
 
-Preset = Literal["density", "article"]
-Field = Literal["close", "open"]
+from jobs.workspace.choices import Cell, Optimizer, Preset, PriceField, Schedule
 
-# Fewer bars leave too little to estimate a volatility and its kurtosis.
-FEWEST_SESSIONS = 130
+FEWEST_SESSIONS = 130  # with fewer bars a volatility and its kurtosis cannot be estimated
+SESSIONS_BEFORE_WINDOW = 30  # bars that a training needs in addition to its window
+ID_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
     """The model and training settings of one forecast series.
 
-    history_sessions: bars a forecast may see (0 = all up to the chain's cold start, for the article's one training).
-    cold_every: sessions between fixed cold starts, by calendar number (0 = only a chain's first origin is cold).
-    cold_epochs, warm_epochs: passes over the history. window: sessions fed to the network at once. truncation: sessions
-    a gradient flows back (0 = all of the window). patience: epochs without a better validation loss before a training
-    stops (0 = it never does). prior_every: sessions between fits of the pooled prior, by calendar number (0 = none);
-    prior_sessions: bars of each member that it learns from. tune_epochs: passes of a cold start that begins from a prior.
-    recalibrate: whether the scale follows the ticker's own misses.
+    history_sessions: bars that a forecast reads (0 = all up to the chain's cold start, for preset article).
+    recalibrate: whether the scale follows the ticker's own past errors.
+    cold_every: sessions between fixed cold starts, by session index (0 = only a chain's first origin is cold).
+    cold_epochs, warm_epochs: passes over the history. tune_epochs: passes of a cold start that begins from a prior.
+    patience: epochs without a better validation loss before a training stops (0 = it never stops early).
+    window: sessions that the network reads at once. truncation: sessions that a gradient flows back (0 = the whole window).
+    prior_every: sessions between fits of the pooled prior, by session index (0 = no prior).
+    prior_sessions: bars of each member that the prior is fitted on.
     """
 
     preset: Preset
-    cell: str
+    cell: Cell
     layers: int
     hidden: int
     horizons: int
-    field: Field
+    field: PriceField
     history_sessions: int
     market_ticker: str
     cold_every: int
     cold_epochs: int
     warm_epochs: int
-    optimizer: str
-    schedule: str
+    optimizer: Optimizer
+    schedule: Schedule
     learning_rate: float
     patience: int
     window: int
@@ -57,12 +54,12 @@ class Config:
 
     @property
     def fewest_sessions(self) -> int:
-        """Return how many bars a forecast needs: enough for a volatility, its kurtosis and a training window."""
-        return max(FEWEST_SESSIONS, self.window + 30)
+        """Return the number of bars that a forecast needs: enough for a volatility, its kurtosis and a training window."""
+        return max(FEWEST_SESSIONS, self.window + SESSIONS_BEFORE_WINDOW)
 
     @property
     def settings_json(self) -> str:
-        """Return the canonical text that the id is a hash of."""
+        """Return the canonical JSON text, of which the id is a hash."""
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
 
     @property
@@ -71,9 +68,9 @@ class Config:
         return _config_id(self)
 
 
-@cache  # asked for every row of every forecast
+@cache  # needed for every row of every forecast
 def _config_id(config: Config) -> str:
-    return hashlib.sha256(config.settings_json.encode()).hexdigest()[:16]
+    return hashlib.sha256(config.settings_json.encode()).hexdigest()[:ID_DIGITS]
 
 
 PRESETS: dict[str, Config] = {

@@ -1,6 +1,6 @@
-"""The home: one folder with the settings file, the database, the prices and the locks. Opened by the CLI.
+"""The home: one folder with the settings file, the database, the prices and the locks.
 
-A home is created by `init`, and by `backfill` when it is missing; every other command wants it to exist.
+`init` creates a home, and so do the commands that backfill, when it is missing. Every other command needs an existing one.
 """
 
 from __future__ import annotations
@@ -37,33 +37,38 @@ class Home:
 
     @property
     def prices(self) -> Path:
+        """Return the folder of the Parquet files."""
         return self.folder / (self.settings.store.prices or "prices")
 
     @property
     def cache(self) -> Path:
+        """Return the folder of files that can be deleted at any time."""
         return self.folder / "cache"
 
 
 def home_folder(option: Path | None, environment: Mapping[str, str]) -> Path:
-    """Return the home: the option, else TICKERCAST_HOME, else ./tickercast-home. Absolute, so no chdir moves it."""
+    """Return the absolute path of the home: the option, else TICKERCAST_HOME, else ./tickercast-home."""
     return (option or Path(environment.get("TICKERCAST_HOME") or "tickercast-home")).expanduser().absolute()
 
 
 def open_home(folder: Path) -> Home:
-    """Return an existing home. Raises UsageError when there is none, HomeUnwritable when it may not be read."""
+    """Return an existing home. Raises UsageError when there is none, HomeUnwritable when it cannot be read."""
     try:
         exists = (folder / SETTINGS_FILE).exists() or (folder / DATABASE_FILE).exists()
     except OSError as error:
         raise HomeUnwritable(f"{folder}: {error.strerror}; nothing was changed") from error
     if not exists:
-        raise UsageError(f"{folder} is no Tickercast home; create one with `tickercast --home {folder} init`")
+        raise UsageError(f"{folder} is not a Tickercast home; create one with `tickercast --home {folder} init`")
     if not os.access(folder, os.R_OK | os.X_OK):
         raise HomeUnwritable(f"{folder}: permission denied; nothing was changed")
     return Home(folder, read_settings(folder / SETTINGS_FILE))
 
 
 def create_home(folder: Path, preset: str = "density") -> Home:
-    """Return the home, made with a commented settings file where it was missing. An existing file stays as it is."""
+    """Return the home, created with a commented settings file if it is missing. An existing settings file is not changed.
+
+    Raises UsageError when a file is in the way, HomeUnwritable when the folder cannot be made.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         settings_file = folder / SETTINGS_FILE

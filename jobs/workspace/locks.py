@@ -1,6 +1,7 @@
-"""The two locks of a home: daemon.lock for a daemon's life, writer.lock while something writes.
+"""The two locks of a home: a daemon holds daemon.lock while it runs, a writing command holds writer.lock while it writes.
 
-flock frees a lock when its process dies, so a lock is never stale; the note beside it only says who holds it.
+The system frees a lock when its process ends, so a lock is never stale. A file next to the lock names its holder.
+Only this module imports filelock.
 """
 
 from __future__ import annotations
@@ -17,29 +18,27 @@ from jobs.errors import HomeUnwritable, LockHeld
 
 @contextmanager
 def writer_lock(folder: Path, *, command: str, wait_seconds: float) -> Iterator[None]:
-    """Hold the writer lock. Raises LockHeld, naming the holder, when it is not free within wait_seconds."""
-    with _lock(folder, "writer", command=command, wait_seconds=wait_seconds):
+    """Hold the writer lock. Raises LockHeld, which names the holder, when it is not free within wait_seconds."""
+    advice = "retry when it ends, or with a longer --wait"
+    with _lock(folder, "writer", command=command, wait_seconds=wait_seconds, advice=advice):
         yield
 
 
 @contextmanager
 def daemon_lock(folder: Path) -> Iterator[None]:
-    """Hold the daemon lock. Raises LockHeld at once when another daemon lives in this home."""
-    with _lock(folder, "daemon", command="daemon", wait_seconds=0):
+    """Hold the daemon lock. Raises LockHeld at once when another daemon runs in this home."""
+    with _lock(folder, "daemon", command="daemon", wait_seconds=0, advice="stop it first"):
         yield
 
 
 @contextmanager
-def _lock(folder: Path, name: str, *, command: str, wait_seconds: float) -> Iterator[None]:
+def _lock(folder: Path, name: str, *, command: str, wait_seconds: float, advice: str) -> Iterator[None]:
     note = folder / f"{name}.holder"
     lock = FileLock(folder / f"{name}.lock", mode=0o600)
     try:
         lock.acquire(timeout=wait_seconds, poll_interval=0.1)
     except Timeout as error:
-        raise LockHeld(
-            f"the {name} lock of {folder} is held by {_holder(note)}; nothing was changed; "
-            f"retry when it ends{' or with a longer --wait' if name == 'writer' else ''}"
-        ) from error
+        raise LockHeld(f"the {name} lock of {folder} is held by {_holder(note)}; nothing was changed; {advice}") from error
     except OSError as error:
         raise HomeUnwritable(f"{folder}: {error.strerror}; nothing was changed") from error
     try:

@@ -1,6 +1,7 @@
-"""The settings of a home: tickercast.toml, overridden by TICKERCAST_SECTION__KEY, overridden by options.
+"""The settings of a home: tickercast.toml, overridden by environment variables TICKERCAST_SECTION__KEY.
 
-Unknown keys are refused with the nearest known one. Called by the CLI only.
+An unknown key is refused, and the message names the nearest known one. Command-line options, which override both, are handled by
+the commands. Only this module imports pydantic.
 """
 
 from __future__ import annotations
@@ -11,99 +12,122 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from jobs.errors import SettingsError
+from jobs.workspace.choices import Adjustment, Cell, Optimizer, Preset, PriceField, Schedule, SourceKind
 from jobs.workspace.config import PRESETS, Config
 
 ENVIRONMENT_PREFIX = "TICKERCAST_"
 NOT_SETTINGS = {"TICKERCAST_HOME"}
+COMMENT_COLUMN = 44
+
+
+def _either(choices: object) -> str:
+    """Return the names of a Literal type as text: a, b or c."""
+    *most, last = get_args(choices)
+    return f"{', '.join(most)} or {last}"
 
 
 class Section(BaseModel):
+    """A section of the settings file. A default of None means: as in the preset."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Store(Section):
-    url: SecretStr = Field(SecretStr(""), description="SQLAlchemy URL of the record; empty = tickercast.db in the home")
-    prices: str = Field("", description="folder of the Parquet files; empty = prices/ in the home")
+class StoreSection(Section):
+    url: SecretStr = Field(default=SecretStr(""), description="SQLAlchemy URL of the database; empty = tickercast.db in the home")
+    prices: str = Field(default="", description="folder of the Parquet files; empty = prices/ in the home")
 
 
 class SourceSection(Section):
-    kind: Literal["yahoo", "folder", "sample"] = Field("yahoo", description="where prices come from")
-    path: str = Field("", description="the folder of kind folder")
-    adjustment: Literal["", "as_traded", "split", "full"] = Field(
-        "", description="how the folder's prices are adjusted; must be stated for kind folder"
+    kind: SourceKind = Field(default="yahoo", description=f"where prices come from: {_either(SourceKind)}")
+    path: str = Field(default="", description="the folder, if kind is folder")
+    adjustment: Literal["", Adjustment] = Field(
+        default="", description=f"how the folder's prices are adjusted: {_either(Adjustment)}; no default"
     )
-    splits: tuple[str, ...] = Field((), description="splits that the folder does not tell, each as 'GOOGL 2022-07-18 20:1'")
+    splits: tuple[str, ...] = Field(
+        default=(), description="splits that the folder's files lack, each like 'GOOGL 2022-07-18 20:1'"
+    )
 
 
-class Yahoo(Section):
-    base_url: str = Field("", description="a mirror or a loopback server that answers in Yahoo's place; empty = Yahoo")
-    requests_per_second: float = Field(2.0, gt=0, le=1000, description="upper limit of requests")
-    timeout_seconds: float = Field(20.0, gt=0, le=600, description="longest wait for one answer")
-    ticker_seconds: float = Field(90.0, gt=0, le=3600, description="longest wait for one ticker, retries included")
-    run_seconds: float = Field(7200.0, gt=0, le=86400, description="longest time that one run asks Yahoo; the rest waits")
+class YahooSection(Section):
+    base_url: str = Field(default="", description="a mirror or a loopback server to use instead of Yahoo; empty = Yahoo")
+    requests_per_second: float = Field(default=2.0, gt=0, le=1000, description="most requests per second")
+    timeout_seconds: float = Field(default=20.0, gt=0, le=600, description="longest wait for one response")
+    ticker_seconds: float = Field(default=90.0, gt=0, le=3600, description="longest time for one ticker, retries included")
+    run_seconds: float = Field(
+        default=7200.0, gt=0, le=86400, description="longest time that one run fetches; the next run fetches the rest"
+    )
 
 
-class Schedule(Section):
-    after_close_minutes: int = Field(45, ge=0, le=720, description="a session counts this long after its exchange closed")
+class ScheduleSection(Section):
+    after_close_minutes: int = Field(
+        default=45, ge=0, le=720, description="minutes after its exchange's close until a session counts as closed"
+    )
 
 
 class ModelSection(Section):
-    preset: Literal["density", "article"] = Field("density", description="the settings below that are left out")
-    cell: Literal["elman", "elman_relu", "gru", "lstm"] | None = Field(
-        None, description="recurrent cell: elman, elman_relu, gru or lstm"
+    preset: Preset = Field(default="density", description=f"source of the values not set below: {_either(Preset)}")
+    cell: Cell | None = Field(default=None, description=f"recurrent cell: {_either(Cell)}")
+    layers: int | None = Field(default=None, ge=1, le=3, description="recurrent layers; each reads the states of the one below")
+    hidden: int | None = Field(default=None, ge=1, le=256, description="hidden units per layer")
+    horizons: int | None = Field(default=None, ge=1, le=60, description="forecasts are for 1 to this many sessions ahead")
+    field: PriceField | None = Field(default=None, description=f"the price to forecast: {_either(PriceField)}")
+    history_sessions: int | None = Field(
+        default=None, ge=0, le=10_000, description="bars that a forecast reads; 0 = all (preset article)"
     )
-    layers: int | None = Field(None, ge=1, le=3, description="recurrent layers, each over the states of the one below")
-    hidden: int | None = Field(None, ge=1, le=256, description="hidden units")
-    horizons: int | None = Field(None, ge=1, le=60, description="forecasts reach 1..horizons sessions ahead")
-    field: Literal["close", "open"] | None = Field(None, description="the price that is forecast")
-    history_sessions: int | None = Field(None, ge=0, le=10_000, description="bars a forecast sees; 0 = all (article)")
-    recalibrate: bool | None = Field(None, description="let the scale follow the ticker's own misses (adaptive conformal)")
-    market_ticker: str | None = Field(None, max_length=32, description="a market's ticker, whose volatility is an input too")
+    recalibrate: bool | None = Field(
+        default=None, description="adapt the scale to the ticker's own past errors (adaptive conformal)"
+    )
+    market_ticker: str | None = Field(
+        default=None, max_length=32, description="a ticker whose volatility is a further input, such as ^GSPC; empty = none"
+    )
 
 
-class Training(Section):
-    cold_every: int | None = Field(None, ge=0, le=10_000, description="sessions between fixed cold starts; 0 = never")
-    cold_epochs: int | None = Field(None, ge=1, le=10_000, description="passes over the history in a cold start")
-    warm_epochs: int | None = Field(None, ge=0, le=1_000, description="passes in a warm start")
-    optimizer: Literal["adam", "adamw", "sgd"] | None = Field(None, description="adam, adamw or sgd (with momentum)")
-    schedule: Literal["constant", "half_cosine", "linear_warm_up"] | None = Field(
-        None, description="learning rate over the epochs: constant, half_cosine or linear_warm_up"
-    )
-    learning_rate: float | None = Field(None, gt=0, le=1, description="the optimizer's step size")
+class TrainingSection(Section):
+    cold_every: int | None = Field(default=None, ge=0, le=10_000, description="sessions between fixed cold starts; 0 = never")
+    cold_epochs: int | None = Field(default=None, ge=1, le=10_000, description="passes over the history in a cold start")
+    warm_epochs: int | None = Field(default=None, ge=0, le=1_000, description="passes over the history in a warm start")
+    optimizer: Optimizer | None = Field(default=None, description=f"{_either(Optimizer)} (with momentum)")
+    schedule: Schedule | None = Field(default=None, description=f"learning rate over the epochs: {_either(Schedule)}")
+    learning_rate: float | None = Field(default=None, gt=0, le=1, description="the optimizer's step size")
     patience: int | None = Field(
-        None, ge=0, le=1_000, description="epochs without a better validation loss before a training stops; 0 = never"
+        default=None, ge=0, le=1_000, description="epochs without a better validation loss until a training stops; 0 = never"
     )
-    window: int | None = Field(None, ge=2, le=1_000, description="sessions fed to the network at once")
-    truncation: int | None = Field(None, ge=0, le=1_000, description="sessions a gradient flows back; 0 = the window")
-    prior_every: int | None = Field(None, ge=0, le=10_000, description="sessions between fits of the pooled prior; 0 = none")
-    prior_sessions: int | None = Field(None, ge=300, le=20_000, description="bars of each member that the prior learns from")
-    prior_epochs: int | None = Field(None, ge=1, le=10_000, description="passes of a prior's fit")
-    prior_learning_rate: float | None = Field(None, gt=0, le=1, description="largest step size of a prior's fit")
-    tune_epochs: int | None = Field(None, ge=1, le=1_000, description="passes of a cold start that begins from the prior")
+    window: int | None = Field(default=None, ge=2, le=1_000, description="sessions that the network reads at once")
+    truncation: int | None = Field(default=None, ge=0, le=1_000, description="sessions a gradient flows back; 0 = the window")
+    prior_every: int | None = Field(
+        default=None, ge=0, le=10_000, description="sessions between fits of the pooled prior; 0 = no prior"
+    )
+    prior_sessions: int | None = Field(
+        default=None, ge=300, le=20_000, description="bars of each member that the prior is fitted on"
+    )
+    prior_epochs: int | None = Field(default=None, ge=1, le=10_000, description="passes over the histories in a prior's fit")
+    prior_learning_rate: float | None = Field(default=None, gt=0, le=1, description="largest step size of a prior's fit")
+    tune_epochs: int | None = Field(default=None, ge=1, le=1_000, description="passes of a cold start that begins from the prior")
 
 
-class Compute(Section):
-    workers: int = Field(0, ge=0, le=256, description="processes that train; 0 = one per core")
-    stack: int = Field(128, ge=1, le=2_000, description="most networks trained in lockstep")
+class ComputeSection(Section):
+    workers: int = Field(default=0, ge=0, le=256, description="training processes; 0 = one per core")
+    stack: int = Field(default=128, ge=1, le=2_000, description="most networks trained together in one stack")
 
 
 class Settings(BaseSettings):
-    """All settings of a home, checked and typed."""
+    """All settings of a home, typed and checked."""
 
     model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__", extra="ignore", frozen=True)
-    store: Store = Store()
+    store: StoreSection = StoreSection()
     source: SourceSection = SourceSection()
-    yahoo: Yahoo = Yahoo()
-    schedule: Schedule = Schedule()
+    yahoo: YahooSection = YahooSection()
+    schedule: ScheduleSection = ScheduleSection()
     model: ModelSection = ModelSection()
-    training: Training = Training()
-    compute: Compute = Compute()
+    training: TrainingSection = TrainingSection()
+    compute: ComputeSection = ComputeSection()
 
     @classmethod
     def settings_customise_sources(
@@ -114,20 +138,22 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return the order of precedence: the environment over the file's values, which arrive as arguments."""
+        """Return the sources by precedence: the environment, then the values of the file, which arrive as arguments."""
         return env_settings, init_settings
 
     def config(self, preset: str | None = None) -> Config:
-        """Return the config these settings name, or another preset's own, which the file's figures do not fit."""
+        """Return the config of these settings. For another preset than theirs: its defaults, since the settings do not fit it.
+
+        Raises SettingsError where settings contradict each other.
+        """
         if preset and preset != self.model.preset:
             return PRESETS[preset]
-        base = PRESETS[self.model.preset]
-        stated = {**self.model.model_dump(exclude={"preset"}), **self.training.model_dump()}
-        config = replace(base, **{key: value for key, value in stated.items() if value is not None})
+        values = {**self.model.model_dump(exclude={"preset"}), **self.training.model_dump()}
+        config = replace(PRESETS[self.model.preset], **{key: value for key, value in values.items() if value is not None})
         if config.preset == "density" and config.history_sessions < config.fewest_sessions:
             raise SettingsError(
-                f"model.history_sessions is {config.history_sessions}: the density model needs at least "
-                f"{config.fewest_sessions} bars with training.window {config.window}"
+                f"model.history_sessions is {config.history_sessions}: with training.window {config.window} the density model "
+                f"needs at least {config.fewest_sessions} bars"
             )
         if config.preset == "article" and config.warm_epochs:
             raise SettingsError(f"training.warm_epochs is {config.warm_epochs}: preset article trains once; set it to 0")
@@ -137,12 +163,12 @@ class Settings(BaseSettings):
 def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
     """Return the settings of a home's file and the environment. A missing file means all defaults.
 
-    Raises SettingsError, which names the key, for anything unknown, mistyped or out of range.
+    Raises SettingsError, which names the key, for an unknown key and for a value of the wrong type or out of range.
     """
     values = _read_toml(path)
-    _refuse_unknown(_flatten(values), str(path))
+    _refuse_unknown(_keys_of_file(values), str(path))
     environment = os.environ if environment is None else environment
-    _refuse_unknown(_environment_keys(environment), "the environment")
+    _refuse_unknown(_keys_of_environment(environment), "the environment")
     try:
         return Settings(**values)
     except ValidationError as error:
@@ -153,23 +179,23 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
 
 def known_keys() -> list[str]:
     """Return every `section.key`, in the order of the settings file."""
-    return [f"{section}.{key}" for section, field in Settings.model_fields.items() for key in _keys(field.annotation)]
+    return [f"{section}.{key}" for section, field in Settings.model_fields.items() for key in _fields_of(field.annotation)]
 
 
 def settings_template(preset: str = "density") -> str:
-    """Return the text of a new settings file: every key with its meaning, commented out at its default."""
+    """Return the text of a new settings file: every key with its meaning, commented out and at its default."""
     lines = ["# Tickercast settings. Uncomment a line to change it; TICKERCAST_SECTION__KEY overrides it.", ""]
     for section, field in Settings.model_fields.items():
         lines.append(f"[{section}]")
-        for key, info in _keys(field.annotation).items():
-            value = _default_of(section, key, info.default, preset)
-            mark = "" if (section, key) == ("model", "preset") and preset != "density" else "# "
-            lines.append(f"{mark}{key} = {_toml(value)}".ljust(44) + f"# {info.description}")
+        for key, info in _fields_of(field.annotation).items():
+            value = _toml(_default_of(key, info.default, preset))
+            mark = "" if key == "preset" and preset != "density" else "# "
+            lines.append(f"{mark}{key} = {value}".ljust(COMMENT_COLUMN) + f"# {info.description}")
         lines.append("")
     return "\n".join(lines)
 
 
-def _default_of(section: str, key: str, default: object, preset: str) -> object:
+def _default_of(key: str, default: object, preset: str) -> object:
     if key == "preset":
         return preset
     if default is None:
@@ -185,7 +211,7 @@ def _toml(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
-def _keys(section: Any) -> dict[str, Any]:
+def _fields_of(section: Any) -> dict[str, FieldInfo]:
     return dict(section.model_fields)
 
 
@@ -200,15 +226,15 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _flatten(values: Mapping[str, Any]) -> Iterator[str]:
+def _keys_of_file(values: Mapping[str, Any]) -> Iterator[str]:
     for section, content in values.items():
-        if not isinstance(content, dict):
-            yield section
-            continue
-        yield from (f"{section}.{key}" for key in content)
+        if isinstance(content, dict):
+            yield from (f"{section}.{key}" for key in content)
+        else:
+            yield section  # a key outside of any section, which no known key equals
 
 
-def _environment_keys(environment: Mapping[str, str]) -> Iterator[str]:
+def _keys_of_environment(environment: Mapping[str, str]) -> Iterator[str]:
     for name in environment:
         if name.startswith(ENVIRONMENT_PREFIX) and name not in NOT_SETTINGS:
             yield name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".")
@@ -218,5 +244,5 @@ def _refuse_unknown(keys: Iterator[str], where: str) -> None:
     known = known_keys()
     for key in keys:
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
-            raise SettingsError(f"unknown setting {key!r} in {where}; the nearest known one is {near[0]!r}")
+            nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
+            raise SettingsError(f"unknown setting {key!r} in {where}; the nearest known one is {nearest!r}")

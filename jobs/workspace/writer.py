@@ -1,4 +1,4 @@
-"""Open a home to write: folder, lock, schema, engine, in that order. Called by every command that changes something."""
+"""Open a home for writing: folder, lock, schema and engine, in that order."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Engine
-
 from jobs.workspace.home import Home, create_home, open_home, require_writable
 from jobs.workspace.locks import writer_lock
-from storage.database import check_revision, open_writer, translated, upgrade_database
+from storage.database import Engine, check_revision, open_writer, translated, upgrade_database
 
 
 @contextmanager
 def open_for_writing(
     folder: Path, *, command: str, wait_seconds: float, create: str | None = None
 ) -> Iterator[tuple[Home, Engine]]:
-    """Yield a home and its writing engine with the writer lock held. create: the preset of a home made when missing."""
+    """Yield a home and its writing engine, with the writer lock held.
+
+    create: the preset of a home that is created when it is missing; None = it must exist. Raises UsageError, HomeUnwritable,
+    LockHeld, and the errors of storage.database about a missing or other database.
+    """
     home = create_home(folder, create) if create else open_home(folder)
     require_writable(home)
     with writer_lock(home.folder, command=command, wait_seconds=wait_seconds):

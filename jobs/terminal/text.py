@@ -1,0 +1,15 @@
+"""Text that is safe and correct to show: escaped control characters, counted nouns."""
+
+from __future__ import annotations
+
+import unicodedata
+
+
+def printable(text: str) -> str:
+    """Return the text with control and format characters escaped, so that it cannot steer a terminal."""
+    return "".join(c if unicodedata.category(c)[0] != "C" else c.encode("unicode_escape").decode() for c in text)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun: 1 bar, 3 bars. The noun takes an s in the plural."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,109 @@
+"""Settings: the file, the environment over it, the config that they give, and the lists of allowed names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from jobs.errors import SettingsError
+from jobs.prices.sources.folder import BASES
+from jobs.workspace import choices
+from jobs.workspace.config import PRESETS
+from jobs.workspace.settings import Settings, known_keys, read_settings, settings_template
+from rnn.cells import CELLS
+from rnn.optimizers import OPTIMIZERS, SCHEDULES
+
+
+def settings_of(tmp_path: Path, text: str, environment: dict[str, str] | None = None) -> Settings:
+    (tmp_path / "t.toml").write_text(text)
+    return read_settings(tmp_path / "t.toml", environment or {})
+
+
+def test_the_template_names_every_key_and_means_the_defaults(tmp_path: Path) -> None:
+    template = settings_template()
+    assert all(f"# {key.split('.')[1]} = " in template for key in known_keys())
+    uncommented = "\n".join(line.removeprefix("# ") if " = " in line else line for line in template.splitlines()[2:])
+    assert settings_of(tmp_path, uncommented).config() == settings_of(tmp_path, "").config() == PRESETS["density"]
+
+
+def test_the_environment_overrides_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TICKERCAST_MODEL__HIDDEN", "9")
+    assert settings_of(tmp_path, "[model]\nhidden = 5\nhorizons = 3\n").config().hidden == 9
+    assert settings_of(tmp_path, "[model]\nhidden = 5\nhorizons = 3\n").config().horizons == 3
+
+
+def test_the_config_hash_covers_the_model_and_the_training_only(tmp_path: Path) -> None:
+    plain = settings_of(tmp_path, "").config().id
+    assert settings_of(tmp_path, "[compute]\nworkers = 1\n[yahoo]\ntimeout_seconds = 5\n").config().id == plain
+    assert settings_of(tmp_path, "[training]\nwarm_epochs = 3\n").config().id != plain
+
+
+def test_a_history_too_short_for_its_window_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="history_sessions is 120"):
+        settings_of(tmp_path, "[model]\nhistory_sessions = 120\n").config()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[model]\ncell = "rnn"\n', "model.cell"), ("[model]\nlayers = 4\n", "model.layers"),
+        ('[training]\noptimizer = "lion"\n', "training.optimizer"), ("[training]\npatience = -1\n", "training.patience"),
+    ],
+)  # fmt: skip
+def test_an_unknown_network_or_optimizer_is_refused_by_its_key(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        settings_of(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "implemented"),
+    [
+        (choices.Cell, CELLS),
+        (choices.Optimizer, OPTIMIZERS),
+        (choices.Schedule, SCHEDULES),
+        (choices.Preset, PRESETS),
+        (choices.Adjustment, BASES),
+    ],
+    ids=["cell", "optimizer", "schedule", "preset", "adjustment"],
+)
+def test_the_allowed_names_are_those_that_the_code_implements(allowed: object, implemented: dict[str, object]) -> None:
+    assert set(get_args(allowed)) == set(implemented)
+
+
+def test_a_template_of_the_article_states_its_preset(tmp_path: Path) -> None:
+    template = settings_template("article")
+    assert '\npreset = "article"' in template
+    assert settings_of(tmp_path, template).config() == PRESETS["article"]
+
+
+def test_another_preset_than_the_settings_has_its_own_values(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, "[model]\nhidden = 5\n")
+    assert settings.config("article") == PRESETS["article"]
+    assert settings.config("density").hidden == 5
+
+
+def test_the_article_trains_once(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="warm_epochs is 2: preset article trains once"):
+        settings_of(tmp_path, '[model]\npreset = "article"\n[training]\nwarm_epochs = 2\n').config()
+
+
+@pytest.mark.parametrize(
+    ("text", "environment", "message"),
+    [
+        ("[model]\nhiden = 3\n", {}, "unknown setting 'model.hiden' in .*t.toml; the nearest known one is 'model.hidden'"),
+        ("hidden = 3\n", {}, "unknown setting 'hidden' in .*t.toml"),
+        ("", {"TICKERCAST_MODEL__HIDEN": "3"}, "unknown setting 'model.hiden' in the environment; the nearest .* 'model.hidden'"),
+        ("[model\n", {}, "not valid TOML"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_nearest_known_one(
+    tmp_path: Path, text: str, environment: dict[str, str], message: str
+) -> None:
+    with pytest.raises(SettingsError, match=message):
+        settings_of(tmp_path, text, environment)
+
+
+def test_the_homes_variable_is_not_a_setting(tmp_path: Path) -> None:
+    assert settings_of(tmp_path, "", {"TICKERCAST_HOME": "/data"}).config() == PRESETS["density"]
