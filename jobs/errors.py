@@ -1,47 +1,78 @@
-"""What jobs refuses or reports, each with the exit code a user sees.
+"""The exit codes of the command line, and the errors of jobs, each with its exit code.
 
 JobError
-├── UsageError          2  a word of the command line that cannot be taken
-├── SettingsError       2  a setting that is unknown, of the wrong type or out of range
-├── SomeTickersFailed   3  the rest is committed
-├── NothingFetched      4  the source gave nothing new for anybody
-├── HomeUnwritable      5  the home cannot be read or written
-├── LockHeld            7  another process writes, or another daemon lives
-└── Interrupted   130/143  a signal ended a one-shot command between two units of work
+├── UsageError          an argument or option that cannot be used
+├── SettingsError       a setting that is unknown, of the wrong type or out of range
+├── SomeTickersFailed   some tickers failed; the results of the others are committed
+├── NothingFetched      no ticker got anything new from its source
+├── HomeUnwritable      the home cannot be read or written
+├── LockHeld            another process is writing, or another daemon is running
+└── Interrupted         a signal ended a one-shot command between two units of work
 """
 
 from __future__ import annotations
 
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """How a command ended. Each code has a meaning, in words that docs/commands.md prints."""
+
+    meaning: str
+
+    DONE = 0, "done, or nothing to do"
+    INTERNAL = 1, "internal error, a bug in Tickercast"
+    USAGE = 2, "wrong usage or settings"
+    SOME_FAILED = 3, "some tickers failed; the results of the others are committed"
+    NOTHING_FETCHED = 4, "the source was not available; nothing new is stored"
+    STORAGE = 5, "storage error: disk full, read-only or busy"
+    INTEGRITY = 6, "damaged or inconsistent data"
+    LOCKED = 7, "another process holds the lock"
+    QUERY = 8, "the query was refused or exceeded a limit"
+    SIGINT = 130, "interrupted by SIGINT (Ctrl-C)"
+    SIGTERM = 143, "interrupted by SIGTERM"
+
+    def __new__(cls, value: int, meaning: str) -> ExitCode:
+        """Return a code that knows its meaning."""
+        code = int.__new__(cls, value)
+        code._value_ = value
+        code.meaning = meaning
+        return code
+
 
 class JobError(Exception):
-    exit_code = 1
+    """The root: everything that jobs raises on purpose. Subclasses set the exit code."""
+
+    exit_code: int = ExitCode.INTERNAL
 
 
 class UsageError(JobError):
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class SettingsError(JobError):
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class SomeTickersFailed(JobError):
-    exit_code = 3
+    exit_code = ExitCode.SOME_FAILED
 
 
 class NothingFetched(JobError):
-    exit_code = 4
+    exit_code = ExitCode.NOTHING_FETCHED
 
 
 class HomeUnwritable(JobError):
-    exit_code = 5
+    exit_code = ExitCode.STORAGE
 
 
 class LockHeld(JobError):
-    exit_code = 7
+    exit_code = ExitCode.LOCKED
 
 
 class Interrupted(JobError):
+    """signal_number: the signal that ended the command, SIGINT or SIGTERM."""
+
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number

@@ -36,8 +36,8 @@ PRIOR_SETTINGS = (
 def ten_sessions() -> list[date]:
     """Return ten sessions of the sample with a fixed cold start among them."""
     calendar = exchange_calendar("XNYS")
-    cold = next(day for day in calendar.sessions[::-1].tolist() if day <= date(2012, 12, 1) and calendar.number(day) % 63 == 0)
-    return [calendar.shift(cold, offset) for offset in range(-5, 5)]
+    cold = next(day for day in calendar.sessions[::-1].tolist() if day <= date(2012, 12, 1) and calendar.session_index(day) % 63 == 0)
+    return [calendar.session_offset(cold, offset) for offset in range(-5, 5)]
 
 
 def sample(ticker: str) -> Bars:
@@ -78,7 +78,7 @@ def task_of(bars: dict[str, Bars], days: Sequence[date], config: Config = SMALL)
     """Return a task of New York tickers without a chain, all due on some days. Ticker ids count from 0."""
     calendar = exchange_calendar("XNYS")
     origins = tuple(
-        Origin(day, calendar.number(day), tuple(calendar.shift(day, h) for h in range(1, config.horizons + 1))) for day in days
+        Origin(day, calendar.session_index(day), tuple(calendar.session_offset(day, h) for h in range(1, config.horizons + 1))) for day in days
     )
     tickers = tuple(
         TickerTask(i, key, "as_traded", series, frozenset(days), None) for i, (key, series) in enumerate(bars.items())

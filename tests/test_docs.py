@@ -1,15 +1,38 @@
-"""The generated pages are what the code would generate now, and no page names what is not there."""
+"""The generated pages are what the code generates now, and no page names a command or a place that does not exist."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+import pytest
+
 from jobs.cli import reference as command_docs
-from jobs.cli.app import app
+from jobs.cli.app import COMMANDS
 from storage import docs as sql_docs
 
 ROOT = Path(__file__).parent.parent
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
+COMMAND_LINE = re.compile(r"(?:^ +|`)(?:\.venv/bin/)?tickercast ((?:--\w+ \S+ )*)([a-z]+)", re.MULTILINE)
+LINK = re.compile(r"\]\(([^):]+)\)")
+
+
+def commands_in(text: str) -> set[str]:
+    """Return the commands of a page's `tickercast COMMAND` and indented command lines."""
+    return {command for _, command in COMMAND_LINE.findall(text)}
+
+
+def anchors_of(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as Markdown viewers make them: lower case, words joined by hyphens."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def is_broken(page: Path, link: str) -> bool:
+    """Return whether a link of a page leads to no file, or to no heading of its file."""
+    name, _, anchor = link.partition("#")
+    target = page.parent / name if name else page
+    return not target.exists() or (anchor != "" and anchor not in anchors_of(target))
 
 
 def test_the_sql_page_is_current() -> None:
@@ -20,13 +43,35 @@ def test_the_commands_page_is_current() -> None:
     assert command_docs.PATH.read_text() == command_docs.commands_page()
 
 
-def test_the_readme_names_only_commands_that_exist() -> None:
-    known = {c.name or c.callback.__name__ for c in app.registered_commands if c.callback} | {"db"}
-    text = (ROOT / "README.md").read_text()
-    assert set(re.findall(r"^(?:\.venv/bin/)?tickercast ([a-z]+)", text, flags=re.MULTILINE)) <= known
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_names_only_commands_that_exist(page: Path) -> None:
+    assert commands_in(page.read_text()) - {"db", *(command.__name__ for command in COMMANDS)} == set()
 
 
-def test_links_between_pages_lead_somewhere() -> None:
-    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
-    links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text())]
-    assert [(str(page), link) for page, link in links if not (page.parent / link).exists()] == []
+def test_the_readme_shows_the_main_commands() -> None:
+    assert {"init", "track", "daemon", "backfill", "sql", "report", "verify"} <= commands_in((ROOT / "README.md").read_text())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_of_a_page_lead_to_a_file_and_a_heading(page: Path) -> None:
+    assert [link for link in LINK.findall(page.read_text()) if is_broken(page, link)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "commands"),
+    [
+        ("    tickercast nosuch A\n    .venv/bin/tickercast --home X init  # creates\n", {"nosuch", "init"}),
+        ("Use `tickercast backfill MSFT`; the word tickercast alone is no command.", {"backfill"}),
+    ],
+)
+def test_commands_are_found_in_indented_lines_and_in_code(text: str, commands: set[str]) -> None:
+    assert commands_in(text) == commands
+
+
+@pytest.mark.parametrize(
+    ("link", "broken"),
+    [("docs/sql.md", False), ("docs/none.md", True), ("docs/sql.md#sql-views", False), ("docs/sql.md#none", True),
+     ("#try-it", False), ("#none", True)],
+)  # fmt: skip
+def test_a_link_is_broken_without_its_file_or_heading(link: str, broken: bool) -> None:
+    assert is_broken(ROOT / "README.md", link) == broken

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs.analysis.evaluate import backfill_with_baselines
+from jobs.analysis.store_baselines import backfill_with_baselines
 from jobs.errors import SomeTickersFailed
 from jobs.prices.quarantine import release
 from jobs.prices.sources.sample import SampleSource

@@ -41,7 +41,7 @@ from tests.forecast_builders import (
 def refresh_day() -> date:
     """Return the session among the ten on which a prior is fitted anew."""
     calendar = exchange_calendar("XNYS")
-    return next(day for day in ten_sessions() if calendar.number(day) % 63 == 0)
+    return next(day for day in ten_sessions() if calendar.session_index(day) % 63 == 0)
 
 
 def task_with(*members: TickerBacklog) -> PriorTask:
@@ -72,7 +72,7 @@ def test_before_is_the_instant_of_the_close_not_the_date() -> None:
     last = {member.key: member.bars.session[-1] for member in new_york.members}
     assert last["7203.T"] == last["IBM"]
     calendar = exchange_calendar("XTKS")
-    session = calendar.session_at(calendar.number(date(2012, 9, 12)) // 63 * 63)
+    session = calendar.session_at(calendar.session_index(date(2012, 9, 12)) // 63 * 63)
     tokyo = next(due_priors(WITH_PRIORS, "XTKS", [session], [backlog("IBM", bars), backlog("7203.T", both, "XTKS")], None))
     last = {member.key: member.bars.session[-1] for member in tokyo.members}
     assert last["IBM"] < last["7203.T"] < np.datetime64(session)

@@ -1,3 +1,5 @@
-"""Reading the record: answers for the command line, explain, evaluate and its comparison models, and the report.
+"""Reading the record: query answers, explain, evaluate and its comparison models, and the report.
 
-Not here: anything that a daily run needs."""
+Nothing here changes a stored record, with one exception: store_baselines, for `backfill --baselines`. Not here: anything that a
+daily run needs.
+"""

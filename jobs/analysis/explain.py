@@ -1,82 +1,115 @@
-"""Explain: how the newest forecast came from the one before, by recomputing with one thing changed at a time.
+"""Explain: why the newest forecast differs from the one before, by recomputing it with one thing changed at a time.
 
-The steps add up exactly: yesterday's forecast as stored, then with the bars as they are known now, then with the newest bar,
-then with the params that serve now, which is today's forecast. Nothing is written.
+There are four forecasts: the earlier one as stored; with the bars as known now; with the newest bar too; with the params that
+serve now, which is the newest forecast. The three differences between them add up exactly. Nothing is written.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from datetime import date, datetime
-from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from jobs.errors import UsageError
 from jobs.exchanges.symbols import parse_symbol
 from jobs.forecasting.inputs import Market, MarketReader, ModelInput, history_of, visible_history
-from jobs.forecasting.model import Prediction, state_of_bytes
+from jobs.forecasting.model import state_of_bytes
 from jobs.forecasting.presets import model_for
 from jobs.prices.tickers import stored_ticker
 from jobs.workspace.config import Config
 from jobs.workspace.home import Home
+from rnn.density import ForecastDistribution
 from storage import queries
 from storage.bar_files import read_bars
-from storage.bars import as_known
-from storage.database import reading
+from storage.bars import BarHistory, as_known
+from storage.database import Connection, reading
 
-COLUMNS = ("horizon", "what", "before", "restated_bars", "new_bar", "new_weights", "now")
+
+@dataclass(frozen=True, slots=True)
+class ExplainedChange:
+    """The change of one figure (scale or location) at one horizon, in log returns: before + the three parts = now."""
+
+    horizon: int
+    what: str
+    before: float
+    restated_bars: float
+    new_bar: float
+    new_weights: float
+    now: float
+
+
+COLUMNS = tuple(field.name for field in fields(ExplainedChange))
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A row for the scale and one for the location of each horizon, in log returns, and why the model was trained."""
+    """The changes, scale and location of each horizon, and a line that states both origins and why the model was trained."""
 
-    rows: list[tuple[Any, ...]]
-    told: str
+    changes: list[ExplainedChange]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """All that is read of the record for an explanation. Of each pair the earlier one comes first."""
+
+    origins: tuple[date, date]
+    models: tuple[queries.ServingModel, queries.ServingModel]
+    contents: tuple[bytes, bytes]  # the checkpoints of the models
+    known_at: datetime | None  # when the newest bar was recorded that the earlier forecast used
+    history: BarHistory
+    market: Market | None
+    exchange: str
 
 
 def explain(home: Home, symbol: str) -> Explanation:
     """Return what changed a ticker's forecast at its newest origin. Raises UsageError where there is nothing to compare."""
     symbol, config = parse_symbol(symbol), home.settings.config()
     with reading(home.database) as connection:
-        ticker = stored_ticker(connection, symbol)
-        origins = sorted(queries.committed_origins(connection, ticker.id, config.id))[-2:]
-        file = queries.current_file(connection, ticker.id)
-        if len(origins) < 2 or file is None:
-            raise UsageError(f"{symbol}: two origins under the active config are needed, {len(origins)} there are")
-        before, now = (queries.serving_model(connection, ticker.id, config.id, day) for day in origins)
-        instants = queries.known_at(connection, ticker.id, config.id, origins[0])
-        market = _market(home, connection, config)
-    assert before is not None
-    assert now is not None
-    if before.content is None or now.content is None:
-        raise UsageError(f"{symbol}: the params that served {origins[0]} are no longer kept; they are for the newest origins")
-    history = read_bars(home.prices, file.path, file.sha256)
-    stages = (
-        (before.content, origins[0], instants),
-        (before.content, origins[0], None),
-        (before.content, origins[1], None),
-        (now.content, origins[1], None),
+        inputs = _read_inputs(connection, home, symbol, config)
+    (earlier, newest), (old, new) = inputs.origins, inputs.contents
+    with threadpool_limits(1):
+        forecasts = (
+            _forecast(inputs, config, old, earlier, inputs.known_at),
+            _forecast(inputs, config, old, earlier, None),
+            _forecast(inputs, config, old, newest, None),
+            _forecast(inputs, config, new, newest, None),
+        )
+    changes = []
+    for h in range(config.horizons):
+        changes.append(_change(h, "scale", [forecast.scale for forecast in forecasts]))
+        changes.append(_change(h, "location", [forecast.location for forecast in forecasts]))
+    return Explanation(changes, _message(symbol, inputs))
+
+
+def _read_inputs(connection: Connection, home: Home, symbol: str, config: Config) -> _Inputs:
+    ticker = stored_ticker(connection, symbol)
+    origins = sorted(queries.committed_origins(connection, ticker.id, config.id))[-2:]
+    file = queries.current_file(connection, ticker.id)
+    if len(origins) < 2 or file is None:
+        raise UsageError(
+            f"{symbol}: needs two forecast dates under the active config, found {len(origins)}; "
+            f"run `tickercast backfill {symbol}`"
+        )
+    before, now = (queries.serving_model(connection, ticker.id, config.id, origin) for origin in origins)
+    if before is None or now is None or before.content is None or now.content is None:
+        raise UsageError(f"{symbol}: the params behind the forecasts of {origins[0]} are no longer kept; nothing to explain")
+    return _Inputs(
+        origins=(origins[0], origins[1]),
+        models=(before, now),
+        contents=(before.content, now.content),
+        known_at=queries.known_at(connection, ticker.id, config.id, origins[0]),
+        history=read_bars(home.prices, file.path, file.sha256),
+        market=_market(connection, home, config),
+        exchange=ticker.exchange,
     )
 
-    def prediction_at(content: bytes, origin: date, known_at: datetime | None) -> Prediction:
-        bars = as_known(history, known_at=known_at, through=origin)
-        visible = visible_history(history_of(bars, config.field), len(bars), config)
-        known_market = MarketReader(market, ticker.exchange, config.history_sessions).up_to(origin)
-        return model_for(config, [ModelInput(visible, known_market)]).predict(state_of_bytes(content))
 
-    with threadpool_limits(1):
-        predictions = [prediction_at(*stage) for stage in stages]
-    told = f"{symbol}: {origins[0]} to {origins[1]}; trained at {origins[1]}: {now.reason}"
-    if now.model_id == before.model_id:
-        told = f"{symbol}: {origins[0]} to {origins[1]}; not trained since: {now.reason}"
-    return Explanation([row for h in range(config.horizons) for row in _rows(predictions, h)], told)
-
-
-def _market(home: Home, connection: Connection, config: Config) -> Market | None:
+def _market(connection: Connection, home: Home, config: Config) -> Market | None:
     ticker = queries.ticker_by_symbol(connection, parse_symbol(config.market_ticker)) if config.market_ticker else None
     file = queries.current_file(connection, ticker.id) if ticker else None
     if ticker is None or file is None:
@@ -84,9 +117,25 @@ def _market(home: Home, connection: Connection, config: Config) -> Market | None
     return Market(as_known(read_bars(home.prices, file.path, file.sha256)), ticker.exchange)
 
 
-def _rows(predictions: list[Prediction], h: int) -> list[tuple[Any, ...]]:
-    rows: list[tuple[Any, ...]] = []
-    for what in ("scale", "location"):
-        values = [float(getattr(stage.forecast, what)[0, h]) for stage in predictions]
-        rows.append((h + 1, what, values[0], *np.diff(values).tolist(), values[-1]))
-    return rows
+def _forecast(
+    inputs: _Inputs, config: Config, checkpoint: bytes, origin: date, known_at: datetime | None
+) -> ForecastDistribution:
+    """Return the distributions that a checkpoint gives at an origin, with the bars as known at an instant (None = now)."""
+    bars = as_known(inputs.history, known_at=known_at, through=origin)
+    visible = visible_history(history_of(bars, config.field), len(bars), config)
+    market = MarketReader(inputs.market, inputs.exchange, config.history_sessions).up_to(visible.bars.session[-1].item())
+    return model_for(config, [ModelInput(visible, market)]).predict(state_of_bytes(checkpoint)).forecast
+
+
+def _change(h: int, what: str, figures: Sequence[NDArray[np.floating]]) -> ExplainedChange:
+    """Return the change of one figure at horizon h + 1. figures: arrays (1, horizons) of the four forecasts, in order."""
+    values = [float(figure[0, h]) for figure in figures]
+    restated_bars, new_bar, new_weights = np.diff(values).tolist()
+    return ExplainedChange(h + 1, what, values[0], restated_bars, new_bar, new_weights, values[-1])
+
+
+def _message(symbol: str, inputs: _Inputs) -> str:
+    (earlier, newest), (before, now) = inputs.origins, inputs.models
+    if now.model_id == before.model_id:
+        return f"{symbol}: {earlier} to {newest}; not trained since: {now.reason}"
+    return f"{symbol}: {earlier} to {newest}; trained at {newest}: {now.reason}"

@@ -1,4 +1,4 @@
-"""The demo: the whole way on real sample prices, in a throw-away home, without a network."""
+"""The demo: a backfill of real sample prices in a home of its own, what it leaves, and queries to try. Needs no network."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ import os
 import sys
 import tempfile
 import time
+from datetime import date
 from pathlib import Path
 
-from jobs.analysis import answers as asking
-from jobs.analysis.report.pages import verdict_sentence
+from jobs.analysis import answers
+from jobs.analysis.report import require_plotly
 from jobs.errors import UsageError
 from jobs.prices.sources.sample import TICKERS, SampleSource
 from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.terminal.output import print_table
+from jobs.terminal.output import print_table, select_columns
+from jobs.workspace.home import Home
 from jobs.workspace.writer import open_for_writing
+from storage.queries import Rows
 
 SESSIONS = 250
+FORECAST_TABLE = ("ticker", "origin", "target", "horizon", "last_price", "q05", "q50", "q95")
+SKILL_TABLE = ("ticker", "horizon", "n", "crps", "baseline_crps", "crps_skill", "coverage_80", "verdict")
 QUERIES = (
     "SELECT ticker, target, q05, q50, q95 FROM latest_forecast WHERE horizon = 1",
     "SELECT ticker, horizon, round(avg(inside_80), 3) AS coverage_80 FROM scored_forecast GROUP BY ticker, horizon",
@@ -25,42 +30,63 @@ QUERIES = (
 
 
 def run_demo(keep: Path | None, *, workers: int | None) -> None:
-    """Backfill 250 sessions of the sample's tickers, show forecasts and skill, write the report, name queries to try."""
-    folder = keep or Path(tempfile.mkdtemp(prefix="tickercast-demo-"))
-    if keep is not None and keep.exists() and any(keep.iterdir()):
-        raise UsageError(f"{keep} is not empty; the demo wants a home of its own")
+    """Backfill the sample's last 250 sessions, print forecasts and skill, write the report, and name queries to try.
+
+    keep: the folder of the home; None = a new folder in the system's temporary one. Raises UsageError when it is not empty.
+    """
+    require_plotly()
+    folder = _demo_folder(keep)
     began = time.perf_counter()
-    start = SampleSource().fetch("IBM", None).bars.session[-SESSIONS].item()
-    request = BackfillRequest(symbols=TICKERS, start=start, source="sample", workers=workers)
-    print_line(f"Backfill of {SESSIONS} sessions of {', '.join(TICKERS)} (real prices, 2012 to 2013) ...")
+    _print_line(f"Backfill of {SESSIONS} sessions of {', '.join(TICKERS)} (real prices, 2012 to 2013) ...")
+    request = BackfillRequest(symbols=TICKERS, start=_first_session(), source="sample", workers=workers)
     with open_for_writing(folder, command="demo", wait_seconds=0, create="density") as (home, engine):
-        print_line(backfill_span(home, engine, request))
-    show(asking.view_rows(home, "latest_forecast", None), "ticker origin target horizon last_price q05 q50 q95")
-    show(asking.view_rows(home, "skill", ["*"]), "ticker horizon n crps baseline_crps crps_skill coverage_80 verdict")
-    columns, rows = asking.view_rows(home, "skill", ["*"])
-    print_line(verdict_sentence([dict(zip(columns, row, strict=True)) for row in rows]))
-    print_line(f"Report: {asking.write_pages(home, folder / 'report', None)}")
-    print_line("Three questions to try next:")
+        _print_line(backfill_span(home, engine, request))
+    _print_results(home, folder / "report")
+    _print_queries(home)
+    _print_line(f"Done in {time.perf_counter() - began:.1f} s. The demo's home: {folder}")
+
+
+def _demo_folder(keep: Path | None) -> Path:
+    if keep is None:
+        return Path(tempfile.mkdtemp(prefix="tickercast-demo-"))
+    if keep.exists() and any(keep.iterdir()):
+        raise UsageError(f"{keep} is not empty; the demo needs a new or empty folder")
+    return keep
+
+
+def _first_session() -> date:
+    first: date = SampleSource().fetch("IBM", None).bars.session[-SESSIONS].item()
+    return first
+
+
+def _print_results(home: Home, report_folder: Path) -> None:
+    from jobs.analysis.report.pages import verdict_sentence
+
+    skill = answers.view_rows(home, "skill", [answers.ALL_TICKERS])
+    _print_table(answers.view_rows(home, "latest_forecast", None), FORECAST_TABLE)
+    _print_table(skill, SKILL_TABLE)
+    _print_line(verdict_sentence([dict(zip(skill.columns, row, strict=True)) for row in skill.rows]))
+    _print_line(f"Report: {answers.write_pages(home, report_folder, None)}")
+
+
+def _print_queries(home: Home) -> None:
+    _print_line(f"{len(QUERIES)} queries to try next:")
     for query in QUERIES:
-        asking.answer(home, query, seconds=10)
-        print_line(f'  {command()} --home {folder} sql "{query}"')
-    print_line(f"Done in {time.perf_counter() - began:.1f} s. The demo's home: {folder}")
+        answers.answer(home, query, seconds=10)  # so that the demo never prints a query that fails
+        _print_line(f'  {_program()} --home {home.folder} sql "{query}"')
 
 
-def show(answer: asking.Answer, shown: str) -> None:
-    """Print some columns of an answer as a table."""
-    columns, rows = answer
-    keep = [list(columns).index(name) for name in shown.split()]
-    print_line()
-    print_table(shown.split(), [[row[i] for i in keep] for row in rows], sys.stdout)
-    print_line()
+def _print_table(found: Rows, shown: tuple[str, ...]) -> None:
+    _print_line()
+    print_table(*select_columns(found.columns, found.rows, shown), sys.stdout)
+    _print_line()
 
 
-def command() -> str:
-    """Return how the user called the program, so that the lines it prints can be typed."""
+def _program() -> str:
+    """Return how the user called the program, so that the lines the demo prints can be typed."""
     called = Path(sys.argv[0])
     return os.path.relpath(called) if called.name == "tickercast" else "tickercast"
 
 
-def print_line(text: str = "") -> None:
+def _print_line(text: str = "") -> None:
     sys.stdout.write(text + "\n")

@@ -1,59 +1,74 @@
-"""What went wrong as one line on stderr and an exit code. Imported only after something failed.
+"""Report a failure as one line on stderr and return its exit code. Imported only after something failed.
 
-0 done · 1 our bug · 2 usage or settings · 3 some tickers failed · 4 source unavailable · 5 storage · 6 integrity ·
-7 lock held · 8 query refused or over its limit · 130, 143 interrupted
+The codes and their meanings are in jobs.errors. This module adds the errors that other packages raise.
 """
 
 from __future__ import annotations
 
-import signal
 import sys
 import traceback
 
 import typer
 
-from jobs.errors import JobError
+from jobs.errors import ExitCode, JobError
 from jobs.exchanges.symbols import SymbolRefused
 from jobs.prices.sources.base import SourceError, SourceSettings
-from jobs.terminal.output import printable
+from jobs.terminal.text import printable
 from storage import errors as storage_errors
 
-CODES: tuple[tuple[type[BaseException], int], ...] = (
-    (SymbolRefused, 2),
-    (SourceSettings, 2),
-    (SourceError, 4),
-    (storage_errors.DatabaseMissing, 2),
-    (storage_errors.SchemaNewer, 2),
-    (storage_errors.SchemaOlder, 2),
-    (storage_errors.NotADatabase, 2),
-    (storage_errors.TickerSourceFixed, 2),
-    (storage_errors.UnknownStoredTicker, 2),
-    (storage_errors.QueryRefused, 8),
-    (storage_errors.QueryOverLimit, 8),
-    (storage_errors.Corrupt, 6),
-    (storage_errors.StorageError, 5),
-    (OSError, 5),
+LONGEST_LINE = 600
+
+# The first row that fits decides, so a subclass stands before its base class.
+EXIT_CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
+    (SymbolRefused, ExitCode.USAGE),
+    (SourceSettings, ExitCode.USAGE),
+    (SourceError, ExitCode.NOTHING_FETCHED),
+    (storage_errors.DatabaseMissing, ExitCode.USAGE),
+    (storage_errors.SchemaNewer, ExitCode.USAGE),
+    (storage_errors.SchemaOlder, ExitCode.USAGE),
+    (storage_errors.NotADatabase, ExitCode.USAGE),
+    (storage_errors.TickerSourceFixed, ExitCode.USAGE),
+    (storage_errors.UnknownStoredTicker, ExitCode.USAGE),
+    (storage_errors.QueryRefused, ExitCode.QUERY),
+    (storage_errors.QueryOverLimit, ExitCode.QUERY),
+    (storage_errors.Corrupt, ExitCode.INTEGRITY),
+    (storage_errors.StorageError, ExitCode.STORAGE),
+    (OSError, ExitCode.STORAGE),
 )
 
 
 def report_failure(error: BaseException) -> int:
-    """Return the exit code of a failure, after one line about it; only our own bug shows a traceback."""
-    if isinstance(error, typer.TyperException):
-        return _line(error.format_message(), 2)
+    """Return the exit code of a failure, after one line about it on stderr. Only an internal error shows a traceback."""
     if isinstance(error, typer.Exit):
         return error.exit_code
-    if isinstance(error, KeyboardInterrupt | typer.Abort):
-        return _line("interrupted; what was committed stays, the same command goes on", 128 + signal.SIGINT)
-    if isinstance(error, JobError):
-        return _line(str(error), error.exit_code)
-    for kind, code in CODES:
-        if isinstance(error, kind):
-            return _line(str(error), code)
-    traceback.print_exception(error)
-    return _line(f"a bug of ours: {type(error).__name__}: {error}; what was committed stays", 1)
-
-
-def _line(message: str, code: int) -> int:
-    text = printable(" ".join(message.split()))
-    sys.stderr.write(f"error: {text[:600]}\n")
+    code = exit_code_of(error)
+    if code == ExitCode.INTERNAL:
+        traceback.print_exception(error)
+    _write_line(_message_of(error, code))
     return code
+
+
+def exit_code_of(error: BaseException) -> int:
+    """Return the exit code of an error; ExitCode.INTERNAL for one that nobody raises on purpose."""
+    if isinstance(error, typer.TyperException):
+        return ExitCode.USAGE
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return ExitCode.SIGINT
+    if isinstance(error, JobError):
+        return error.exit_code
+    return next((code for kind, code in EXIT_CODES if isinstance(error, kind)), ExitCode.INTERNAL)
+
+
+def _message_of(error: BaseException, code: int) -> str:
+    if isinstance(error, typer.TyperException):
+        return error.format_message()
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return "interrupted; committed results are kept; repeat the command to resume"
+    if code == ExitCode.INTERNAL:
+        return f"internal error: {type(error).__name__}: {error}; committed results are kept"
+    return str(error)
+
+
+def _write_line(message: str) -> None:
+    text = printable(" ".join(message.split()))
+    sys.stderr.write(f"error: {text[:LONGEST_LINE]}\n")

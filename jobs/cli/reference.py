@@ -1,46 +1,58 @@
-"""docs/commands.md, generated from the command line and the settings by `python -m jobs.cli.reference`."""
+"""Generate docs/commands.md from the commands, the exit codes and the settings: `python -m jobs.cli.reference`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from jobs.cli.app import app
+from jobs.errors import ExitCode
 from jobs.workspace.settings import settings_template
 
 PATH = Path(__file__).parent.parent.parent / "docs" / "commands.md"
 HEAD = """# Commands and settings
 
 Generated from the code by `python -m jobs.cli.reference`. Results go to stdout, everything else to stderr.
-Options follow the command.
-
-Exit codes: 0 done or nothing to do, 1 our bug, 2 usage or settings, 3 some tickers failed and the rest is committed, 4 source
-unavailable and nothing new, 5 storage (disk full, read-only, busy), 6 integrity, 7 the lock is held, 8 query refused or over
-its limit, 130 and 143 interrupted.
+Options follow the command; only `--home DIR` stands before it.
 """
 
 
 def commands_page() -> str:
-    """Return the page: every command with its arguments and options, then the settings file."""
-    group = typer.main.get_command(app)
-    parts = [HEAD, *_sections(group, "tickercast", typer.Context(group, info_name="tickercast"))]
-    parts.append(f"## Settings\n\n`tickercast.toml` in the home:\n\n```toml\n{settings_template()}```\n")
-    return "\n".join(parts)
+    """Return the page as Markdown: exit codes, every command with its arguments and options, the settings file."""
+    program = typer.main.get_command(app)
+    settings = f"## Settings\n\n`tickercast.toml` in the home:\n\n```toml\n{settings_template()}```\n"
+    return "\n".join([HEAD, _exit_codes(), *_sections(program, "tickercast"), settings])
 
 
-def _sections(command: object, name: str, parent: typer.Context) -> list[str]:
+def _exit_codes() -> str:
+    rows = "\n".join(f"| {code.value} | {code.meaning} |" for code in ExitCode)
+    return f"## Exit codes\n\n| code | meaning |\n|---|---|\n{rows}\n"
+
+
+def _sections(command: Any, name: str) -> Iterator[str]:
+    """Yield a section for a command, or for each command of a group, by name."""
     children = getattr(command, "commands", None)
     if children is not None:
-        return [part for key in sorted(children) for part in _sections(children[key], f"{name} {key}", parent)]
-    lines = [f"## {name}\n", f"{command.help}\n"]  # type: ignore[attr-defined]
-    for param in command.params:  # type: ignore[attr-defined]
-        names = ", ".join(param.opts) if param.param_type_name == "option" else (param.metavar or param.name)
-        lines.append(f"- `{names}` {getattr(param, 'help', None) or ''}".rstrip())
-    return ["\n".join(lines) + "\n"]
+        for key in sorted(children):
+            yield from _sections(children[key], f"{name} {key}")
+        return
+    parameters = "".join(f"- `{_usage(param)}` {param.help or ''}".rstrip() + "\n" for param in command.params)
+    yield f"## {name}\n\n{command.help}\n\n{parameters}".rstrip() + "\n"
+
+
+def _usage(param: Any) -> str:
+    """Return how a parameter is written: `--start DATE`, `--format table|csv|json|parquet`, `--cold`, `[TICKER]...`."""
+    if param.param_type_name == "option":
+        return " ".join([", ".join(param.opts), *([] if param.is_flag else [param.metavar])])
+    repeated = "..." if param.nargs == -1 else ""
+    return f"{param.metavar}{repeated}" if param.required else f"[{param.metavar}]{repeated}"
 
 
 def main() -> None:
+    """Write the page."""
     PATH.write_text(commands_page(), encoding="utf-8")
 
 

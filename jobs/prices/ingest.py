@@ -116,7 +116,7 @@ class Ingest:
         merge = merge_bars(stored.history, listing, judgement.admitted, recorded_at=self.now, source=self.source.kind)
         known = as_known(merge.history)
         explained = {verdict.session for verdict in verdicts} | self.record.judged_sessions(stored)
-        missing = [day for day in calendar.missing(known.session).tolist() if day not in explained]
+        missing = [day for day in calendar.missing_sessions(known.session).tolist() if day not in explained]
         verdicts += _gap_notes(calendar, missing)
         verdicts += notes(known, stored.file.last_session if stored.file else None)
         return JudgedFetch(merge, verdicts, missing)
@@ -180,7 +180,7 @@ def _gap_notes(calendar: ExchangeCalendar, missing: Sequence[date]) -> Iterator[
     """Yield one note for each run of consecutive missing sessions."""
     runs: list[list[date]] = []
     for day in missing:
-        if runs and calendar.number(day) == calendar.number(runs[-1][-1]) + 1:
+        if runs and calendar.session_index(day) == calendar.session_index(runs[-1][-1]) + 1:
             runs[-1].append(day)
         else:
             runs.append([day])

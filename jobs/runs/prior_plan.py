@@ -27,7 +27,7 @@ def due_priors(
     A prior reads bars up to the session before the one it serves from.
     """
     calendar = exchange_calendar(exchange)
-    for index in sorted(prior_indices_of((calendar.number(day) for day in origins), config.prior_every)):
+    for index in sorted(prior_indices_of((calendar.session_index(day) for day in origins), config.prior_every)):
         if index < 1:
             continue
         session, before = calendar.session_at(index), calendar.session_at(index - 1)

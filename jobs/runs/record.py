@@ -53,7 +53,7 @@ class RunRecord:
                 calendar = exchange_calendar(exchange)
                 first = min((day for b in backlogs if b.exchange == exchange for day in b.due[:1]), default=today)
                 until = min(calendar.last_session, today + SESSIONS_AHEAD)
-                writes.upsert_sessions(connection, calendar.rows(first, until))
+                writes.upsert_sessions(connection, calendar.session_rows(first, until))
 
     def mark_too_short(self, ticker_id: int) -> None:
         """Note that a ticker has too few bars for a forecast."""

@@ -100,7 +100,7 @@ class StackRun:
     def _task(self, block: tuple[date, ...]) -> StackTask:
         calendar = exchange_calendar(self.plan.exchange)
         horizons = range(1, self.config.horizons + 1)
-        origins = tuple(Origin(day, calendar.number(day), tuple(calendar.shift(day, h) for h in horizons)) for day in block)
+        origins = tuple(Origin(day, calendar.session_index(day), tuple(calendar.session_offset(day, h) for h in horizons)) for day in block)
         serving = prior_indices_of((origin.session_index for origin in origins), self.config.prior_every)
         tickers = tuple(self._ticker_task(ticker, block) for ticker in self.plan.tickers)
         forced = frozenset(ticker.ticker_id for ticker in tickers if ticker.due) & self.force_cold
@@ -177,7 +177,7 @@ def _stored_priors(plans: Sequence[StackPlan], options: RunOptions, record: RunR
     priors: dict[str, tuple[Prior, ...]] = {}
     for exchange, days in _sessions_by_exchange(plans).items():
         calendar = exchange_calendar(exchange)
-        indices = prior_indices_of((calendar.number(day) for day in days), options.config.prior_every)
+        indices = prior_indices_of((calendar.session_index(day) for day in days), options.config.prior_every)
         stored = (
             prior_at(record.engine, options.config, exchange, calendar.session_at(index), index) for index in sorted(indices)
         )

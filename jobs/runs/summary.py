@@ -34,7 +34,7 @@ def closing_line(
 def _ending_calendars(options: RunOptions, fetched: Fetched) -> list[str]:
     """Return a warning for each exchange whose calendar ends soon: its tickers will fail unless somebody acts."""
     exchanges = sorted({backlog.exchange for backlog in fetched.backlogs})
-    return [warning for code in exchanges if (warning := exchange_calendar(code).ends_soon(options.now))]
+    return [warning for code in exchanges if (warning := exchange_calendar(code).end_warning(options.now))]
 
 
 def _twin_comparison(engine: Engine, config_id: str) -> list[str]:

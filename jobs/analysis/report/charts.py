@@ -1,60 +1,63 @@
-"""The charts, as plotly figures from rows of the public views. Colours hold for the colour-blind (Okabe and Ito)."""
+"""The charts: plotly figures from rows of the public views. The colours suit colour-blind readers (Okabe and Ito)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
+from jobs.terminal.text import counted
 from storage.bars import Bars
 
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#5f6b76"
+BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
+# Of a band: the lower and the upper quantile, its name and the opacity of its colour.
 BANDS = (("q05", "q95", "90 %", 0.15), ("q10", "q90", "80 %", 0.2), ("q25", "q75", "50 %", 0.3))
+INTERVALS = ((50, BLUE), (80, GREEN), (90, ORANGE))
 SHOWN_SESSIONS = 120
+
 Rows = list[dict[str, Any]]
+Values = Sequence[Any]
 
 
-def newest_fan(forecasts: Rows, bars: Bars, field: str) -> go.Figure:
-    """Return the last prices and the quantile bands to each target, from the origin's price on."""
-    origin, last = forecasts[0]["origin"], forecasts[0]["last_price"]
-    recent = bars.through(np.datetime64(origin).item())
+def newest_forecasts(forecasts: Rows, bars: Bars, field: str) -> go.Figure:
+    """Return the last prices, and from the origin on the median and the quantile bands up to the last target."""
+    origin, last_price = forecasts[0]["origin"], forecasts[0]["last_price"]
+    recent = bars.through(date.fromisoformat(origin))
     prices = getattr(recent, field)[-SHOWN_SESSIONS:]
-    # The bars are adjusted to the newest shares; the forecast stands on its origin's.
-    prices = prices * (last / prices[-1])
+    # The bars are adjusted to the newest share count, the forecast is not: bring the bars to its scale.
+    prices = prices * (last_price / prices[-1])
     figure = _figure(f"Forecasts from {origin}", "price")
-    days = [origin, *(row["target"] for row in forecasts)]
+    days = [origin, *_column(forecasts, "target")]
     for low, high, name, opacity in BANDS:
-        lower, upper = ([last, *(row[key] for row in forecasts)] for key in (low, high))
+        lower, upper = ([last_price, *_column(forecasts, quantile)] for quantile in (low, high))
         figure.add_traces(_band(days, lower, upper, name, opacity))
-    figure.add_trace(_line(days, [last, *(row["q50"] for row in forecasts)], "median", ORANGE))
-    figure.add_trace(_line([str(d) for d in recent.session[-SHOWN_SESSIONS:]], prices.tolist(), field, BLUE))
+    figure.add_trace(_line(days, [last_price, *_column(forecasts, "q50")], "median", ORANGE))
+    figure.add_trace(_line([str(day) for day in recent.session[-SHOWN_SESSIONS:]], prices.tolist(), field, BLUE))
     return figure
 
 
-def past_forecasts(scored: Rows, history: Rows, newest: int) -> go.Figure:
-    """Return one-session forecasts against what came, each on its own origin's share scale."""
-    came = {row["origin"]: row for row in scored if row["horizon"] == 1}
-    rows = [row for row in history if row["horizon"] == 1 and row["origin"] in came][-newest:]
-    days = [row["target"] for row in rows]
-    figure = _figure("One session ahead: forecast and what came", "price")
-    figure.add_traces(_band(days, [r["q05"] for r in rows], [r["q95"] for r in rows], "90 %", 0.25))
-    figure.add_trace(_line(days, [r["q50"] for r in rows], "median", ORANGE))
-    figure.add_trace(
-        go.Scatter(
-            x=days, y=[came[r["origin"]]["realised_price"] for r in rows], name="what came", mode="markers",
-            marker={"color": BLUE, "size": 4},
-        )
-    )  # fmt: skip
+def forecasts_and_outcomes(scored: Rows, history: Rows, newest: int) -> go.Figure:
+    """Return the one-session forecasts with their outcomes, for the newest targets. Prices are on each origin's share scale."""
+    outcomes = {row["origin"]: row["realised_price"] for row in scored if row["horizon"] == 1}
+    rows = [row for row in history if row["horizon"] == 1 and row["origin"] in outcomes][-newest:]
+    days = _column(rows, "target")
+    prices = [outcomes[row["origin"]] for row in rows]
+    figure = _figure("Forecasts and outcomes, one session ahead", "price")
+    figure.add_traces(_band(days, _column(rows, "q05"), _column(rows, "q95"), "90 %", 0.25))
+    figure.add_trace(_line(days, _column(rows, "q50"), "median", ORANGE))
+    figure.add_trace(go.Scatter(x=days, y=prices, name="outcome", mode="markers", marker={"color": BLUE, "size": 4}))
     return figure
 
 
 def coverage(scored: Rows) -> go.Figure:
-    """Return the share of targets inside the central intervals, by horizon, beside the nominal share."""
+    """Return the share of outcomes inside each central interval by horizon; dotted lines mark the intended shares."""
     horizons = sorted({row["horizon"] for row in scored})
-    figure = _figure(f"Coverage of the intervals, {len(scored)} scores", "share inside")
-    for level, colour in ((50, BLUE), (80, GREEN), (90, ORANGE)):
-        shares = [np.mean([r[f"inside_{level}"] for r in scored if r["horizon"] == h]) for h in horizons]
+    figure = _figure(f"Coverage of the intervals, {counted(len(scored), 'score')}", "share inside")
+    for level, colour in INTERVALS:
+        shares = [np.mean([row[f"inside_{level}"] for row in scored if row["horizon"] == h]) for h in horizons]
         names = [f"h={h}" for h in horizons]
         figure.add_trace(go.Bar(x=names, y=np.round(shares, 4).tolist(), name=f"{level} %", marker={"color": colour}))
         figure.add_hline(y=level / 100, line={"color": colour, "dash": "dot", "width": 1})
@@ -62,34 +65,44 @@ def coverage(scored: Rows) -> go.Figure:
     return figure
 
 
-def loss_curves(losses: Rows) -> list[go.Figure]:
-    """Return the newest cold start's losses by epoch, and the last loss of each training by origin."""
+def loss_charts(losses: Rows) -> list[go.Figure]:
+    """Return the losses of the newest cold start by epoch, and, after two trainings or more, the last loss of each training."""
     if not losses:
         return []
-    newest = max(row["origin"] for row in losses if row["start"] == "cold")
-    cold = [row for row in losses if row["origin"] == newest]
-    figure = _figure(f"Loss of the cold start at {newest}", "loss")
-    epochs = [row["epoch"] for row in cold]
-    figure.add_trace(_line(epochs, [row["train_loss"] for row in cold], "trained on", BLUE))
-    if any(row["validation_loss"] is not None for row in cold):
-        figure.add_trace(_line(epochs, [row["validation_loss"] for row in cold], "held out", ORANGE))
-    figure.update_xaxes(title="epoch", type="linear")
-    last = {row["origin"]: row for row in losses}
-    if len(last) < 2:
-        return [figure]
-    by_origin = _figure("Loss after each training", "loss")
-    by_origin.add_trace(_line(list(last), [row["train_loss"] for row in last.values()], "trained on", BLUE))
-    by_origin.add_trace(_line(list(last), [row["validation_loss"] for row in last.values()], "held out", ORANGE))
-    return [figure, by_origin]
+    last_epochs = {row["origin"]: row for row in losses}
+    charts = [_cold_start_losses(losses)]
+    if len(last_epochs) > 1:
+        charts.append(_loss_figure("Loss after each training", list(last_epochs), list(last_epochs.values())))
+    return charts
 
 
 def article_plot(scored: Rows) -> go.Figure:
-    """Return the article's picture: the test values and the one-step forecasts of them."""
-    days = [row["target"] for row in scored]
+    """Return the article's picture: the test values and their one-step forecasts."""
+    days = _column(scored, "target")
     figure = _figure("Test values and forecasts", "price")
-    figure.add_trace(_line(days, [row["realised_price"] for row in scored], "test values", BLUE))
-    figure.add_trace(_line(days, [row["q50"] for row in scored], "forecasts", ORANGE))
+    figure.add_trace(_line(days, _column(scored, "realised_price"), "test values", BLUE))
+    figure.add_trace(_line(days, _column(scored, "q50"), "forecasts", ORANGE))
     return figure
+
+
+def _cold_start_losses(losses: Rows) -> go.Figure:
+    newest = max(row["origin"] for row in losses if row["start"] == "cold")
+    cold = [row for row in losses if row["origin"] == newest]
+    figure = _loss_figure(f"Loss of the cold start at {newest}", _column(cold, "epoch"), cold)
+    figure.update_xaxes(title="epoch", type="linear")
+    return figure
+
+
+def _loss_figure(title: str, x: Values, losses: Rows) -> go.Figure:
+    figure = _figure(title, "loss")
+    figure.add_trace(_line(x, _column(losses, "train_loss"), "training", BLUE))
+    if any(row["validation_loss"] is not None for row in losses):
+        figure.add_trace(_line(x, _column(losses, "validation_loss"), "validation", ORANGE))
+    return figure
+
+
+def _column(rows: Rows, name: str) -> list[Any]:
+    return [row[name] for row in rows]
 
 
 def _figure(title: str, unit: str) -> go.Figure:
@@ -103,11 +116,11 @@ def _figure(title: str, unit: str) -> go.Figure:
     return figure
 
 
-def _line(x: list[Any], y: list[Any], name: str, colour: str) -> go.Scatter:
+def _line(x: Values, y: Values, name: str, colour: str) -> go.Scatter:
     return go.Scatter(x=x, y=y, name=name, mode="lines", line={"color": colour, "width": 2})
 
 
-def _band(x: list[Any], low: list[Any], high: list[Any], name: str, opacity: float) -> list[go.Scatter]:
+def _band(x: Values, low: Values, high: Values, name: str, opacity: float) -> list[go.Scatter]:
     edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
     fill = {"fill": "tonexty", "fillcolor": f"rgba(213, 94, 0, {opacity})"}
     return [go.Scatter(x=x, y=low, showlegend=False, **edge), go.Scatter(x=x, y=high, name=name, **edge, **fill)]

@@ -1,4 +1,4 @@
-"""Write the report: one page a ticker, an index, and one plotly script that all share. Reads nothing but public views."""
+"""Write the report: a page per ticker, an index, and one plotly script that all pages share. Reads only public views and bars."""
 
 from __future__ import annotations
 
@@ -7,86 +7,80 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection
+from plotly.offline import get_plotlyjs
 
-from jobs.analysis.report import charts as figures
-from jobs.analysis.report import pages
+from jobs.analysis.report import charts, pages
 from jobs.errors import UsageError
 from storage import queries
 from storage.bars import Bars
-from storage.files import quote_ticker, write_atomically
+from storage.database import Connection
+from storage.files import write_atomically
 
 SCRIPT = "plotly.min.js"
 NEWEST_TARGETS = 500
-Rows = list[dict[str, Any]]
+
+Row = dict[str, Any]
 
 
-def write_report(connection: Connection, out: Path, tickers: Sequence[str] | None, bars_of: Callable[[str], Bars]) -> Path:
-    """Write the pages of some tickers, or of all that have forecasts, into a folder; return the index.
+def write_report(connection: Connection, folder: Path, tickers: Sequence[str] | None, bars_of: Callable[[str], Bars]) -> Path:
+    """Write the pages of some tickers, or of all that have forecasts, into a folder. Returns the path of the index.
 
-    bars_of gives a ticker's bars adjusted to its newest share count. Raises UsageError when nothing is forecast yet, or
-    plotly is not installed.
+    bars_of returns a ticker's bars, adjusted to its newest share count. Raises UsageError when there are no forecasts.
     """
-    try:
-        from plotly.offline import get_plotlyjs
-    except ImportError as error:
-        raise UsageError("the report is an extra: pip install 'tickercast[report]'") from error
-    latest = _by_ticker(connection, "latest_forecast", tickers)
+    latest = _rows_by_ticker(connection, "latest_forecast", tickers)
     if not latest:
-        raise UsageError("nothing is forecast yet, so there is nothing to report; run `tickercast backfill` first")
-    write_atomically(out / SCRIPT, get_plotlyjs().encode())
-    skill = _by_ticker(connection, "skill", None)
+        raise UsageError("there are no forecasts to report yet; run `tickercast backfill` first")
+    skill = _rows_by_ticker(connection, "skill", None)
+    freshness = _rows_by_ticker(connection, "freshness", None)
+    write_atomically(folder / SCRIPT, get_plotlyjs().encode())
     for ticker, forecasts in latest.items():
         page = ticker_page(connection, ticker, forecasts, bars_of(ticker), skill.get(ticker, []))
-        write_atomically(out / page_name(ticker), page.encode())
-    fresh = _by_ticker(connection, "freshness", None)
-    index = pages.index_page(
-        {t: (rows[0], fresh[t][0], _of_config(skill.get(t, []), rows[0])) for t, rows in latest.items()},
-        skill.get("*", []),
-        page_name,
-    )
-    write_atomically(out / "index.html", index.encode())
-    return out / "index.html"
+        write_atomically(folder / pages.page_name(ticker), page.encode())
+    entries = [
+        pages.IndexEntry(ticker, rows[0], freshness[ticker][0], _of_config(skill.get(ticker, []), rows[0]["config"]))
+        for ticker, rows in sorted(latest.items())
+    ]
+    index = folder / "index.html"
+    write_atomically(index, pages.index_page(entries, skill.get(pages.ALL_TICKERS, [])).encode())
+    return index
 
 
-def page_name(ticker: str) -> str:
-    """Return the file name of a ticker's page."""
-    return f"{quote_ticker(ticker)}.html"
+def ticker_page(connection: Connection, ticker: str, forecasts: list[Row], bars: Bars, skill: list[Row]) -> str:
+    """Return a ticker's page. forecasts: its rows of latest_forecast; bars: adjusted; skill: its rows of view `skill`.
 
-
-def ticker_page(connection: Connection, ticker: str, forecasts: Rows, bars: Bars, skill: Rows) -> str:
-    """Return one ticker's page: the article's plot for its preset, else fan, past forecasts and coverage; the losses."""
+    The preset article also has its own plot and figures. Charts of past forecasts need at least one score.
+    """
     config, preset, field = (forecasts[0][key] for key in ("config", "preset", "field"))
-    scored = _of_config(_rows(connection, "scored_forecast", ticker), forecasts[0])
-    history = _of_config(_rows(connection, "forecast_history", ticker), forecasts[0])
-    losses = _of_config(_rows(connection, "loss_curve", ticker), forecasts[0])
-    charts = [figures.newest_fan(forecasts, bars, field)]
-    notes = [pages.verdict_sentence(_of_config(skill, forecasts[0]))]
+
+    def rows_of(view: str) -> list[Row]:
+        return _of_config(_rows(connection, view, [ticker]), config)
+
+    scored, history = rows_of("scored_forecast"), rows_of("forecast_history")
+    drawn = [charts.newest_forecasts(forecasts, bars, field)]
+    notes = [pages.verdict_sentence(_of_config(skill, config))]
     if preset == "article":
-        lineage = _of_config(_rows(connection, "model_lineage", ticker), forecasts[0])
-        charts.insert(0, figures.article_plot(scored))
-        notes = [*pages.article_sentences(scored, history, sum(row["updates"] for row in lineage)), *notes]
+        updates = sum(model["updates"] for model in rows_of("model_lineage"))
+        drawn.insert(0, charts.article_plot(scored))
+        notes = [*pages.article_sentences(scored, history, updates), *notes]
     elif scored:
-        charts.append(figures.past_forecasts(scored, history, NEWEST_TARGETS))
+        drawn.append(charts.forecasts_and_outcomes(scored, history, NEWEST_TARGETS))
     if scored:
-        charts.append(figures.coverage(scored))
-    charts += figures.loss_curves(losses)
-    return pages.ticker_page(ticker, config, preset, notes, charts, SCRIPT)
+        drawn.append(charts.coverage(scored))
+    drawn += charts.loss_charts(rows_of("loss_curve"))
+    return pages.ticker_page(ticker, config, preset, notes, drawn, SCRIPT)
 
 
-def _rows(connection: Connection, view: str, ticker: str) -> Rows:
-    answer = queries.read_view(connection, view, [ticker])
-    return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+def _rows(connection: Connection, view: str, tickers: Sequence[str] | None) -> list[Row]:
+    found = queries.read_view(connection, view, tickers)
+    return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
 
 
-def _by_ticker(connection: Connection, view: str, tickers: Sequence[str] | None) -> dict[str, Rows]:
-    answer = queries.read_view(connection, view, tickers)
-    grouped: dict[str, Rows] = defaultdict(list)
-    for row in answer.rows:
-        named = dict(zip(answer.columns, row, strict=True))
-        grouped[named["ticker"]].append(named)
+def _rows_by_ticker(connection: Connection, view: str, tickers: Sequence[str] | None) -> dict[str, list[Row]]:
+    grouped: dict[str, list[Row]] = defaultdict(list)
+    for row in _rows(connection, view, tickers):
+        grouped[row["ticker"]].append(row)
     return dict(grouped)
 
 
-def _of_config(rows: Rows, like: dict[str, Any]) -> Rows:
-    return [row for row in rows if row["config"] == like["config"]]
+def _of_config(rows: list[Row], config: str) -> list[Row]:
+    return [row for row in rows if row["config"] == config]

@@ -1,4 +1,4 @@
-"""The report: its pages say what SQL says, need no network, and draw in a browser; and the article's preset behind one."""
+"""The report: its pages show what SQL returns, need no network, and draw in a browser; and the page of the article's preset."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs.analysis import answers as asking
+from jobs.analysis import answers
 from jobs.analysis.report.pages import copied_share, ticker_page
 from jobs.runs.backfill import BackfillRequest, backfill_span
 from jobs.workspace.home import Home, create_home
@@ -52,7 +52,7 @@ def article(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture(scope="module")
 def pages(home: Home) -> Path:
-    return asking.write_pages(home, home.folder / "report", None).parent
+    return answers.write_pages(home, home.folder / "report", None).parent
 
 
 def test_there_is_a_page_a_ticker_an_index_and_one_script(pages: Path) -> None:
@@ -94,7 +94,7 @@ def test_the_articles_preset_trains_once_on_its_first_four_fifths(article: Home)
 
 
 def test_the_articles_page_states_its_errors_and_its_copying(article: Home) -> None:
-    text = (asking.write_pages(article, article.folder / "report", ["FB"]).parent / "FB.html").read_text()
+    text = (answers.write_pages(article, article.folder / "report", ["FB"]).parent / "FB.html").read_text()
     assert "One training of 4 updates on the first 80 % of the bars" in text
     assert re.search(r"RMSE [\d.]+; the last value alone scores [\d.]+", text)
     assert "merely copies yesterday" in text

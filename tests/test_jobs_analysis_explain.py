@@ -49,11 +49,12 @@ def run_two_days(make_home: Make, tmp_path: Path, *, more: str = "", restated: b
     return home
 
 
-def stored(home: Home) -> dict[tuple[str, int], tuple[float, float]]:
+def stored(home: Home) -> dict[tuple[str, int], dict[str, float]]:
+    """Return the rows of forecast_history by origin and horizon, each by column."""
     with reading(home.database) as connection:
         history = read_view(connection, "forecast_history", ["IBM"])
-    place = {name: i for i, name in enumerate(history.columns)}
-    return {(r[place["origin"]], r[place["horizon"]]): (r[place["scale"]], r[place["location"]]) for r in history.rows}
+    rows = (dict(zip(history.columns, row, strict=True)) for row in history.rows)
+    return {(row["origin"], row["horizon"]): row for row in rows}
 
 
 @pytest.mark.parametrize("restated", [False, True])
@@ -61,29 +62,30 @@ def test_the_steps_add_up_from_one_stored_forecast_to_the_next(make_home: Make, 
     home = run_two_days(make_home, tmp_path, restated=restated)
     explanation, record = explain(home, "IBM"), stored(home)
     first, second = sorted({origin for origin, _ in record})
-    for horizon, what, before, by_restated, by_bar, by_weights, now in explanation.rows:
-        column = 0 if what == "scale" else 1
-        assert before == record[first, horizon][column]
-        assert now == record[second, horizon][column]
-        assert before + by_restated + by_bar + by_weights == pytest.approx(now, abs=1e-12)
-    scale = explanation.rows[0]
-    assert (scale[3] != 0) == restated
-    assert scale[4] != 0
-    assert scale[5] != 0
-    assert explanation.told.endswith("restatement" if restated else "warm")
+    for change in explanation.changes:
+        assert change.before == record[first, change.horizon][change.what]
+        assert change.now == record[second, change.horizon][change.what]
+        parts = change.restated_bars + change.new_bar + change.new_weights
+        assert change.before + parts == pytest.approx(change.now, abs=1e-12)
+    assert [(c.horizon, c.what) for c in explanation.changes[:3]] == [(1, "scale"), (1, "location"), (2, "scale")]
+    scale = explanation.changes[0]
+    assert (scale.restated_bars != 0) == restated
+    assert scale.new_bar != 0
+    assert scale.new_weights != 0
+    assert explanation.message == f"IBM: {first} to {second}; trained at {second}: {'restatement' if restated else 'warm'}"
 
 
 def test_without_a_training_no_weight_has_changed(make_home: Make, tmp_path: Path) -> None:
     explanation = explain(run_two_days(make_home, tmp_path, more="warm_epochs = 0\n"), "IBM")
-    assert {row[5] for row in explanation.rows} == {0.0}
-    assert "not trained since" in explanation.told
+    assert {change.new_weights for change in explanation.changes} == {0.0}
+    assert "; not trained since: " in explanation.message
 
 
-def test_one_origin_is_not_enough(make_home: Make) -> None:
+def test_one_forecast_date_is_not_enough(make_home: Make) -> None:
     home = make_home("one", SMALL + '[source]\nkind = "sample"\n')
     engine = open_writer(home.database)
     track(home, engine, ["IBM"])
     run_once(home, engine, now=datetime.combine(ten_sessions()[0], time(23), UTC), workers=1)
     engine.dispose()
-    with pytest.raises(UsageError, match="two origins"):
+    with pytest.raises(UsageError, match=r"^IBM: needs two forecast dates under the active config, found 1; run `tickercast"):
         explain(home, "IBM")

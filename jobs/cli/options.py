@@ -1,0 +1,136 @@
+"""What several commands share: options, arguments, and the ways to open a home and to show rows.
+
+Imports stay light here and in the commands: whatever needs NumPy, SQLAlchemy or a source is imported inside a function, so that
+`--help` is quick.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, get_args
+
+import typer
+
+from jobs.terminal.output import Format
+from jobs.workspace.choices import Adjustment, Preset
+
+if TYPE_CHECKING:
+    from jobs.runs.backfill import BackfillRequest
+    from jobs.workspace.home import Home
+    from storage.database import Engine
+
+WAIT_SECONDS = 60.0
+OWN_QUERY_SECONDS = 60.0
+DAY_EXAMPLE = "e.g. 2026-03-06"
+INSTANT_EXAMPLE = "e.g. 2026-03-06T22:00:00Z"
+
+TickerArgument = Annotated[str, typer.Argument(metavar="TICKER", help="The ticker, e.g. MSFT.")]
+TrackedArgument = Annotated[list[str] | None, typer.Argument(metavar="TICKER", help="Tickers (default: the tracked ones).")]
+StoredArgument = Annotated[list[str] | None, typer.Argument(metavar="TICKER", help="Tickers (default: all that are stored).")]
+
+FormatOption = Annotated[Format, typer.Option("--format", metavar="|".join(get_args(Format)), help="Output format.")]
+WaitOption = Annotated[
+    float, typer.Option("--wait", metavar="SECONDS", min=0, help="How long to wait while another process writes.")
+]
+StartOption = Annotated[
+    str | None, typer.Option("--start", metavar="DATE", help=f"First session to forecast from, inclusive, {DAY_EXAMPLE}.")
+]
+EndOption = Annotated[
+    str | None, typer.Option("--end", metavar="DATE", help=f"Last session to forecast from, inclusive, {DAY_EXAMPLE}.")
+]
+SourceOption = Annotated[
+    str | None,
+    typer.Option("--source", metavar="yahoo|folder:PATH|sample", help="Where prices come from (default: as in the settings)."),
+]
+AdjustmentOption = Annotated[
+    Adjustment | None,
+    typer.Option("--adjustment", metavar="|".join(get_args(Adjustment)), help="How the prices in a folder are adjusted."),
+]
+PresetOption = Annotated[
+    Preset | None,
+    typer.Option("--preset", metavar="|".join(get_args(Preset)), help="Use this preset instead of the one in the settings."),
+]
+WorkersOption = Annotated[
+    int | None, typer.Option("--workers", metavar="N", min=1, help="Number of training processes (default: as in the settings).")
+]
+SessionOption = Annotated[
+    str | None, typer.Option("--session", metavar="DATE", help=f"This session alone, {DAY_EXAMPLE} (default: all of them).")
+]
+ColdOption = Annotated[bool, typer.Option("--cold", help="Retrain each ticker from the prior at its first session.")]
+KeepOption = Annotated[Path | None, typer.Option("--keep", metavar="DIR", help="Use this folder as the home, and keep it.")]
+
+
+def home_of(context: typer.Context) -> Path:
+    """Return the folder of the home that the command line names."""
+    folder: Path = context.obj
+    return folder
+
+
+def existing_home(context: typer.Context) -> Home:
+    """Return the home for a command that only reads. Raises UsageError when there is none."""
+    from jobs.workspace.home import open_home
+
+    return open_home(home_of(context))
+
+
+def writing(
+    context: typer.Context, command: str, wait_seconds: float, create: Preset | None = None
+) -> AbstractContextManager[tuple[Home, Engine]]:
+    """Return a context manager that yields the home and its writing engine, with the writer lock held.
+
+    create: the preset of a home to create when it is missing; None = raise UsageError instead.
+    """
+    from jobs.workspace.writer import open_for_writing
+
+    return open_for_writing(home_of(context), command=command, wait_seconds=wait_seconds, create=create)
+
+
+def backfill_request(
+    tickers: list[str] | None,
+    start: str | None,
+    end: str | None,
+    source: str | None,
+    adjustment: Adjustment | None,
+    workers: int | None,
+) -> BackfillRequest:
+    """Return the checked request of a command line. Raises SymbolRefused or UsageError."""
+    from jobs.clock import parse_day
+    from jobs.exchanges.symbols import parse_symbol
+    from jobs.runs.backfill import BackfillRequest
+
+    request = BackfillRequest(
+        symbols=tuple(dict.fromkeys(parse_symbol(ticker) for ticker in tickers or [])),
+        start=parse_day(start, "--start"),
+        end=parse_day(end, "--end"),
+        source=source,
+        adjustment=adjustment,
+        workers=workers,
+    )
+    request.check()
+    return request
+
+
+def show(context: typer.Context, query: str, output_format: Format) -> None:
+    """Write the rows of one of our own queries."""
+    from jobs.analysis import answers
+    from jobs.terminal.output import write_rows
+
+    found = answers.answer(existing_home(context), query, seconds=OWN_QUERY_SECONDS)
+    write_rows(found.columns, found.rows, output_format)
+
+
+def show_view(
+    context: typer.Context, view: str, tickers: list[str] | None, output_format: Format, shown: list[str] | None = None
+) -> None:
+    """Write the rows of a public view, of some tickers or of all. shown: the columns of a table (default: all)."""
+    from jobs.analysis import answers
+    from jobs.terminal.output import write_rows
+
+    found = answers.view_rows(existing_home(context), view, tickers)
+    write_rows(found.columns, found.rows, output_format, shown=shown)
+
+
+def say(text: str) -> None:
+    """Write one line for people, to stderr."""
+    typer.echo(text, err=True)

@@ -1,0 +1,179 @@
+"""The commands that change a home: each opens it for writing, calls one function and prints its closing line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from jobs.cli.options import (
+    INSTANT_EXAMPLE,
+    WAIT_SECONDS,
+    AdjustmentOption,
+    ColdOption,
+    EndOption,
+    PresetOption,
+    SessionOption,
+    SourceOption,
+    StartOption,
+    TickerArgument,
+    TrackedArgument,
+    WaitOption,
+    WorkersOption,
+    backfill_request,
+    home_of,
+    say,
+    writing,
+)
+
+
+def init(context: typer.Context) -> None:
+    """Create a home: a settings file with comments, and an empty database."""
+    from jobs.workspace.home import create_home
+    from jobs.workspace.locks import writer_lock
+    from storage.database import upgrade_database
+
+    home = create_home(home_of(context))
+    with writer_lock(home.folder, command="init", wait_seconds=WAIT_SECONDS):
+        upgrade_database(home.database)
+    say(f"home {home.folder} is ready; next: `tickercast --home {home.folder} track MSFT`")
+
+
+def track(
+    context: typer.Context,
+    tickers: Annotated[list[str], typer.Argument(metavar="TICKER", help="Tickers to follow, e.g. MSFT ^GSPC.")],
+    wait: WaitOption = WAIT_SECONDS,
+) -> None:
+    """Follow tickers: `run` and `daemon` forecast them."""
+    from jobs.prices.tickers import track as track_tickers
+
+    with writing(context, "track", wait) as (home, engine):
+        say(track_tickers(home, engine, tickers))
+
+
+def untrack(
+    context: typer.Context,
+    tickers: Annotated[list[str], typer.Argument(metavar="TICKER", help="Tickers to follow no longer.")],
+    wait: WaitOption = WAIT_SECONDS,
+) -> None:
+    """Stop following tickers. Their record stays."""
+    from jobs.prices.tickers import untrack as untrack_tickers
+
+    with writing(context, "untrack", wait) as (_, engine):
+        say(untrack_tickers(engine, tickers))
+
+
+def rename(
+    context: typer.Context,
+    old: Annotated[str, typer.Argument(metavar="OLD", help="Its present symbol.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="Its symbol from today on.")],
+    wait: WaitOption = WAIT_SECONDS,
+) -> None:
+    """Give a ticker another symbol. Its record continues under the new one."""
+    from jobs.prices.tickers import rename as rename_ticker
+
+    with writing(context, "rename", wait) as (_, engine):
+        say(rename_ticker(engine, old, new))
+
+
+def backfill(
+    context: typer.Context,
+    tickers: TrackedArgument = None,
+    start: StartOption = None,
+    end: EndOption = None,
+    source: SourceOption = None,
+    adjustment: AdjustmentOption = None,
+    preset: PresetOption = None,
+    twins: Annotated[
+        bool, typer.Option("--twins", help="For each warm start, also train a cold twin and store it for comparison.")
+    ] = False,
+    baselines: Annotated[
+        bool, typer.Option("--baselines", help="Also store forecasts of GARCH, HAR and other models (extra garch).")
+    ] = False,
+    cold: ColdOption = False,
+    workers: WorkersOption = None,
+    wait: WaitOption = WAIT_SECONDS,
+) -> None:
+    """Create the missing forecasts of a past span. Repeat the command to resume it. Tickers named here are not tracked."""
+    request = backfill_request(tickers, start, end, source, adjustment, workers)
+    request = replace(request, preset=preset, with_twins=twins, force_cold=cold)
+    with writing(context, "backfill", wait, create=preset or "density") as (home, engine):
+        if baselines:
+            from jobs.analysis.store_baselines import backfill_with_baselines
+
+            say(backfill_with_baselines(home, engine, request))
+        else:
+            from jobs.runs.backfill import backfill_span
+
+            say(backfill_span(home, engine, request))
+
+
+def run(
+    context: typer.Context,
+    now: Annotated[
+        str | None,
+        typer.Option(
+            "--now", metavar="INSTANT", help=f"Act as at this instant, {INSTANT_EXAMPLE}: rows get it, later bars are ignored."
+        ),
+    ] = None,
+    workers: WorkersOption = None,
+    cold: ColdOption = False,
+    wait: WaitOption = WAIT_SECONDS,
+) -> None:
+    """Run one daily cycle: fetch prices, score, train, and create the missing forecasts of all tracked tickers."""
+    from jobs.clock import parse_instant
+    from jobs.runs.daily import run_once
+
+    instant = parse_instant(now) if now else None
+    with writing(context, "run", wait) as (home, engine):
+        say(run_once(home, engine, now=instant, workers=workers, force_cold=cold))
+
+
+def daemon(context: typer.Context) -> None:
+    """Run the daily cycle on schedule until SIGTERM or Ctrl-C."""
+    from jobs.runs.daemon import serve
+    from jobs.terminal.logs import start_logging
+    from jobs.workspace.home import open_home, require_writable
+
+    home = open_home(home_of(context))
+    require_writable(home)
+    start_logging()
+    serve(home)
+
+
+def release(
+    context: typer.Context, ticker: TickerArgument, session: SessionOption = None, wait: WaitOption = WAIT_SECONDS
+) -> None:
+    """Store quarantined bars as the source gave them."""
+    from jobs.clock import parse_day
+    from jobs.prices.quarantine import release as release_bars
+
+    day = parse_day(session, "--session")
+    with writing(context, "release", wait) as (home, engine):
+        say(release_bars(home, engine, ticker, day))
+
+
+def refuse(
+    context: typer.Context, ticker: TickerArgument, session: SessionOption = None, wait: WaitOption = WAIT_SECONDS
+) -> None:
+    """Reject quarantined bars, for as long as the source gives the same values."""
+    from jobs.clock import parse_day
+    from jobs.prices.quarantine import refuse as refuse_bars
+
+    day = parse_day(session, "--session")
+    with writing(context, "refuse", wait) as (_, engine):
+        say(refuse_bars(engine, ticker, day))
+
+
+def upgrade(context: typer.Context, wait: WaitOption = WAIT_SECONDS) -> None:
+    """Upgrade the database to this program's schema, after a backup copy in the same folder."""
+    from jobs.workspace.home import open_home, require_writable
+    from jobs.workspace.locks import writer_lock
+    from storage.database import upgrade_database
+
+    home = open_home(home_of(context))
+    require_writable(home)
+    with writer_lock(home.folder, command="db upgrade", wait_seconds=wait):
+        upgrade_database(home.database)
+    say(f"{home.database} has this program's schema")
