@@ -17,6 +17,7 @@ HOLIDAYS_2024 = {
     "XTKS": ["01-01", "01-02", "01-03", "01-08", "02-12", "02-23", "03-20", "04-29", "05-03", "05-06", "07-15", "08-12",
              "09-16", "09-23", "10-14", "11-04", "12-31"],
 }  # fmt: skip
+SEOUL = "Asia/Seoul"  # its calendar takes 12 s to build, so only its code is checked
 # Zones whose exchange is elsewhere, or whose name is an older one of the exchange's zone.
 OTHER_ZONES = {"America/Chicago": "America/New_York", "Asia/Calcutta": "Asia/Kolkata"}
 
@@ -193,10 +194,14 @@ def test_a_calendar_knows_its_time_zone(exchange: str, zone: str) -> None:
     assert exchange_calendar(exchange).code == exchange
 
 
-@pytest.mark.parametrize("zone", TIME_ZONE_EXCHANGES)
+@pytest.mark.parametrize("zone", sorted(set(TIME_ZONE_EXCHANGES) - {SEOUL}))
 def test_a_time_zone_stands_for_an_exchange_of_that_zone(zone: str) -> None:
     calendar = exchange_calendars.get_calendar(exchange_of_zone(zone), start="2024-01-02", end="2024-01-31")
     assert str(calendar.tz) == OTHER_ZONES.get(zone, zone)
+
+
+def test_seoul_stands_for_the_korea_exchange() -> None:
+    assert exchange_of_zone(SEOUL) == "XKRX"
 
 
 @pytest.mark.parametrize("zone", ["", "Antarctica/Troll"])

@@ -49,7 +49,7 @@ def report_failure(error: BaseException) -> int:
 
 
 def exit_code_of(error: BaseException) -> int:
-    """Return the exit code of an error; ExitCode.INTERNAL for one that nobody raises on purpose."""
+    """Return the exit code of an error; ExitCode.INTERNAL for an unexpected one."""
     if isinstance(error, typer.TyperException):
         return ExitCode.USAGE
     if isinstance(error, KeyboardInterrupt | typer.Abort):

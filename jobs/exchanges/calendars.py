@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 FIRST_DAY = "1980-01-02"
 AHEAD = timedelta(days=366)  # how far beyond today a calendar reaches
 ENDS_SOON = timedelta(days=60)
-MOST_CLOSED_DAYS = 15  # sessions searched back for a closed one; more than any exchange closes in a row
+SEARCHED_SESSIONS = 5  # of the sessions up to tomorrow at most the last three can still be open
 NEW_YORK = "XNYS"
 # Where a symbol does not name its exchange: the calendar, by the time zone that its prices are quoted in.
 TIME_ZONE_EXCHANGES = {
@@ -108,7 +108,7 @@ class ExchangeCalendar:
         """Return the newest session that closed at least so many minutes before an instant, None when there is none."""
         until = now.astimezone(UTC) - timedelta(minutes=after_close_minutes)
         end = self._first_index_after(until.date() + timedelta(days=1))
-        newest: list[date] = self.sessions[max(0, end - MOST_CLOSED_DAYS) : end][::-1].tolist()
+        newest: list[date] = self.sessions[max(0, end - SEARCHED_SESSIONS) : end][::-1].tolist()
         return next((session for session in newest if self.close_at(session) <= until), None)
 
     def session_rows(self, first: date, last: date) -> Iterator[dict[str, Any]]:
