@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from jobs.exchanges.calendars import exchange_calendar
-from jobs.forecasting.tasks import Origin, StackResult, StackTask, TickerTask
+from jobs.forecasting.tasks import StackResult, StackTask, TickerTask
 from jobs.prices.sources.sample import SampleSource
 from jobs.prices.tickers import track
 from jobs.runs.backfill import BackfillRequest, backfill_span
 from jobs.runs.backlog import TickerBacklog
 from jobs.runs.daily import run_once
+from jobs.runs.stacks import origin_of
 from jobs.workspace.config import PRESETS, Config
 from jobs.workspace.home import Home
 from storage.bars import Bars
@@ -36,7 +37,8 @@ PRIOR_SETTINGS = (
 def ten_sessions() -> list[date]:
     """Return ten sessions of the sample with a fixed cold start among them."""
     calendar = exchange_calendar("XNYS")
-    cold = next(day for day in calendar.sessions[::-1].tolist() if day <= date(2012, 12, 1) and calendar.session_index(day) % 63 == 0)
+    before_december = (day for day in calendar.sessions[::-1].tolist() if day <= date(2012, 12, 1))
+    cold = next(day for day in before_december if calendar.session_index(day) % SMALL.cold_every == 0)
     return [calendar.session_offset(cold, offset) for offset in range(-5, 5)]
 
 
@@ -77,9 +79,7 @@ def backlog(key: str, bars: Bars, exchange: str = "XNYS") -> TickerBacklog:
 def task_of(bars: dict[str, Bars], days: Sequence[date], config: Config = SMALL) -> StackTask:
     """Return a task of New York tickers without a chain, all due on some days. Ticker ids count from 0."""
     calendar = exchange_calendar("XNYS")
-    origins = tuple(
-        Origin(day, calendar.session_index(day), tuple(calendar.session_offset(day, h) for h in range(1, config.horizons + 1))) for day in days
-    )
+    origins = tuple(origin_of(calendar, day, config.horizons) for day in days)
     tickers = tuple(
         TickerTask(i, key, "as_traded", series, frozenset(days), None) for i, (key, series) in enumerate(bars.items())
     )

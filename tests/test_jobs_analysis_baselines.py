@@ -8,7 +8,7 @@ from arch import arch_model
 
 from jobs.analysis.baselines import BASELINE_METHODS, GRID_LEVELS, Method, ewma_filtered, pinball_score, random_walk
 from jobs.analysis.garch import garch_t, gjr_skewed_t
-from rnn.scores import crps_student_t, student_t_quantiles
+from jobs.scoring.distributions import crps_student_t, student_t_quantiles
 
 N = 1400
 

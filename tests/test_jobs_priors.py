@@ -49,12 +49,12 @@ def task_with(*members: TickerBacklog) -> PriorTask:
 
 
 def test_a_prior_knows_closes_before_its_session_alone() -> None:
-    before = exchange_calendar("XNYS").shift(refresh_day(), -1)
+    before = exchange_calendar("XNYS").session_offset(refresh_day(), -1)
     bars = sample("IBM")
     plain = fit_prior(task_with(backlog("IBM", bars), backlog("MSFT", sample("MSFT"))))
     later = scrambled_after(bars, before, np.random.default_rng(0))
     same = fit_prior(task_with(backlog("IBM", later), backlog("MSFT", sample("MSFT"))))
-    earlier = scrambled_after(bars, exchange_calendar("XNYS").shift(before, -1), np.random.default_rng(0))
+    earlier = scrambled_after(bars, exchange_calendar("XNYS").session_offset(before, -1), np.random.default_rng(0))
     other = fit_prior(task_with(backlog("IBM", earlier), backlog("MSFT", sample("MSFT"))))
     assert plain.prior == same.prior
     assert plain.members == same.members

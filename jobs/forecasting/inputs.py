@@ -122,7 +122,8 @@ def share_scaled_prices(bars: Bars, field: str, day: np.datetime64) -> Floats:
     """Return (n,) prices in shares of one day: earlier bars divided by the splits until it, later ones multiplied."""
     shares = np.cumprod(bars.split)
     reference = shares[np.searchsorted(bars.session, day, side="right") - 1]
-    return np.asarray(getattr(bars, field), np.float64) * shares / reference
+    prices: Floats = np.asarray(getattr(bars, field), np.float64) * shares / reference
+    return prices
 
 
 def _measures(history: History) -> Measures:

@@ -14,7 +14,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from jobs.exchanges.calendars import exchange_calendar
+from jobs.exchanges.calendars import ExchangeCalendar, exchange_calendar
 from jobs.forecasting.inputs import Market
 from jobs.forecasting.prior import PriorResult, PriorTask, fit_prior
 from jobs.forecasting.stack import forecast_stack
@@ -99,8 +99,7 @@ class StackRun:
 
     def _task(self, block: tuple[date, ...]) -> StackTask:
         calendar = exchange_calendar(self.plan.exchange)
-        horizons = range(1, self.config.horizons + 1)
-        origins = tuple(Origin(day, calendar.session_index(day), tuple(calendar.session_offset(day, h) for h in horizons)) for day in block)
+        origins = tuple(origin_of(calendar, day, self.config.horizons) for day in block)
         serving = prior_indices_of((origin.session_index for origin in origins), self.config.prior_every)
         tickers = tuple(self._ticker_task(ticker, block) for ticker in self.plan.tickers)
         forced = frozenset(ticker.ticker_id for ticker in tickers if ticker.due) & self.force_cold
@@ -134,6 +133,12 @@ class StackRun:
         if before not in ticker.committed:
             return None
         return parent_at(self.record.engine, self.config, ticker.ticker_id, before)
+
+
+def origin_of(calendar: ExchangeCalendar, session: date, horizons: int) -> Origin:
+    """Return a session as an origin, with its targets: the next sessions of its exchange."""
+    targets = tuple(calendar.session_offset(session, horizon) for horizon in range(1, horizons + 1))
+    return Origin(session, calendar.session_index(session), targets)
 
 
 def _missing_priors(
