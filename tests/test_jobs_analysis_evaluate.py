@@ -14,6 +14,8 @@ from jobs.analysis.compare import OURS, MethodScores
 from jobs.analysis.evaluate import COLUMNS, evaluation_rows
 from tests.conftest import Command
 
+pytestmark = pytest.mark.slow
+
 DAYS = np.array(["2024-03-04", "2024-03-05", "2024-03-06", "2024-03-07"], dtype="datetime64[D]")
 INSIDE_ALL = (True, True, True)
 INSIDE_90 = (False, False, True)

@@ -19,6 +19,8 @@ from storage.database import open_writer, reading
 from storage.queries import read_view
 from tests.forecast_builders import ten_sessions
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[[str, str], Home]
 SMALL = "[model]\nhistory_sessions = 260\n[training]\nprior_epochs = 3\n"
 

@@ -18,6 +18,8 @@ from jobs.workspace.home import Home, create_home
 from storage.database import open_writer, reading, upgrade_database
 from storage.queries import read_view
 
+pytestmark = pytest.mark.slow
+
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",

@@ -14,6 +14,8 @@ from storage.database import reading
 from storage.verify import content_hash
 from tests.conftest import Command, run_tickercast
 
+pytestmark = pytest.mark.slow
+
 FAST = {"TICKERCAST_TRAINING__COLD_EPOCHS": "1", "TICKERCAST_MODEL__HISTORY_SESSIONS": "140"}
 
 

@@ -33,6 +33,8 @@ from tests.forecast_builders import (
     ten_sessions,
 )
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[[str, str], Home]
 
 

@@ -29,6 +29,8 @@ from tests.forecast_builders import (
     ten_sessions,
 )
 
+pytestmark = pytest.mark.slow
+
 WITH_MARKET = PRIOR_SETTINGS.replace("[model]\n", '[model]\nmarket_ticker = "GOOG"\n')
 
 

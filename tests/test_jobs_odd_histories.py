@@ -19,6 +19,8 @@ from jobs.workspace.home import Home
 from storage.bars import Bars
 from storage.database import open_writer, reading
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = "[training]\nprior_epochs = 5\n"
 LAST = date(2013, 2, 20)
 ODD = np.datetime64("2012-12-03")

@@ -29,6 +29,8 @@ from storage.database import open_writer, reading
 from tests.conftest import Command
 from tests.loopback_yahoo import NEW_YORK, LoopbackYahoo, Reply, body_of, loopback_yahoo
 
+pytestmark = pytest.mark.slow
+
 FAST = "[training]\ncold_epochs = 1\nwarm_epochs = 0\n[model]\nhistory_sessions = 140\n"
 MSFT = SampleSource().fetch("MSFT", None).bars
 

@@ -37,6 +37,8 @@ from tests.forecast_builders import (
     ten_sessions,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def refresh_day() -> date:
     """Return the session among the ten on which a prior is fitted anew."""

@@ -17,6 +17,8 @@ from storage.database import reading
 from storage.verify import find_problems
 from tests.forecast_builders import PRIOR_SETTINGS, day_by_day, hash_of, in_one_go, ten_sessions
 
+pytestmark = pytest.mark.slow
+
 ON = PRIOR_SETTINGS.replace("[model]\n", "[model]\nrecalibrate = true\n")
 CLOSE = np.array([100.0, 101.0, 99.0, 104.0])
 HISTORY = history_of(

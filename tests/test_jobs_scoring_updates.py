@@ -20,8 +20,8 @@ from jobs.scoring.updates import refresh_skill, revise_scores, score_settled
 from storage import writes
 from storage.bars import Bars, make_bars
 from storage.database import Connection, Engine, open_writer
-from storage.rows import BaselineForecastRow, ForecastRow, ModelRow
-from storage.schema import TRIGGERS, TWIN, Base, Config, Restatement, Run, Ticker
+from storage.rows import TWIN, BaselineForecastRow, ForecastRow, ModelRow
+from storage.schema import TRIGGERS, Base, Config, Restatement, Run, Ticker
 
 SESSIONS = [date(2024, 3, day) for day in (4, 5, 6, 7, 8, 11, 12)]
 CONFIG, OTHER_CONFIG = "c", "other"

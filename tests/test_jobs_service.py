@@ -24,6 +24,8 @@ from storage.views import VIEWS
 from tests.conftest import clean_environment, command_of
 from tests.loopback_yahoo import chart_body, loopback_yahoo
 
+pytestmark = pytest.mark.slow
+
 FAST = {"TICKERCAST_TRAINING__COLD_EPOCHS": "2", "TICKERCAST_MODEL__HISTORY_SESSIONS": "140"}
 SPAN = ("backfill", "IBM", "AAPL", "MSFT", "--source", "sample", "--start", "2012-08-01", "--workers", "1")
 DEADLINE_SECONDS = 60.0

@@ -17,6 +17,8 @@ from jobs.prices.sources.yahoo import YahooSource
 from storage.bars import log_returns
 from tests.loopback_yahoo import MISSING, LoopbackYahoo, Reply, chart_body, loopback_yahoo, yahoo_at
 
+pytestmark = pytest.mark.slow
+
 DATA = Path(__file__).parent / "data"
 START = date(2013, 1, 2)
 WEEK = [(date(2024, 3, 4) + timedelta(days=i), 100.0 + i, 1000) for i in range(5)]

@@ -19,6 +19,8 @@ from jobs.prices.sources.sample import SampleSource
 from storage.bars import PRICE_FIELDS, Bars
 from tests.loopback_yahoo import body_of, loopback_yahoo, yahoo_at
 
+pytestmark = pytest.mark.slow
+
 MUTANTS = 1000  # of each of two seeds
 SLOWEST_SECONDS = 20.0
 ODD: tuple[Any, ...] = (None, -1, 0, 1e300, -1e300, 1e-300, 2**70, "12", "", "NaN", True, [], {}, [None], {"a": 1})

@@ -8,6 +8,7 @@ from typing import Any
 import autograd
 import autograd.numpy as anp
 import numpy as np
+import pytest
 from autograd.scipy import special as aspecial
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,8 @@ from rnn.density import DensityLayout, DensityLoss, density_shape
 from rnn.features import NAMES, DensityInputs
 from rnn.params import NetworkShape, initial_params
 from tests.rnn_builders import Floats, inputs_of, point_loss
+
+pytestmark = pytest.mark.slow
 
 Parts = tuple[list[Floats], Floats, Floats, Floats]
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SPEC = spec_from_file_location("sine", Path(__file__).parent.parent / "examples/sine.py")
 assert SPEC is not None
 assert SPEC.loader is not None

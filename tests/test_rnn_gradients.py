@@ -14,6 +14,8 @@ from rnn.features import NAMES
 from rnn.params import initial_params
 from tests.rnn_builders import Floats, gradient_error, inputs_of, point_loss
 
+pytestmark = pytest.mark.slow
+
 LAYOUT = DensityLayout(window=12, burn_in=3, held_out=5)
 
 

@@ -23,6 +23,8 @@ from rnn.params import NetworkShape, initial_params, weights_of
 from rnn.readout import readout
 from rnn.state import State
 
+pytestmark = pytest.mark.slow
+
 onnx = pytest.importorskip("onnx", reason="the onnx extra is not installed")
 onnxruntime = pytest.importorskip("onnxruntime", reason="the onnx extra is not installed")
 

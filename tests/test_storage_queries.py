@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import astuple, fields
 from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
 
 from storage import queries, writes
-from storage.rows import TWIN
+from storage.rows import TWIN, BaselineForecastRow
 from storage.schema import BaselineForecast, Checkpoint, Forecast, Model, Recalibration, Run, Score
 from tests.builders import (
     COLD_ORIGIN,
@@ -34,8 +36,8 @@ def twin(origin: date, horizon: int, crps: float | None, name: str = TWIN) -> di
     return KEY | {"origin": origin, "horizon": horizon, "name": name, "location": 0.0, "scale": 0.01, "crps": crps}
 
 
-def keys(rows: list[dict[str, object]]) -> list[tuple[object, object]]:
-    return sorted((row["origin"], row["horizon"]) for row in rows)
+def keys(rows: Sequence[queries.ScorableForecast | BaselineForecastRow]) -> list[tuple[date, int]]:
+    return sorted((row.origin, row.horizon) for row in rows)
 
 
 def test_tickers_are_listed_by_symbol_and_found_by_their_current_one(record: Record) -> None:
@@ -195,10 +197,8 @@ def test_unscored_forecasts_have_a_target_before_the_session_and_no_score(sound_
     assert keys(earlier) == [(COLD_ORIGIN, 2), (WARM_ORIGIN, 1)]
     assert keys(later) == [(WARM_ORIGIN, 1), (WARM_ORIGIN, 2)]
     assert others == []
-    assert set(due[0]) == {
-        *("ticker_id", "config_id", "origin", "horizon", "target", "location", "scale", "dof", "last_price"),
-        *("baseline_location", "baseline_scale", "baseline_dof"),
-    }
+    expected = (IBM, CONFIG, COLD_ORIGIN, 2, SESSIONS[4], 0.0, 0.01, 5.0, 100.0, 0.0, 0.012, None)
+    assert astuple(due[0]) == expected
 
 
 def test_the_newest_score_of_each_forecast_that_overlaps_some_sessions_is_returned(record: Record) -> None:
@@ -208,13 +208,13 @@ def test_the_newest_score_of_each_forecast_that_overlaps_some_sessions_is_return
     with record.reading() as connection:
         spans = [(SESSIONS[i], SESSIONS[j]) for i, j in ((0, 1), (2, 2), (3, 3), (4, 6))]
         found = [queries.newest_scores(connection, IBM, CONFIG, first, last) for first, last in spans]
-    assert [keys(rows) for rows in found] == [
+    assert [keys([row.forecast for row in rows]) for rows in found] == [
         [],
         [(COLD_ORIGIN, 1)],
         [(COLD_ORIGIN, 1), (WARM_ORIGIN, 2)],
         [(WARM_ORIGIN, 2)],
     ]
-    assert [(row["revision"], row["realised_return"]) for row in found[1]] == [(1, 0.02)]
+    assert [(row.revision, row.realised_return) for row in found[1]] == [(1, 0.02)]
 
 
 def test_unscored_twins_are_twins_of_the_origins_given(record: Record) -> None:
@@ -245,19 +245,19 @@ def test_scored_forecasts_are_columns_of_revision_0(record: Record) -> None:
         writes.insert_mappings(connection, Score, rows)
     with record.reading() as connection:
         columns = queries.scored_forecasts(connection, CONFIG)
-    order = np.argsort(columns["target"])
-    assert columns["target"][order].tolist() == [date(2024, 3, 7), date(2024, 3, 11)]
-    assert columns["crps"][order].tolist() == [0.003, 0.005]
-    assert columns["inside_50"][order].tolist() == [0, 1]
-    assert columns["mode"].tolist() == ["backfill", "backfill"]
-    assert [columns[name].dtype for name in ("ticker_id", "crps", "target")] == [np.int32, np.float64, np.dtype("M8[D]")]
+    order = np.argsort(columns.target)
+    assert columns.target[order].tolist() == [date(2024, 3, 7), date(2024, 3, 11)]
+    assert columns.crps[order].tolist() == [0.003, 0.005]
+    assert columns.inside_50[order].tolist() == [0, 1]
+    assert columns.mode.tolist() == ["backfill", "backfill"]
+    assert [columns.ticker_id.dtype, columns.crps.dtype, columns.target.dtype] == [np.int32, np.float64, np.dtype("M8[D]")]
 
 
 def test_scored_forecasts_of_an_empty_record_are_empty_columns(sound_record: Record) -> None:
     with sound_record.reading() as connection:
         columns = queries.scored_forecasts(connection, "another")
-    assert {len(values) for values in columns.values()} == {0}
-    assert (columns["crps"].dtype, columns["mode"].dtype) == (np.float64, np.dtype("U8"))
+    assert {len(getattr(columns, field.name)) for field in fields(columns)} == {0}
+    assert (columns.crps.dtype, columns.mode.dtype) == (np.float64, np.dtype("U8"))
 
 
 def test_a_record_longer_than_one_part_is_read_whole(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,7 +265,7 @@ def test_a_record_longer_than_one_part_is_read_whole(record: Record, monkeypatch
     with record.writing() as connection:
         writes.insert_mappings(connection, Score, [score_row(COLD_ORIGIN, 2, crps=0.25), score_row(WARM_ORIGIN, 2, crps=0.5)])
     with record.reading() as connection:
-        assert sorted(queries.scored_forecasts(connection, CONFIG)["crps"].tolist()) == [0.003, 0.25, 0.5]
+        assert sorted(queries.scored_forecasts(connection, CONFIG).crps.tolist()) == [0.003, 0.25, 0.5]
 
 
 def test_the_runs_since_an_instant_are_daily_ones(record: Record) -> None:

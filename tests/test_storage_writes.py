@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from storage import writes
 from storage.bars import ChangedValue, Listing
-from storage.rows import TWIN
+from storage.rows import TWIN, BaselineForecastRow
 from storage.schema import BaselineForecast, Checkpoint, ExchangeSession, Forecast, Loss, Model
 from tests.builders import CONFIG, IBM, MSFT, SESSIONS, WARM_ORIGIN, Record, bar_file, checkpoint_row, forecast_row, model_row
 
@@ -227,7 +227,10 @@ def test_each_twin_gets_its_own_score(record: Record) -> None:
     twins = [key | {"horizon": horizon} for horizon in (1, 2)]
     with record.writing() as connection:
         writes.insert_mappings(connection, BaselineForecast, [row | {"location": 0.0, "scale": 0.01} for row in twins])
-        writes.score_twins(connection, twins, [0.25, 0.5])
+        scored = [
+            BaselineForecastRow(IBM, CONFIG, WARM_ORIGIN, h, TWIN, 0.0, 0.01, None, crps) for h, crps in ((1, 0.25), (2, 0.5))
+        ]
+        writes.score_twins(connection, scored)
     assert record.rows("SELECT name, horizon, crps FROM baseline_forecasts WHERE origin = '2024-03-07'") == [
         (TWIN, 1, 0.25),
         (TWIN, 2, 0.5),
@@ -237,10 +240,10 @@ def test_each_twin_gets_its_own_score(record: Record) -> None:
 
 def test_skill_of_a_config_is_replaced_and_of_another_config_kept(record: Record) -> None:
     with record.writing() as connection:
-        writes.replace_skill(connection, "another", [])
+        writes.replace_skill(connection, "another", [], computed_at=NOON)
     assert record.rows("SELECT count(*) FROM skill_tests") == [(1,)]
     with record.writing() as connection:
-        writes.replace_skill(connection, CONFIG, [])
+        writes.replace_skill(connection, CONFIG, [], computed_at=NOON)
     assert record.rows("SELECT count(*) FROM skill_tests") == [(0,)]
 
 
