@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-fast lint bench docs clean
+.PHONY: demo test test-fast lint bench mutants docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tickercast demo
@@ -23,12 +23,16 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/walk_forward.py
 
+mutants: $(VENV)/.mutants
+	$(BIN)/mutmut run --max-children 2
+	$(BIN)/python benchmarks/mutants.py
+
 docs: $(VENV)/.dev
 	$(BIN)/python -m storage.docs
 	$(BIN)/python -m jobs.cli.reference
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
@@ -41,3 +45,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP_INSTALL) -e ".[dev]"
 	touch $@ $(VENV)/.demo
+
+$(VENV)/.mutants: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP_INSTALL) -e ".[dev,mutants]"
+	touch $@ $(VENV)/.dev $(VENV)/.demo

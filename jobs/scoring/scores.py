@@ -87,5 +87,4 @@ def _scores_at(forecasts: Sequence[ScorableForecast], realised: Floats) -> list[
 
 def _column(rows: Sequence[ScorableForecast] | Sequence[BaselineForecastRow], name: str) -> Floats:
     """Return one column of some rows as an array (n,), None as NaN."""
-    values = (getattr(row, name) for row in rows)
-    return np.fromiter((math.nan if value is None else value for value in values), np.float64)
+    return np.fromiter((getattr(row, name) for row in rows), np.float64)
