@@ -39,6 +39,7 @@ DOORS = {
     "pydantic_settings": ("jobs/workspace/settings.py",),
     "pyrate_limiter": ("jobs/prices/sources/yahoo_client.py",),
     "rich": ("jobs/terminal/",),
+    "scipy": ("jobs/scoring/",),
     "sklearn": ("jobs/forecasting/article_model.py",),
     "sqlalchemy": ("storage/", "migrations/"),
     "tenacity": ("jobs/prices/sources/yahoo.py",),
