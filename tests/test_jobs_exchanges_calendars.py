@@ -102,7 +102,9 @@ def test_an_offset_counts_sessions_not_days(new_york: ExchangeCalendar, session:
 
 
 def test_an_offset_beyond_the_calendar_names_its_end(new_york: ExchangeCalendar) -> None:
-    with pytest.raises(CalendarError, match=rf"^the calendar of XNYS ends on {new_york.last_session}; upgrade exchange-calend"):
+    with pytest.raises(
+        CalendarError, match=rf"^the calendar of XNYS ends on {new_york.last_session}; upgrade exchange-calendars$"
+    ):
         new_york.session_offset(new_york.last_session, 1)
 
 

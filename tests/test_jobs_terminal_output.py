@@ -94,8 +94,9 @@ def test_json_is_a_list_of_objects(written: Written) -> None:
     ]
 
 
-def test_json_ends_its_line(written: Written) -> None:
-    assert written("json").endswith("]\n")
+def test_json_is_indented_and_ends_its_line(written: Written) -> None:
+    assert written("json").startswith('[\n {\n  "ticker": "MSFT",\n  "session": "2026-03-06",\n')
+    assert written("json").endswith("\n }\n]\n")
 
 
 def test_parquet_has_every_column_and_type(capsysbinary: pytest.CaptureFixture[bytes]) -> None:

@@ -42,7 +42,7 @@ def select_columns(columns: Sequence[str], rows: Sequence[Row], shown: Sequence[
 def print_table(columns: Sequence[str], rows: Sequence[Row], stream: TextIO) -> None:
     """Write aligned columns: numbers to the right, text to the left. Control characters are escaped."""
     cells = [[_cell(value) for value in row] for row in rows]
-    widths = [max(len(name), *(len(row[i]) for row in cells), 0) for i, name in enumerate(columns)]
+    widths = [max(map(len, [name, *(row[i] for row in cells)])) for i, name in enumerate(columns)]
     numeric = [bool(rows) and all(_is_number(row[i]) for row in rows) for i in range(len(columns))]
     for line in [list(columns), *cells]:
         padded = [
