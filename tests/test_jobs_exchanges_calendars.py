@@ -196,6 +196,7 @@ def test_a_calendar_knows_its_time_zone(exchange: str, zone: str) -> None:
     assert exchange_calendar(exchange).code == exchange
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", sorted(set(TIME_ZONE_EXCHANGES) - {SEOUL}))
 def test_a_time_zone_stands_for_an_exchange_of_that_zone(zone: str) -> None:
     calendar = exchange_calendars.get_calendar(exchange_of_zone(zone), start="2024-01-02", end="2024-01-31")

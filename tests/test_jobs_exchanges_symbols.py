@@ -71,11 +71,13 @@ def test_a_refused_look_alike_is_shown_escaped() -> None:
         parse_symbol("\u0410APL")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("suffix", "zone"), SUFFIX_ZONES.items())
 def test_a_suffix_names_an_exchange_of_its_city(suffix: str, zone: str) -> None:
     assert zone_of(exchange_of(f"ABC.{suffix}")) == zone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("index", "zone"), INDEX_ZONES.items())
 def test_an_index_names_the_exchange_of_its_city(index: str, zone: str) -> None:
     assert zone_of(exchange_of(index)) == zone
