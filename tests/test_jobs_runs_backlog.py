@@ -127,6 +127,12 @@ def test_a_stack_has_one_exchange_and_its_tickers_in_the_order_of_their_keys() -
     assert [(plan.exchange, [t.key for t in plan.tickers]) for plan in plans] == [("XLON", ["B.L"]), ("XNYS", ["A", "C"])]
 
 
+def test_the_blocks_of_a_stack_are_the_due_sessions_of_its_own_tickers() -> None:
+    plans = plan_stacks([ticker("A", (0, 1)), ticker("B.L", (2,), exchange="XLON")], 128, 1)
+    assert [[numbers(block) for block in plan.blocks] for plan in plans] == [[[2]], [[0, 1]]]
+    assert [numbers(plan.sessions) for plan in plans] == [[2], [0, 1]]
+
+
 def test_stacks_do_not_depend_on_the_order_of_the_tickers() -> None:
     tickers = [ticker(f"T{i}", (0, 1)) for i in range(20)]
     assert plan_stacks(tickers, 8, 2) == plan_stacks(tickers[::-1], 8, 2)

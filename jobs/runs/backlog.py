@@ -89,7 +89,7 @@ def plan_stacks(backlogs: Sequence[TickerBacklog], stack_size: int, workers: int
     plans = []
     for exchange in sorted({backlog.exchange for backlog in backlogs}):
         group = sorted((b for b in backlogs if b.exchange == exchange), key=lambda b: b.key)
-        count = max(math.ceil(len(group) / stack_size), min(workers, len(group) // FEWEST_PER_WORKER), 1)
+        count = max(math.ceil(len(group) / stack_size), min(workers, len(group) // FEWEST_PER_WORKER))
         plans += [StackPlan(tuple(part), split_into_blocks(part)) for part in (group[i::count] for i in range(count))]
     return plans
 
