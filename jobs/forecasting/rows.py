@@ -23,8 +23,8 @@ FARTHEST_LOCATION = 1.0
 def is_publishable(forecast: ForecastDistribution, k: int) -> bool:
     """Return whether network k's distributions are all finite and of a width that a price can have."""
     location, scale = forecast.location[k], forecast.scale[k]
-    finite = np.isfinite(location).all() and np.isfinite(scale).all()
-    return bool(finite and (scale > 0).all() and (scale < WIDEST_SCALE).all() and (np.abs(location) < FARTHEST_LOCATION).all())
+    # A comparison with NaN is false, so these limits also refuse what is not finite.
+    return bool(((scale > 0) & (scale < WIDEST_SCALE) & (np.abs(location) < FARTHEST_LOCATION)).all())
 
 
 def forecast_rows(
@@ -64,7 +64,8 @@ def quantile_prices(last_price: float, forecast: ForecastDistribution, k: int) -
     """Return the prices (horizons, levels) that network k's returns reach at each of QUANTILE_LEVELS."""
     levels = tuple(QUANTILE_LEVELS.values())
     returns = student_t_quantiles(forecast.location[k], forecast.scale[k], forecast.dof[k], levels)
-    return np.asarray(last_price * np.exp(returns), np.float64)
+    prices: NDArray[np.float64] = last_price * np.exp(returns)
+    return prices
 
 
 def twin_rows(task: OriginTask, forecast: ForecastDistribution, k: int, config: Config) -> list[BaselineForecastRow]:
