@@ -7,14 +7,20 @@ import json
 from dataclasses import replace
 from datetime import date
 
+import numpy as np
 import pytest
 
 from jobs.forecasting.chains import Chains, checkpoints_to_keep
-from jobs.forecasting.identity import model_id_of, prior_identity, seed_of
-from jobs.forecasting.tasks import Parent, TickerTask, prior_index_of, prior_indices_of
+from jobs.forecasting.identity import PriorIdentity, model_id_of, prior_identity, seed_of
+from jobs.forecasting.inputs import ModelInput, history_of
+from jobs.forecasting.model import ModelState, state_bytes
+from jobs.forecasting.recalibration import PastForecast
+from jobs.forecasting.tasks import Origin, OriginTask, Parent, TickerTask, prior_index_of, prior_indices_of
 from jobs.workspace.config import PRESETS
+from rnn.params import NetworkShape
+from rnn.state import cold_state
 from storage.bars import Bars
-from storage.rows import CheckpointRow
+from storage.rows import CheckpointRow, ModelRow
 from tests.forecast_builders import sample
 
 CONFIG = PRESETS["density"]
@@ -127,3 +133,102 @@ def test_a_prior_is_another_one_when_a_member_or_its_bars_differ() -> None:
         prior_identity("XNYS", MONDAY, CONFIG, {**members, "IBM": "c"}),
     ]
     assert len({first, *others}) == 6
+
+
+def test_a_priors_id_and_seed_are_of_a_hash_of_sorted_json() -> None:
+    content = {
+        "config": CONFIG.id, "exchange": "XNYS", "members": {"IBM": "a"}, "origin": "2024-03-04", "role": "prior",
+    }  # fmt: skip
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    assert prior_identity("XNYS", MONDAY, CONFIG, {"IBM": "a"}) == PriorIdentity(digest[:32], int(digest[:16], 16) // 2)
+
+
+def past(session: date) -> tuple[PastForecast, ...]:
+    return (PastForecast(session, np.zeros(1), np.ones(1), np.ones(1), np.ones(1)),)
+
+
+def state(seed: int = 1) -> ModelState:
+    return ModelState(cold_state([seed], NetworkShape(1, 1, 1)), ({"mean": 0.5},))
+
+
+def task_at(bars: Bars, session: date, parent: Parent | None = None) -> OriginTask:
+    ticker = TickerTask(1, "IBM", "as_traded", bars, frozenset({session}), parent)
+    reason = "warm" if parent else "first origin"
+    model_input = ModelInput(history_of(bars, "close"))
+    return OriginTask(ticker, Origin(session, 1, ()), model_input, f"hash {session}", reason, parent, None, 1)
+
+
+def row_of(name: str, ancestor: str, depth: int, session: date) -> ModelRow:
+    return ModelRow(
+        name, 1, "config", session, "chain", "warm", "warm", None, None, depth, ancestor, 1, 1, 1, "", "return", 0.5, ""
+    )
+
+
+def extend(chain: Chains, bars: Bars, name: str, *, ancestor: str, depth: int, session: date) -> ModelState:
+    """Add a model to a chain and return its state."""
+    made = state(depth)
+    content = CheckpointRow(name, "", f"params of {name}".encode())
+    chain.extend(task_at(bars, session), row_of(name, ancestor, depth, session), made, content)
+    return made
+
+
+def test_a_new_model_is_its_tickers_parent_and_takes_over_the_past_forecasts(bars: Bars) -> None:
+    chain = chains(bars, replace(PARENT, past=past(MONDAY)))
+    made = extend(chain, bars, "new", ancestor="ancestor", depth=4, session=TUESDAY)
+    [parent] = chain.parents.values()
+    assert (parent.model_id, parent.session, parent.depth, parent.cold_ancestor_id) == ("new", TUESDAY, 4, "ancestor")
+    assert (parent.input_sha256, parent.checkpoint) == (f"hash {TUESDAY}", b"params of new")
+    assert [forecast.session for forecast in parent.past] == [MONDAY]
+    assert chain.state_of(1) is made
+
+
+def test_the_first_model_of_a_ticker_has_no_past_forecasts(bars: Bars) -> None:
+    chain = chains(bars, None)
+    extend(chain, bars, "new", ancestor="new", depth=0, session=MONDAY)
+    assert (chain.parents[1].model_id, chain.parents[1].past) == ("new", ())
+
+
+def test_a_model_that_served_an_older_bar_serves_no_more(bars: Bars) -> None:
+    chain = chains(bars, replace(PARENT, past=past(MONDAY)))
+    chain.start_of(1, TUESDAY, is_scheduled_cold=False, hash_before=lambda: "hash")
+    assert chain.parents == {}
+
+
+def test_a_model_from_the_record_has_the_state_of_its_checkpoint(bars: Bars) -> None:
+    stored = state(7)
+    chain = chains(bars, replace(PARENT, checkpoint=state_bytes(stored, "IBM", MONDAY, CONFIG)))
+    found = chain.state_of(1)
+    assert np.array_equal(found.network.params, stored.network.params)
+    assert found.figures == ({"mean": 0.5},)
+    assert chain.state_of(1) is found  # it is parsed once
+
+
+def test_bars_restated_after_a_model_of_this_stack_do_not_make_it_start_cold(bars: Bars) -> None:
+    chain = chains(bars, PARENT)
+    extend(chain, bars, "new", ancestor="ancestor", depth=4, session=TUESDAY)
+    parent, reason = chain.start_of(1, TUESDAY, is_scheduled_cold=False, hash_before=lambda: "other")
+    assert (chain.parents[1], reason) == (parent, "warm")
+
+
+def test_the_checkpoints_to_store_are_kept_by_chain(bars: Bars) -> None:
+    chain = chains(bars, None)
+    for depth, name in enumerate(["c", "w1", "w2", "w3"]):
+        extend(chain, bars, name, ancestor="c", depth=depth, session=MONDAY)
+    extend(chain, bars, "d", ancestor="d", depth=0, session=TUESDAY)
+    kept = {ancestor: [row.model_id for row in rows] for ancestor, rows in chain.checkpoints.items()}
+    assert kept == {"c": ["c", "w2", "w3"], "d": ["d"]}
+
+
+def test_a_model_that_serves_another_origin_stays_the_parent_of_the_next(bars: Bars) -> None:
+    chain = chains(bars, PARENT)
+    chain.note_published(task_at(bars, TUESDAY, PARENT), past(TUESDAY))
+    served = chain.parents[1]
+    assert (served.session, served.input_sha256) == (TUESDAY, f"hash {TUESDAY}")
+    assert [forecast.session for forecast in served.past] == [TUESDAY]
+    assert (served.model_id, served.depth, served.cold_ancestor_id) == ("parent", 3, "ancestor")
+
+
+def test_after_its_end_a_chain_starts_with_a_first_origin(bars: Bars) -> None:
+    chain = chains(bars, PARENT)
+    chain.end(1)
+    assert chain.start_of(1, MONDAY, is_scheduled_cold=False, hash_before=lambda: "hash") == (None, "first origin")
