@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from jobs.prices.sources.yahoo import YahooSource
-from jobs.prices.sources.yahoo_client import Door
+from jobs.prices.sources.yahoo_client import YahooClient
 from storage.bars import PRICE_FIELDS, Bars
 
 NEW_YORK = "America/New_York"
@@ -170,8 +170,8 @@ def _body(ticker: str, stamps: list[int], quote: dict[str, list[Any]], events: d
 
 def yahoo_at(url: str, cache: Path, *, ticker_seconds: float = 20, timeout_seconds: float = 5) -> YahooSource:
     """Return the yahoo source against a server, without pauses between tries."""
-    door = Door(url, requests_per_second=1000, ticker_seconds=ticker_seconds, run_seconds=600)
-    return YahooSource(door, timeout_seconds=timeout_seconds, cache_folder=cache, sleep=lambda _seconds: None)
+    client = YahooClient(url, requests_per_second=1000, ticker_seconds=ticker_seconds, run_seconds=600)
+    return YahooSource(client, timeout_seconds=timeout_seconds, cache_folder=cache, sleep=lambda _seconds: None)
 
 
 def _stamp(day: date, zone: str) -> int:

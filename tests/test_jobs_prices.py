@@ -418,7 +418,7 @@ def test_s02_a_429_for_ever_stops_the_asking_for_all(open_shop: Callable[..., Sh
     names = [f"T{i}" for i in range(20)]
     shop = open_shop("limited", *names)
     server.always = Reply(429, b"Edge: Too Many Requests", (("Retry-After", "0"),))
-    with pytest.raises(NothingFetched, match="slow down"):
+    with pytest.raises(NothingFetched, match="429"):
         shop.run(day_of("2012-06-12"))
     assert len(server.charts_asked) <= 5
     assert {asked.split()[0] for asked in server.charts_asked} == {"T0"}
@@ -469,7 +469,7 @@ def test_s24_a_body_beyond_all_bounds_is_not_taken(open_shop: Callable[..., Shop
 def test_s07_a_cut_answer_is_an_error_and_keeps_all(open_shop: Callable[..., Shop], server: LoopbackYahoo) -> None:
     shop = open_shop("cut", "IBM", settings="ticker_seconds = 6\n")
     server.always = Reply(200, body_of("IBM", ibm_without()), cut=2000)
-    with pytest.raises(NothingFetched, match="does not answer"):
+    with pytest.raises(NothingFetched, match="does not respond"):
         shop.run(day_of("2012-06-12"))
 
 

@@ -203,7 +203,7 @@ def test_a_recorded_answer_parses_to_its_bars(
 @pytest.mark.parametrize("recorded", ["AAPL_closes_alone", "AAPL_no_times"])
 def test_a_recorded_answer_without_full_bars_is_a_typed_error(server: LoopbackYahoo, yahoo: YahooSource, recorded: str) -> None:
     server.record("AAPL", (DATA / "yahoo" / f"{recorded}.json").read_bytes())
-    with pytest.raises(BadSourceData, match="AAPL: Yahoo's answer is no price history"):
+    with pytest.raises(BadSourceData, match="AAPL: Yahoo's response is not a price history"):
         yahoo.fetch("AAPL", None)
 
 
@@ -258,5 +258,5 @@ def test_a_fault_that_passes_is_retried(server: LoopbackYahoo, yahoo: YahooSourc
 def test_a_server_that_does_not_answer_is_unavailable(tmp_path: Path) -> None:
     closed = "http://127.0.0.1:9"
     yahoo = yahoo_at(closed, tmp_path)
-    with pytest.raises(SourceUnavailable, match="does not answer"):
+    with pytest.raises(SourceUnavailable, match="does not respond"):
         yahoo.fetch("T", None)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from jobs.exchanges.calendars import exchange_calendar
 from jobs.prices.sources.base import Source
 from jobs.runs.fetch import Fetched
 from jobs.runs.options import RunOptions
+from jobs.terminal.text import first_names
 from storage import queries
 from storage.database import Engine
-
-MOST_SHOWN = 5
 
 
 def closing_line(
@@ -22,7 +21,7 @@ def closing_line(
     if source.live:
         parts[0] += f", {source.requests} requests"
     if fetched.suspended:
-        parts.append(f"suspended, retried later: {_some(fetched.suspended)}")
+        parts.append(f"suspended, retried later: {first_names(fetched.suspended)}")
     parts += _ending_calendars(options, fetched)
     if options.with_twins:
         parts += _twin_comparison(engine, options.config.id)
@@ -52,8 +51,3 @@ def _failures(reasons: Mapping[str, str]) -> str:
     symbol, reason = next(iter(reasons.items()))
     first = reason if reason.startswith(symbol) else f"{symbol}: {reason}"
     return f"{len(reasons)} failed, first {first}; stored data is unchanged"
-
-
-def _some(symbols: Sequence[str]) -> str:
-    more = f" and {len(symbols) - MOST_SHOWN} more" if len(symbols) > MOST_SHOWN else ""
-    return ", ".join(symbols[:MOST_SHOWN]) + more

@@ -1,4 +1,4 @@
-"""Where prices come from: yahoo, folder, sample. Each gives a Fetch; open_source picks the one that settings or options name."""
+"""The sources of prices: yahoo, folder and sample. Each returns a Fetch. open_source opens the one that is configured."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def open_source(home: Home, option: str | None = None, adjustment: str | None = None) -> Source:
-    """Return the source of an option `yahoo`, `folder:PATH` or `sample`, else of the settings.
+    """Return the source that an option `yahoo`, `folder:PATH` or `sample` names, else the one of the settings.
 
-    Raises SourceSettings for another kind, a missing folder, or a folder whose adjustment is not stated.
+    Raises SourceSettings for another kind, a missing folder, or a folder without a stated adjustment.
     """
     settings = home.settings
     kind, _, path = (option or settings.source.kind).partition(":")
@@ -28,9 +28,9 @@ def open_source(home: Home, option: str | None = None, adjustment: str | None = 
         return FolderSource(path or settings.source.path, adjustment or settings.source.adjustment, splits)
     if kind == "yahoo":
         from jobs.prices.sources.yahoo import YahooSource
-        from jobs.prices.sources.yahoo_client import Door
+        from jobs.prices.sources.yahoo_client import YahooClient
 
         yahoo = settings.yahoo
-        door = Door(yahoo.base_url or None, yahoo.requests_per_second, yahoo.ticker_seconds, yahoo.run_seconds)
-        return YahooSource(door, timeout_seconds=yahoo.timeout_seconds, cache_folder=home.cache / "yfinance")
-    raise SourceSettings(f"{kind!r} is no source; use yahoo, folder:PATH or sample")
+        client = YahooClient(yahoo.base_url or None, yahoo.requests_per_second, yahoo.ticker_seconds, yahoo.run_seconds)
+        return YahooSource(client, timeout_seconds=yahoo.timeout_seconds, cache_folder=home.cache / "yfinance")
+    raise SourceSettings(f"{kind!r} is not a source; use yahoo, folder:PATH or sample")

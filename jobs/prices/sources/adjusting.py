@@ -1,4 +1,4 @@
-"""From a source's adjusted prices to as traded, and from an adjusted close to the dividends it implies."""
+"""Convert split-adjusted prices to as traded, and derive dividends from an adjusted close."""
 
 from __future__ import annotations
 
@@ -9,30 +9,31 @@ from numpy.typing import NDArray
 
 from storage.bars import MOST_VOLUME, PRICE_FIELDS, Bars
 
-# Below this a ratio's move is float32 noise; above the other it is no dividend.
+# Shares of the price. A dividend below the first is float32 noise, one above the second is an error of the source.
 LEAST_YIELD, MOST_YIELD = 2e-5, 0.5
 
 
 def as_traded(bars: Bars, after: float = 1.0) -> Bars:
-    """Return split-adjusted bars as they were traded: prices and dividends times all later splits, volume divided.
+    """Return split-adjusted bars as they were traded.
 
-    after: the splits after the last bar that the prices are adjusted for too.
+    Prices and dividends are multiplied by all later splits, volumes are divided by them.
+    after: the product of the splits after the last bar for which the prices are adjusted too.
     """
-    later = np.full(len(bars), float(after))
-    later[:-1] *= np.cumprod(bars.split[:0:-1])[::-1]
-    prices = {name: getattr(bars, name) * later for name in PRICE_FIELDS}
+    later_splits = np.full(len(bars), float(after))
+    later_splits[:-1] *= np.cumprod(bars.split[:0:-1])[::-1]
+    prices = {name: getattr(bars, name) * later_splits for name in PRICE_FIELDS}
     with np.errstate(over="ignore", invalid="ignore"):
-        volume = np.minimum(np.rint(bars.volume / later), MOST_VOLUME).astype(np.int64)
-    return replace(bars, **prices, dividend=bars.dividend * later, volume=volume)
+        volume = np.minimum(np.rint(bars.volume / later_splits), MOST_VOLUME).astype(np.int64)
+    return replace(bars, **prices, dividend=bars.dividend * later_splits, volume=volume)
 
 
 def implied_dividends(
     close: NDArray[np.float64], adjusted_close: NDArray[np.float64], split: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return dividends per share of each session's count that an adjusted close implies.
+    """Return the dividends (n,) that an adjusted close implies, per share of each session.
 
-    The factor adjusted_close / close falls, before an ex-date, by 1 - dividend / (close before / split) (Yahoo's and
-    CRSP's convention). All arrays (n,), close on the same basis as split.
+    All arrays are (n,). split: the splits for which close is not adjusted, 1 = none. From one session to the next,
+    adjusted_close / close rises by the factor split / (1 - dividend * split / close before), as Yahoo and CRSP define it.
     """
     factor = adjusted_close / close
     before = close[:-1] / split[1:]

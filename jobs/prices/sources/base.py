@@ -1,10 +1,10 @@
-"""What every source gives and what it may raise.
+"""What every source returns and the errors it may raise.
 
 SourceError
-├── SourceSettings      the source itself cannot be opened as asked (exit 2)
-├── SourceUnavailable   it does not answer, or asks us to stop; later it may (exit 4 when nobody got through)
-├── UnknownTicker       it knows no such ticker
-└── BadSourceData       what it gave is no price history
+├── SourceSettings      the source cannot be opened as it is configured (exit 2)
+├── SourceUnavailable   it does not respond, or it limits our requests; a retry may succeed (exit 4 when no ticker was fetched)
+├── UnknownTicker       it has no such ticker
+└── BadSourceData       what it returned is not a price history
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class BadSourceData(SourceError):
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """A ticker's bars as a source gives them now, usable ones in session order, with the rows that were refused."""
+    """A ticker's usable bars as a source has them now, in session order, and the rows that were refused."""
 
     listing: Listing
     bars: Bars
@@ -46,10 +46,7 @@ class Fetch:
 
 
 class Source(Protocol):
-    """One kind of source.
-
-    live: whether it should have each session once that has closed. tickers(): all it has, empty where it cannot tell.
-    """
+    """One kind of source. live: whether it has each session's bar soon after the close, so that a missing one is a fault."""
 
     @property
     def kind(self) -> str: ...
@@ -57,10 +54,13 @@ class Source(Protocol):
     def live(self) -> bool: ...
     @property
     def requests(self) -> int:
-        """Return how many requests it has made over a network."""
+        """Return how many requests were sent over a network."""
         ...
 
-    def tickers(self) -> list[str]: ...
+    def tickers(self) -> list[str]:
+        """Return all tickers of the source; an empty list where it cannot list them."""
+        ...
+
     def fetch(self, ticker: str, start: date | None) -> Fetch:
         """Return the bars from `start` on, or all of them. Raises SourceError."""
         ...

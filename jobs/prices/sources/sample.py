@@ -1,6 +1,6 @@
-"""The sample source: AAPL, FB, GOOG, IBM and MSFT, 2000 to 2013, as traded, from the bokeh_sampledata package. No network.
+"""The sample source: AAPL, FB, GOOG, IBM and MSFT from 2000 to 2013, as traded, from the bokeh_sampledata package. No network.
 
-The package's closes are as traded beside an adjusted close; it names no splits, so the three of that span are written here.
+The package has closes as traded and adjusted closes, but no splits. The three splits of these years are listed here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from jobs.prices.sources.base import Fetch, SourceSettings, UnknownTicker
 from storage.bars import Listing, make_bars, refuse_bad_rows
 
 TICKERS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
-# Ex-dates as the exchanges announced them; at each, close and adjusted close part by this ratio.
+# By ex-date, as the exchanges announced them. The ratio of close to adjusted close changes by the same factor there.
 SPLITS = {
     "AAPL": {date(2000, 6, 21): 2.0, date(2005, 2, 28): 2.0},
     "MSFT": {date(2003, 2, 18): 2.0},
@@ -23,41 +23,37 @@ SPLITS = {
 
 
 class SampleSource:
-    """Real prices of five tickers for a first look and for tests."""
+    """Real prices of five tickers, for the demo and for tests."""
 
     kind = "sample"
     live = False
     requests = 0
 
     def tickers(self) -> list[str]:
+        """Return the five tickers."""
         return list(TICKERS)
 
     def fetch(self, ticker: str, start: date | None) -> Fetch:
+        """Return the bars from `start` on, or all of them. Raises UnknownTicker, and SourceSettings without the package."""
         if ticker not in TICKERS:
             raise UnknownTicker(f"{ticker}: not in the sample; it has {', '.join(TICKERS)}")
-        data = _read(ticker)
-        days = np.array(data["date"], dtype="datetime64[D]")
+        columns = _columns(ticker)
+        days = np.array(columns["date"], dtype="datetime64[D]")
+        values = {name: np.array(columns[name], np.float64) for name in ("open", "high", "low", "close", "volume")}
         split = np.ones(len(days))
         for ex_date, ratio in SPLITS.get(ticker, {}).items():
             split[np.searchsorted(days, np.datetime64(ex_date))] = ratio
-        close, adjusted = (np.array(data[name], np.float64) for name in ("close", "adj_close"))
-        values = {name: np.array(data[name], np.float64) for name in ("open", "high", "low")}
-        dividend = implied_dividends(close, adjusted, split)
-        bars, refused = refuse_bad_rows(
-            make_bars(
-                days,
-                {**values, "close": close, "volume": np.array(data["volume"]), "dividend": dividend, "split": split},
-            )
-        )
+        dividend = implied_dividends(values["close"], np.array(columns["adj_close"], np.float64), split)
+        bars, refused = refuse_bad_rows(make_bars(days, {**values, "dividend": dividend, "split": split}))
         if start is not None:
             bars = bars.select(bars.session >= np.datetime64(start))
         return Fetch(Listing(ticker, "USD", "XNYS", "America/New_York", "as_traded"), bars, refused)
 
 
-def _read(ticker: str) -> dict[str, Any]:
+def _columns(ticker: str) -> dict[str, Any]:
     try:
         from bokeh_sampledata import stocks
     except ImportError as error:
-        raise SourceSettings("the sample prices are an extra: pip install 'tickercast[demo]'") from error
-    data: dict[str, Any] = getattr(stocks, ticker)
-    return data
+        raise SourceSettings("the sample prices need an extra: pip install 'tickercast[demo]'") from error
+    columns: dict[str, Any] = getattr(stocks, ticker)
+    return columns

@@ -1,7 +1,7 @@
-"""The yahoo source: daily bars from Yahoo's chart API by yfinance, un-adjusted to as traded. The only door to yfinance.
+"""The yahoo source: daily bars from Yahoo's chart API by yfinance, converted to as traded.
 
-Errors come as exceptions, one request a ticker once its time zone is known, in one process. With base_url every Yahoo host is
-asked for there instead, so that a mirror or a loopback server can stand in. How requests are paced and bounded is yahoo_door's.
+A ticker costs one request once its time zone is cached. Failed requests are retried with a growing back-off. With
+yahoo.base_url every request goes to that host, for example to a mirror or a loopback server. yahoo_client has the limits.
 """
 
 from __future__ import annotations
@@ -22,136 +22,78 @@ from jobs.exchanges.calendars import exchange_of_zone
 from jobs.exchanges.symbols import exchange_of
 from jobs.prices.sources.adjusting import as_traded
 from jobs.prices.sources.base import BadSourceData, Fetch, SourceSettings, SourceUnavailable, UnknownTicker
-from jobs.prices.sources.yahoo_client import BodyTooLarge, Door, ServerFault, Stopped, TooManyRequests
-from storage.bars import Bars, Listing, make_bars, refuse_bad_rows
+from jobs.prices.sources.yahoo_client import RequestStopped, ResponseTooLarge, ServerError, TooManyRequests, YahooClient
+from storage.bars import PRICE_FIELDS, Bars, Listing, make_bars, refuse_bad_rows
 
 if TYPE_CHECKING:
     import pandas as pd
     import tenacity
 
-TRIES = 4
-MOST_UNANSWERED = 3
-LONGEST_WAIT_SECONDS = 20.0
+MOST_ATTEMPTS = 4
+LONGEST_BACKOFF_SECONDS = 20.0
+MOST_SILENT_TICKERS = 3  # in a row without a response: then the circuit opens
 META_KEYS = ("symbol", "currency", "exchangeTimezoneName")
-PRICES = ("open", "high", "low", "close")
 
 
-class YahooSource:
-    """Yahoo's daily bars. sleep: how retries wait, so that a test need not."""
+class YahooCharts:
+    """Requests charts by yfinance: one attempt per call, its errors translated."""
 
-    kind = "yahoo"
-    live = True
-
-    def __init__(
-        self, door: Door, *, timeout_seconds: float, cache_folder: Path, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
-        if door.base_url is not None and urlsplit(door.base_url).scheme not in ("http", "https"):
-            raise SourceSettings(f"yahoo.base_url {door.base_url!r} is no http address")
-        self.door, self.timeout_seconds, self.sleep, self.cache_folder = door, timeout_seconds, sleep, cache_folder
+    def __init__(self, client: YahooClient, timeout_seconds: float, cache_folder: Path) -> None:
+        self.client, self.timeout_seconds, self.cache_folder = client, timeout_seconds, cache_folder
         self._session: Any = None
-        self._unanswered = 0
-        self._turn = threading.Lock()
-
-    @property
-    def requests(self) -> int:
-        return self.door.requests
-
-    def tickers(self) -> list[str]:
-        return []
 
     def fetch(self, ticker: str, start: date | None) -> Fetch:
-        import tenacity
-
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_may_pass),
-            stop=tenacity.stop_after_attempt(TRIES),
-            wait=self._wait,
-            sleep=self.sleep,
-            reraise=True,
-        )
-        with self._turn:  # yfinance is one client per process: one ticker at a time
-            try:
-                self.door.next_ticker()
-                fetch: Fetch = retrying(self._fetch_once, ticker, start)
-                self._unanswered = 0
-                return fetch
-            except (UnknownTicker, BadSourceData):
-                self._unanswered = 0
-                raise
-            except SourceUnavailable:
-                self._unanswered += 1
-                if self._unanswered == MOST_UNANSWERED:
-                    self.door.shut(f"Yahoo did not answer for {MOST_UNANSWERED} tickers in a row")
-                raise
-            except TooManyRequests as error:
-                self.door.shut("Yahoo asked to slow down (429)")
-                raise SourceUnavailable(f"{ticker}: Yahoo asks to slow down (429); retry later") from error
-            except Stopped as error:
-                raise SourceUnavailable(f"{ticker}: {error}; retry later") from error
-
-    def _wait(self, state: tenacity.RetryCallState) -> float:
-        """Return the seconds before the next try: what Yahoo asks for, else doubling with jitter, within the ticker's time."""
-        import tenacity
-
-        error = state.outcome.exception() if state.outcome else None
-        asked = getattr(error, "retry_after", None)
-        doubling = tenacity.wait_random_exponential(multiplier=1, max=LONGEST_WAIT_SECONDS)
-        seconds = float(asked if asked is not None else doubling(state))
-        if seconds > self.door.seconds_left():
-            raise error or Stopped("no time is left")
-        return seconds
-
-    def _fetch_once(self, ticker: str, start: date | None) -> Fetch:
-        frame, meta = self._ask(ticker, start)
+        """Return the bars of one response. Raises SourceError, TooManyRequests or RequestStopped."""
+        frame, meta = self._request(ticker, start)
         if frame.empty:
             raise UnknownTicker(f"{ticker}: Yahoo returned no bars")
         if str(meta.get("symbol", "")).upper() != ticker:
-            raise BadSourceData(f"{ticker}: Yahoo answered for {meta.get('symbol')!r}")
+            raise BadSourceData(f"{ticker}: Yahoo returned prices of {meta.get('symbol')!r}")
         try:
-            rows = _bars(frame)
+            adjusted = bars_of_frame(frame)
         except (ValueError, KeyError, TypeError, OverflowError) as error:
-            raise BadSourceData(f"{ticker}: Yahoo's answer is no price history ({_named(error)})") from error
-        bars, refused = refuse_bad_rows(rows)
+            raise BadSourceData(f"{ticker}: Yahoo's response is not a price history ({_fault(error)})") from error
+        bars, refused = refuse_bad_rows(adjusted)
         if not len(bars):
             raise BadSourceData(f"{ticker}: none of Yahoo's {len(frame)} rows has usable prices")
         zone = str(meta.get("exchangeTimezoneName", ""))
         exchange = exchange_of(ticker, default=exchange_of_zone(zone))
         listing = Listing(ticker, str(meta.get("currency") or ""), exchange, zone, "as_traded")
-        traded, beyond = refuse_bad_rows(as_traded(bars))  # absurd splits together can carry a price beyond all bounds
+        traded, beyond = refuse_bad_rows(as_traded(bars))  # the product of absurd splits can carry a price beyond all bounds
         return Fetch(listing, traded, refused + beyond)
 
-    def _ask(self, ticker: str, start: date | None) -> tuple[pd.DataFrame, dict[str, Any]]:
-        """Return yfinance's frame and the answer's meta. Raises what each of its failures means."""
-        yf = self._client()
-        # An open range tells all splits up to now; yfinance's cache would repeat a failed answer.
-        span = {"start": start - timedelta(days=1)} if start else {"period": "max"}
+    def _request(self, ticker: str, start: date | None) -> tuple[pd.DataFrame, dict[str, Any]]:
+        """Return yfinance's frame and the response's meta. Translates yfinance's errors."""
+        yf = self._yfinance()
+        # Without an end the response has all splits up to now. yfinance's own cache would repeat a failed response.
+        span: dict[str, Any] = {"start": start - timedelta(days=1)} if start else {"period": "max"}
         yf.data.YfData.cache_get.cache_clear()
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # pandas on yfinance's ways, NumPy on absurd numbers: the gates judge them
-                asked = yf.Ticker(ticker, session=self._session)
-                frame = asked.history(
+                warnings.simplefilter("ignore")  # yfinance's use of pandas, and absurd numbers that the gates judge later
+                handle = yf.Ticker(ticker, session=self._session)
+                frame = handle.history(
                     **span, auto_adjust=False, actions=True, repair=False, keepna=True, timeout=self.timeout_seconds
                 )
-                meta = asked.history_metadata or {}
+                meta = handle.history_metadata or {}
                 return frame, {key: meta[key] for key in META_KEYS if key in meta}
-        except (Stopped, TooManyRequests):
+        except (RequestStopped, TooManyRequests):
             raise
         except yf.exceptions.YFRateLimitError as error:
             raise TooManyRequests(None) from error
         except yf.exceptions.YFTickerMissingError as error:
             reason = getattr(error, "yahoo_reason", None) or "no such ticker, or delisted"
-            raise UnknownTicker(f"{ticker}: Yahoo knows no prices: {_short(reason)}") from error
+            raise UnknownTicker(f"{ticker}: Yahoo has no prices: {' '.join(str(reason).split())[:200]}") from error
         except OSError as error:
-            what = str(error) if isinstance(error, ServerFault) else type(error).__name__
-            raise SourceUnavailable(f"{ticker}: Yahoo does not answer ({what}); retry later") from error
-        except BodyTooLarge as error:
-            raise BadSourceData(f"{ticker}: Yahoo gave {error}") from error
-        except Exception as error:  # whatever yfinance trips over in an answer that is not what it expects
-            raise BadSourceData(f"{ticker}: Yahoo's answer is no price history ({_named(error)})") from error
+            fault = str(error) if isinstance(error, ServerError) else type(error).__name__
+            raise SourceUnavailable(f"{ticker}: Yahoo does not respond ({fault}); retry later") from error
+        except ResponseTooLarge as error:
+            raise BadSourceData(f"{ticker}: Yahoo sent {error}") from error
+        except Exception as error:  # yfinance fails with any type on a response that it does not expect
+            raise BadSourceData(f"{ticker}: Yahoo's response is not a price history ({_fault(error)})") from error
 
-    def _client(self) -> Any:
-        """Return yfinance, set up once: errors as exceptions, a private cache folder, our session, no chatter."""
+    def _yfinance(self) -> Any:
+        """Return yfinance. The first call makes it raise errors, log nothing, and use our cache folder and session."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             import yfinance as yf
@@ -160,29 +102,99 @@ class YahooSource:
             yf.config.debug.hide_exceptions = False
             self.cache_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             yf.set_tz_cache_location(str(self.cache_folder))
-            self._session = self.door.session()
+            self._session = self.client.session()
         return yf
 
 
-def _may_pass(error: BaseException) -> bool:
-    """Return whether another try may end otherwise: not for a ticker that Yahoo does not know, nor when time is up."""
-    return isinstance(error, SourceUnavailable | BadSourceData | TooManyRequests)
+class YahooSource:
+    """Yahoo's daily bars. sleep: waits before a retry; tests replace it."""
+
+    kind = "yahoo"
+    live = True
+
+    def __init__(
+        self, client: YahooClient, *, timeout_seconds: float, cache_folder: Path, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        if client.base_url is not None and urlsplit(client.base_url).scheme not in ("http", "https"):
+            raise SourceSettings(f"yahoo.base_url {client.base_url!r} is not an http or https address")
+        self.client, self.sleep = client, sleep
+        self.charts = YahooCharts(client, timeout_seconds, cache_folder)
+        self._silent_tickers = 0
+        self._lock = threading.Lock()
+
+    @property
+    def requests(self) -> int:
+        """Return how many requests were sent."""
+        return self.client.requests
+
+    def tickers(self) -> list[str]:
+        """Return an empty list: Yahoo does not list its tickers."""
+        return []
+
+    def fetch(self, ticker: str, start: date | None) -> Fetch:
+        """Return the bars from `start` on, or all of them. Raises SourceError."""
+        with self._lock:  # yfinance is one client per process: one ticker at a time
+            try:
+                self.client.start_ticker()
+                fetch = self._fetch_with_retries(ticker, start)
+            except (UnknownTicker, BadSourceData):
+                self._silent_tickers = 0
+                raise
+            except SourceUnavailable:
+                self._count_silent_ticker()
+                raise
+            except TooManyRequests as error:
+                self.client.open_circuit("Yahoo responded 429 (too many requests)")
+                raise SourceUnavailable(f"{ticker}: Yahoo responded 429 (too many requests); retry later") from error
+            except RequestStopped as error:
+                raise SourceUnavailable(f"{ticker}: {error}; retry later") from error
+            self._silent_tickers = 0
+            return fetch
+
+    def _fetch_with_retries(self, ticker: str, start: date | None) -> Fetch:
+        import tenacity
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type((SourceUnavailable, BadSourceData, TooManyRequests)),
+            stop=tenacity.stop_after_attempt(MOST_ATTEMPTS),
+            wait=self._backoff,
+            sleep=self.sleep,
+            reraise=True,
+        )
+        fetch: Fetch = retrying(self.charts.fetch, ticker, start)
+        return fetch
+
+    def _backoff(self, state: tenacity.RetryCallState) -> float:
+        """Return the seconds before the next attempt: Yahoo's Retry-After, else exponential with jitter.
+
+        Raises the error of the last attempt where the ticker's deadline comes first.
+        """
+        import tenacity
+
+        error = state.outcome.exception() if state.outcome else None
+        retry_after = getattr(error, "retry_after", None)
+        exponential = tenacity.wait_random_exponential(multiplier=1, max=LONGEST_BACKOFF_SECONDS)
+        seconds = float(retry_after if retry_after is not None else exponential(state))
+        if seconds > self.client.seconds_left():
+            raise error or RequestStopped("no time is left for a retry")
+        return seconds
+
+    def _count_silent_ticker(self) -> None:
+        self._silent_tickers += 1
+        if self._silent_tickers >= MOST_SILENT_TICKERS:
+            self.client.open_circuit(f"Yahoo did not respond for {MOST_SILENT_TICKERS} tickers in a row")
 
 
-def _named(error: Exception) -> str:
-    return f"no {error} in it" if isinstance(error, KeyError) else type(error).__name__
-
-
-def _short(reason: object) -> str:
-    return " ".join(str(reason).split())[:200]
-
-
-def _bars(frame: pd.DataFrame) -> Bars:
-    """Return Yahoo's rows as split-adjusted bars; a session is the date in the exchange's own zone."""
+def bars_of_frame(frame: pd.DataFrame) -> Bars:
+    """Return the rows of a yfinance frame as split-adjusted bars. A session is the date in the exchange's own zone."""
     days = np.array([stamp.date() for stamp in frame.index], dtype="datetime64[D]")
     columns = {name.lower().replace("stock splits", "split").replace("dividends", "dividend"): name for name in frame}
-    values = {name: np.array(frame[columns[name]], np.float64) for name in PRICES}
+    values = {name: np.array(frame[columns[name]], np.float64) for name in PRICE_FIELDS}
     split = np.nan_to_num(np.array(frame[columns["split"]], np.float64)) if "split" in columns else np.zeros(len(days))
     dividend = np.nan_to_num(np.array(frame[columns["dividend"]], np.float64)) if "dividend" in columns else split * 0
     volume = np.array(frame[columns["volume"]], np.float64)
     return make_bars(days, {**values, "volume": volume, "dividend": dividend, "split": np.where(split == 0, 1.0, split)})
+
+
+def _fault(error: Exception) -> str:
+    return f"no {error} in it" if isinstance(error, KeyError) else type(error).__name__

@@ -1,8 +1,7 @@
-"""The door that every request to Yahoo goes through: paced, counted, bounded in time and size, shut by a 429.
+"""The HTTP client of the yahoo source: it limits the rate, the time and the size of every request to Yahoo.
 
-One per run, for all tickers. A 429 after its retries, or three tickers in a row without an answer, shut the door for everybody,
-so that the tickers that remain neither make it worse nor wait in vain; it opens again after a pause. What a deadline, the size
-of a body or the shut door stop raises Stopped.
+One client serves all tickers of a run. Its circuit breaker opens after a 429 that outlasts the retries, and after several
+tickers in a row without a response. While the circuit is open no request is sent. It closes again after 15 minutes.
 """
 
 from __future__ import annotations
@@ -10,40 +9,42 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-SHUT_SECONDS = 900.0
+from jobs import clock
+
+CIRCUIT_OPEN_SECONDS = 900.0
 MOST_BYTES = 20_000_000
 MOST_CLOCK_ERROR = timedelta(days=1)
-CHART = "/v8/finance/chart/"
+CHART_PATH = "/v8/finance/chart/"
 
 
-class Stopped(Exception):
-    """A request was not made, or its answer not taken. Not an OSError: yfinance would ask again."""
+class RequestStopped(Exception):
+    """A deadline, the open circuit or a wrong clock stopped a request. Not an OSError, because yfinance retries those."""
 
 
 class TooManyRequests(Exception):
-    """Yahoo answered 429. retry_after: the seconds it asks for, None where it does not say."""
+    """Yahoo responded 429. retry_after: seconds to wait before a retry, None where the response has none."""
 
     def __init__(self, retry_after: float | None) -> None:
         super().__init__("429")
         self.retry_after = retry_after
 
 
-class ServerFault(OSError):
-    """Yahoo answered with a fault of its own (5xx)."""
+class ServerError(OSError):
+    """Yahoo responded with a status of 500 or above."""
 
 
-class BodyTooLarge(Exception):
-    pass
+class ResponseTooLarge(Exception):
+    """A response is larger than MOST_BYTES."""
 
 
 @dataclass
-class Door:
-    """Limits of one run. monotonic: the clock of deadlines, seconds."""
+class YahooClient:
+    """The limits of one run and how much of them is used. monotonic: the clock of the deadlines, in seconds."""
 
     base_url: str | None
     requests_per_second: float
@@ -54,91 +55,106 @@ class Door:
     def __post_init__(self) -> None:
         from pyrate_limiter import Limiter, Rate
 
-        interval = max(1, round(1000 / self.requests_per_second))
-        self.limiter = Limiter(Rate(1, interval), buffer_ms=min(50, interval))
+        interval_ms = max(1, round(1000 / self.requests_per_second))
+        self.limiter = Limiter(Rate(1, interval_ms), buffer_ms=min(50, interval_ms))
         self.requests = 0
-        self.run_ends = self.monotonic() + self.run_seconds
-        self.ticker_ends = self.run_ends
-        self.shut_until, self.shut_because = float("-inf"), ""
+        self.run_deadline = self.monotonic() + self.run_seconds
+        self.ticker_deadline = self.run_deadline
+        self.circuit_open_until, self.circuit_reason = float("-inf"), ""
 
-    def next_ticker(self) -> None:
-        """Begin another ticker's time. Raises Stopped while the door is shut or when the run's time is over."""
+    def start_ticker(self) -> None:
+        """Set the next ticker's deadline. Raises RequestStopped while the circuit is open or after the run's deadline."""
         now = self.monotonic()
-        if now < self.shut_until:
-            raise Stopped(f"{self.shut_because}; not asked again for a while")
-        if now >= self.run_ends:
-            raise Stopped(f"the run's {self.run_seconds:.0f} s for Yahoo are over")
-        self.ticker_ends = min(now + self.ticker_seconds, self.run_ends)
+        if now < self.circuit_open_until:
+            raise RequestStopped(f"{self.circuit_reason}; no request was sent")
+        if now >= self.run_deadline:
+            raise RequestStopped(f"the run has used its {self.run_seconds:.0f} s for Yahoo")
+        self.ticker_deadline = min(now + self.ticker_seconds, self.run_deadline)
 
-    def shut(self, because: str) -> None:
-        """Let nobody through for a while."""
-        self.shut_until, self.shut_because = self.monotonic() + SHUT_SECONDS, because
+    def open_circuit(self, reason: str) -> None:
+        """Send no request for 15 minutes, for any ticker."""
+        self.circuit_open_until, self.circuit_reason = self.monotonic() + CIRCUIT_OPEN_SECONDS, reason
 
     def seconds_left(self) -> float:
-        return self.ticker_ends - self.monotonic()
+        """Return the seconds until the current ticker's deadline."""
+        return self.ticker_deadline - self.monotonic()
 
     def session(self) -> Any:
-        """Return the client session that keeps to all this."""
+        """Return an HTTP session for yfinance whose requests keep to the limits."""
         from curl_cffi import requests
 
-        door = self
+        client = self
 
-        class PacedSession(requests.Session):  # type: ignore[type-arg, misc, unused-ignore]
-            def request(self, method: Any, url: str, *args: Any, **kwargs: Any) -> Any:
-                door.limiter.try_acquire("yahoo")
-                left = door.seconds_left()
-                if left <= 0:
-                    raise Stopped(f"no answer within {door.ticker_seconds:.0f} s")
-                door.requests += 1
-                kwargs["timeout"] = min(float(kwargs.get("timeout") or left), left)
-                kwargs["stream"] = True
-                response = super().request(method, _moved(url, door.base_url), *args, **kwargs)
-                door.read(response, kwargs["timeout"])
-                if response.status_code == 429 and CHART in url:
-                    raise TooManyRequests(_seconds(response.headers.get("Retry-After")))
-                if response.status_code >= 500 and CHART in url:
-                    raise ServerFault(f"HTTP {response.status_code}")
+        class LimitedSession(requests.Session[requests.Response]):
+            def request(self, method: Any, url: str, *args: Any, **kwargs: Any) -> requests.Response:
+                timeout = client.start_request(kwargs.get("timeout"))
+                url = with_base(url, client.base_url)
+                response = super().request(method, url, *args, **{**kwargs, "timeout": timeout, "stream": True})
+                client.read(response, timeout)
+                raise_for_status(response, url)
                 return response
 
-        return PacedSession(impersonate="chrome")
+        return LimitedSession(impersonate="chrome")
 
-    def read(self, response: Any, seconds: float) -> None:
-        """Read an answer's body, so much of it and for so long. Raises Stopped and BodyTooLarge."""
-        ends = self.monotonic() + seconds
+    def start_request(self, timeout: float | None) -> float:
+        """Wait for the rate limit, count one request, and return its timeout in seconds. Raises RequestStopped."""
+        self.limiter.try_acquire("yahoo")
+        left = self.seconds_left()
+        if left <= 0:
+            raise RequestStopped(f"no response within {self.ticker_seconds:.0f} s")
+        self.requests += 1
+        return min(timeout or left, left)
+
+    def read(self, response: Any, timeout: float) -> None:
+        """Read a streamed response into its `content`. Raises RequestStopped after the timeout, ResponseTooLarge."""
+        deadline = self.monotonic() + timeout
         parts, size = [], 0
         try:
             for part in response.iter_content():
                 parts.append(part)
                 size += len(part)
                 if size > MOST_BYTES:
-                    raise BodyTooLarge(f"an answer of more than {MOST_BYTES // 1_000_000} MB")
-                if self.monotonic() > ends:
-                    raise Stopped(f"no whole answer within {seconds:.0f} s")
+                    raise ResponseTooLarge(f"a response of more than {MOST_BYTES // 1_000_000} MB")
+                if self.monotonic() > deadline:
+                    raise RequestStopped(f"no complete response within {timeout:.0f} s")
         finally:
             response.close()
         response.content = b"".join(parts)
-        _refuse_wrong_clock(response.headers.get("Date"))
+        refuse_wrong_clock(response.headers.get("Date"))
 
 
-def _refuse_wrong_clock(stated: str | None) -> None:
-    """Raise Stopped where the server's date is a day or more from ours: sessions would count as closed that are not."""
+def raise_for_status(response: Any, url: str) -> None:
+    """Raise TooManyRequests for a 429 and ServerError for a 5xx, where the URL is one of prices."""
+    if CHART_PATH not in url:
+        return
+    if response.status_code == 429:
+        raise TooManyRequests(retry_after_seconds(response.headers.get("Retry-After")))
+    if response.status_code >= 500:
+        raise ServerError(f"HTTP {response.status_code}")
+
+
+def refuse_wrong_clock(server_date: str | None) -> None:
+    """Raise RequestStopped where the server's date differs by over a day: open sessions would count as closed."""
     try:
-        theirs = parsedate_to_datetime(stated) if stated else None
+        server_time = parsedate_to_datetime(server_date) if server_date else None
     except ValueError:
         return
-    if theirs is not None and abs(datetime.now(UTC) - theirs.astimezone(UTC)) > MOST_CLOCK_ERROR:
-        raise Stopped(f"this machine's clock and Yahoo's ({theirs:%Y-%m-%d %H:%M} UTC) differ by more than a day")
+    if server_time is not None and abs(clock.now() - server_time.astimezone(UTC)) > MOST_CLOCK_ERROR:
+        shown = f"{server_time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        raise RequestStopped(f"this machine's clock and Yahoo's ({shown}) differ by more than a day")
 
 
-def _seconds(retry_after: str | None) -> float | None:
+def retry_after_seconds(header: str | None) -> float | None:
+    """Return the seconds of a Retry-After header, None for a missing one or one with a date."""
     try:
-        return max(0.0, float(retry_after)) if retry_after else None
+        return max(0.0, float(header)) if header else None
     except ValueError:
         return None
 
 
-def _moved(url: str, base_url: str | None) -> str:
+def with_base(url: str, base_url: str | None) -> str:
+    """Return the URL on the host of base_url and below its path; the URL itself without a base_url."""
     if base_url is None:
         return url
-    base, asked = urlsplit(base_url), urlsplit(url)
-    return urlunsplit((base.scheme, base.netloc, base.path.rstrip("/") + asked.path, asked.query, ""))
+    base, original = urlsplit(base_url), urlsplit(url)
+    return urlunsplit((base.scheme, base.netloc, base.path.rstrip("/") + original.path, original.query, ""))
