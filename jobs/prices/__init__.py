@@ -1,3 +1,3 @@
-"""From a source to stored bars: fetching, checks, quarantine, ticker status, and the tickers that are followed.
+"""From a source to stored bars: requests, gates, quarantine, ticker status, and the tickers that are followed.
 
-Not here: anything about networks or forecasts. The source adapters are in jobs.prices.sources."""
+Not here: networks and forecasts. jobs.prices.sources has one module per kind of source."""

@@ -1,8 +1,8 @@
-"""The gates between a source's bars and the store: which bars are admitted, and a verdict on each that is not.
+"""The gates between a source's bars and the store: they admit each bar or give a verdict on it.
 
-A verdict on a bar depends on bars up to that one only, so it is the same whether the bar came alone or with the rest of its
-history. A jump that no split or dividend explains quarantines its bar and those that follow at the new level, until the price
-comes back, the source corrects it, or somebody releases them. A stored bar is never judged again.
+Whether a bar is admitted depends only on bars up to that one, so it is the same for a bar alone and for a whole history. A jump
+that no split or dividend explains quarantines its bar and those that follow at the new level. They stay in quarantine until the
+price comes back, the source corrects it, or somebody decides. A stored bar is not judged again.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ from numpy.typing import NDArray
 
 from jobs.prices.moves import Series, ignored_dividend, jump_of, series_of
 from jobs.prices.verdicts import NOTED, QUARANTINED, REFUSED, Verdict
+from jobs.terminal.text import counted
 from storage.bars import PRICE_FIELDS, SAME_WITHIN, Bars, concatenate_bars
 
 Mask = NDArray[np.bool_]
 
-BACK_WITHIN = 1 / 4  # of the first move: so near to the old level the price has come back
+BACK_WITHIN = 1 / 4  # share of the jump: a price that is nearer to its old level has come back
 STALE_BARS, ZERO_VOLUME_BARS = 20, 20
-RESCALED = 0.2  # log factor by which a bar that was delivered again may differ before its scale is in doubt
-SAME_FACTOR = 0.02  # log factors so close to each other are one factor
-FEWEST_RESCALED = 3
+# Of bars that were delivered again, in logs of delivered over stored close:
+RESCALED = 0.2  # beyond this a bar may be on another scale
+SAME_FACTOR = 0.02  # factors within this range of each other are one factor
+FEWEST_RESCALED = 3  # bars, unless all differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,10 @@ class Judgement:
 
 
 def apply_gates(stored: Bars | None, incoming: Bars, dismissed: Bars | None = None) -> Judgement:
-    """Return which of some coherent bars may be stored with those that are.
+    """Return which incoming bars may be stored, and a verdict on each other one.
 
-    stored: one bar a session, as known. incoming: in session order. dismissed: bars that were refused for good; they are
-    ignored as long as the source gives the same values.
+    stored: one bar per session, as known. incoming: usable bars in session order. dismissed: bars that were refused; an
+    incoming bar with the same values is left out without a verdict.
     """
     if dismissed is not None:
         incoming = incoming.select(~_same_bars(incoming, dismissed))
@@ -54,7 +56,7 @@ def apply_gates(stored: Bars | None, incoming: Bars, dismissed: Bars | None = No
 
 
 def notes(bars: Bars, since: date | None) -> Iterator[Verdict]:
-    """Yield notes on stored bars: runs of one price and runs without volume that end at `since` or later."""
+    """Yield notes on stored bars: runs of one price, and runs without volume, whose last bar is of `since` or later."""
     first = np.datetime64(since) if since else bars.session[0]
     same_price = np.zeros(len(bars), dtype=np.bool_)
     same_price[1:] = (bars.close[1:] == bars.close[:-1]) & (bars.high[1:] == bars.low[1:])
@@ -71,11 +73,11 @@ def notes(bars: Bars, since: date | None) -> Iterator[Verdict]:
 
 
 def _judge_moves(series: Series, is_new: Mask) -> tuple[Mask, list[Verdict]]:
-    """Return which bars of a series stand, and a verdict on each that does not. Only new bars are judged."""
+    """Return which bars of a series may stay, and a verdict on each other one. Only new bars are judged."""
     keep = np.ones(len(series.bars), dtype=np.bool_)
     verdicts: list[Verdict] = []
     suspicious = series.suspicious()
-    judged_until = -1  # the move of the bar that ends a quarantine is the way back: it is not judged again
+    judged_until = -1  # index of the bar that ended the last quarantine: its own move is the way back, so it is not judged
     for i in sorted({*suspicious.tolist(), *series.paying().tolist()}):
         if i <= judged_until or not is_new[i]:
             continue
@@ -92,7 +94,7 @@ def _judge_moves(series: Series, is_new: Mask) -> tuple[Mask, list[Verdict]]:
 def _end_of_level(series: Series, begin: int, later: NDArray[np.intp], is_new: Mask) -> tuple[int, bool]:
     """Return the index of the first bar after a jump that is not at its level, and whether the price came back there.
 
-    A stored bar ends the level too: it was accepted before.
+    later: the indices of suspicious moves after the jump. A stored bar ends the level too, because it was accepted before.
     """
     stored = np.flatnonzero(~is_new[begin:])
     end = begin + int(stored[0]) if len(stored) else len(series.bars)
@@ -115,22 +117,32 @@ def _verdicts_at_level(bars: Bars, begin: int, end: int, code: str, message: str
 
 
 def _without_rescaled(stored: Bars, incoming: Bars) -> tuple[Bars, list[Verdict]]:
-    """Return the incoming bars without those that are stored bars times one factor; without later ones where all are."""
+    """Return the incoming bars without those on another scale than the stored ones, and verdicts where there are any.
+
+    A bar that is a stored one times the factor is left out, and the stored one stays. Where the newest stored bar that was
+    delivered again is among them, all newer bars are on the new scale too and are quarantined.
+    """
     common, ours, theirs = np.intersect1d(stored.session, incoming.session, assume_unique=True, return_indices=True)
-    factor = np.log(incoming.close[theirs] / stored.close[ours])
-    differs = np.abs(factor) > RESCALED
-    is_one_factor = differs.any() and np.ptp(factor[differs]) <= SAME_FACTOR
-    if not is_one_factor or not (differs.all() or differs.sum() >= FEWEST_RESCALED):
+    factors = np.log(incoming.close[theirs] / stored.close[ours])
+    differs = np.abs(factors) > RESCALED
+    if not _have_one_factor(factors, differs):
         return incoming, []
     keep = ~np.isin(incoming.session, common[differs])
-    times = float(np.exp(np.median(factor[differs])))
-    message = f"{int(differs.sum())} stored bars were delivered again, {times:.4g} times as large: as after an untold split"
-    if not differs[-1]:
-        return incoming.select(keep), [Verdict(common[differs][0].item(), QUARANTINED, "rescaled", message)]
-    keep &= incoming.session <= common[-1]
-    unknown = incoming.session[~np.isin(incoming.session, stored.session)]
-    days = unknown[unknown > common[-1]].tolist() if len(unknown) else [common[differs][0].item()]
-    return incoming.select(keep), [Verdict(day, QUARANTINED, "rescaled", message) for day in days]
+    days = common[differs][:1]
+    if differs[-1]:
+        keep &= incoming.session <= common[-1]
+        added = incoming.session[~np.isin(incoming.session, stored.session)]
+        days = added[added > common[-1]] if len(added) else days
+    times = float(np.exp(np.median(factors[differs])))
+    message = f"{times:.4g} times the stored price in {counted(int(differs.sum()), 'bar')}, as after a split that is not reported"
+    return incoming.select(keep), [Verdict(day, QUARANTINED, "rescaled", message) for day in days.tolist()]
+
+
+def _have_one_factor(factors: NDArray[np.float64], differs: Mask) -> bool:
+    """Return whether bars that differ from the stored ones do so by one factor, and are all bars or at least three."""
+    if not differs.any() or not (differs.all() or differs.sum() >= FEWEST_RESCALED):
+        return False
+    return bool(np.ptp(factors[differs]) <= SAME_FACTOR)
 
 
 def _merged(stored: Bars | None, incoming: Bars) -> tuple[Bars, Mask]:

@@ -1,6 +1,6 @@
-"""The gates on a bar's move from the bar before: jumps, untold splits, wrong scales, and dividends the price ignored.
+"""The gates on a bar's move from the bar before: jumps, unreported splits, wrong scales, and dividends without a fall in price.
 
-Each gate is one function from the facts of a move to a message, or None. The first one that gives a message decides.
+Each gate is one function that returns a message about a move it does not admit, else None. The first message decides.
 """
 
 from __future__ import annotations
@@ -15,29 +15,31 @@ from storage.bars import Bars, log_returns
 
 Floats = NDArray[np.float64]
 
+# Moves, gaps, ranges and ratios are in logs.
 JUMP = np.log(5.0)
-SPLIT_LIKE = 0.35  # log return from which a move may be a split's
+SPLIT_LIKE = 0.35  # a smaller move is not judged as a split
 OVERNIGHT_GAP = 0.55
-GAP_SHARE_LEFT = 0.15  # of an overnight gap: how much of the move may have happened in the session
+GAP_SHARE_LEFT = 0.15  # share of an overnight gap by which the whole move may differ from it
 HUNDREDFOLD = (np.log(50.0), np.log(200.0))
 RATIOS = np.log([1.5, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50, 100])
-NEAR_DAYS = 10  # beyond so many calendar days the bar before says little
+NEAR_DAYS = 10  # calendar days; a move from an older bar is not compared with overnight moves
+NEAR_SESSIONS = 10  # in which a reported split or a dividend can belong to a bar
 
-# What is ordinary is taken from the bars before: how far a move may be from a ratio, and a day's range and volume.
+# What is ordinary is measured on the bars before.
 ORDINARY_BARS = 60
-USUAL_MOVES = 8.0  # a jump is at least so many usual moves
-MAD_TO_DEVIATION = 1.4826  # from the median absolute move to a normal's standard deviation
-UNKNOWN_MOVE = 0.02
-LEAST_TOLERANCE, MOST_TOLERANCE, USUAL_MOVES_TOLERATED = 0.02, 0.05, 3.0
+RARE_MOVES = 8.0  # usual moves from which a move is rare
+MAD_TO_DEVIATION = 1.4826  # from the median absolute value of a normal variable to its standard deviation
+UNKNOWN_MOVE = 0.02  # the usual move where fewer than two moves are known
+LEAST_TOLERANCE, MOST_TOLERANCE, TOLERATED_MOVES = 0.02, 0.05, 3.0
 MOST_VOLUME_TIMES, MOST_RANGE_TIMES, NARROW_RANGE = 5.0, 3.0, 0.05
 
-LARGE_DIVIDEND, TWICE_DIVIDEND, NEAR_SESSIONS = 0.10, 0.02, 10
-LEAST_PRICE_SHARE = 1e-3
+LARGE_DIVIDEND, NOTABLE_DIVIDEND = 0.10, 0.02  # shares of the price before
+LEAST_SHARE_LEFT = 1e-3  # of the price after a dividend, so that its logarithm exists
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Bars with what the gates read of each, (n,) in logs: the move since the bar before, its overnight part, the range."""
+    """Bars (n,) and what the gates read of each, in logs: its move from the bar before, the overnight part, its range."""
 
     bars: Bars
     moves: Floats
@@ -45,24 +47,24 @@ class Series:
     ranges: Floats
 
     def suspicious(self) -> NDArray[np.intp]:
-        """Return the indices of moves that may be a split or a fault."""
+        """Return the indices of bars whose move may be a split or an error."""
         return np.flatnonzero((np.abs(self.moves) >= SPLIT_LIKE) | (np.abs(self.gaps) >= OVERNIGHT_GAP))
 
     def paying(self) -> NDArray[np.intp]:
         """Return the indices of bars with a dividend above 2 % of the price before."""
-        return np.flatnonzero(self.bars.dividend[1:] > TWICE_DIVIDEND * self.bars.close[:-1] / self.bars.split[1:]) + 1
+        return np.flatnonzero(self.bars.dividend[1:] > NOTABLE_DIVIDEND * self.bars.close[:-1] / self.bars.split[1:]) + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """The facts of one bar's move. size: the absolute log return; times: the close over the one before.
+    """The facts of one bar's move. size: the absolute log return. times: the close over the one before, after actions.
 
-    reported: log ratios of the splits that the source reports near the bar. tolerance: how far a move may be from a ratio.
-    is_calm: whether the move is rare, yet range and volume are those of an ordinary day. is_near: whether the bar before
-    is at most NEAR_DAYS away.
+    gap: the overnight part, log of open over the close before. reported: log ratios of the splits that the source reports
+    at most NEAR_SESSIONS before. tolerance: largest distance in logs from a split's ratio. is_calm: whether the move is rare
+    while range and volume are ordinary. is_near: whether the bar before is at most NEAR_DAYS before.
     """
 
-    move: float
+    log_return: float
     gap: float
     size: float
     times: float
@@ -82,25 +84,25 @@ def series_of(bars: Bars) -> Series:
 
 
 def jump_of(series: Series, i: int) -> tuple[str, str] | None:
-    """Return the code and the message of a move that no split or dividend explains; None for an ordinary one."""
+    """Return the gate's code and its message for a move that no split or dividend explains, None for an ordinary move."""
     move = _move_at(series, i)
     return next(((code, message) for code, gate in JUMP_GATES if (message := gate(move)) is not None), None)
 
 
 def ignored_dividend(series: Series, i: int) -> tuple[str, str] | None:
-    """Return the code and the message of a dividend that the price did not follow; None for an ordinary one."""
+    """Return the gate's code and its message for a dividend without the fall in price that it implies, None for others."""
     bars = series.bars
     before = float(bars.close[i - 1] / bars.split[i])
     dividend = float(bars.dividend[i])
     share = dividend / before
     fell = float(np.log(before / bars.close[i]))
-    expected_fall = -np.log(max(1 - share, LEAST_PRICE_SHARE))
+    expected_fall = -np.log(max(1 - share, LEAST_SHARE_LEFT))
     message = f"a dividend of {dividend:.6g}, {share:.1%} of the price, which moved by {np.expm1(-fell):.1%}"
     if share > LARGE_DIVIDEND and fell < expected_fall / 3:
         return "dividend too large", message
     recent = bars.dividend[max(0, i - NEAR_SESSIONS) : i]
     similar = (recent > dividend / 2) & (recent < dividend * 2)
-    if share > TWICE_DIVIDEND and similar.any() and fell < expected_fall / 2:
+    if share > NOTABLE_DIVIDEND and similar.any() and fell < expected_fall / 2:
         sessions_since = int(len(recent) - np.flatnonzero(similar)[-1])
         return "dividend twice", f"{message}, {sessions_since} sessions after a similar one"
     return None
@@ -116,7 +118,7 @@ def _split_not_applied(move: Move) -> str | None:
     shown = f"{ratio:g}:1" if ratio >= 1 else f"1:{1 / ratio:g}"
     return (
         f"a split of {shown} is reported, and the close is {move.times:.4g} times the one before beyond it: "
-        "the source has not applied it to earlier prices, or has applied it twice"
+        "the source has not applied it to earlier prices, or it has applied it twice"
     )
 
 
@@ -132,7 +134,7 @@ def _split_not_told(move: Move) -> str | None:
     if not (move.is_near and move.is_calm and is_overnight and distance.min() <= move.tolerance):
         return None
     ratio = float(np.exp(RATIOS[distance.argmin()]))
-    shown = f"{ratio:g}:1" if move.move < 0 else f"1:{ratio:g}"
+    shown = f"{ratio:g}:1" if move.log_return < 0 else f"1:{ratio:g}"
     return f"the close is {move.times:.4g} times the one before, as at a split of {shown}, and none is reported"
 
 
@@ -141,7 +143,7 @@ def _large_jump(move: Move) -> str | None:
 
 
 def _calm_overnight_jump(move: Move) -> str | None:
-    is_overnight = abs(move.gap) >= OVERNIGHT_GAP and abs(move.move - move.gap) <= GAP_SHARE_LEFT * abs(move.gap)
+    is_overnight = abs(move.gap) >= OVERNIGHT_GAP and abs(move.log_return - move.gap) <= GAP_SHARE_LEFT * abs(move.gap)
     if not (move.is_near and move.is_calm and is_overnight):
         return None
     return f"the close is {move.times:.4g} times the one before, all of it overnight, on ordinary volume and range"
@@ -157,33 +159,33 @@ JUMP_GATES: tuple[tuple[str, Gate], ...] = (
 
 
 def _move_at(series: Series, i: int) -> Move:
-    move, bars = float(series.moves[i]), series.bars
+    log_return, bars = float(series.moves[i]), series.bars
     reported = np.log(bars.split[max(0, i - NEAR_SESSIONS) : i + 1])
     past = slice(max(0, i - ORDINARY_BARS), i)
     usual = _usual_move(series.moves[past])
     return Move(
-        move=move,
+        log_return=log_return,
         gap=float(series.gaps[i]),
-        size=abs(move),
-        times=float(np.exp(move)),
+        size=abs(log_return),
+        times=float(np.exp(log_return)),
         reported=reported[np.abs(reported) >= SPLIT_LIKE / 2],
-        tolerance=min(max(USUAL_MOVES_TOLERATED * usual, LEAST_TOLERANCE), MOST_TOLERANCE),
-        is_calm=abs(move) >= USUAL_MOVES * usual and _is_ordinary_day(series, i, past),
+        tolerance=min(max(TOLERATED_MOVES * usual, LEAST_TOLERANCE), MOST_TOLERANCE),
+        is_calm=abs(log_return) >= RARE_MOVES * usual and _is_ordinary_day(series, i, past),
         is_near=bool(bars.session[i] - bars.session[i - 1] <= np.timedelta64(NEAR_DAYS, "D")),
     )
 
 
 def _usual_move(moves: Floats) -> float:
-    """Return the standard deviation of ordinary moves, from their median so that a few jumps do not count."""
+    """Return the standard deviation of ordinary moves, estimated from their median so that a few jumps do not count."""
     known = np.abs(moves[np.isfinite(moves)])
     return MAD_TO_DEVIATION * float(np.median(known)) if len(known) >= 2 else UNKNOWN_MOVE
 
 
 def _is_ordinary_day(series: Series, i: int, past: slice) -> bool:
-    """Return whether a bar's range and volume are those of the days before it."""
+    """Return whether a bar's range and volume are like those of the bars before it."""
     is_narrow = series.ranges[i] <= max(MOST_RANGE_TIMES * float(np.median(series.ranges[past])), NARROW_RANGE)
     usual_volume = float(np.median(series.bars.volume[past]))
-    # At an untold split the number of shares traded grows as the price falls.
+    # At an unreported split more shares are traded, by the factor by which the price falls.
     share_ratio = max(1.0, float(np.exp(-series.moves[i])))
     is_quiet = usual_volume <= 0 or series.bars.volume[i] <= MOST_VOLUME_TIMES * usual_volume * share_ratio
     return bool(is_narrow and is_quiet)

@@ -1,4 +1,4 @@
-"""Decide on quarantined bars: release them into the store, or refuse them for good. Each function returns a line for people."""
+"""Decisions on quarantined bars: release stores them, refuse dismisses them. Each function returns a line to print."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from jobs.errors import UsageError
 from jobs.exchanges.symbols import parse_symbol
 from jobs.prices.tickers import stored_ticker
 from jobs.prices.verdicts import NOTED, QUARANTINED, REFUSED, bars_of_verdicts
+from jobs.terminal.text import counted
 from jobs.workspace.home import Home
 from storage import bar_files, queries, writes
 from storage.bars import merge_bars
@@ -18,9 +19,9 @@ from storage.database import Connection, Engine
 
 
 def release(home: Home, engine: Engine, symbol: str, session: date | None) -> str:
-    """Store a ticker's quarantined bars, or the one of a session, as the source gave them.
+    """Store a ticker's quarantined bars, or those of one session, as the source delivered them, and return what was done.
 
-    Raises UsageError where there is none, UnknownStoredTicker for a ticker that is not stored.
+    Raises UsageError where there is no such bar, UnknownStoredTicker for a ticker that is not stored.
     """
     symbol, now = parse_symbol(symbol), clock.now()
     with engine.begin() as connection:
@@ -28,7 +29,7 @@ def release(home: Home, engine: Engine, symbol: str, session: date | None) -> st
         rows = [row for row in rows if row["close"] is not None]
         if not rows:
             raise UsageError(
-                f"{symbol}: the whole scale of its prices is quarantined, not single bars; state the split in "
+                f"{symbol}: all newer prices are on another scale, so no single bar can be released; state the split in "
                 "source.splits, or store the new prices under another symbol"
             )
         current = queries.current_file(connection, ticker.id)
@@ -38,24 +39,25 @@ def release(home: Home, engine: Engine, symbol: str, session: date | None) -> st
         merge = merge_bars(history, history.listing, bars_of_verdicts(rows), recorded_at=now, source=ticker.source)
         file = bar_files.write_bars(home.prices, merge.history)
         writes.record_price_file(connection, ticker.id, file, merge.restated, price_basis=history.listing.price_basis, at=now)
-        days = [row["session"] for row in rows]
+        days = _sessions(rows)
         writes.decide_verdicts(connection, ticker.id, days, state=NOTED, at=now)
         _end_quarantine(connection, ticker)
-    return f"{symbol}: {_counted(days)} stored; the next run uses them"
+    return f"{symbol}: {_shown(days)} stored; the next run forecasts with the new history"
 
 
 def refuse(engine: Engine, symbol: str, session: date | None) -> str:
-    """Refuse a ticker's quarantined bars, or the one of a session, for as long as the source gives the same values.
+    """Refuse a ticker's quarantined bars, or those of one session, and return what was done.
 
-    Raises UsageError where there is none, UnknownStoredTicker for a ticker that is not stored.
+    They stay refused as long as the source delivers the same values. Raises UsageError where there is no such bar,
+    UnknownStoredTicker for a ticker that is not stored.
     """
     symbol = parse_symbol(symbol)
     with engine.begin() as connection:
         ticker, rows = _quarantined(connection, symbol, session)
-        days = sorted({row["session"] for row in rows})
+        days = _sessions(rows)
         writes.decide_verdicts(connection, ticker.id, days, state=REFUSED, at=clock.now())
         _end_quarantine(connection, ticker)
-    return f"{symbol}: {_counted(days)} refused; a bar with other values may still replace them"
+    return f"{symbol}: {_shown(days)} refused; bars with other values can still be stored"
 
 
 def _quarantined(connection: Connection, symbol: str, session: date | None) -> tuple[queries.TickerRow, Sequence[dict[str, Any]]]:
@@ -64,7 +66,7 @@ def _quarantined(connection: Connection, symbol: str, session: date | None) -> t
     if not rows:
         which = f"of {session} " if session else ""
         raise UsageError(
-            f"{symbol}: no bar {which}is in quarantine; `tickercast status` counts quarantined bars, view `gate` lists them"
+            f"{symbol}: no bar {which}is quarantined; `tickercast status` counts quarantined bars, view `gate` lists them"
         )
     return ticker, rows
 
@@ -75,7 +77,11 @@ def _end_quarantine(connection: Connection, ticker: queries.TickerRow) -> None:
         writes.update_ticker(connection, ticker.id, status="active")
 
 
-def _counted(days: Sequence[date]) -> str:
-    if len(days) == 1:
-        return f"1 quarantined bar of {days[0]} is"
-    return f"{len(days)} quarantined bars, {days[0]} to {days[-1]}, are"
+def _sessions(rows: Sequence[dict[str, Any]]) -> list[date]:
+    return sorted({row["session"] for row in rows})
+
+
+def _shown(days: Sequence[date]) -> str:
+    """Return a sentence's subject: the number of bars and their sessions. A session has one bar."""
+    bars = counted(len(days), "quarantined bar")
+    return f"{bars} of {days[0]} is" if len(days) == 1 else f"{bars}, {days[0]} to {days[-1]}, are"

@@ -1,4 +1,4 @@
-"""Which tickers the daily run follows, and under which symbol. Each function returns a line for people."""
+"""The tickers that the daily run follows, and their symbols. Each command's function returns a line to print."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from storage.errors import UnknownStoredTicker
 
 
 def track(home: Home, engine: Engine, symbols: Sequence[str]) -> str:
-    """Follow some tickers. A new one's source is that of the settings, for life."""
+    """Follow some tickers, and return what was done. A new ticker keeps the source of the settings for life."""
     wanted = list(dict.fromkeys(parse_symbol(symbol) for symbol in symbols))
     with engine.begin() as connection:
         for symbol in wanted:
@@ -25,14 +25,14 @@ def track(home: Home, engine: Engine, symbols: Sequence[str]) -> str:
                 writes.update_ticker(connection, ticker.id, tracked=1)
                 continue
             exchange = exchange_of(symbol)
-            # Currency and price basis come with the first fetch, because only the source knows them.
+            # The first fetch sets currency and price basis, because only the source knows them.
             listing = Listing(symbol, "", exchange, exchange_calendar(exchange).time_zone, "")
             writes.add_ticker(connection, symbol, listing, source=home.settings.source.kind, tracked=True, at=clock.now())
     return f"{', '.join(wanted)} tracked; `tickercast run` forecasts from the newest closed session"
 
 
 def untrack(engine: Engine, symbols: Sequence[str]) -> str:
-    """Stop following some tickers; their record stays. Raises UnknownStoredTicker."""
+    """Stop following some tickers, keep their record, and return what was done. Raises UnknownStoredTicker."""
     wanted = list(dict.fromkeys(parse_symbol(symbol) for symbol in symbols))
     with engine.begin() as connection:
         for symbol in wanted:
@@ -41,7 +41,10 @@ def untrack(engine: Engine, symbols: Sequence[str]) -> str:
 
 
 def rename(engine: Engine, old: str, new: str) -> str:
-    """Give a ticker another symbol from today on. Raises UnknownStoredTicker, and UsageError when the new one is taken."""
+    """Give a ticker another symbol from today on, and return what was done.
+
+    Raises UnknownStoredTicker, and UsageError for a new symbol that is already stored.
+    """
     old, new = parse_symbol(old), parse_symbol(new)
     with engine.begin() as connection:
         ticker = stored_ticker(connection, old)

@@ -1,6 +1,7 @@
-"""What a gate decides about a session, and the codes it may give. docs/prices.md explains each code.
+"""Verdicts of the gates: their states, their codes, and their rows in `gate_verdicts`.
 
-Stored states: `refused`, `held` (the bar is in quarantine until somebody decides) and `ok` (noted, or released).
+Stored states: `refused`, `held` (the bar is quarantined until somebody decides) and `ok` (a note, or a released bar).
+docs/prices.md has the same list of codes.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ GATES = {
     "no session": "refused: the exchange's calendar has no such session",
     "future": "refused: a bar of a session that has not started",
     "hundredfold": "held: the price moves by a factor of 50 to 200, for example pence read as pounds",
-    "jump": "held: a move by a factor of 5 or more, or an overnight gap of 70 % or more on ordinary volume and range",
+    "jump": "held: a move by a factor of 5 or more, or an overnight gap by a factor of 1.73 or more on ordinary volume and range",
     "split not told": "held: the price moves as at a split, and the source reports none",
     "split not applied": "held: the source reports a split but has not adjusted the earlier prices",
     "dividend too large": "held: a dividend above 10 % of the price, and the price did not fall with it",
-    "dividend twice": "held: a dividend like one a few sessions before, and the price did not fall again",
-    "rescaled": "held: all stored bars that were delivered again differ by one factor, so new bars have another scale",
+    "dividend twice": "held: a dividend like one in the 10 sessions before, and the price did not fall again",
+    "rescaled": "held: three or all stored bars delivered again differ by one factor, so newer bars have another scale",
     "gap": "noted: sessions of the calendar without a bar, requested again once",
     "stale": "noted: 20 or more bars with the same price",
     "zero volume": "noted: 20 or more bars without volume, in a ticker that otherwise has volume",
@@ -51,7 +52,7 @@ class Verdict:
 
 
 def verdict_row(verdict: Verdict) -> dict[str, Any]:
-    """Return a verdict as a row of `gate_verdicts`, with the bar's values so that it can be released later."""
+    """Return a verdict as a row of `gate_verdicts`, with the values of its bar, which a release stores."""
     values: dict[str, Any] = dict.fromkeys(VALUE_FIELDS)
     if verdict.bars is not None:
         values = {name: getattr(verdict.bars, name)[0].item() for name in VALUE_FIELDS}
@@ -62,7 +63,7 @@ def verdict_row(verdict: Verdict) -> dict[str, Any]:
 
 
 def bars_of_verdicts(rows: Sequence[dict[str, Any]]) -> Bars:
-    """Return the bars that rows of `gate_verdicts` hold, one a session, in session order."""
+    """Return the bars of some rows of `gate_verdicts` in session order. Of several rows of a session, the last counts."""
     unique = {row["session"]: row for row in rows}
     ordered = [unique[day] for day in sorted(unique)]
     values = {name: np.array([row[name] for row in ordered], np.float64) for name in VALUE_FIELDS}
