@@ -7,15 +7,20 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from jobs.workspace.home import Home, create_home
 from storage.database import upgrade_database
 from tests.builders import Record, small_record
+from tests.loopback_yahoo import LoopbackYahoo, loopback_yahoo
+
+if TYPE_CHECKING:
+    from tests.price_homes import PriceHome
 
 REPOSITORY = Path(__file__).parent.parent
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -92,3 +97,19 @@ def sound_record(tmp_path_factory: pytest.TempPathFactory) -> Record:
 def record(sound_record: Record, tmp_path: Path) -> Record:
     """Return a copy of the small record that a test may change."""
     return sound_record.copy_to(tmp_path)
+
+
+@pytest.fixture
+def server() -> Iterator[LoopbackYahoo]:
+    """Yield a loopback Yahoo that knows no ticker yet."""
+    with loopback_yahoo() as server:
+        yield server
+
+
+@pytest.fixture
+def price_home(make_home: Callable[[str, str], Home], server: LoopbackYahoo) -> Iterator[Callable[..., PriceHome]]:
+    """Yield a function (*tracked, name, settings) that makes a home with prices from the loopback Yahoo."""
+    from tests.price_homes import price_homes  # imports the runs, which unit tests do without
+
+    with price_homes(make_home, server) as make:
+        yield make

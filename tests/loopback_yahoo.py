@@ -1,10 +1,9 @@
-"""A small real HTTP server that speaks Yahoo's chart API, for tests: from recorded bodies, from bars, with faults on demand."""
+"""A real HTTP server on this machine with Yahoo's chart API, for tests: recorded bodies, bars, and faults on demand."""
 
 from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -28,7 +27,7 @@ Query = dict[str, list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What goes over the wire. cut: bytes of the body that are sent of those promised; drip: seconds between bytes."""
+    """What the server sends. wait: seconds before it. cut: the bytes it sends of the body. drip: seconds between bytes."""
 
     status: int = 200
     body: bytes = b""
@@ -40,9 +39,10 @@ class Reply:
 
 @dataclass
 class LoopbackYahoo:
-    """The server's state: what it knows of each ticker, faults to give first, and the charts that were asked for.
+    """The server's state: bodies and bars by ticker, and the chart requests it received.
 
-    today: the last session that it gives of bars it serves, and by whose splits they are adjusted; None = all.
+    faults: replies to send first, each once. always: a reply to send to every request after them. today: the last session
+    of served bars, which are adjusted for the splits up to it; None = all.
     """
 
     url: str = ""
@@ -51,20 +51,27 @@ class LoopbackYahoo:
     faults: list[Reply] = field(default_factory=list)
     always: Reply | None = None
     today: date | None = None
-    charts_asked: list[str] = field(default_factory=list)
+    chart_requests: list[str] = field(default_factory=list)
+    closing: threading.Event = field(default_factory=threading.Event)
 
     def record(self, ticker: str, body: bytes) -> None:
+        """Answer requests for a ticker with a body."""
         self.bodies[ticker] = body
 
     def serve(self, ticker: str, bars: Bars, **meta: Any) -> None:
-        """Serve as-traded bars as Yahoo would: adjusted for the splits up to today, from the day asked on."""
+        """Answer requests for a ticker with bars as Yahoo does: adjusted for splits up to today, from the requested day on."""
         self.served[ticker] = (bars, meta)
 
-    def answer(self, path: str, query: Query) -> Reply:
+    def requested_tickers(self) -> list[str]:
+        """Return the tickers of the chart requests, each once, in the order of their first request."""
+        return list(dict.fromkeys(request.split()[0] for request in self.chart_requests))
+
+    def reply(self, path: str, query: Query) -> Reply:
+        """Return the reply to a request, and note it if it is one for a chart."""
         if "/v8/finance/chart/" not in path:
             return Reply(200, b"crumb") if "getcrumb" in path else Reply(404, json.dumps(MISSING).encode())
         ticker = unquote(path.rsplit("/", 1)[1])
-        self.charts_asked.append(f"{ticker} {query.get('range', query.get('period1', ['']))[0]}")
+        self.chart_requests.append(f"{ticker} {query.get('range', query.get('period1', ['']))[0]}")
         if self.faults:
             return self.faults.pop(0)
         if self.always is not None:
@@ -80,21 +87,22 @@ class LoopbackYahoo:
             bars = bars.through(self.today)
         first = int(query.get("period1", ["-9999999999"])[0])
         since = date(1970, 1, 1) if first < 0 else datetime.fromtimestamp(first, UTC).date()
-        asked = adjusted_for_splits(bars)
-        return body_of(ticker, asked.select(asked.session >= np.datetime64(since)), **meta)
+        adjusted = adjusted_for_splits(bars)
+        return body_of(ticker, adjusted.select(adjusted.session >= np.datetime64(since)), **meta)
 
 
 @contextmanager
 def loopback_yahoo() -> Iterator[LoopbackYahoo]:
-    """Yield a server on a free port of 127.0.0.1 that lives as long as the block."""
+    """Yield a server on a free port of 127.0.0.1. It stops at the end of the block, and replies that wait end at once."""
     state = LoopbackYahoo()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(state.answer))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(state))
     state.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
         yield state
     finally:
+        state.closing.set()
         server.shutdown()
         server.server_close()
         thread.join()
@@ -142,6 +150,15 @@ def body_of(ticker: str, bars: Bars, **meta: Any) -> bytes:
     return _body(ticker, stamps, quote, {"splits": splits, "dividends": dividends}, meta)
 
 
+def without_prices(body: bytes) -> bytes:
+    """Return a chart answer whose last row has a volume and null prices."""
+    document = json.loads(body)
+    quote = document["chart"]["result"][0]["indicators"]["quote"][0]
+    for name in PRICE_FIELDS:
+        quote[name][-1] = None
+    return json.dumps(document).encode()
+
+
 def _body(ticker: str, stamps: list[int], quote: dict[str, list[Any]], events: dict[str, Any], more: dict[str, Any]) -> bytes:
     last = stamps[-1] if stamps else 0
     period = {"timezone": "EST", "start": last, "end": last + 23400, "gmtoffset": -18000}
@@ -168,22 +185,24 @@ def _body(ticker: str, stamps: list[int], quote: dict[str, list[Any]], events: d
     return json.dumps({"chart": {"result": [result], "error": None}}).encode()
 
 
-def yahoo_at(url: str, cache: Path, *, ticker_seconds: float = 20, timeout_seconds: float = 5) -> YahooSource:
-    """Return the yahoo source against a server, without pauses between tries."""
+def yahoo_at(
+    url: str, cache: Path, *, ticker_seconds: float = 20, sleep: Callable[[float], None] = lambda _seconds: None
+) -> YahooSource:
+    """Return the yahoo source on a server. Its retries do not wait; sleep: called with the seconds instead."""
     client = YahooClient(url, requests_per_second=1000, ticker_seconds=ticker_seconds, run_seconds=600)
-    return YahooSource(client, timeout_seconds=timeout_seconds, cache_folder=cache, sleep=lambda _seconds: None)
+    return YahooSource(client, timeout_seconds=5, cache_folder=cache, sleep=sleep)
 
 
 def _stamp(day: date, zone: str) -> int:
     return int(datetime(day.year, day.month, day.day, 9, 30, tzinfo=ZoneInfo(zone)).timestamp())
 
 
-def _handler(answer: Callable[[str, Query], Reply]) -> type[BaseHTTPRequestHandler]:
+def _handler(state: LoopbackYahoo) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked = urlsplit(self.path)
-            reply = answer(asked.path, parse_qs(asked.query))
-            time.sleep(reply.wait)
+            url = urlsplit(self.path)
+            reply = state.reply(url.path, parse_qs(url.query))
+            state.closing.wait(reply.wait)
             try:
                 self.send_response_only(reply.status)
                 headers = {"Content-Type": "application/json", "Date": self.date_time_string(), **dict(reply.headers)}
@@ -193,7 +212,7 @@ def _handler(answer: Callable[[str, Query], Reply]) -> type[BaseHTTPRequestHandl
                 self.end_headers()
                 self._send(reply)
             except OSError:
-                self.close_connection = True  # the client had enough
+                self.close_connection = True  # the client closed its end
 
         def _send(self, reply: Reply) -> None:
             body = reply.body if reply.cut is None else reply.body[: reply.cut]
@@ -202,13 +221,13 @@ def _handler(answer: Callable[[str, Query], Reply]) -> type[BaseHTTPRequestHandl
             for byte in body if reply.drip else b"":
                 self.wfile.write(bytes([byte]))
                 self.wfile.flush()
-                time.sleep(reply.drip)
+                state.closing.wait(reply.drip)
             if reply.cut is not None:
                 self.close_connection = True
 
         do_POST = do_GET
 
         def log_message(self, *_: object) -> None:
-            """Stay silent."""
+            """Log nothing."""
 
     return Handler

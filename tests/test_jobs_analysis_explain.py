@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, time
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from jobs.workspace.home import Home
 from storage.database import open_writer, reading
 from storage.queries import read_view
 from tests.forecast_builders import ten_sessions
+from tests.price_builders import write_csv
 
 pytestmark = pytest.mark.slow
 
@@ -28,16 +30,9 @@ SMALL = "[model]\nhistory_sessions = 260\n[training]\nprior_epochs = 3\n"
 def run_two_days(make_home: Make, tmp_path: Path, *, more: str = "", restated: bool = False) -> Home:
     """Return a home after two daily runs; restated: the source changes an older close between them."""
     folder = tmp_path / "csv"
-    folder.mkdir()
     bars = SampleSource().fetch("IBM", None).bars
     close = bars.close.copy()
-
-    def write() -> None:
-        rows = zip(bars.session, bars.open, bars.high, bars.low, close, bars.volume, strict=True)
-        lines = ["date,open,high,low,close,volume", *(",".join(map(str, row)) for row in rows)]
-        (folder / "IBM.csv").write_text("\n".join(lines))
-
-    write()
+    write_csv(folder, "IBM", bars)
     home = make_home("explained", SMALL + more + f'[source]\nkind = "folder"\npath = "{folder}"\nadjustment = "as_traded"\n')
     engine = open_writer(home.database)
     track(home, engine, ["IBM"])
@@ -46,7 +41,7 @@ def run_two_days(make_home: Make, tmp_path: Path, *, more: str = "", restated: b
         if restated:
             place = int(np.searchsorted(bars.session, np.datetime64(day))) - 1
             close[place] = 0.3 * bars.high[place] + 0.7 * bars.low[place]
-            write()
+            write_csv(folder, "IBM", replace(bars, close=close))
     engine.dispose()
     return home
 

@@ -32,6 +32,7 @@ from tests.forecast_builders import (
     task_of,
     ten_sessions,
 )
+from tests.price_builders import write_csv
 
 pytestmark = pytest.mark.slow
 
@@ -170,14 +171,7 @@ def test_a_realised_return_is_that_of_the_adjusted_closes(make_home: Make) -> No
 def test_a_restated_bar_makes_the_next_start_cold(make_home: Make, tmp_path: Path) -> None:
     bars = SampleSource().fetch("IBM", None).bars
     days = ten_sessions()
-
-    def write(closes: np.ndarray) -> None:
-        rows = zip(bars.session, bars.open, bars.high, bars.low, closes, bars.volume, strict=True)
-        lines = ["date,open,high,low,close,volume", *(",".join(map(str, row)) for row in rows)]
-        (tmp_path / "csv" / "IBM.csv").write_text("\n".join(lines))
-
-    (tmp_path / "csv").mkdir()
-    write(bars.close)
+    write_csv(tmp_path / "csv", "IBM", bars)
     folder = f'[source]\nkind = "folder"\npath = "{tmp_path / "csv"}"\nadjustment = "as_traded"\n'
     home = make_home("restated", SMALL_SETTINGS.replace('[source]\nkind = "sample"\n', folder))
     engine = open_writer(home.database)
@@ -187,7 +181,7 @@ def test_a_restated_bar_makes_the_next_start_cold(make_home: Make, tmp_path: Pat
     changed = bars.close.copy()
     place = np.searchsorted(bars.session, np.datetime64(days[0]))
     changed[place] = 0.3 * bars.high[place] + 0.7 * bars.low[place]
-    write(changed)
+    write_csv(tmp_path / "csv", "IBM", replace(bars, close=changed))
     run_once(home, engine, now=datetime.combine(days[2], time(23), UTC), workers=1)
     engine.dispose()
     with reading(home.database) as connection:
@@ -201,14 +195,7 @@ def test_a_restated_target_is_scored_again_as_a_further_revision(make_home: Make
     bars, days = SampleSource().fetch("IBM", None).bars, ten_sessions()
     close = bars.close.copy()
     folder = tmp_path / "csv"
-    folder.mkdir()
-
-    def write() -> None:
-        rows = zip(bars.session, bars.open, bars.high, bars.low, close, bars.volume, strict=True)
-        lines = ["date,open,high,low,close,volume", *(",".join(map(str, row)) for row in rows)]
-        (folder / "IBM.csv").write_text("\n".join(lines))
-
-    write()
+    write_csv(folder, "IBM", bars)
     source = f'[source]\nkind = "folder"\npath = "{folder}"\nadjustment = "as_traded"\n'
     home = make_home("revised", SMALL_SETTINGS.replace('[source]\nkind = "sample"\n', source))
     engine = open_writer(home.database)
@@ -217,7 +204,7 @@ def test_a_restated_target_is_scored_again_as_a_further_revision(make_home: Make
         run_once(home, engine, now=datetime.combine(day, time(23), UTC), workers=1)
     place = int(np.searchsorted(bars.session, np.datetime64(days[2])))
     close[place] = 0.3 * bars.high[place] + 0.7 * bars.low[place]
-    write()
+    write_csv(folder, "IBM", replace(bars, close=close))
     run_once(home, engine, now=datetime.combine(days[5], time(23), UTC), workers=1)
     with reading(home.database) as connection:
         rows = connection.exec_driver_sql(

@@ -1,11 +1,12 @@
-"""Odd but admitted histories: finite forecasts, or a stated reason for none; never a silent nonsense."""
+"""Odd but admitted histories: each gives proper forecasts, or an event that says why there is none."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,11 +14,11 @@ import pytest
 from jobs.analysis.store_baselines import backfill_with_baselines
 from jobs.errors import SomeTickersFailed
 from jobs.prices.quarantine import release
-from jobs.prices.sources.sample import SampleSource
 from jobs.runs.backfill import BackfillRequest, backfill_span
 from jobs.workspace.home import Home
 from storage.bars import Bars
 from storage.database import open_writer, reading
+from tests.price_builders import sample_bars, times, write_csv
 
 pytestmark = pytest.mark.slow
 
@@ -26,13 +27,9 @@ LAST = date(2013, 2, 20)
 ODD = np.datetime64("2012-12-03")
 
 
-def write(folder: Path, name: str, bars: Bars) -> None:
-    rows = zip(bars.session, bars.open, bars.high, bars.low, bars.close, bars.volume, strict=True)
-    (folder / f"{name}.csv").write_text("\n".join(["date,open,high,low,close,volume", *(",".join(map(str, r)) for r in rows)]))
-
-
+@pytest.fixture
 def ibm() -> Bars:
-    return SampleSource().fetch("IBM", date(2008, 1, 2)).bars
+    return sample_bars("IBM", "2008-01-02")
 
 
 def flat_for_400_sessions(bars: Bars) -> Bars:
@@ -47,87 +44,82 @@ def flat_for_400_sessions(bars: Bars) -> Bars:
 
 
 def ten_times_from(bars: Bars) -> Bars:
-    scale = np.where(bars.session >= ODD, 10.0, 1.0)
-    return replace(bars, **{name: getattr(bars, name) * scale for name in ("open", "high", "low", "close")})
+    """Return the bars with ten times the prices from 2012-12-03 on."""
+    return times(bars, 10.0, slice(int(np.searchsorted(bars.session, ODD)), None))
+
+
+class OddHome:
+    """A home with a ticker ODD of a test's bars and a ticker SOUND of real ones, read from files."""
+
+    def __init__(self, make_home: Callable[[str, str], Home], folder: Path) -> None:
+        self.folder = folder
+        source = f'[source]\nkind = "folder"\npath = "{folder}"\nadjustment = "as_traded"\n'
+        self.home = make_home("odd", SETTINGS + source)
+        self.engine = open_writer(self.home.database)
+        write_csv(folder, "SOUND", sample_bars("MSFT", "2008-01-02"))
+
+    def backfill(self, bars: Bars, start: str) -> str:
+        """Forecast both tickers from a day on, and return the closing line."""
+        write_csv(self.folder, "ODD", bars)
+        request = BackfillRequest(("ODD", "SOUND"), date.fromisoformat(start), LAST, workers=1)
+        return backfill_span(self.home, self.engine, request)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
+        with reading(self.home.database) as connection:
+            return [tuple(row) for row in connection.exec_driver_sql(query)]
 
 
 @pytest.fixture
-def forecast(make_home: Callable[[str, str], Home], tmp_path: Path) -> Callable[..., tuple[Home, str]]:
-    """Return a function (bars, start, released) that backfills a ticker beside a sound one and returns its home."""
-
-    def run(bars: Bars, start: str, *, released: bool = False) -> tuple[Home, str]:
-        folder = tmp_path / "csv"
-        folder.mkdir()
-        write(folder, "ODD", bars)
-        write(folder, "SOUND", SampleSource().fetch("MSFT", date(2008, 1, 2)).bars)
-        home = make_home("odd", SETTINGS + f'[source]\nkind = "folder"\npath = "{folder}"\nadjustment = "as_traded"\n')
-        engine = open_writer(home.database)
-        request = BackfillRequest(("ODD", "SOUND"), date.fromisoformat(start), LAST, workers=1)
-        told = backfill_span(home, engine, request)
-        if released:
-            release(home, engine, "ODD", None)
-            told = backfill_span(home, engine, request)
-        engine.dispose()
-        return home, told
-
-    return run
+def odd(make_home: Callable[[str, str], Home], tmp_path: Path) -> Iterator[OddHome]:
+    home = OddHome(make_home, tmp_path / "csv")
+    yield home
+    home.engine.dispose()
 
 
-def rows_of(home: Home, query: str) -> list[tuple[object, ...]]:
-    with reading(home.database) as connection:
-        return [tuple(row) for row in connection.exec_driver_sql(query)]
-
-
-SOUND_FORECASTS = (
+IMPROPER_FORECASTS = (
     "SELECT count(*) FROM forecast_history WHERE NOT (scale > 0 AND scale < 1 AND q05 < q50 AND q50 < q95 "
     "AND abs(location) < 0.5 AND dof > 2 AND baseline_scale > 0)"
 )
+TRAINING_EVENTS = (
+    "SELECT e.session, e.message FROM events e JOIN tickers t ON t.id = e.ticker_id "
+    "WHERE t.symbol = 'ODD' AND e.kind = 'training'"
+)
 
 
-def test_a_flat_stretch_is_noted_and_its_forecasts_stay_proper(forecast: Callable[..., tuple[Home, str]]) -> None:
-    home, _ = forecast(flat_for_400_sessions(ibm()), "2012-11-01")
-    assert rows_of(home, SOUND_FORECASTS) == [(0,)]
-    assert ("stale",) in rows_of(home, "SELECT code FROM gate WHERE ticker = 'ODD'")
-    counts = dict(rows_of(home, "SELECT ticker, count(*) FROM forecast_history GROUP BY 1"))
-    told = rows_of(
-        home, "SELECT count(*) FROM events e JOIN tickers t ON t.id = e.ticker_id WHERE t.symbol = 'ODD' AND kind = 'training'"
-    )
-    assert counts.get("ODD", 0) + 5 * int(str(told[0][0])) >= counts["SOUND"]
+def test_a_flat_stretch_is_noted_and_its_forecasts_stay_proper(odd: OddHome, ibm: Bars) -> None:
+    odd.backfill(flat_for_400_sessions(ibm), "2012-11-01")
+    assert odd.rows(IMPROPER_FORECASTS) == [(0,)]
+    assert ("stale",) in odd.rows("SELECT code FROM gate WHERE ticker = 'ODD'")
+    counts = dict(odd.rows("SELECT ticker, count(*) FROM forecast_history GROUP BY 1"))
+    assert counts.get("ODD", 0) + 5 * len(odd.rows(TRAINING_EVENTS)) >= counts["SOUND"]
 
 
-def test_baselines_of_a_flat_stretch_are_left_out_where_a_model_says_nothing(
-    forecast: Callable[..., tuple[Home, str]],
-) -> None:
-    home, _ = forecast(flat_for_400_sessions(ibm()), "2012-11-26")
-    engine = open_writer(home.database)
+def test_baselines_of_a_flat_stretch_are_left_out_where_a_model_has_no_forecast(odd: OddHome, ibm: Bars) -> None:
+    odd.backfill(flat_for_400_sessions(ibm), "2012-11-26")
     request = BackfillRequest(("ODD", "SOUND", "NOSUCH"), date(2012, 11, 26), LAST, workers=1)
     with pytest.raises(SomeTickersFailed, match=r"NOSUCH.* baseline rows"):
-        backfill_with_baselines(home, engine, request)
-    engine.dispose()
-    rows = rows_of(home, "SELECT ticker, count(*), min(other_crps) FROM baseline_skill GROUP BY 1 ORDER BY 1")
-    assert [row[0] for row in rows][-1] == "SOUND"
-    assert all(float(str(row[2])) > 0 for row in rows)
+        backfill_with_baselines(odd.home, odd.engine, request)
+    rows = odd.rows("SELECT ticker, min(other_crps) FROM baseline_skill GROUP BY 1 ORDER BY 1")
+    assert rows[-1][0] == "SOUND"
+    assert min(crps for _, crps in rows) > 0
 
 
-def test_a_tenfold_jump_that_was_released_gives_proper_forecasts_or_says_why_not(
-    forecast: Callable[..., tuple[Home, str]],
-) -> None:
-    home, _ = forecast(ten_times_from(ibm()), "2012-11-01", released=True)
-    assert rows_of(home, "SELECT DISTINCT state FROM gate WHERE ticker = 'ODD'") == [("ok",)]
-    assert rows_of(home, SOUND_FORECASTS) == [(0,)]
-    origins = {row[0] for row in rows_of(home, "SELECT origin FROM forecast_history WHERE ticker = 'ODD'")}
-    reasons = rows_of(
-        home,
-        "SELECT e.session, e.message FROM events e JOIN tickers t ON t.id = e.ticker_id "
-        "WHERE t.symbol = 'ODD' AND e.kind = 'training'",
-    )
-    due = {row[0] for row in rows_of(home, "SELECT origin FROM forecast_history WHERE ticker = 'SOUND'")}
-    assert due == origins | {row[0] for row in reasons}
-    assert all("not published" in str(row[1]) for row in reasons)
-    assert max(map(str, origins)) == str(LAST)
+def test_a_tenfold_jump_that_was_released_gives_proper_forecasts_or_says_why_not(odd: OddHome, ibm: Bars) -> None:
+    odd.backfill(ten_times_from(ibm), "2012-11-01")
+    release(odd.home, odd.engine, "ODD", None)
+    odd.backfill(ten_times_from(ibm), "2012-11-01")
+    assert odd.rows("SELECT DISTINCT state FROM gate WHERE ticker = 'ODD'") == [("ok",)]
+    assert odd.rows(IMPROPER_FORECASTS) == [(0,)]
+    origins = {row[0] for row in odd.rows("SELECT origin FROM forecast_history WHERE ticker = 'ODD'")}
+    events = odd.rows(TRAINING_EVENTS)
+    due = {row[0] for row in odd.rows("SELECT origin FROM forecast_history WHERE ticker = 'SOUND'")}
+    assert due == origins | {session for session, _ in events}
+    assert [message for _, message in events if "not published" not in message] == []
+    assert max(origins) == str(LAST)
 
 
-def test_a_held_jump_gives_no_forecast_from_its_sessions(forecast: Callable[..., tuple[Home, str]]) -> None:
-    home, _ = forecast(ten_times_from(ibm()), "2012-11-01")
-    assert rows_of(home, "SELECT max(origin) FROM forecast_history WHERE ticker = 'ODD'") == [("2012-11-30",)]
-    assert rows_of(home, "SELECT status FROM freshness WHERE ticker = 'ODD'") == [("held",)]
+def test_no_forecast_is_made_from_the_sessions_of_a_quarantined_jump(odd: OddHome, ibm: Bars) -> None:
+    odd.backfill(ten_times_from(ibm), "2012-11-01")
+    assert odd.rows("SELECT max(origin) FROM forecast_history WHERE ticker = 'ODD'") == [("2012-11-30",)]
+    assert odd.rows("SELECT status FROM freshness WHERE ticker = 'ODD'") == [("held",)]

@@ -21,7 +21,7 @@ SPLIT_LIKE = 0.35  # a smaller move is not judged as a split
 OVERNIGHT_GAP = 0.55
 GAP_SHARE_LEFT = 0.15  # share of an overnight gap by which the whole move may differ from it
 HUNDREDFOLD = (np.log(50.0), np.log(200.0))
-RATIOS = np.log([1.5, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50, 100])
+RATIOS = np.log([1.5, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50])
 NEAR_DAYS = 10  # calendar days; a move from an older bar is not compared with overnight moves
 NEAR_SESSIONS = 10  # in which a reported split or a dividend can belong to a bar
 
@@ -97,7 +97,7 @@ def ignored_dividend(series: Series, i: int) -> tuple[str, str] | None:
     share = dividend / before
     fell = float(np.log(before / bars.close[i]))
     expected_fall = -np.log(max(1 - share, LEAST_SHARE_LEFT))
-    message = f"a dividend of {dividend:.6g}, {share:.1%} of the price, which moved by {np.expm1(-fell):.1%}"
+    message = f"a dividend of {dividend:.6g}, {share:.1%} of the price, which moved by {bars.close[i] / before - 1:.1%}"
     if share > LARGE_DIVIDEND and fell < expected_fall / 3:
         return "dividend too large", message
     recent = bars.dividend[max(0, i - NEAR_SESSIONS) : i]

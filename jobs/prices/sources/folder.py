@@ -21,7 +21,7 @@ from jobs.exchanges.symbols import SymbolRefused, exchange_of, parse_symbol
 from jobs.prices.sources.adjusting import as_traded
 from jobs.prices.sources.base import BadSourceData, Fetch, SourceSettings, UnknownTicker
 from jobs.prices.sources.price_tables import bars_of_table, has_ticker_column, read_table
-from jobs.terminal.text import first_names
+from jobs.terminal.text import counted, first_names
 from storage.bars import Bars, Listing, refuse_bad_rows
 from storage.files import unquote_ticker
 
@@ -85,7 +85,7 @@ class FolderSource:
         bars, refused = refuse_bad_rows(_with_splits(bars_of_table(table, self.adjustment), stated))
         if not len(bars):
             first = f", the first: {refused[0].session} {refused[0].reason}" if refused else ""
-            raise BadSourceData(f"{ticker}: no usable row in {self.path}; {len(refused)} were refused{first}")
+            raise BadSourceData(f"{ticker}: no usable row in {self.path}; {counted(len(refused), 'refused row')}{first}")
         basis = BASES[self.adjustment]
         if self.adjustment == "split" and ("split" in table or stated):
             # The prices are adjusted for a split that is stated for a day after the last bar.

@@ -1,0 +1,99 @@
+"""Homes whose prices come from a loopback server, and how tests read what is stored in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from jobs.prices.tickers import track
+from jobs.runs.daily import run_once
+from jobs.workspace.home import Home
+from storage import queries
+from storage.bar_files import read_bars
+from storage.bars import BarHistory, Bars, as_known
+from storage.database import Engine, open_writer, reading
+from tests.loopback_yahoo import LoopbackYahoo
+
+FAST = "[training]\ncold_epochs = 1\nwarm_epochs = 0\n[model]\nhistory_sessions = 140\n"
+
+
+@dataclass
+class PriceHome:
+    """A home whose prices come from a loopback server."""
+
+    home: Home
+    engine: Engine
+    server: LoopbackYahoo
+
+    def run(self, day: date, hour: int = 23) -> str:
+        """Do a daily run at an hour (UTC) of a day, and return its closing line."""
+        return run_once(self.home, self.engine, now=datetime.combine(day, time(hour), UTC), workers=1)
+
+    def serve_and_run(self, day: date) -> str:
+        """Let the server have bars up to a day, do a daily run at its end, and return the closing line."""
+        self.server.today = day
+        return self.run(day)
+
+    def run_days(self, days: Sequence[date]) -> None:
+        """Do a daily run at the end of each day, with bars up to that day."""
+        for day in days:
+            self.serve_and_run(day)
+
+    def history(self, symbol: str) -> BarHistory:
+        """Return a ticker's stored history."""
+        return stored_history(self.home, symbol)
+
+    def bars(self, symbol: str) -> Bars:
+        """Return the newest record of each of a ticker's stored bars."""
+        return as_known(self.history(symbol))
+
+    def last_bar(self, symbol: str) -> date:
+        """Return the session of a ticker's newest stored bar."""
+        last: date = self.bars(symbol).session[-1].item()
+        return last
+
+    def rows(self, view: str, *columns: str) -> list[tuple[Any, ...]]:
+        """Return some columns of a view's rows."""
+        return view_rows(self.home, view, *columns)
+
+    def status(self, symbol: str) -> str:
+        """Return a ticker's status."""
+        return str(dict(self.rows("freshness", "ticker", "status"))[symbol])
+
+
+def stored_history(home: Home, symbol: str) -> BarHistory:
+    """Return a ticker's stored history."""
+    with reading(home.database) as connection:
+        ticker = queries.ticker_by_symbol(connection, symbol)
+        assert ticker is not None
+        file = queries.current_file(connection, ticker.id)
+    assert file is not None
+    return read_bars(home.prices, file.path, file.sha256)
+
+
+def view_rows(home: Home, view: str, *columns: str) -> list[tuple[Any, ...]]:
+    """Return some columns of a view's rows."""
+    with reading(home.database) as connection:
+        answer = queries.read_view(connection, view)
+    indices = [answer.columns.index(column) for column in columns]
+    return [tuple(row[i] for i in indices) for row in answer.rows]
+
+
+@contextmanager
+def price_homes(make_home: Callable[[str, str], Home], server: LoopbackYahoo) -> Iterator[Callable[..., PriceHome]]:
+    """Yield a function (*tracked, name, settings) that makes a home with prices from the server."""
+    engines: list[Engine] = []
+
+    def make(*tickers: str, name: str = "home", settings: str = "") -> PriceHome:
+        yahoo = f'[yahoo]\nbase_url = "{server.url}"\nrequests_per_second = 1000\ntimeout_seconds = 5\n'
+        home = make_home(name, FAST + yahoo + settings)
+        engines.append(open_writer(home.database))
+        track(home, engines[-1], tickers)
+        return PriceHome(home, engines[-1], server)
+
+    yield make
+    for engine in engines:
+        engine.dispose()
