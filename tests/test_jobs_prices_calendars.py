@@ -126,8 +126,8 @@ def test_a_session_counts_as_closed_45_minutes_after_its_close_and_not_before(ex
 def test_a_calendar_that_ends_within_sixty_days_gives_a_warning() -> None:
     calendar = exchange_calendar("XNYS")
     near = datetime.combine(calendar.last_session - timedelta(days=59), time(), UTC)
-    assert "upgrade exchange-calendars" in str(calendar.ends_soon(near))
-    assert calendar.ends_soon(near - timedelta(days=1)) is None
+    assert "upgrade exchange-calendars" in str(calendar.end_warning(near))
+    assert calendar.end_warning(near - timedelta(days=1)) is None
 
 
 # --- time zones and instants ---

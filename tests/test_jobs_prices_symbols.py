@@ -61,6 +61,6 @@ def test_every_kind_of_symbol_works_from_track_to_sql(
     listing = home.history(kind.symbol).listing
     assert (listing.exchange, listing.currency, listing.time_zone) == (kind.exchange, kind.currency, kind.zone)
     last: date = bars.session[-1].item()
-    target = exchange_calendar(kind.exchange).shift(last, 1)
+    target = exchange_calendar(kind.exchange).session_offset(last, 1)
     first = home.rows("forecast_history", "ticker", "origin", "target")[0]
     assert first == (kind.symbol, last.isoformat(), target.isoformat())
