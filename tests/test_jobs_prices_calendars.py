@@ -19,6 +19,8 @@ from tests.loopback_yahoo import LoopbackYahoo
 from tests.price_builders import day_of, sample_bars
 from tests.price_homes import PriceHome
 
+pytestmark = pytest.mark.slow
+
 TUESDAY = day_of("2012-06-12")
 AFTER_CLOSE = timedelta(minutes=45)
 MakeHome = Callable[..., PriceHome]

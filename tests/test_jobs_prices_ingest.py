@@ -20,6 +20,8 @@ from tests.loopback_yahoo import LoopbackYahoo, Reply, body_of, without_prices
 from tests.price_builders import day_of, sample_bars, span, without
 from tests.price_homes import PriceHome, stored_history, view_rows
 
+pytestmark = pytest.mark.slow
+
 DATA = Path(__file__).parent / "data"
 TUESDAY, WEDNESDAY = day_of("2012-06-12"), day_of("2012-06-13")
 MakeHome = Callable[..., PriceHome]

@@ -18,6 +18,8 @@ from tests.loopback_yahoo import LoopbackYahoo, body_of
 from tests.price_builders import day_of, sample_bars, span, times, times_on
 from tests.price_homes import PriceHome
 
+pytestmark = pytest.mark.slow
+
 MONDAY, TUESDAY, WEDNESDAY = day_of("2012-06-11"), day_of("2012-06-12"), day_of("2012-06-13")
 MakeHome = Callable[..., PriceHome]
 

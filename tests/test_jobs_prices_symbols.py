@@ -15,6 +15,8 @@ from tests.loopback_yahoo import NEW_YORK, LoopbackYahoo
 from tests.price_builders import day_of
 from tests.price_homes import PriceHome
 
+pytestmark = pytest.mark.slow
+
 LAST = "2024-05-15"
 
 

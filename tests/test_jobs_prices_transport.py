@@ -14,6 +14,8 @@ from tests.loopback_yahoo import LoopbackYahoo, Reply, body_of, yahoo_at
 from tests.price_builders import Clock, bars_of_moves, day_of
 from tests.price_homes import PriceHome
 
+pytestmark = pytest.mark.slow
+
 BODY = body_of("T", bars_of_moves(0.01, -0.01))
 MakeHome = Callable[..., PriceHome]
 

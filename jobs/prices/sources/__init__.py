@@ -1,4 +1,7 @@
-"""The sources of prices: yahoo, folder and sample. Each returns a Fetch. open_source opens the one that is configured."""
+"""The sources of prices: yahoo, folder and sample. Each returns a Fetch. open_source opens the one that is configured.
+
+Not here: which of the bars are stored (jobs.prices.gates, jobs.prices.ingest).
+"""
 
 from __future__ import annotations
 
