@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.prices.verdicts import GATES, NOTED, QUARANTINED, REFUSED, Verdict, bars_of_verdicts, verdict_row
+from jobs.prices.verdicts import NOTED, QUARANTINED, REFUSED, VERDICT_CODES, Verdict, bars_of_verdicts, verdict_row
 from tests.price_builders import bars_of_closes, with_value
 
 PAGE = Path(__file__).parent.parent / "docs" / "prices.md"
@@ -59,11 +59,11 @@ def test_of_two_rows_of_a_session_the_last_gives_the_bar() -> None:
     assert bars_of_verdicts([row | {"close": 1.0}, row | {"close": 2.0}]).close.tolist() == [2.0]
 
 
-@pytest.mark.parametrize("code", GATES)
+@pytest.mark.parametrize("code", VERDICT_CODES)
 def test_every_gate_is_explained(code: str) -> None:
-    assert f"| `{code}` | {GATES[code]} |" in PAGE.read_text(encoding="utf-8")
+    assert f"| `{code}` | {VERDICT_CODES[code]} |" in PAGE.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("code", GATES)
+@pytest.mark.parametrize("code", VERDICT_CODES)
 def test_every_gate_states_what_it_does_with_a_bar(code: str) -> None:
-    assert GATES[code].split(":")[0] in ("refused", "held", "noted")
+    assert VERDICT_CODES[code].split(":")[0] in ("refused", "held", "noted")

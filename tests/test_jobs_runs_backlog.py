@@ -10,10 +10,10 @@ import pytest
 
 from jobs.runs.backlog import (
     TickerBacklog,
+    backfill_due_sessions,
     bars_of_block,
-    missing_sessions,
+    daily_due_sessions,
     plan_stacks,
-    span_sessions,
     split_into_blocks,
 )
 from jobs.workspace.config import PRESETS
@@ -64,7 +64,7 @@ def numbers(days: list[date] | tuple[date, ...]) -> list[int]:
 def test_a_daily_run_owes_what_closed_after_the_newest_forecast(
     count: int, committed: tuple[int, ...], expected: list[int]
 ) -> None:
-    assert numbers(missing_sessions(bars(count), set(map(day, committed)), 3)) == expected
+    assert numbers(daily_due_sessions(bars(count), set(map(day, committed)), 3)) == expected
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_backfill_owes_the_sessions_of_its_span_that_have_bars_enough(
     count: int, start: int | None, end: int | None, expected: list[int]
 ) -> None:
     first, last = (None if n is None else day(n) for n in (start, end))
-    assert numbers(span_sessions(bars(count), first, last, DENSITY)) == expected
+    assert numbers(backfill_due_sessions(bars(count), first, last, DENSITY)) == expected
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_backfill_owes_the_sessions_of_its_span_that_have_bars_enough(
 def test_without_a_start_the_article_begins_at_the_end_of_its_training_part(
     count: int, start: int | None, end: int | None, first: int
 ) -> None:
-    days = span_sessions(bars(count), None if start is None else day(start), None if end is None else day(end), ARTICLE)
+    days = backfill_due_sessions(bars(count), None if start is None else day(start), None if end is None else day(end), ARTICLE)
     assert numbers(days)[0] == first
     assert numbers(days)[-1] == (count - 1 if end is None else end)
 

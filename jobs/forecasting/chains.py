@@ -28,7 +28,9 @@ class Chains:
     ) -> tuple[Parent | None, str]:
         """Return a ticker's parent and the reason of its training: WARM, or why it starts cold.
 
-        bar_before: the session before the origin. hash_before: computes the hash of what a model at that bar reads now.
+        bar_before: the session before the origin. hash_before: computes the hash of what a model at that bar reads now. A cold
+        start keeps its parent, which serves if the training diverges. `first origin` is also the reason of a ticker whose
+        parent did not serve the bar before.
         """
         parent = self.parents.get(ticker_id)
         is_forced = ticker_id in self.force_cold

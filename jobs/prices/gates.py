@@ -3,6 +3,8 @@
 Whether a bar is admitted depends only on bars up to that one, so it is the same for a bar alone and for a whole history. A jump
 that no split or dividend explains quarantines its bar and those that follow at the new level. They stay in quarantine until the
 price comes back, the source corrects it, or somebody decides. A stored bar is not judged again.
+
+Not here: rows that cannot be a bar at all (storage.bars.refuse_bad_rows), and days that are no closed session (ingest).
 """
 
 from __future__ import annotations

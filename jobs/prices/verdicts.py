@@ -17,7 +17,7 @@ from storage.bars import VALUE_FIELDS, Bars, make_bars
 
 REFUSED, QUARANTINED, NOTED = "refused", "held", "ok"
 
-GATES = {
+VERDICT_CODES = {
     "null price": "refused: a price is missing or not finite; the newest bar without prices is requested again",
     "bad price": "refused: a price is zero, negative or absurd (beyond 1e12)",
     "incoherent": "refused: high below low, or open or close outside of low to high by more than 0.01 %",

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from jobs import clock
 from jobs.errors import UsageError
 from jobs.prices.sources import open_source
-from jobs.runs.backlog import span_sessions
+from jobs.runs.backlog import backfill_due_sessions
 from jobs.runs.run import run_options, run_over, tracked_symbols
 from jobs.workspace.home import Home
 from storage.database import Engine
@@ -55,5 +55,5 @@ def backfill_span(home: Home, engine: Engine, request: BackfillRequest, *, now: 
         raise UsageError("no ticker is named and none is tracked; name some, or `tickercast track` them first")
     return run_over(
         home, engine, source, options, symbols,
-        lambda bars, _committed: span_sessions(bars, request.start, request.end, config),
+        lambda bars, _committed: backfill_due_sessions(bars, request.start, request.end, config),
     )  # fmt: skip

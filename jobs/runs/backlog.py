@@ -58,7 +58,7 @@ class StackPlan:
         return [day for block in self.blocks for day in block]
 
 
-def missing_sessions(bars: Bars, committed: Set[date], fewest: int) -> list[date]:
+def daily_due_sessions(bars: Bars, committed: Set[date], fewest: int) -> list[date]:
     """Return what a daily run forecasts from: the sessions after the newest committed one, oldest first.
 
     Of a ticker without forecasts it is the newest session alone. fewest: bars that a forecast needs.
@@ -70,7 +70,7 @@ def missing_sessions(bars: Bars, committed: Set[date], fewest: int) -> list[date
     return [day for day in days if day > newest]
 
 
-def span_sessions(bars: Bars, start: date | None, end: date | None, config: Config) -> list[date]:
+def backfill_due_sessions(bars: Bars, start: date | None, end: date | None, config: Config) -> list[date]:
     """Return what a backfill forecasts from: the sessions of a span, both ends included, with enough bars before them.
 
     Without a start, preset article begins at the last bar of its training part, which is 80 % of the bars up to the end.

@@ -11,7 +11,7 @@ from jobs.errors import UsageError
 from jobs.exchanges.calendars import exchange_calendar
 from jobs.prices.sources import open_source
 from jobs.prices.ticker_status import is_fetched
-from jobs.runs.backlog import missing_sessions
+from jobs.runs.backlog import daily_due_sessions
 from jobs.runs.run import run_options, run_over, tracked_symbols
 from jobs.workspace.home import Home
 from storage import queries
@@ -47,7 +47,7 @@ def run_once(
     fewest = config.fewest_sessions
     return run_over(
         home, engine, source, options, symbols,
-        lambda bars, committed: missing_sessions(bars, committed, fewest), stop=stop,
+        lambda bars, committed: daily_due_sessions(bars, committed, fewest), stop=stop,
     )  # fmt: skip
 
 
