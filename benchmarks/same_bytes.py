@@ -3,7 +3,7 @@
     python benchmarks/same_bytes.py [--checkout DIR] [--only NAME] > before.txt     # and again after a change; then diff
 
 Each record is made by the command line of the checkout, in a temporary home, from the sample's prices. A line holds the name,
-the content hash, and a hash of what the views `skill`, `calibration`, `gate` and `restatement` show, instants left out.
+the content hash, and a hash of what the views `skill`, `calibration`, `gate` and `restatement` show, without instants and messages.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 VIEWS = {
     "skill": "ticker, horizon, mode, n, mae, crps, baseline_crps, coverage_80, hit_rate, dm_statistic, p_adjusted, verdict",
     "calibration": "*",
-    "gate": "ticker, session, code, state, message, close",
+    "gate": "ticker, session, code, state, close",
     "restatement": "ticker, session, field, old_value, new_value",
 }
 SMALL = "[model]\nhistory_sessions = 260\n[training]\ncold_epochs = 3\ncold_every = 20\n"
