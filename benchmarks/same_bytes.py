@@ -3,7 +3,8 @@
     python benchmarks/same_bytes.py [--checkout DIR] [--only NAME] > before.txt     # and again after a change; then diff
 
 Each record is made by the command line of the checkout, in a temporary home, from the sample's prices. A line holds the name,
-the content hash, and a hash of what the views `skill`, `calibration`, `gate` and `restatement` show, without instants and messages.
+the content hash, and a hash of what the views `skill`, `calibration`, `gate` and `restatement` show. Instants and messages are
+left out.
 """
 
 from __future__ import annotations
