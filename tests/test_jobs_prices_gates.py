@@ -58,6 +58,12 @@ def test_a_jump_quarantines_its_bar_and_those_at_its_level() -> None:
     assert judgement.admitted.session.tolist() == SESSIONS
 
 
+def test_the_second_bar_of_a_history_is_judged_and_the_first_has_nothing_to_be_compared_with() -> None:
+    bars = bars_of_moves(HUNDRED, 0.01)
+    days = bars.session.tolist()
+    assert outcomes(apply_gates(None, bars)) == [(days[1], "held", "hundredfold"), (days[2], "held", "hundredfold")]
+
+
 def test_a_quarantined_bar_is_kept_with_its_verdict() -> None:
     bars = after_calm(HUNDRED, 0.01)
     kept = [verdict.bars for verdict in apply_gates(None, bars).verdicts]

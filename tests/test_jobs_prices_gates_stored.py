@@ -44,6 +44,12 @@ def test_a_stored_bar_ends_a_level_because_it_was_accepted_before() -> None:
     assert judgement.admitted.session.tolist() == [days[43], days[44]]
 
 
+def test_a_stored_bar_at_the_old_level_ends_a_level_that_stays_quarantined() -> None:
+    bars = after_calm(HUNDRED, -HUNDRED)
+    judgement = apply_gates(bars.select(np.array([*range(41), 42])), bars.select(slice(41, None)))
+    assert outcomes(judgement) == [(bars.session[41].item(), "held", "hundredfold")]
+
+
 def test_a_way_back_after_a_stored_bar_leaves_the_level_before_it_quarantined() -> None:
     bars = after_calm(HUNDRED, 0.01, -HUNDRED)
     judgement = apply_gates(bars.select(np.array([*range(41), 42])), bars.select(slice(41, None)))

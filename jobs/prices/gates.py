@@ -60,8 +60,7 @@ def apply_gates(stored: Bars | None, incoming: Bars, dismissed: Bars | None = No
 def notes(bars: Bars, since: date | None) -> Iterator[Verdict]:
     """Yield notes on stored bars: runs of one price, and runs without volume, whose last bar is of `since` or later."""
     first = np.datetime64(since) if since else bars.session[0]
-    same_price = np.zeros(len(bars), dtype=np.bool_)
-    same_price[1:] = (bars.close[1:] == bars.close[:-1]) & (bars.high[1:] == bars.low[1:])
+    same_price = np.concatenate([[False], (bars.close[1:] == bars.close[:-1]) & (bars.high[1:] == bars.low[1:])])
     for begin, end in _runs(same_price):
         if end - begin + 1 >= STALE_BARS and bars.session[end - 1] >= first:
             day = bars.session[begin - 1].item()
@@ -124,7 +123,7 @@ def _without_rescaled(stored: Bars, incoming: Bars) -> tuple[Bars, list[Verdict]
     A bar that is a stored one times the factor is left out, and the stored one stays. Where the newest stored bar that was
     delivered again is among them, all newer bars are on the new scale too and are quarantined.
     """
-    common, ours, theirs = np.intersect1d(stored.session, incoming.session, assume_unique=True, return_indices=True)
+    common, ours, theirs = np.intersect1d(stored.session, incoming.session, return_indices=True)
     factors = np.log(incoming.close[theirs] / stored.close[ours])
     differs = np.abs(factors) > RESCALED
     if not _have_one_factor(factors, differs):
@@ -154,13 +153,13 @@ def _merged(stored: Bars | None, incoming: Bars) -> tuple[Bars, Mask]:
     rest = stored.select(~np.isin(stored.session, incoming.session))
     series = concatenate_bars([rest, incoming])
     is_new = np.concatenate([np.zeros(len(rest), dtype=np.bool_), ~_same_bars(incoming, stored)])
-    order = np.argsort(series.session, kind="stable")
+    order = np.argsort(series.session)
     return series.select(order), is_new[order]
 
 
 def _same_bars(bars: Bars, others: Bars) -> Mask:
     """Return which bars have one among others with the same session, prices, dividend and split."""
-    _, ours, theirs = np.intersect1d(bars.session, others.session, assume_unique=True, return_indices=True)
+    _, ours, theirs = np.intersect1d(bars.session, others.session, return_indices=True)
     matches = np.zeros(len(bars), dtype=np.bool_)
     same = np.ones(len(ours), dtype=np.bool_)
     for name in (*PRICE_FIELDS, "dividend", "split"):
@@ -172,5 +171,6 @@ def _same_bars(bars: Bars, others: Bars) -> Mask:
 
 def _runs(mask: Mask) -> Iterator[tuple[int, int]]:
     """Yield the begin and the end (exclusive) of each run of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
-    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+    # A difference of booleans is where they change.
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]))).tolist()
+    yield from zip(edges[::2], edges[1::2], strict=True)
