@@ -66,5 +66,5 @@ def bars_of_verdicts(rows: Sequence[dict[str, Any]]) -> Bars:
     """Return the bars of some rows of `gate_verdicts` in session order. Of several rows of a session, the last counts."""
     unique = {row["session"]: row for row in rows}
     ordered = [unique[day] for day in sorted(unique)]
-    values = {name: np.array([row[name] for row in ordered], np.float64) for name in VALUE_FIELDS}
-    return make_bars(np.array([row["session"] for row in ordered], dtype="datetime64[D]"), values)
+    values = {name: [row[name] for row in ordered] for name in VALUE_FIELDS}
+    return make_bars(np.array([row["session"] for row in ordered]), values)
