@@ -60,11 +60,11 @@ class Bars:
 
     def through(self, session: date) -> Bars:
         """Return the bars up to a session, inclusive."""
-        return self.select(slice(0, int(np.searchsorted(self.session, np.datetime64(session), side="right"))))
+        return self.select(slice(int(np.searchsorted(self.session, np.datetime64(session), side="right"))))
 
     def recorded(self, at: datetime, source: str) -> Bars:
         """Return the same bars with the instant and the source of their recording."""
-        stamp = np.full(len(self), _utc64(at), dtype="datetime64[us]")
+        stamp = np.full(len(self), _utc64(at))
         return replace(self, recorded_at=stamp, source=np.full(len(self), source))
 
 
@@ -112,7 +112,7 @@ def make_bars(session: Days, values: Mapping[str, Any]) -> Bars:
     """Return bars, not yet recorded, from arrays (n,) by field name; volume, dividend and split may be missing."""
     n = len(session)
     floats = {name: np.asarray(values[name], np.float64) for name in PRICE_FIELDS}
-    volume = np.nan_to_num(np.asarray(values.get("volume", np.zeros(n)), np.float64), nan=0.0)
+    volume = np.nan_to_num(np.asarray(values.get("volume", np.zeros(n)), np.float64))
     return Bars(
         session=session.astype("datetime64[D]"),
         **floats,
@@ -120,7 +120,7 @@ def make_bars(session: Days, values: Mapping[str, Any]) -> Bars:
         dividend=np.asarray(values.get("dividend", np.zeros(n)), np.float64),
         split=np.asarray(values.get("split", np.ones(n)), np.float64),
         recorded_at=np.full(n, np.datetime64("NaT", "us")),
-        source=np.full(n, "", dtype=np.str_),
+        source=np.full(n, ""),
     )
 
 
@@ -134,7 +134,7 @@ def refuse_bad_rows(bars: Bars) -> tuple[Bars, tuple[Refusal, ...]]:
     order = np.argsort(bars.session, kind="stable")
     bars = bars.select(order)
     codes = np.full(len(bars), "", dtype=object)
-    reasons = np.full(len(bars), "", dtype=object)
+    reasons = codes.copy()
 
     def refuse(which: NDArray[np.bool_], code: str, reason: str) -> None:
         fresh = which & (codes == "")
@@ -151,8 +151,8 @@ def refuse_bad_rows(bars: Bars) -> tuple[Bars, tuple[Refusal, ...]]:
         outside = (value > bars.high * (1 + SAME_WITHIN)) | (value < bars.low * (1 - SAME_WITHIN))
         refuse(outside, "incoherent", f"{name} is outside of low to high")
     refuse(bars.volume < 0, "bad volume", "volume is negative")
-    refuse(~((bars.dividend >= 0) & (bars.dividend <= MOST_PRICE)), "bad action", "dividend is negative or absurd")
-    refuse(~((bars.split >= 1 / MOST_SPLIT) & (bars.split <= MOST_SPLIT)), "bad action", "split is not positive or absurd")
+    refuse(~_are_dividends(bars.dividend), "bad action", "dividend is negative or absurd")
+    refuse(~_are_splits(bars.split), "bad action", "split is not positive or absurd")
     _mark_duplicates(bars, codes, reasons)
     keep = codes == ""
     bars = _with_actions_passed_on(bars, codes)
@@ -205,7 +205,7 @@ def log_returns(bars: Bars, field: str) -> Floats:
 
     The return is log(P_t / (P_{t-1} / split_t - dividend_t)). The dividend is per share after the split, as Yahoo gives it.
     """
-    price = np.asarray(getattr(bars, field), np.float64)
+    price: Floats = getattr(bars, field)
     returns = np.full(len(price), np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
         returns[1:] = np.log(price[1:] / _net_of_actions(price[:-1], bars))
@@ -241,7 +241,7 @@ def _net_of_actions(before: Floats, bars: Bars) -> Floats:
 def _mark_duplicates(bars: Bars, codes: NDArray[np.object_], reasons: NDArray[np.object_]) -> None:
     usable = np.flatnonzero(codes == "")
     days = bars.session[usable]
-    values = np.column_stack([np.asarray(getattr(bars, name), np.float64)[usable] for name in VALUE_FIELDS])
+    values = np.column_stack([getattr(bars, name)[usable] for name in VALUE_FIELDS])
     same_day = np.zeros(len(usable), dtype=np.bool_)
     same_day[1:] = days[1:] == days[:-1]
     if not same_day.any():
@@ -256,21 +256,29 @@ def _mark_duplicates(bars: Bars, codes: NDArray[np.object_], reasons: NDArray[np
 
 def _with_actions_passed_on(bars: Bars, codes: NDArray[np.object_]) -> Bars:
     """Return the bars, with the split and the dividend of each row refused for its prices or volume moved to the next bar."""
-    lost = np.flatnonzero(np.isin(codes, ("null price", "bad price", "incoherent", "bad volume")))
-    lost = lost[(bars.split[lost] != 1) | (bars.dividend[lost] != 0)]
+    is_lost = np.isin(codes, ("null price", "bad price", "incoherent", "bad volume"))
+    lost = np.flatnonzero(is_lost & _are_splits(bars.split) & _are_dividends(bars.dividend))
     usable = np.flatnonzero(codes == "")
+    after = np.searchsorted(usable, lost)
+    has_next = after < len(usable)
+    lost, next_rows = lost[has_next], usable[after[has_next]]
     split, dividend = bars.split.copy(), bars.dividend.copy()
-    for i in lost.tolist():
-        after = usable[usable > i]
-        if len(after) and 1 / MOST_SPLIT <= split[i] <= MOST_SPLIT and 0 <= dividend[i] <= MOST_PRICE:
-            split[after[0]] *= split[i]
-            dividend[after[0]] += dividend[i]
+    np.multiply.at(split, next_rows, bars.split[lost])
+    np.add.at(dividend, next_rows, bars.dividend[lost])
     return replace(bars, split=split, dividend=dividend)
+
+
+def _are_dividends(dividend: Floats) -> NDArray[np.bool_]:
+    return (dividend >= 0) & (dividend <= MOST_PRICE)
+
+
+def _are_splits(split: Floats) -> NDArray[np.bool_]:
+    return (split >= 1 / MOST_SPLIT) & (split <= MOST_SPLIT)
 
 
 def _differences(old: Bars, new: Bars) -> Iterable[ChangedValue]:
     for name in VALUE_FIELDS:
-        was, now = (np.asarray(getattr(b, name), np.float64) for b in (old, new))
+        was, now = (getattr(b, name) for b in (old, new))
         differs = np.abs(now - was) > SAME_WITHIN * np.maximum(np.abs(was), np.abs(now))
         for i in np.flatnonzero(differs):
             yield ChangedValue(old.session[i].item(), name, float(was[i]), float(now[i]))

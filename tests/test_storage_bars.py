@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from storage.bar_files import collect_old_files, read_bars, write_bars
 from storage.bars import (
+    PRICE_FIELDS,
     BarHistory,
     Bars,
     Listing,
@@ -164,3 +165,87 @@ def test_old_files_are_collected_but_not_those_kept(tmp_path: Path) -> None:
     old, current = (write_bars(tmp_path, merged(bars_of(closes))) for closes in ([10.0], [10.0, 11.0]))
     removed = collect_old_files(tmp_path, "^GSPC", {current.path}, datetime.now(UTC) + timedelta(hours=1))
     assert (removed, (tmp_path / old.path).exists(), (tmp_path / current.path).exists()) == (1, False, True)
+
+
+def test_bars_through_a_session_include_it() -> None:
+    bars = bars_of([10.0, 11.0, 12.0])
+    assert bars.through(date(2024, 3, 5)).close.tolist() == [10.0, 11.0]
+    assert len(bars.through(date(2024, 3, 3))) == 0
+
+
+def test_made_bars_have_one_type_for_each_column_whatever_is_given() -> None:
+    values: dict[str, object] = {name: [10, 11] for name in ("open", "high", "low", "close")} | {
+        "dividend": [0, 1],
+        "split": [1, 2],
+        "volume": ["7", "8"],
+    }
+    bars = make_bars(np.array(["2024-03-04", "2024-03-05"], dtype="datetime64[s]"), values)
+    kinds = ["datetime64[D]", *["float64"] * 4, "int64", "float64", "float64", "datetime64[us]", "<U1"]
+    assert [str(getattr(bars, f.name).dtype) for f in fields(Bars)] == kinds
+
+
+def test_made_bars_without_volume_and_actions_have_none_and_are_not_recorded() -> None:
+    bars = make_bars(np.array(["2024-03-04"], dtype="datetime64[D]"), {name: [10.0] for name in PRICE_FIELDS})
+    assert (bars.volume.tolist(), bars.dividend.tolist(), bars.split.tolist()) == ([0], [0.0], [1.0])
+    assert (np.isnat(bars.recorded_at).all(), bars.source.tolist()) == (True, [""])
+
+
+def test_a_volume_that_no_integer_holds_is_brought_within_bounds() -> None:
+    prices = {name: np.ones(4) for name in ("open", "high", "low", "close")}
+    bars = make_bars(np.datetime64("2024-03-04") + np.arange(4), {**prices, "volume": [np.nan, -5.0, 1e30, 0.0]})
+    assert bars.volume.tolist() == [0, -1, 2**62, 0]
+
+
+def test_recorded_bars_state_when_and_by_which_source() -> None:
+    bars = bars_of([10.0, 11.0]).recorded(datetime(2024, 3, 6, 7, 8, 9, 10, tzinfo=UTC), "folder")
+    assert [str(at) for at in bars.recorded_at] == ["2024-03-06T07:08:09.000010"] * 2
+    assert bars.source.tolist() == ["folder", "folder"]
+
+
+def test_an_instant_without_its_time_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^2024-03-06 00:00:00: an instant needs its time zone$"):
+        bars_of([10.0]).recorded(datetime(2024, 3, 6), "folder")
+
+
+def test_the_first_bars_of_a_ticker_are_all_added_and_none_is_restated() -> None:
+    merge = merge_bars(None, LISTING, bars_of([10.0, 11.0]), recorded_at=FIRST, source="folder")
+    assert (merge.added, merge.restated, merge.changed) == (2, (), True)
+
+
+def test_only_sessions_that_are_new_count_as_added() -> None:
+    first = merged(bars_of([10.0, 11.0]))
+    merge = merge_bars(first, LISTING, bars_of([10.0, 12.0, 13.0]), recorded_at=FIRST + timedelta(days=1), source="folder")
+    assert (merge.added, {change.session for change in merge.restated}) == (1, {date(2024, 3, 5)})
+
+
+def test_bars_as_known_are_limited_by_instant_and_session_together() -> None:
+    history = merged(bars_of([10.0, 11.0, 12.0]), bars_of([10.5, 11.5, 12.5]))
+    assert as_known(history, known_at=FIRST, through=date(2024, 3, 5)).close.tolist() == [10.0, 11.0]
+
+
+def test_a_dividend_as_large_as_the_price_is_ignored() -> None:
+    bars = replace(bars_of([100.0, 100.0]), dividend=np.array([0.0, 100.0]))
+    assert log_returns(bars, "close")[1] == 0.0
+    assert adjusted(bars).close.tolist() == [100.0, 100.0]
+
+
+def test_the_return_of_a_field_other_than_close_is_of_that_field() -> None:
+    bars = replace(bars_of([100.0, 100.0]), open=np.array([50.0, 100.0]))
+    assert log_returns(bars, "open")[1] == pytest.approx(np.log(2))
+
+
+def test_a_return_at_a_price_that_is_not_positive_is_not_finite_and_no_warning_is_given() -> None:
+    returns = log_returns(replace(bars_of([1.0] * 4), close=np.array([1.0, 0.0, 1.0, -1.0])), "close")
+    assert not np.isfinite(returns).any()
+
+
+def test_each_adjusted_price_undoes_every_later_split_and_dividend() -> None:
+    # By hand, from the end: 60 - 6 = 54 of 60 (0.9), then 80 / 2 = 40 of 80 (0.5), then 100 - 20 = 80 of 100 (0.8).
+    bars = replace(
+        bars_of([100.0, 80.0, 60.0, 54.0]), split=np.array([1.0, 1.0, 2.0, 1.0]), dividend=np.array([0.0, 20.0, 0.0, 6.0])
+    )
+    found = adjusted(bars)
+    assert found.close == pytest.approx([100 * 0.8 * 0.5 * 0.9, 80 * 0.5 * 0.9, 60 * 0.9, 54.0])
+    assert found.open == pytest.approx(found.close)
+    assert found.high == pytest.approx(found.close * 1.01)
+    assert (found.volume.tolist(), found.volume.dtype) == ([18, 18, 9, 9], np.int64)
