@@ -181,6 +181,7 @@ def test_session_rows_are_the_rows_of_the_table(new_york: ExchangeCalendar) -> N
         (date(2024, 3, 8), datetime(2024, 3, 8, 14, 30, tzinfo=UTC), datetime(2024, 3, 8, 21, 0, tzinfo=UTC)),
         (date(2024, 3, 11), datetime(2024, 3, 11, 13, 30, tzinfo=UTC), datetime(2024, 3, 11, 20, 0, tzinfo=UTC)),
     ]
+    assert {row[name].tzinfo for row in rows for name in ("open_at", "close_at")} == {UTC}
     assert [row["exchange"] for row in rows] == ["XNYS", "XNYS"]
     assert [new_york.session_at(row["number"]) for row in rows] == [row["session"] for row in rows]
 

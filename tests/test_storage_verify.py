@@ -183,6 +183,13 @@ def test_only_deep_finds_a_price_file_that_is_no_parquet(record: Record) -> None
     assert (problems(record), found.startswith(f"{file}: ")) == ([], True)
 
 
+def test_a_file_that_cannot_be_read_does_not_hide_the_problems_of_the_next(record: Record) -> None:
+    ibm, msft = current_file(record, "IBM"), current_file(record, "MSFT")
+    ibm.unlink()
+    record.force("UPDATE price_files SET rows = 6 WHERE ticker_id = 2")
+    assert [line.split(": ")[0] for line in deep_problems(record)] == [str(ibm), str(msft)]
+
+
 def test_all_problems_are_reported_together(record: Record) -> None:
     record.force("DELETE FROM checkpoints WHERE model_id = 'cold'", "UPDATE models SET run_id = 99 WHERE id = 'twin'")
     current_file(record, "MSFT").unlink()
