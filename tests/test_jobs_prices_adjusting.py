@@ -46,6 +46,7 @@ def test_a_split_after_the_last_bar_multiplies_all_of_them() -> None:
 def test_volumes_are_rounded_to_whole_shares() -> None:
     bars = with_value(bars_of_closes(10.0, 10.0), "volume", 0, 5)
     assert as_traded(with_value(bars, "split", 1, 3.0)).volume.tolist() == [2, 1000]  # 5 / 3 = 1.67
+    assert as_traded(bars).volume.dtype == np.int64
 
 
 def test_a_volume_beyond_all_bounds_is_capped() -> None:

@@ -32,6 +32,12 @@ def test_twenty_bars_with_one_price_are_noted(bars: int, count: int) -> None:
     assert list(notes(one_price(bars), None)) == [Verdict(SESSIONS[40], "ok", "stale", message)] * count
 
 
+@pytest.mark.parametrize(("bars", "count"), [(19, 0), (20, 1)])
+def test_a_history_that_begins_with_one_price_is_noted_from_twenty_bars_on(bars: int, count: int) -> None:
+    flat_from_the_start = one_price(bars).select(slice(40, None))
+    assert [verdict.session for verdict in notes(flat_from_the_start, None)] == SESSIONS[40:41] * count
+
+
 def test_one_close_with_moves_in_the_session_is_not_stale() -> None:
     assert list(notes(one_close(30), None)) == []
 
