@@ -44,6 +44,11 @@ FORBIDDEN = {
     ),
 }
 
+CURRENT_FILES = (
+    "SELECT path, sha256, rows, first_session, last_session FROM price_files WHERE superseded_at IS NULL ORDER BY path"
+)
+CHECKPOINTS = "SELECT model_id, sha256, content FROM checkpoints"
+
 # What the content hash covers. Equal records may differ in instants, modes, runs, seconds and fingerprints, which are left out.
 HASHED = (
     "SELECT id, preset, field, settings FROM configs WHERE id IN (SELECT config_id FROM forecasts) ORDER BY id",
@@ -92,7 +97,7 @@ def find_problems(connection: Connection, prices: Path) -> list[str]:
 def find_deep_problems(connection: Connection, prices: Path) -> list[str]:
     """Return the problems that only parsing shows: current price files with other rows or sessions than the database states."""
     problems = []
-    for path, sha256, rows, first, last in _current_files(connection):
+    for path, sha256, rows, first, last in _rows(connection, CURRENT_FILES):
         try:
             days = read_bars(prices, path, sha256).bars.session
         except Corrupt as error:
@@ -117,7 +122,7 @@ def content_hash(connection: Connection) -> str:
 
 
 def _damaged_files(connection: Connection, prices: Path) -> Iterator[str]:
-    for path, sha256, *_ in _current_files(connection):
+    for path, sha256, *_ in _rows(connection, CURRENT_FILES):
         try:
             if sha256_of(read_regular(prices / path)) != sha256:
                 yield f"{prices / path}: its bytes are not what was written (sha256 differs)"
@@ -126,16 +131,9 @@ def _damaged_files(connection: Connection, prices: Path) -> Iterator[str]:
 
 
 def _damaged_checkpoints(connection: Connection) -> Iterator[str]:
-    for model_id, sha256, content in _rows(connection, "SELECT model_id, sha256, content FROM checkpoints"):
+    for model_id, sha256, content in _rows(connection, CHECKPOINTS):
         if sha256_of(content) != sha256:
             yield f"checkpoint of model {model_id}: its bytes are not what was written (sha256 differs)"
-
-
-def _current_files(connection: Connection) -> Iterator[Any]:
-    return _rows(
-        connection,
-        "SELECT path, sha256, rows, first_session, last_session FROM price_files WHERE superseded_at IS NULL ORDER BY path",
-    )
 
 
 def _rows(connection: Connection, query: str) -> Iterator[Any]:

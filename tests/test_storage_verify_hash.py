@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from sqlalchemy.dialects import sqlite
 
 from storage.schema import Base
 from storage.verify import HASHED, content_hash
-from tests.builders import IBM, MSFT, Record
+from tests.builders import IBM, MSFT, Record, empty_record
 
 # Tables whose content is hashed, with the columns that two equal records may differ in.
 COVERED = {
@@ -110,3 +112,21 @@ def test_null_and_empty_text_have_different_hashes(record: Record) -> None:
 def test_a_float_that_differs_in_its_last_bit_changes_the_hash(sound_record: Record, record: Record) -> None:
     record.force("UPDATE forecasts SET scale = ?", values=(0.010000000000000002,))
     assert hash_of(record) != hash_of(sound_record)
+
+
+def test_the_hash_of_an_empty_record_is_of_one_separator_for_each_of_nine_tables(tmp_path: Path) -> None:
+    assert hash_of(empty_record(tmp_path)) == hashlib.sha256(b"\f" * 9).hexdigest()
+
+
+def test_each_value_of_a_row_is_hashed_as_its_kind_its_length_and_its_bytes(tmp_path: Path) -> None:
+    record = empty_record(tmp_path)
+    record.force("INSERT INTO losses VALUES ('ab', 3, 1.5, NULL, 0.5, 0.25)")
+    row = (
+        b"t\x02\0\0\0\0\0\0\0ab"
+        b"t\x01\0\0\0\0\0\0\0003"
+        b"f\0\0\0\0\0\0\xf8\x3f"
+        b"n\0\0\0\0\0\0\0\0"
+        b"f\0\0\0\0\0\0\xe0\x3f"
+        b"f\0\0\0\0\0\0\xd0\x3f\n"
+    )
+    assert hash_of(record) == hashlib.sha256(b"\f" * 4 + row + b"\f" * 5).hexdigest()  # losses are the fifth table
