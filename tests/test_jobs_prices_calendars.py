@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from jobs.exchanges.calendars import exchange_calendar
-from jobs.runs.backlog import missing_sessions
+from jobs.runs.backlog import daily_due_sessions
 from storage.bars import Bars, concatenate_bars, make_bars
 from tests.conftest import Command
 from tests.loopback_yahoo import LoopbackYahoo
@@ -102,7 +102,7 @@ def sessions_of_daily_runs(exchange: str, hour: int) -> tuple[list[date], list[d
         now = datetime.combine(date(2022, 12, 1) + timedelta(days=offset), time(hour, 7), UTC)
         closed = calendar.last_closed_session(now, 45)
         assert closed is not None
-        due += missing_sessions(bars.through(closed), committed, 1)
+        due += daily_due_sessions(bars.through(closed), committed, 1)
         committed.update(due)
     return due, days[1:].tolist()
 
