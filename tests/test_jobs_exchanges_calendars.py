@@ -8,6 +8,7 @@ import exchange_calendars
 import numpy as np
 import pytest
 
+from jobs.exchanges import calendars
 from jobs.exchanges.calendars import TIME_ZONE_EXCHANGES, CalendarError, ExchangeCalendar, exchange_calendar, exchange_of_zone
 
 # Weekdays of 2024 without a session, as the exchanges published them.
@@ -84,6 +85,13 @@ def test_a_calendar_whose_holidays_are_known_for_fewer_years_begins_and_ends_wit
     assert bombay.session_at(0) == date(1997, 1, 1)
     assert bombay.last_session <= kind.bound_max().date()
     assert kind.bound_max().date() - bombay.last_session < timedelta(days=5)
+
+
+def test_a_calendar_that_begins_late_and_has_no_last_year_reaches_as_far_ahead_as_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calendars, "AHEAD", timedelta(days=30))
+    astana = ExchangeCalendar("AIXK")  # its holidays are known from 2017 on, without an end
+    assert astana.session_at(0).year == 2017
+    assert timedelta(days=16) <= astana.last_session - date.today() <= timedelta(days=30)
 
 
 @pytest.mark.parametrize("day", [date(2026, 11, 26), date(2026, 11, 28), date(1979, 12, 31)])
