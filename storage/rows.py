@@ -58,11 +58,25 @@ class CheckpointRow:
 
 
 @dataclass(frozen=True, slots=True)
-class PriorMemberRow:
-    """A ticker that a prior was fitted on: how many of its bars, up to which session, and their hash."""
+class PriorRow:
+    """Where a prior comes from; see storage.schema.models.Prior. settings is JSON text; diverged is 0 or 1."""
 
     model_id: str
-    ticker_id: int
+    kind: str
+    family: str
+    cutoff: date
+    diverged: int
+    data_sha256: str
+    settings: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class PriorMemberRow:
+    """A ticker that a prior was fitted on, by its key: how many of its bars, up to which session, and their hash."""
+
+    model_id: str
+    member: str
     bars: int
     last_session: date
     input_sha256: str
@@ -175,5 +189,13 @@ class SkillRow:
 
 
 InsertableRow = (
-    ModelRow | LossRow | CheckpointRow | PriorMemberRow | ForecastRow | BaselineForecastRow | RecalibrationRow | ScoreRow
+    ModelRow
+    | LossRow
+    | CheckpointRow
+    | PriorRow
+    | PriorMemberRow
+    | ForecastRow
+    | BaselineForecastRow
+    | RecalibrationRow
+    | ScoreRow
 )

@@ -52,28 +52,27 @@ CHECKPOINTS = "SELECT model_id, sha256, content FROM checkpoints"
 # What the content hash covers. Equal records may differ in instants, modes, runs, seconds and fingerprints, which are left out.
 HASHED = (
     "SELECT id, preset, field, settings FROM configs WHERE id IN (SELECT config_id FROM forecasts) ORDER BY id",
-    """SELECT m.id, t.first_symbol, m.config_id, m.origin, m.role, m.start, m.reason, m.parent_id, m.prior_id, m.depth,
+    """SELECT m.id, t.key, m.config_id, m.origin, m.role, m.start, m.reason, m.parent_id, m.prior_id, m.depth,
     m.cold_ancestor_id, m.epochs, m.updates, m.seed, m.input_sha256, m.features, m.checkpoint_sha256
     FROM models m LEFT JOIN tickers t ON t.id = m.ticker_id ORDER BY m.id""",
     "SELECT model_id, sha256 FROM checkpoints ORDER BY model_id",
-    """SELECT p.model_id, t.first_symbol, p.bars, p.last_session, p.input_sha256
-    FROM prior_members p JOIN tickers t ON t.id = p.ticker_id ORDER BY p.model_id, t.first_symbol""",
+    "SELECT model_id, member, bars, last_session, input_sha256 FROM prior_members ORDER BY model_id, member",
     """SELECT model_id, epoch, train_loss, validation_loss, gradient_norm, learning_rate FROM losses
     ORDER BY model_id, epoch""",
-    """SELECT t.first_symbol, f.config_id, f.origin, f.horizon, f.target, f.field, f.location, f.scale, f.dof, f.last_price,
+    """SELECT t.key, f.config_id, f.origin, f.horizon, f.target, f.field, f.location, f.scale, f.dof, f.last_price,
     f.q05, f.q10, f.q25, f.q50, f.q75, f.q90, f.q95, f.baseline_location, f.baseline_scale, f.baseline_dof,
     f.input_sha256, f.price_basis, f.model_id
-    FROM forecasts f JOIN tickers t ON t.id = f.ticker_id ORDER BY t.first_symbol, f.config_id, f.origin, f.horizon""",
-    """SELECT t.first_symbol, b.config_id, b.origin, b.horizon, b.name, b.location, b.scale, b.dof, b.crps
+    FROM forecasts f JOIN tickers t ON t.id = f.ticker_id ORDER BY t.key, f.config_id, f.origin, f.horizon""",
+    """SELECT t.key, b.config_id, b.origin, b.horizon, b.name, b.location, b.scale, b.dof, b.crps
     FROM baseline_forecasts b JOIN tickers t ON t.id = b.ticker_id
-    ORDER BY t.first_symbol, b.config_id, b.origin, b.horizon, b.name""",
-    """SELECT t.first_symbol, r.config_id, r.origin, r.horizon, r.scale_factor, r.raw_scale
+    ORDER BY t.key, b.config_id, b.origin, b.horizon, b.name""",
+    """SELECT t.key, r.config_id, r.origin, r.horizon, r.scale_factor, r.raw_scale
     FROM recalibrations r JOIN tickers t ON t.id = r.ticker_id
-    ORDER BY t.first_symbol, r.config_id, r.origin, r.horizon""",
-    """SELECT t.first_symbol, s.config_id, s.origin, s.horizon, s.revision, s.realised_return, s.realised_price,
+    ORDER BY t.key, r.config_id, r.origin, r.horizon""",
+    """SELECT t.key, s.config_id, s.origin, s.horizon, s.revision, s.realised_return, s.realised_price,
     s.abs_error, s.baseline_abs_error, s.crps, s.baseline_crps, s.pit, s.inside_50, s.inside_80, s.inside_90
     FROM scores s JOIN tickers t ON t.id = s.ticker_id
-    ORDER BY t.first_symbol, s.config_id, s.origin, s.horizon, s.revision""",
+    ORDER BY t.key, s.config_id, s.origin, s.horizon, s.revision""",
 )
 
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from storage import schema
-from storage.bar_files import WrittenFile, write_bars
-from storage.bars import BarHistory, Listing, make_bars
+from storage import schema, writes
+from storage.bar_files import WrittenFile, read_bars, write_bars
+from storage.bars import BarHistory, Listing, as_known, make_bars
 from storage.database import Connection, open_reader, open_writer, upgrade_database
 from storage.files import sha256_of
 from storage.rows import TWIN
@@ -103,7 +103,9 @@ def small_record(folder: Path) -> Record:
         for table, rows in (*_market_rows(), *_model_rows(), *_forecast_rows(), *_other_rows()):
             connection.execute(sa.insert(table), rows)
         for ticker_id, symbol in ((IBM, "IBM"), (MSFT, "MSFT")):
-            connection.execute(sa.insert(schema.PriceFile), price_file_row(ticker_id, bar_file(record.prices, symbol)))
+            file = bar_file(record.prices, symbol)
+            connection.execute(sa.insert(schema.PriceFile), price_file_row(ticker_id, file))
+            writes.copy_bars(connection, ticker_id, as_known(read_bars(record.prices, file.path, file.sha256)))
     return record
 
 
@@ -173,7 +175,7 @@ def _market_rows() -> Iterator[tuple[type[schema.Base], list[dict[str, Any]]]]:
     listing = {"exchange": "XNYS", "currency": "USD", "time_zone": "America/New_York", "source": "folder"}
     ticker = listing | {"price_basis": "as_traded", "tracked": 1, "status": "active", "added_at": at_night(SESSIONS[0])}
     names = ((IBM, "IBM"), (MSFT, "MSFT"))
-    yield schema.Ticker, [ticker | {"id": key, "symbol": symbol, "first_symbol": symbol} for key, symbol in names]
+    yield schema.Ticker, [ticker | {"id": key, "symbol": symbol, "key": symbol} for key, symbol in names]
     yield schema.Symbol, [{"ticker_id": key, "symbol": symbol, "valid_from": date(1, 1, 1)} for key, symbol in names]
     hours = [(day, datetime(day.year, day.month, day.day, 14, 30, tzinfo=UTC), at_close(day)) for day in SESSIONS]
     yield (
@@ -212,9 +214,13 @@ def _model_rows() -> Iterator[tuple[type[schema.Base], list[dict[str, Any]]]]:
             model_row("twin", WARM_ORIGIN, role="twin", reason="twin", seconds=2.0),
         ],
     )
+    yield schema.Prior, [
+        {"model_id": "prior", "kind": "universe", "family": "XNYS", "cutoff": COLD_ORIGIN, "diverged": 0, "data_sha256": "2b",
+         "settings": "{}", "fingerprint": "cpu"}
+    ]  # fmt: skip
     yield (
         schema.PriorMember,
-        [{"model_id": "prior", "ticker_id": MSFT, "bars": 2, "last_session": SESSIONS[1], "input_sha256": "2b"}],
+        [{"model_id": "prior", "member": "MSFT", "bars": 2, "last_session": SESSIONS[1], "input_sha256": "2b"}],
     )
     yield schema.Checkpoint, [checkpoint_row(model_id) for model_id in ("prior", "cold", "warm")]
     loss = {"model_id": "cold", "train_loss": 1.5, "validation_loss": 1.6, "gradient_norm": 0.4, "learning_rate": 0.01}
@@ -241,6 +247,7 @@ def _forecast_rows() -> Iterator[tuple[type[schema.Base], list[dict[str, Any]]]]
             other | {"name": "garch", "crps": 0.004},
         ],
     )
+    yield schema.Digest, [{"table_name": "losses", "ticker_id": 0, "config_id": "", "rows": 2, "sha256": "3c"}]
     yield schema.Recalibration, [key | {"scale_factor": 1.25, "raw_scale": 0.008}]
 
 

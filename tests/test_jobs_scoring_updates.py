@@ -56,7 +56,7 @@ def fill(connection: Connection) -> None:
         connection.exec_driver_sql(trigger)
     listing = {"exchange": "XNYS", "currency": "USD", "time_zone": "America/New_York", "source": "folder"}
     rest = {"price_basis": "as_traded", "tracked": 1, "status": "active", "added_at": MADE_AT}
-    symbols = [{"id": i, "symbol": name, "first_symbol": name} for i, name in ((1, "AAA"), (2, "BBB"))]
+    symbols = [{"id": i, "symbol": name, "key": name} for i, name in ((1, "AAA"), (2, "BBB"))]
     connection.execute(sa.insert(Ticker), [symbol | listing | rest for symbol in symbols])
     config = {"preset": "default", "field": "close", "active": 0, "created_at": MADE_AT}
     connection.execute(sa.insert(Config), [config | {"id": name, "settings": name} for name in (CONFIG, OTHER_CONFIG)])

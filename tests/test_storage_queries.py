@@ -46,7 +46,7 @@ def test_tickers_are_listed_by_symbol_and_found_by_their_current_one(record: Rec
         listed = queries.list_tickers(connection)
         found = queries.ticker_by_symbol(connection, "ZZZ")
         missing = queries.ticker_by_symbol(connection, "IBM")
-    assert [(t.id, t.symbol, t.first_symbol) for t in listed] == [(MSFT, "MSFT", "MSFT"), (IBM, "ZZZ", "IBM")]
+    assert [(t.id, t.symbol, t.key) for t in listed] == [(MSFT, "MSFT", "MSFT"), (IBM, "ZZZ", "IBM")]
     assert [t.tracked is True for t in listed] == [True, False]
     assert (found, missing) == (listed[1], None)
 

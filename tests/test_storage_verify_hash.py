@@ -29,8 +29,10 @@ COVERED = {
 }
 COLUMNS = [(table.name, column.name) for table in Base.metadata.sorted_tables for column in table.columns]
 HASHED_COLUMNS = [(table, column) for table, column in COLUMNS if table in COVERED and column not in COVERED[table]]
-HASHED_COLUMNS += [("tickers", "first_symbol")]  # it stands for the ticker in each of these tables
-EXCLUDED_COLUMNS = [pair for pair in COLUMNS if pair not in HASHED_COLUMNS and pair != ("tickers", "id")]
+# A ticker's key stands for it in each of these tables.
+EXCLUDED_COLUMNS = [
+    pair for pair in COLUMNS if pair not in HASHED_COLUMNS and pair not in (("tickers", "id"), ("tickers", "key"))
+]
 # Greater than every stored value: a changed last row stays the last, so only the value changes, not the order of rows.
 GREATER = {"INTEGER": 77, "REAL": 99.5, "TEXT": "zzz", "BLOB": b"zzz"}
 
@@ -82,8 +84,13 @@ def test_the_covered_tables_are_those_that_the_hash_reads() -> None:
     assert [re.search(r"FROM (\w+)", query)[1] for query in HASHED] == list(COVERED)  # type: ignore[index]
 
 
+def test_another_key_of_a_ticker_changes_the_hash(sound_record: Record, record: Record) -> None:
+    record.force(f"UPDATE tickers SET key = 'IBM#2' WHERE id = {IBM}")
+    assert hash_of(record) != hash_of(sound_record)
+
+
 def test_the_number_of_a_ticker_does_not_change_the_hash(sound_record: Record, record: Record) -> None:
-    tables = ["models", "prior_members", "forecasts", "baseline_forecasts", "recalibrations", "scores"]
+    tables = ["models", "forecasts", "baseline_forecasts", "recalibrations", "scores"]
     record.force(f"UPDATE tickers SET id = 9 WHERE id = {IBM}")
     record.force(*(f"UPDATE {table} SET ticker_id = 9 WHERE ticker_id = {IBM}" for table in tables))
     assert hash_of(record) == hash_of(sound_record)

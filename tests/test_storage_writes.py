@@ -84,7 +84,7 @@ def test_a_new_ticker_has_its_symbol_from_the_beginning(record: Record) -> None:
     listing = Listing("AAPL", "USD", "XNYS", "America/New_York", "")
     with record.writing() as connection:
         key = writes.add_ticker(connection, "AAPL", listing, source="yahoo", tracked=True, at=NOON)
-    stored = "SELECT symbol, first_symbol, source, tracked, status, price_basis, added_at FROM tickers WHERE id = ?"
+    stored = "SELECT symbol, key, source, tracked, status, price_basis, added_at FROM tickers WHERE id = ?"
     assert record.rows(stored.replace("?", str(key))) == [("AAPL", "AAPL", "yahoo", 1, "active", None, NOON_TEXT)]
     assert record.rows(f"SELECT symbol, valid_from, valid_to FROM symbols WHERE ticker_id = {key}") == [
         ("AAPL", "0001-01-01", None)
@@ -94,7 +94,7 @@ def test_a_new_ticker_has_its_symbol_from_the_beginning(record: Record) -> None:
 def test_a_rename_keeps_the_old_symbol_with_its_dates(record: Record) -> None:
     with record.writing() as connection:
         writes.rename_ticker(connection, IBM, "IBMX", on=date(2024, 3, 11))
-    assert record.rows("SELECT symbol, first_symbol FROM tickers") == [("IBMX", "IBM"), ("MSFT", "MSFT")]
+    assert record.rows("SELECT symbol, key FROM tickers") == [("IBMX", "IBM"), ("MSFT", "MSFT")]
     assert record.rows("SELECT symbol, valid_from, valid_to FROM symbols WHERE ticker_id = 1 ORDER BY valid_from") == [
         ("IBM", "0001-01-01", "2024-03-11"),
         ("IBMX", "2024-03-11", None),

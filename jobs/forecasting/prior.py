@@ -79,7 +79,7 @@ def fit_prior(task: PriorTask) -> PriorResult:
         features=features, seconds=time.perf_counter() - began, checkpoint_sha256=hashlib.sha256(checkpoint).hexdigest(),
     )  # fmt: skip
     members = [
-        PriorMemberRow(identity.model_id, member.ticker_id, len(member.bars), member.bars.session[-1].item(), hashes[member.key])
+        PriorMemberRow(identity.model_id, member.key, len(member.bars), member.bars.session[-1].item(), hashes[member.key])
         for member in task.members
     ]
     prior = None if training.faults[0] else Prior(identity.model_id, task.prior_index, checkpoint)

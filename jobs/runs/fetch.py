@@ -90,7 +90,7 @@ class BacklogFetcher:
             TickerBacklog(
                 ticker.id,
                 ticker.symbol,
-                ticker.first_symbol,
+                ticker.key,
                 ticker.exchange,
                 history.listing.price_basis,
                 bars,

@@ -14,7 +14,7 @@ from storage.schema import Ticker
 _TICKERS = sa.select(
     Ticker.id,
     Ticker.symbol,
-    Ticker.first_symbol,
+    Ticker.key,
     Ticker.exchange,
     Ticker.source,
     Ticker.price_basis,
@@ -32,7 +32,7 @@ class TickerRow:
 
     id: int
     symbol: str
-    first_symbol: str
+    key: str
     exchange: str
     source: str
     price_basis: str | None

@@ -8,9 +8,10 @@ Prices are in the ticker's currency on its price basis. Returns, location, scale
 from __future__ import annotations
 
 from storage.schema.base import FORECAST_KEY, Base
+from storage.schema.digests import Digest
 from storage.schema.forecasts import BaselineForecast, Forecast, Recalibration
-from storage.schema.models import Checkpoint, Loss, Model, PriorMember
-from storage.schema.prices import GateVerdict, PriceFile, Restatement
+from storage.schema.models import Checkpoint, Loss, Model, Prior, PriorMember
+from storage.schema.prices import Bar, GateVerdict, PriceFile, Restatement
 from storage.schema.runs import Config, Event, Run, RunTicker
 from storage.schema.scores import Score, SkillTest
 from storage.schema.tickers import ExchangeSession, Symbol, Ticker
@@ -19,10 +20,12 @@ from storage.schema.triggers import TRIGGERS
 __all__ = [
     "FORECAST_KEY",
     "TRIGGERS",
+    "Bar",
     "Base",
     "BaselineForecast",
     "Checkpoint",
     "Config",
+    "Digest",
     "Event",
     "ExchangeSession",
     "Forecast",
@@ -30,6 +33,7 @@ __all__ = [
     "Loss",
     "Model",
     "PriceFile",
+    "Prior",
     "PriorMember",
     "Recalibration",
     "Restatement",

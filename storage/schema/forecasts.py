@@ -54,6 +54,7 @@ class Forecast(Base):
         one_of("field", "close", "open"),
         one_of("mode", "live", "catchup", "backfill"),
         sa.Index("ix_forecasts_config_id_origin", "config_id", "origin"),
+        sa.Index("ix_forecasts_target", "target"),
         WITHOUT_ROWID,
     )
 

@@ -1,4 +1,4 @@
-"""Models, the members of priors, checkpoints and losses."""
+"""Models, priors and their members, checkpoints and losses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import date
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage.schema.base import BIG_INTEGER, STRICT, WITHOUT_ROWID, Base, TickerKey, one_of
+from storage.schema.base import BIG_INTEGER, STRICT, WITHOUT_ROWID, Base, one_of
 
 
 class Model(Base):
@@ -43,12 +43,36 @@ class Model(Base):
     )
 
 
+class Prior(Base):
+    """Where a model of role prior comes from. A diverged one has no checkpoint and serves nobody.
+
+    kind: bundled (shipped with the program), universe (fitted from the tickers that the settings name), run (of earlier
+    versions: fitted from the tickers of a run). cutoff: it read bars up to the session before, and serves origins from it on.
+    data_sha256: hash of the bars of all members. settings: those of the fit, as JSON. fingerprint: of the process that fitted it.
+    """
+
+    __tablename__ = "priors"
+    model_id: Mapped[str] = mapped_column(sa.ForeignKey("models.id"), primary_key=True)
+    kind: Mapped[str]
+    family: Mapped[str]
+    cutoff: Mapped[date]
+    diverged: Mapped[int]
+    data_sha256: Mapped[str]
+    settings: Mapped[str]
+    fingerprint: Mapped[str]
+    __table_args__ = (
+        one_of("kind", "bundled", "universe", "run"),
+        sa.CheckConstraint("diverged IN (0, 1)", name="diverged"),
+        STRICT,
+    )
+
+
 class PriorMember(Base):
-    """A ticker whose bars a prior was fitted on."""
+    """A ticker whose bars a prior was fitted on. member: its key; a member of a bundled prior need not be a stored ticker."""
 
     __tablename__ = "prior_members"
     model_id: Mapped[str] = mapped_column(sa.ForeignKey("models.id"), primary_key=True)
-    ticker_id: Mapped[TickerKey]
+    member: Mapped[str] = mapped_column(primary_key=True)
     bars: Mapped[int]
     last_session: Mapped[date]
     input_sha256: Mapped[str]

@@ -1,4 +1,4 @@
-"""Price files, restated values and the findings of the gates. The bars themselves are in Parquet."""
+"""Price files, bars, restated values and the findings of the gates. Parquet has every record of a bar; bars has the newest."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage.schema.base import BIG_INTEGER, STRICT, Base, TickerKey, one_of
+from storage.schema.base import BIG_INTEGER, STRICT, WITHOUT_ROWID, Base, TickerKey, one_of
 
 
 class PriceFile(Base):
@@ -35,6 +35,29 @@ class PriceFile(Base):
         ),
         STRICT,
     )
+
+
+class Bar(Base):
+    """The newest record of a stored bar, copied from the ticker's price file in the transaction that names the file.
+
+    adjusted_return, adjusted_open_return: natural-log return of the close and of the open from the session before, adjusted for
+    splits and dividends; NULL for the first bar.
+    """
+
+    __tablename__ = "bars"
+    ticker_id: Mapped[TickerKey]
+    session: Mapped[date] = mapped_column(primary_key=True)
+    open: Mapped[float]
+    high: Mapped[float]
+    low: Mapped[float]
+    close: Mapped[float]
+    volume: Mapped[int] = mapped_column(BIG_INTEGER)
+    dividend: Mapped[float]
+    split: Mapped[float]
+    adjusted_return: Mapped[float | None]
+    adjusted_open_return: Mapped[float | None]
+    recorded_at: Mapped[datetime]
+    __table_args__ = (WITHOUT_ROWID,)
 
 
 class Restatement(Base):

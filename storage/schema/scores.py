@@ -39,7 +39,7 @@ class Score(Base):
 
 
 class SkillTest(Base):
-    """The accuracy of the forecasts of one ticker, or of all (ticker_id NULL), against the random walk."""
+    """The accuracy of the forecasts of one ticker, or of all (ticker_id NULL), against the random walk. mode *: all modes."""
 
     __tablename__ = "skill_tests"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -65,7 +65,7 @@ class SkillTest(Base):
     verdict: Mapped[str]
     computed_at: Mapped[datetime]
     __table_args__ = (
-        one_of("mode", "live", "catchup", "backfill"),
+        one_of("mode", "live", "catchup", "backfill", "*"),
         one_of("verdict", "better", "worse", "not distinguishable"),
         sa.UniqueConstraint("config_id", "ticker_id", "horizon", "mode"),
         STRICT,

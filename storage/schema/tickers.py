@@ -11,16 +11,23 @@ from storage.schema.base import STRICT, WITHOUT_ROWID, Base, TickerKey, one_of
 
 
 class Ticker(Base):
-    """A ticker that is stored. tracked: 1 when the daily run includes it; probe_at: next retry of a suspended one."""
+    """A ticker that is stored. Seeds, ids and files are made of its key, which never changes.
+
+    key: its first symbol; a later ticker of the same first symbol gets a number, as in FB#2. source, source_path, adjustment:
+    where its prices come from, fixed at its first bar. tracked: 1 when the daily run includes it. probe_at: next retry of a
+    suspended one.
+    """
 
     __tablename__ = "tickers"
     id: Mapped[int] = mapped_column(primary_key=True)
     symbol: Mapped[str] = mapped_column(unique=True)
-    first_symbol: Mapped[str]
+    key: Mapped[str] = mapped_column(server_default="")
     exchange: Mapped[str]
     currency: Mapped[str]
     time_zone: Mapped[str]
     source: Mapped[str]
+    source_path: Mapped[str] = mapped_column(server_default="")
+    adjustment: Mapped[str] = mapped_column(server_default="")
     price_basis: Mapped[str | None]
     tracked: Mapped[int]
     status: Mapped[str]
@@ -32,6 +39,7 @@ class Ticker(Base):
         sa.CheckConstraint("tracked IN (0, 1)", name="tracked"),
         one_of("price_basis", "as_traded", "split_adjusted", "fully_adjusted"),
         one_of("status", "active", "quiet", "held", "suspended", "too_short"),
+        sa.Index("ix_tickers_key", "key", unique=True),
         STRICT,
     )
 

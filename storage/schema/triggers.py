@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from storage.schema.base import FORECAST_KEY
+
 
 def _refusal(table: str, action: str) -> str:
     return (
@@ -10,8 +12,20 @@ def _refusal(table: str, action: str) -> str:
     )
 
 
+def _ignored_replacement(table: str, *key: str) -> str:
+    stored = " AND ".join(f"{column} = NEW.{column}" for column in key)
+    return (
+        f"CREATE TRIGGER {table}_ignore_replace BEFORE INSERT ON {table} "
+        f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {stored}) BEGIN SELECT RAISE(IGNORE); END"
+    )
+
+
 TRIGGERS = {
     f"{table}_refuse_{action.lower()}": _refusal(table, action)
     for table in ("forecasts", "scores")
     for action in ("UPDATE", "DELETE")
+} | {
+    # INSERT OR REPLACE deletes the stored row without a DELETE trigger.
+    "forecasts_ignore_replace": _ignored_replacement("forecasts", *FORECAST_KEY),
+    "scores_ignore_replace": _ignored_replacement("scores", *FORECAST_KEY, "revision"),
 }

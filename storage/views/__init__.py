@@ -6,10 +6,10 @@ A database gets its views from the migrations, which carry their own copy of eac
 from __future__ import annotations
 
 from storage.views.definition import Column, View
-from storage.views.forecasts import FORECAST_HISTORY, LATEST_FORECAST
-from storage.views.models import LOSS_CURVE, MODEL_LINEAGE
-from storage.views.prices import GATE, PRICE_FILE, RESTATEMENT
-from storage.views.runs import FRESHNESS, RUN_SUMMARY
+from storage.views.forecasts import FORECAST_HISTORY, LATEST_FORECAST, OUTCOME
+from storage.views.models import LOSS_CURVE, MODEL_LINEAGE, PRIOR, PRIOR_MEMBER
+from storage.views.prices import BAR, GATE, PRICE_FILE, RESTATEMENT
+from storage.views.runs import CONFIG, EVENT, FRESHNESS, RUN_SUMMARY, RUN_TICKER, SYMBOL_HISTORY
 from storage.views.scores import BASELINE_SKILL, CALIBRATION, SCORED_FORECAST, SKILL, WARM_START
 
 __all__ = ["VIEWS", "Column", "View"]
@@ -17,15 +17,23 @@ __all__ = ["VIEWS", "Column", "View"]
 VIEWS = (
     LATEST_FORECAST,
     FORECAST_HISTORY,
+    OUTCOME,
     SCORED_FORECAST,
     SKILL,
     LOSS_CURVE,
     MODEL_LINEAGE,
+    PRIOR,
+    PRIOR_MEMBER,
     WARM_START,
     BASELINE_SKILL,
     CALIBRATION,
     RUN_SUMMARY,
+    RUN_TICKER,
+    CONFIG,
+    EVENT,
     FRESHNESS,
+    SYMBOL_HISTORY,
+    BAR,
     RESTATEMENT,
     GATE,
     PRICE_FILE,

@@ -1,4 +1,4 @@
-"""The views of forecasts: the newest ones, and all of them with their distributions."""
+"""The views of forecasts: the newest ones, all of them with their distributions, and all of them with their outcomes."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ QUANTILES = tuple(
     )
     for level in (5, 10, 25, 50, 75, 90, 95)
 )
+LAST_PRICE = Column("last_price", "price at the origin, in the ticker's currency on its price basis", "f.last_price")
+MADE_AT = Column("made_at", "instant the forecast was made, UTC", "f.made_at")
 PUBLISHED = (
     origin("f"),
     target(),
     horizon("f"),
-    Column("last_price", "price at the origin, in the ticker's currency on its price basis", "f.last_price"),
+    LAST_PRICE,
     *QUANTILES,
-    Column("made_at", "instant the forecast was made, UTC", "f.made_at"),
+    MADE_AT,
     mode("f"),
     model_id("f.model_id"),
 )
 
 # The newest origin of each ticker and config, then one config for each ticker: the active one where it has forecasts.
 RANKED = """newest AS (
-    SELECT t.id AS ticker_id, t.symbol, c.id AS config_id, c.preset, c.active,
+    SELECT t.id AS ticker_id, t.symbol, t.exchange, t.currency, c.id AS config_id, c.preset, c.active,
         (SELECT max(m.origin) FROM forecasts m WHERE m.ticker_id = t.id AND m.config_id = c.id) AS origin
     FROM tickers t CROSS JOIN configs c
 ), ranked AS (
@@ -36,7 +38,21 @@ RANKED = """newest AS (
 LATEST_FORECAST = View(
     "latest_forecast",
     "The newest forecasts of each ticker under the active config; a ticker without any has its newest under another config.",
-    (ticker("r"), *PUBLISHED, *config("r", id_from="f", field_from="f")),
+    (
+        ticker("r"),
+        *PUBLISHED,
+        *config("r", id_from="f", field_from="f"),
+        Column("currency", "currency of the prices", "r.currency"),
+        Column("move_percent", "median forecast price against last_price, percent", "100.0 * (f.q50 / f.last_price - 1)"),
+        Column("width_percent", "q95 - q05 in percent of last_price", "100.0 * (f.q95 - f.q05) / f.last_price"),
+        Column(
+            "sessions_behind",
+            "sessions closed by now since origin",
+            """(
+        SELECT count(*) FROM sessions s WHERE s.exchange = r.exchange AND s.session > f.origin
+        AND s.close_at <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))""",
+        ),
+    ),
     """FROM ranked r
 JOIN forecasts f ON f.ticker_id = r.ticker_id AND f.config_id = r.config_id AND f.origin = r.origin
 WHERE r.place = 1""",
@@ -64,4 +80,61 @@ FORECAST_HISTORY = View(
     """FROM forecasts f
 JOIN tickers t ON t.id = f.ticker_id
 JOIN configs c ON c.id = f.config_id""",
+)
+
+# The return of a target whose bar is stored but not settled: the sum of the daily ones, of the field that is forecast.
+PROVISIONAL_RETURN = """(
+        SELECT sum(CASE f.field WHEN 'open' THEN d.adjusted_open_return ELSE d.adjusted_return END) FROM bars d
+        WHERE d.ticker_id = f.ticker_id AND d.session > f.origin AND d.session <= f.target)"""
+REALISED = f"CASE WHEN s.origin IS NOT NULL THEN s.realised_return WHEN b.session IS NOT NULL THEN {PROVISIONAL_RETURN} END"
+
+OUTCOME = View(
+    "outcome",
+    "Every forecast with what is known of its outcome so far.",
+    (
+        ticker("o"),
+        origin("o"),
+        target("o"),
+        horizon("o"),
+        Column(
+            "state",
+            "pending = the target's bar is not stored; provisional = stored, and may still be corrected; settled = scored",
+            "o.state",
+        ),
+        mode("o"),
+        Column("last_price", LAST_PRICE.meaning, "o.last_price"),
+        *(Column(q.name, q.meaning, f"o.{q.name}") for q in QUANTILES),
+        Column(
+            "realised_return",
+            "natural-log return from origin to target, adjusted for splits and dividends; NULL while pending",
+            "o.realised_return",
+        ),
+        Column("realised_price", "last_price * exp(realised_return), on the origin's share scale", "o.realised_price"),
+        *(
+            Column(
+                f"inside_{100 - 2 * tail}",
+                f"1 when the realised price is inside the central {100 - 2 * tail} % interval; NULL while pending",
+                f"o.realised_price BETWEEN o.q{tail:02} AND o.q{100 - tail}",
+            )
+            for tail in (25, 10, 5)
+        ),
+        Column("crps", "continuous ranked probability score, natural-log return; NULL until settled", "o.crps"),
+        Column("baseline_crps", "crps of the random walk; NULL until settled", "o.baseline_crps"),
+        Column("pit", "forecast CDF at the realised return (PIT); NULL until settled", "o.pit"),
+        Column("made_at", MADE_AT.meaning, "o.made_at"),
+        model_id("o.model_id"),
+        *config("o", id_from="o", field_from="o"),
+    ),
+    f"""FROM (
+    SELECT r.*, r.last_price * exp(r.realised_return) AS realised_price FROM (
+        SELECT f.*, t.symbol, c.preset, s.crps, s.baseline_crps, s.pit,
+            CASE WHEN s.origin IS NOT NULL THEN 'settled' WHEN b.session IS NOT NULL THEN 'provisional'
+                ELSE 'pending' END AS state,
+            {REALISED} AS realised_return
+        FROM forecasts f
+        JOIN tickers t ON t.id = f.ticker_id
+        JOIN configs c ON c.id = f.config_id
+        LEFT JOIN scores s ON s.ticker_id = f.ticker_id AND s.config_id = f.config_id AND s.origin = f.origin
+            AND s.horizon = f.horizon AND s.revision = 0
+        LEFT JOIN bars b ON b.ticker_id = f.ticker_id AND b.session = f.target) r) o""",
 )

@@ -1,4 +1,4 @@
-"""The views of models: their losses by epoch, and what each was trained from."""
+"""The views of models: their losses by epoch, what each was trained from, and the priors with their members."""
 
 from __future__ import annotations
 
@@ -47,8 +47,52 @@ MODEL_LINEAGE = View(
         Column("checkpoint_sha256", "hash of its params and optimizer state", "m.checkpoint_sha256"),
         Column("updates", "number of optimizer steps", "m.updates"),
         *config(id_from="m"),
+        Column("prior_id", "the prior that its cold start began from; NULL = none; see prior", "m.prior_id"),
     ),
     """FROM models m
 JOIN configs c ON c.id = m.config_id
 LEFT JOIN tickers t ON t.id = m.ticker_id""",
+)
+
+PRIOR = View(
+    "prior",
+    "The pooled models that cold starts begin from, and what each was fitted on.",
+    (
+        model_id("p.model_id"),
+        Column("cutoff", "first session that it serves; it read bars before that alone", "p.cutoff"),
+        Column(
+            "members",
+            "tickers that it was fitted on, separated by commas",
+            "(SELECT group_concat(m.member, ',') FROM prior_members m WHERE m.model_id = p.model_id)",
+        ),
+        Column(
+            "kind",
+            "bundled = shipped with the program; universe = fitted from the tickers that the settings name; "
+            "run = of earlier versions, fitted from the tickers of a run",
+            "p.kind",
+        ),
+        Column("member_count", "number of members", "(SELECT count(*) FROM prior_members m WHERE m.model_id = p.model_id)"),
+        Column("family", "kind of security, or the exchange whose tickers it serves", "p.family"),
+        Column("diverged", "1 when its training diverged: it serves nobody", "p.diverged"),
+        Column("data_sha256", "hash of the bars of all members", "p.data_sha256"),
+        Column("settings", "settings of the fit, JSON", "p.settings"),
+        Column("fingerprint", "what its bytes depend on: Python, NumPy, BLAS and its kernel, CPU class", "p.fingerprint"),
+        *config(id_from="w"),
+    ),
+    """FROM priors p
+JOIN models w ON w.id = p.model_id
+JOIN configs c ON c.id = w.config_id""",
+)
+
+PRIOR_MEMBER = View(
+    "prior_member",
+    "The tickers that each prior was fitted on.",
+    (
+        model_id("m.model_id"),
+        Column("member", "the ticker, by its first symbol", "m.member"),
+        Column("bars", "number of its bars that were read", "m.bars"),
+        Column("last_session", "the last of them, before the cutoff", "m.last_session"),
+        Column("input_sha256", "hash of those bars", "m.input_sha256"),
+    ),
+    "FROM prior_members m",
 )

@@ -1,8 +1,39 @@
-"""The views of prices: restated bars, the findings of the gates, and the current Parquet files."""
+"""The views of prices: bars, restated bars, the findings of the gates, and the current Parquet files."""
 
 from __future__ import annotations
 
 from storage.views.definition import Column, View, ticker
+
+BAR = View(
+    "bar",
+    "The newest record of every stored bar.",
+    (
+        ticker(),
+        Column("session", "session of the bar, ISO date", "b.session"),
+        Column("open", "price at the open, in the ticker's currency on its price basis", "b.open"),
+        Column("high", "highest price", "b.high"),
+        Column("low", "lowest price", "b.low"),
+        Column("close", "price at the close", "b.close"),
+        Column("volume", "number of shares traded", "b.volume"),
+        Column(
+            "adjusted_return",
+            "natural-log return of the close from the bar before, adjusted for splits and dividends; NULL for the first",
+            "b.adjusted_return",
+        ),
+        Column(
+            "settled",
+            "1 once a later session is stored: the bar was delivered again, and targets on it are scored",
+            "b.session < (SELECT p.last_session FROM price_files p WHERE p.ticker_id = b.ticker_id AND p.superseded_at IS NULL)",
+        ),
+        Column("dividend", "dividend per share", "b.dividend"),
+        Column("split", "split on that session; 1 = none", "b.split"),
+        Column("currency", "currency of the prices", "t.currency"),
+        Column("price_basis", "as_traded, split_adjusted or fully_adjusted", "t.price_basis"),
+        Column("recorded_at", "instant this record of the bar was stored, UTC", "b.recorded_at"),
+    ),
+    """FROM bars b
+JOIN tickers t ON t.id = b.ticker_id""",
+)
 
 RESTATEMENT = View(
     "restatement",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from storage.views.definition import Column, View, config, horizon, mode, origin, target, ticker
+from storage.views.definition import Column, View, config, horizon, mode, model_id, origin, target, ticker
+from storage.views.forecasts import LAST_PRICE, MADE_AT, QUANTILES
 
 COVERED = (50, 80, 90)  # the central intervals, in percent
 COVERAGE = "share of targets inside the central {level} % interval"
@@ -28,7 +29,7 @@ SCORED_FORECAST = View(
         Column(
             "realised_price", "last_price * exp(realised_return): the outcome, on the origin's share scale", "s.realised_price"
         ),
-        Column("q50", "median forecast price, on the origin's share scale", "f.q50"),
+        next(quantile for quantile in QUANTILES if quantile.name == "q50"),
         Column("abs_error", "|realised_return - location|, natural-log return", "s.abs_error"),
         Column("baseline_abs_error", "abs_error of the random walk", "s.baseline_abs_error"),
         Column("crps", "continuous ranked probability score, natural-log return; lower is better", "s.crps"),
@@ -40,6 +41,10 @@ SCORED_FORECAST = View(
         ),
         Column("revision", "always 0; a later restatement of the target adds rows that this view omits", "s.revision"),
         *config(id_from="s", field_from="f"),
+        LAST_PRICE,
+        *(quantile for quantile in QUANTILES if quantile.name != "q50"),
+        MADE_AT,
+        model_id("f.model_id"),
     ),
     f"""FROM forecasts f
 JOIN tickers t ON t.id = f.ticker_id
@@ -53,7 +58,7 @@ SKILL = View(
     (
         Column("ticker", "current symbol; * = all tickers, tested on their mean by target date", "coalesce(t.symbol, '*')"),
         horizon("s"),
-        mode("s"),
+        Column("mode", "live, catchup or backfill, as the forecasts were made; * = all of them together", "s.mode"),
         Column("n", "number of scored forecasts; for *, of target dates", "s.n"),
         Column("first_target", "first target scored", "s.first_target"),
         Column("last_target", "last target scored", "s.last_target"),

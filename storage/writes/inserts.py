@@ -21,6 +21,7 @@ from storage.rows import (
     LossRow,
     ModelRow,
     PriorMemberRow,
+    PriorRow,
     RecalibrationRow,
     ScoreRow,
 )
@@ -31,6 +32,7 @@ from storage.schema import (
     Forecast,
     Loss,
     Model,
+    Prior,
     PriorMember,
     Recalibration,
     Score,
@@ -43,6 +45,7 @@ TABLES: dict[type[InsertableRow], type[Base]] = {
     ModelRow: Model,
     LossRow: Loss,
     CheckpointRow: Checkpoint,
+    PriorRow: Prior,
     PriorMemberRow: PriorMember,
     ForecastRow: Forecast,
     BaselineForecastRow: BaselineForecast,

@@ -1,21 +1,25 @@
-"""Write price files, restatements and gate verdicts."""
+"""Write price files, copies of bars, restatements and gate verdicts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from storage.bar_files import WrittenFile
-from storage.bars import ChangedValue
+from storage.bars import Bars, ChangedValue, log_returns
 from storage.schema import (
+    Bar,
     GateVerdict,
     PriceFile,
     Restatement,
 )
 from storage.writes.inserts import Row, insert_mappings
+
+BAR_VALUES = ("open", "high", "low", "close", "volume", "dividend", "split")
+BAR_COLUMNS = ("session", *BAR_VALUES, "adjusted_return", "adjusted_open_return", "recorded_at")
 
 
 def record_price_file(
@@ -58,6 +62,31 @@ def record_price_file(
             for r in restated
         ],
     )
+
+
+def copy_bars(connection: Connection, ticker_id: int, bars: Bars) -> int:
+    """Make the table of bars equal to a ticker's bars as known, one a session, and return how many rows were written.
+
+    Only bars that differ are written: a day costs one row, a restatement those it changed.
+    """
+    returns, open_returns = log_returns(bars, "close"), log_returns(bars, "open")
+    columns = [bars.session.tolist(), *(getattr(bars, name).tolist() for name in BAR_VALUES), returns.tolist()]
+    columns += [open_returns.tolist(), [instant.replace(tzinfo=UTC) for instant in bars.recorded_at.tolist()]]
+    table = Bar.__table__
+    stored = {
+        tuple(row) for row in connection.execute(sa.select(*(table.c[name] for name in BAR_COLUMNS)).where(_bars_of(ticker_id)))
+    }
+    known = {tuple(None if value != value else value for value in row) for row in zip(*columns, strict=True)}
+    gone = sorted({row[0] for row in stored - known})
+    for day in gone:
+        connection.execute(sa.delete(Bar).where(_bars_of(ticker_id), Bar.session == day))
+    added = [{"ticker_id": ticker_id, **dict(zip(BAR_COLUMNS, row, strict=True))} for row in sorted(known - stored)]
+    insert_mappings(connection, Bar, added)
+    return len(added)
+
+
+def _bars_of(ticker_id: int) -> sa.ColumnElement[bool]:
+    return Bar.ticker_id == ticker_id
 
 
 def record_verdicts(connection: Connection, ticker_id: int, rows: Sequence[Row], *, at: datetime) -> int:

@@ -22,7 +22,7 @@ def add_ticker(connection: Connection, symbol: str, listing: Listing, *, source:
     """Add a ticker with its first symbol and return its id."""
     row = {
         "symbol": symbol,
-        "first_symbol": symbol,
+        "key": _free_key(connection, symbol),
         "exchange": listing.exchange,
         "currency": listing.currency,
         "time_zone": listing.time_zone,
@@ -37,6 +37,13 @@ def add_ticker(connection: Connection, symbol: str, listing: Listing, *, source:
     assert key is not None
     connection.execute(sa.insert(Symbol).values(ticker_id=key[0], symbol=symbol, valid_from=date(1, 1, 1), valid_to=None))
     return int(key[0])
+
+
+def _free_key(connection: Connection, symbol: str) -> str:
+    """Return the key of a new ticker: its symbol, with a number where an earlier ticker began under the same symbol."""
+    earlier = sa.select(sa.func.count()).where((Ticker.key == symbol) | Ticker.key.startswith(f"{symbol}#", autoescape=True))
+    count = int(connection.execute(earlier).scalar_one())
+    return f"{symbol}#{count + 1}" if count else symbol
 
 
 def update_ticker(connection: Connection, ticker_id: int, **values: Any) -> None:
