@@ -7,6 +7,7 @@ JobError
 ├── NothingFetched      no ticker got anything new from its source
 ├── HomeUnwritable      the home cannot be read or written
 ├── LockHeld            another process is writing, or another daemon is running
+├── OutOfResources      memory ran out, or the system killed a worker process
 └── Interrupted         a signal ended a one-shot command between two units of work
 """
 
@@ -25,7 +26,7 @@ class ExitCode(IntEnum):
     USAGE = 2, "wrong usage or settings"
     SOME_FAILED = 3, "some tickers failed; the results of the others are committed"
     NOTHING_FETCHED = 4, "the source was not available; nothing new is stored"
-    STORAGE = 5, "storage error: disk full, read-only or busy"
+    STORAGE = 5, "storage error: disk full, read-only or busy; or memory ran out"
     INTEGRITY = 6, "damaged or inconsistent data"
     LOCKED = 7, "another process holds the lock"
     QUERY = 8, "the query was refused or exceeded a limit"
@@ -68,6 +69,10 @@ class HomeUnwritable(JobError):
 
 class LockHeld(JobError):
     exit_code = ExitCode.LOCKED
+
+
+class OutOfResources(JobError):
+    exit_code = ExitCode.STORAGE
 
 
 class Interrupted(JobError):

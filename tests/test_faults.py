@@ -10,7 +10,8 @@ ROWS = re.findall(r"^\| (\d+) \|.*`([\w.]+)::(\w+)` \|$", (TESTS.parent / "docs"
 
 
 def test_the_numbers_run_from_one_without_a_gap() -> None:
-    assert [int(number) for number, _, _ in ROWS] == list(range(1, 35))
+    assert [int(number) for number, _, _ in ROWS] == list(range(1, len(ROWS) + 1))
+    assert len(ROWS) > 30
 
 
 def test_each_fault_names_a_test_that_is_there() -> None:

@@ -26,6 +26,7 @@ CASES = [
     (errors.NothingFetched("x"), 4),
     (errors.HomeUnwritable("x"), 5),
     (errors.LockHeld("x"), 7),
+    (errors.OutOfResources("x"), 5),
     (errors.Interrupted("x", signal.SIGINT), 130),
     (errors.Interrupted("x", signal.SIGTERM), 143),
     (SymbolRefused("x"), 2),

@@ -148,6 +148,11 @@ def test_an_outside_library_has_one_door(library: str) -> None:
     assert [file for file in files if not file.startswith(DOORS[library])] == []
 
 
+def test_every_pool_of_processes_is_made_where_its_workers_end_with_their_parent() -> None:
+    pools = {"concurrent.futures.ProcessPoolExecutor", "multiprocessing.Pool", "multiprocessing.pool"}
+    assert [name_of(path) for path in modules(*OURS) if imports_of(path) & pools] == ["jobs/runs/workers.py"]
+
+
 def test_the_networks_and_the_forecasts_touch_no_file_clock_or_screen() -> None:
     outside = {"os", "sys", "pathlib", "datetime", "logging", "multiprocessing", "subprocess", "random"}
     pure = {name_of(path): top_level(path) & outside for path in modules("jobs/forecasting")}

@@ -6,10 +6,8 @@ dividends. Other models read all of a ticker's bars up to the origin. Our networ
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 
 from jobs.analysis.baselines import GRID_LEVELS, Floats, Method, Origins, pinball_score
 from jobs.forecasting.inputs import ModelInput, history_of, stacked_measures
+from jobs.runs.workers import worker_pool
 from jobs.scoring.distributions import student_t_quantiles
 from jobs.workspace.config import Config
 from jobs.workspace.home import Home
@@ -124,8 +123,9 @@ def comparison_tasks(
 
 def score_tasks(tasks: Sequence[ComparisonTask], workers: int | None) -> list[MethodScores]:
     """Return the scores of all tasks, in their order, computed by some processes (None = one per core)."""
-    with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
-        return [scores for of_task in pool.map(score_task, tasks) for scores in of_task]
+    with worker_pool(workers or os.cpu_count() or 1) as submit:
+        futures = [submit(score_task, task) for task in tasks]
+        return [scores for future in futures for scores in future.result()]
 
 
 def score_task(task: ComparisonTask) -> list[MethodScores]:

@@ -6,7 +6,6 @@ How forecasts are scored is in jobs.analysis.compare. Here is what is scored, an
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
@@ -19,6 +18,7 @@ from jobs.analysis.compare import FEWEST_BEFORE, OURS, MethodScores, comparison_
 from jobs.errors import SomeTickersFailed, UsageError
 from jobs.runs.backfill import BackfillRequest, backfill_span
 from jobs.workspace.home import Home
+from jobs.workspace.temporary import temporary_folder
 from jobs.workspace.writer import open_for_writing
 from storage import queries
 from storage.database import Connection, reading
@@ -60,8 +60,8 @@ class Evaluation:
 
 def evaluate_temporarily(request: BackfillRequest, methods: Mapping[str, Method]) -> Evaluation:
     """Return the evaluation of a span, backfilled in a temporary home. Raises what evaluate_kept raises."""
-    with tempfile.TemporaryDirectory(prefix="tickercast-evaluate-") as folder:
-        return evaluate_kept(Path(folder) / "home", request, methods)
+    with temporary_folder("evaluate") as folder:
+        return evaluate_kept(folder / "home", request, methods)
 
 
 def evaluate_kept(folder: Path, request: BackfillRequest, methods: Mapping[str, Method]) -> Evaluation:

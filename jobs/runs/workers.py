@@ -1,4 +1,4 @@
-"""The worker processes: spawned, deaf to interrupts, and gone when their parent is."""
+"""The worker processes: spawned, deaf to interrupts, and gone when their parent is. Every pool of Tickercast is made here."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for_sentinel
 from typing import Protocol, TypeVar
 
+from jobs.errors import OutOfResources
 from jobs.forecasting.fingerprint import fingerprint
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+ADVICE = "what was committed stays; repeat the command to resume, with fewer --workers or a smaller compute.stack"
 
 
 class Submit(Protocol):
@@ -26,13 +30,21 @@ class Submit(Protocol):
 
 @contextmanager
 def worker_pool(workers: int) -> Iterator[Submit]:
-    """Yield how to submit work to some processes; with one worker it is done in this process, at once."""
-    if workers <= 1:
-        yield _run_here
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker) as pool:
-        yield pool.submit
+    """Yield how to submit work to some processes; with one worker it is done in this process, at once.
+
+    Raises OutOfResources when the system killed a worker, as it does when memory runs out, or when an allocation failed.
+    """
+    try:
+        if workers <= 1:
+            yield _run_here
+            return
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker) as pool:
+            yield pool.submit
+    except BrokenProcessPool as error:
+        raise OutOfResources(f"the system killed a worker process, probably because memory ran out; {ADVICE}") from error
+    except MemoryError as error:
+        raise OutOfResources(f"memory ran out ({str(error) or 'no more could be allocated'}); {ADVICE}") from error
 
 
 def refuse_other_environment(worker_fingerprint: str) -> None:

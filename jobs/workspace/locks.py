@@ -49,6 +49,21 @@ def _lock(folder: Path, name: str, *, command: str, wait_seconds: float, advice:
         lock.release()
 
 
+@contextmanager
+def try_lock(path: Path) -> Iterator[bool]:
+    """Yield whether a file's lock is free; if so, hold it. Raises OSError when the file cannot be opened."""
+    lock = FileLock(path, mode=0o600)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
 def _holder(note: Path) -> str:
     try:
         return note.read_text(encoding="utf-8")
