@@ -11,8 +11,10 @@ from jobs.errors import SettingsError
 from jobs.prices.sources.folder import BASES
 from jobs.workspace import choices
 from jobs.workspace.config import PRESETS
+from jobs.workspace.home import Home
 from jobs.workspace.settings import Settings, known_keys, read_settings, settings_template
 from rnn.cells import CELLS
+from rnn.density import DensityLayout
 from rnn.optimizers import OPTIMIZERS, SCHEDULES
 
 
@@ -103,6 +105,77 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(
 ) -> None:
     with pytest.raises(SettingsError, match=message):
         settings_of(tmp_path, text, environment)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[model]\nhidden = true\n", r"model.hidden: .*integer \(given: True\); see .*t.toml"),
+        ('[model]\nhidden = "3"\n', r"model.hidden: .*integer \(given: '3'\)"),
+        ("[model]\nhidden = 3.0\n", r"model.hidden: .*integer \(given: 3.0\)"),
+        ("[model]\nrecalibrate = 1\n", "model.recalibrate: .*boolean"),
+        ("[yahoo]\ntimeout_seconds = false\n", "yahoo.timeout_seconds: .*number"),
+        ("[store]\nprices = 2020-01-01\n", "store.prices: .*string"),
+        ("[source]\nsplits = [1]\n", "source.splits.0: .*string"),
+        ("[compute]\nworkers = nan\n", "compute.workers: .*integer"),
+    ],
+)
+def test_a_value_of_another_type_than_its_key_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        settings_of(tmp_path, text)
+
+
+def test_a_whole_number_is_a_number(tmp_path: Path) -> None:
+    assert settings_of(tmp_path, "[yahoo]\ntimeout_seconds = 5\n").yahoo.timeout_seconds == 5.0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("TICKERCAST_SOURCE__SPLITS", "GOOGL 2022-07-18 20:1", "source.splits in the environment: not a JSON list"),
+        ("TICKERCAST_SOURCE__SPLITS", '{"a": 1}', "source.splits: .*see .* and the environment"),
+        ("TICKERCAST_MODEL__HIDDEN", "true", "model.hidden: .*integer"),
+        ("TICKERCAST_MODEL__HIDDEN", "", "model.hidden: .*integer"),
+        ("tickercast_model", "x", "unknown setting 'model' in the environment"),
+    ],
+)
+def test_a_value_of_the_environment_that_cannot_be_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    (tmp_path / "t.toml").touch()
+    with pytest.raises(SettingsError, match=message):
+        read_settings(tmp_path / "t.toml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[store]\nurl = ["postgresql://me:hunter2@host"]\n',
+        '[store]\nurl = {password = "hunter2"}\n',
+        'store = "postgresql://me:hunter2@host"\n',
+        '[store]\nurl = "postgresql://me:hunter2@host"\n',
+        '[store]\nurl = "me:hunter2@host"\n',
+        '[store]\nurl = "hunter2"\n',
+    ],
+)
+def test_no_error_shows_a_password_of_the_store(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        _ = Home(tmp_path, settings_of(tmp_path, text)).database
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_error_shows_no_more_than_the_beginning_of_a_value(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings_of(tmp_path, f'[model]\ncell = "{"x" * 5000}"\n')
+    assert len(str(caught.value)) < 400
+
+
+def test_a_window_without_a_session_that_counts_is_refused_with_the_limit(tmp_path: Path) -> None:
+    fewest = DensityLayout().burn_in + 1
+    assert settings_of(tmp_path, f"[training]\nwindow = {fewest}\n").config().window == fewest
+    with pytest.raises(SettingsError, match=f"training.window is {fewest - 1}: the density model needs at least {fewest}"):
+        settings_of(tmp_path, f"[training]\nwindow = {fewest - 1}\n").config()
 
 
 def test_the_homes_variable_is_not_a_setting(tmp_path: Path) -> None:

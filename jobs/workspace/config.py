@@ -11,6 +11,7 @@ from jobs.workspace.choices import Cell, Optimizer, Preset, PriceField, Schedule
 
 FEWEST_SESSIONS = 130  # with fewer bars a volatility and its kurtosis cannot be estimated
 SESSIONS_BEFORE_WINDOW = 30  # bars that a training needs in addition to its window
+FEWEST_WINDOW = 21  # the density model leaves out the first 20 sessions of a window, so it needs one more (rnn.density)
 ID_DIGITS = 16
 
 

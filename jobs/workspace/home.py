@@ -32,7 +32,10 @@ class Home:
         if not url:
             return self.folder / DATABASE_FILE
         if not url.startswith(SQLITE_PREFIX):
-            raise SettingsError(f"store.url: only {SQLITE_PREFIX}PATH is supported, not {url.split(':')[0]!r}")
+            # Only the part before :// is shown: whatever else was written may be a password.
+            kind, found, _ = url.partition("://")
+            given = f", not {kind!r}" if found else ""
+            raise SettingsError(f"store.url: only {SQLITE_PREFIX}PATH is supported{given}")
         return self.folder / url.removeprefix(SQLITE_PREFIX)
 
     @property

@@ -1,7 +1,7 @@
 """The settings of a home: tickercast.toml, overridden by environment variables TICKERCAST_SECTION__KEY.
 
 An unknown key is refused, and the message names the nearest known one. Command-line options, which override both, are handled by
-the commands. Only this module imports pydantic.
+the commands. Only this module and setting_values import pydantic.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableValue
 
 from jobs.errors import SettingsError
 from jobs.workspace.choices import Adjustment, Cell, Optimizer, Preset, PriceField, Schedule, SourceKind
-from jobs.workspace.config import PRESETS, Config
+from jobs.workspace.config import FEWEST_WINDOW, PRESETS, Config
+from jobs.workspace.setting_values import first_problem, keys_of_type, refuse_wrong_types
 
 ENVIRONMENT_PREFIX = "TICKERCAST_"
 NOT_SETTINGS = {"TICKERCAST_HOME"}
@@ -150,6 +152,11 @@ class Settings(BaseSettings):
             return PRESETS[preset]
         values = {**self.model.model_dump(exclude={"preset"}), **self.training.model_dump()}
         config = replace(PRESETS[self.model.preset], **{key: value for key, value in values.items() if value is not None})
+        if config.preset == "density" and config.window < FEWEST_WINDOW:
+            raise SettingsError(
+                f"training.window is {config.window}: the density model needs at least {FEWEST_WINDOW} sessions, because the "
+                f"first {FEWEST_WINDOW - 1} of a window do not count as targets"
+            )
         if config.preset == "density" and config.history_sessions < config.fewest_sessions:
             raise SettingsError(
                 f"model.history_sessions is {config.history_sessions}: with training.window {config.window} the density model "
@@ -169,12 +176,15 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
     _refuse_unknown(_keys_of_file(values), str(path))
     environment = os.environ if environment is None else environment
     _refuse_unknown(_keys_of_environment(environment), "the environment")
+    refuse_wrong_types(_sections(), values, str(path))
     try:
         return Settings(**values)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"{where}: {first['msg']} (given: {first['input']!r}); see {path}") from error
+        raise SettingsError(f"{first_problem(error, _sections())}; see {path} and the environment") from error
+    except UnreadableValue:
+        # The library's own text is not passed on, because it may quote the value.
+        lists = [key for key in _keys_of_environment(environment) if key in keys_of_type(_sections(), tuple)]
+        raise SettingsError(f'{" or ".join(lists)} in the environment: not a JSON list; write it like \'["a", "b"]\'') from None
 
 
 def known_keys() -> list[str]:
@@ -211,6 +221,10 @@ def _toml(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
+def _sections() -> dict[str, Any]:
+    return {name: field.annotation for name, field in Settings.model_fields.items()}
+
+
 def _fields_of(section: Any) -> dict[str, FieldInfo]:
     return dict(section.model_fields)
 
@@ -236,8 +250,8 @@ def _keys_of_file(values: Mapping[str, Any]) -> Iterator[str]:
 
 def _keys_of_environment(environment: Mapping[str, str]) -> Iterator[str]:
     for name in environment:
-        if name.startswith(ENVIRONMENT_PREFIX) and name not in NOT_SETTINGS:
-            yield name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".")
+        if name.upper().startswith(ENVIRONMENT_PREFIX) and name not in NOT_SETTINGS:
+            yield name[len(ENVIRONMENT_PREFIX) :].lower().replace("__", ".")
 
 
 def _refuse_unknown(keys: Iterator[str], where: str) -> None:
