@@ -40,10 +40,11 @@ def add_ticker(connection: Connection, symbol: str, listing: Listing, *, source:
 
 
 def _free_key(connection: Connection, symbol: str) -> str:
-    """Return the key of a new ticker: its symbol, with a number where an earlier ticker began under the same symbol."""
-    earlier = sa.select(sa.func.count()).where((Ticker.key == symbol) | Ticker.key.startswith(f"{symbol}#", autoescape=True))
-    count = int(connection.execute(earlier).scalar_one())
-    return f"{symbol}#{count + 1}" if count else symbol
+    """Return the key of a new ticker: its symbol, with the next number where an earlier ticker began under the same symbol."""
+    same = (Ticker.key == symbol) | Ticker.key.startswith(f"{symbol}#", autoescape=True)
+    keys = connection.scalars(sa.select(Ticker.key).where(same)).all()
+    numbers = [int(key.rpartition("#")[2]) if "#" in key else 1 for key in keys]
+    return f"{symbol}#{max(numbers) + 1}" if numbers else symbol
 
 
 def update_ticker(connection: Connection, ticker_id: int, **values: Any) -> None:
