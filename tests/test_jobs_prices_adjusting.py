@@ -95,5 +95,15 @@ def test_half_the_price_is_already_none() -> None:
     assert implied([100.0, 100.0], [50.0, 100.0]) == [0.0, 0.0]
 
 
+@pytest.mark.parametrize(("share", "close"), [(0.52, 48.0), (0.6, 41.0), (0.6, 39.0), (0.82, 18.0), (0.97, 3.1)])
+def test_a_special_dividend_above_half_the_price_is_one_where_the_price_falls_with_it(share: float, close: float) -> None:
+    assert implied([100.0, close], [100.0 * (1 - share), close])[1] == pytest.approx(100 * share)
+
+
+@pytest.mark.parametrize("ratio", [2, 3, 4, 10])
+def test_a_split_that_only_the_adjusted_close_has_is_no_dividend(ratio: int) -> None:
+    assert implied([100.0, 100 / ratio], [100 / ratio, 100 / ratio]) == [0.0, 0.0]
+
+
 def test_a_missing_adjusted_close_implies_nothing() -> None:
     assert implied([100.0, 100.0, 100.0], [95.0, float("nan"), 100.0]) == [0.0, 0.0, 0.0]

@@ -18,6 +18,7 @@ from rnn.features import SETTLING_SESSIONS, Measures, bar_measures, market_colum
 from storage.bars import Bars, log_returns
 
 Floats = NDArray[np.float64]
+LONGEST_PAUSE = np.timedelta64(20, "D")  # between two bars; exchanges close for less
 HASHED_COLUMNS = ("session", "open", "high", "low", "close", "volume", "dividend", "split")
 
 
@@ -25,7 +26,8 @@ HASHED_COLUMNS = ("session", "open", "high", "low", "close", "volume", "dividend
 class History:
     """Some bars of a ticker with their log returns, (n,) each, of the close and of the field that is forecast.
 
-    The first return is unknown (NaN), because the bar before it is not part of the history.
+    The first return is unknown (NaN), because the bar before it is not part of the history. So is one over a long hole, where
+    bars were refused or are missing: it is no return of one session.
     """
 
     bars: Bars
@@ -102,8 +104,8 @@ class MarketReader:
 
 def history_of(bars: Bars, field: str) -> History:
     """Return bars with their log returns, adjusted for the splits and dividends among them."""
-    close_returns = log_returns(bars, "close")
-    return History(bars, close_returns, close_returns if field == "close" else log_returns(bars, field))
+    close_returns = _session_returns(bars, "close")
+    return History(bars, close_returns, close_returns if field == "close" else _session_returns(bars, field))
 
 
 def visible_history(history: History, end: int, config: Config) -> History:
@@ -124,6 +126,13 @@ def share_scaled_prices(bars: Bars, field: str, day: np.datetime64) -> Floats:
     reference = shares[np.searchsorted(bars.session, day, side="right") - 1]
     prices: Floats = np.asarray(getattr(bars, field), np.float64) * shares / reference
     return prices
+
+
+def _session_returns(bars: Bars, field: str) -> Floats:
+    """Return the log returns (n,) of a field, unknown (NaN) where the bar before is more than 20 days before."""
+    returns = log_returns(bars, field)
+    returns[1:][np.diff(bars.session) > LONGEST_PAUSE] = np.nan
+    return returns
 
 
 def _measures(history: History) -> Measures:

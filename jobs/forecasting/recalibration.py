@@ -45,10 +45,10 @@ def scale_factors(history: History, past: Sequence[PastForecast], horizons: int)
     published = {item.session: item for item in past}
     level = np.log(past[-1].factor)
     for h in range(1, horizons + 1):
-        made = published.get(sessions[-1 - h].item())
-        if made is None:
+        made, realised = published.get(sessions[-1 - h].item()), float(returns[-h:].sum())
+        if made is None or np.isnan(realised):
             continue
-        pit = student_t_cdf(returns[-h:].sum(), made.location[h - 1], made.scale[h - 1], made.dof[h - 1])
+        pit = student_t_cdf(realised, made.location[h - 1], made.scale[h - 1], made.dof[h - 1])
         level[h - 1] += RATE * (float(abs(pit - 0.5) > 0.5 - MISS_SHARE / 2) - MISS_SHARE)
     bound = np.log(LARGEST_FACTOR)
     factors: Floats = np.exp(np.clip(level, -bound, bound))

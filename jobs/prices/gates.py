@@ -2,29 +2,31 @@
 
 Whether a bar is admitted depends only on bars up to that one, so it is the same for a bar alone and for a whole history. A jump
 that no split or dividend explains quarantines its bar and those that follow at the new level. They stay in quarantine until the
-price comes back, the source corrects it, or somebody decides. A stored bar is not judged again.
+price comes back, the source corrects it, or somebody decides. A stored bar is not judged again, unless it changes by far.
 
-Not here: rows that cannot be a bar at all (storage.bars.refuse_bad_rows), and days that are no closed session (ingest).
+Not here: rows that cannot be a bar at all (storage.bars.refuse_bad_rows), days that are no closed session (ingest), and how
+long a level lasts (levels).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.prices.moves import Series, ignored_dividend, jump_of, series_of
-from jobs.prices.verdicts import NOTED, QUARANTINED, REFUSED, Verdict
+from jobs.prices.levels import judge_levels
+from jobs.prices.moves import series_of
+from jobs.prices.verdicts import NOTED, QUARANTINED, Verdict
 from jobs.terminal.text import counted
 from storage.bars import PRICE_FIELDS, SAME_WITHIN, Bars, concatenate_bars
 
 Mask = NDArray[np.bool_]
 
-BACK_WITHIN = 1 / 4  # share of the jump: a price that is nearer to its old level has come back
 STALE_BARS, ZERO_VOLUME_BARS = 20, 20
+CHANGED_BY_FAR = 0.15  # share of a price; a stored bar that changes by less is not judged again
 # Of bars that were delivered again, in logs of delivered over stored close:
 RESCALED = 0.2  # beyond this a bar may be on another scale
 SAME_FACTOR = 0.02  # factors within this range of each other are one factor
@@ -46,15 +48,16 @@ def apply_gates(stored: Bars | None, incoming: Bars, dismissed: Bars | None = No
     incoming bar with the same values is left out without a verdict.
     """
     if dismissed is not None:
-        incoming = incoming.select(~_same_bars(incoming, dismissed))
+        incoming = _without_dismissed(stored, incoming, dismissed)
     rescaled: list[Verdict] = []
     if stored is not None and len(stored) and len(incoming):
         incoming, rescaled = _without_rescaled(stored, incoming)
     if not len(incoming):
         return Judgement(incoming, rescaled)
     bars, is_new = _merged(stored, incoming)
-    keep, verdicts = _judge_moves(series_of(bars), is_new)
-    return Judgement(incoming.select(keep[np.isin(bars.session, incoming.session)]), rescaled + verdicts)
+    judged = judge_levels(series_of(bars), is_new)
+    admitted = judged.bars.select(judged.keep & np.isin(bars.session, incoming.session))
+    return Judgement(admitted, rescaled + judged.verdicts)
 
 
 def notes(bars: Bars, since: date | None) -> Iterator[Verdict]:
@@ -73,48 +76,32 @@ def notes(bars: Bars, since: date | None) -> Iterator[Verdict]:
             yield Verdict(day, NOTED, "zero volume", f"no volume since {day}, {ZERO_VOLUME_BARS} sessions or more")
 
 
-def _judge_moves(series: Series, is_new: Mask) -> tuple[Mask, list[Verdict]]:
-    """Return which bars of a series may stay, and a verdict on each other one. Only new bars are judged."""
-    keep = np.ones(len(series.bars), dtype=np.bool_)
-    verdicts: list[Verdict] = []
-    suspicious = series.suspicious()
-    judged_until = -1  # index of the bar that ended the last quarantine: its own move is the way back, so it is not judged
-    for i in sorted({*suspicious.tolist(), *series.paying().tolist()}):
-        if i <= judged_until or not is_new[i]:
-            continue
-        if (jump := jump_of(series, i)) is not None:
-            judged_until, is_back = _end_of_level(series, i, suspicious[suspicious > i], is_new)
-            keep[i:judged_until] = False
-            verdicts += _verdicts_at_level(series.bars, i, judged_until, *jump, is_back=is_back)
-        elif (dividend := ignored_dividend(series, i)) is not None:
-            keep[i] = False
-            verdicts.append(Verdict(series.bars.session[i].item(), QUARANTINED, *dividend, series.bars.select(slice(i, i + 1))))
-    return keep, verdicts
+def _without_dismissed(stored: Bars | None, incoming: Bars, dismissed: Bars) -> Bars:
+    """Return the incoming bars without the dismissed ones, whose splits and dividends go to the bar after them.
 
-
-def _end_of_level(series: Series, begin: int, later: NDArray[np.intp], is_new: Mask) -> tuple[int, bool]:
-    """Return the index of the first bar after a jump that is not at its level, and whether the price came back there.
-
-    later: the indices of suspicious moves after the jump. A stored bar ends the level too, because it was accepted before.
+    They go there only where they explain its price: those of a dismissed bar may be the very error.
     """
-    stored = np.flatnonzero(~is_new[begin:])
-    end = begin + int(stored[0]) if len(stored) else len(series.bars)
-    jump = level = float(series.moves[begin])
-    for i in later[later < end].tolist():
-        level += float(series.moves[i])
-        if abs(level) < abs(jump) * BACK_WITHIN:
-            return i, True
-    return end, False
+    left_out = _same_bars(incoming, dismissed)
+    if not left_out.any():
+        return incoming
+    split, dividend = incoming.split.copy(), incoming.dividend.copy()
+    for begin, end in _runs(left_out):
+        before = _last_close(stored, incoming, begin)
+        if before is None or end == len(incoming):
+            continue
+        whole_split, paid = float(np.prod(split[begin : end + 1])), float(dividend[begin : end + 1].sum())
+        plain = abs(np.log((incoming.close[end] + dividend[end]) * split[end] / before))
+        if abs(np.log((incoming.close[end] + paid) * whole_split / before)) < plain:
+            split[end], dividend[end] = whole_split, paid
+    return replace(incoming, split=split, dividend=dividend).select(~left_out)
 
 
-def _verdicts_at_level(bars: Bars, begin: int, end: int, code: str, message: str, *, is_back: bool) -> Iterator[Verdict]:
-    """Yield a verdict on each bar at a jump's level: refused where the price came back afterwards, else quarantined."""
-    state, first = REFUSED if is_back else QUARANTINED, bars.session[begin].item()
-    if is_back:
-        message = f"{message}; the price came back on {bars.session[end].item()}"
-    for i in range(begin, end):
-        text = message if i == begin else f"at the level of {first}, which is {state}: {message}"
-        yield Verdict(bars.session[i].item(), state, code, text, bars.select(slice(i, i + 1)))
+def _last_close(stored: Bars | None, incoming: Bars, index: int) -> float | None:
+    """Return the close before an incoming bar, None where there is none."""
+    if index:
+        return float(incoming.close[index - 1])
+    earlier = stored.close[stored.session < incoming.session[0]] if stored is not None else []
+    return float(earlier[-1]) if len(earlier) else None
 
 
 def _without_rescaled(stored: Bars, incoming: Bars) -> tuple[Bars, list[Verdict]]:
@@ -152,19 +139,20 @@ def _merged(stored: Bars | None, incoming: Bars) -> tuple[Bars, Mask]:
         return incoming, np.ones(len(incoming), dtype=np.bool_)
     rest = stored.select(~np.isin(stored.session, incoming.session))
     series = concatenate_bars([rest, incoming])
-    is_new = np.concatenate([np.zeros(len(rest), dtype=np.bool_), ~_same_bars(incoming, stored)])
+    is_new = np.concatenate([np.zeros(len(rest), dtype=np.bool_), ~_same_bars(incoming, stored, within=CHANGED_BY_FAR)])
     order = np.argsort(series.session)
     return series.select(order), is_new[order]
 
 
-def _same_bars(bars: Bars, others: Bars) -> Mask:
-    """Return which bars have one among others with the same session, prices, dividend and split."""
+def _same_bars(bars: Bars, others: Bars, within: float = SAME_WITHIN) -> Mask:
+    """Return which bars have one among others with the same session, split and dividend, and prices within a share of it."""
     _, ours, theirs = np.intersect1d(bars.session, others.session, return_indices=True)
     matches = np.zeros(len(bars), dtype=np.bool_)
     same = np.ones(len(ours), dtype=np.bool_)
     for name in (*PRICE_FIELDS, "dividend", "split"):
         a, b = getattr(bars, name)[ours], getattr(others, name)[theirs]
-        same &= np.abs(a - b) <= SAME_WITHIN * np.maximum(np.abs(a), np.abs(b))
+        share = within if name in PRICE_FIELDS else SAME_WITHIN
+        same &= np.abs(a - b) <= share * np.maximum(np.abs(a), np.abs(b))
     matches[ours] = same
     return matches
 

@@ -61,7 +61,8 @@ class Move:
 
     gap: the overnight part, log of open over the close before. reported: log ratios of the splits that the source reports
     at most NEAR_SESSIONS before. tolerance: largest distance in logs from a split's ratio. is_calm: whether the move is rare
-    while range and volume are ordinary. is_near: whether the bar before is at most NEAR_DAYS before.
+    while range and volume are ordinary. is_near: whether the bar before is at most NEAR_DAYS before. is_traded: whether both
+    range and volume are far beyond the ordinary, as in a crash and unlike in an error.
     """
 
     log_return: float
@@ -72,6 +73,7 @@ class Move:
     tolerance: float
     is_calm: bool
     is_near: bool
+    is_traded: bool = False
 
 
 Gate = Callable[[Move], str | None]
@@ -80,7 +82,14 @@ Gate = Callable[[Move], str | None]
 def series_of(bars: Bars) -> Series:
     """Return bars with their moves, adjusted for the splits and dividends that the source reports."""
     moves = log_returns(bars, "close")
-    return Series(bars, moves, moves + np.log(bars.open / bars.close), np.log(bars.high / bars.low))
+    gaps = moves + np.log(bars.open / bars.close)
+    # Of a price that pays most of itself out, little is left: a cent then looks like a jump. So a large dividend is added to
+    # the new price, not taken from the old one.
+    large = np.flatnonzero(bars.dividend[1:] * bars.split[1:] > LARGE_DIVIDEND * bars.close[:-1]) + 1
+    before = bars.close[large - 1] / bars.split[large]
+    moves[large] = np.log((bars.close[large] + bars.dividend[large]) / before)
+    gaps[large] = np.log((bars.open[large] + bars.dividend[large]) / before)
+    return Series(bars, moves, gaps, np.log(bars.high / bars.low))
 
 
 def jump_of(series: Series, i: int) -> tuple[str, str] | None:
@@ -139,7 +148,7 @@ def _split_not_told(move: Move) -> str | None:
 
 
 def _large_jump(move: Move) -> str | None:
-    return f"the close is {move.times:.4g} times the one before" if move.size >= JUMP else None
+    return f"the close is {move.times:.4g} times the one before" if move.size >= JUMP and not move.is_traded else None
 
 
 def _calm_overnight_jump(move: Move) -> str | None:
@@ -163,15 +172,21 @@ def _move_at(series: Series, i: int) -> Move:
     reported = np.log(bars.split[max(0, i - NEAR_SESSIONS) : i + 1])
     past = slice(max(0, i - ORDINARY_BARS), i)
     usual = _usual_move(series.moves[past])
+    tolerance = min(max(TOLERATED_MOVES * usual, LEAST_TOLERANCE), MOST_TOLERANCE)
+    is_narrow = _is_narrow(series, i, past)
+    # At an unreported split more shares are traded, by the factor by which the price falls.
+    share_ratio = max(1.0, float(np.exp(-log_return)))
+    is_like_split = bool(np.abs(abs(log_return) - RATIOS).min() <= tolerance)
     return Move(
         log_return=log_return,
         gap=float(series.gaps[i]),
         size=abs(log_return),
         times=float(np.exp(log_return)),
         reported=reported[np.abs(reported) >= SPLIT_LIKE / 2],
-        tolerance=min(max(TOLERATED_MOVES * usual, LEAST_TOLERANCE), MOST_TOLERANCE),
-        is_calm=abs(log_return) >= RARE_MOVES * usual and _is_ordinary_day(series, i, past),
+        tolerance=tolerance,
+        is_calm=abs(log_return) >= RARE_MOVES * usual and is_narrow and not _is_heavy(series, i, past, share_ratio),
         is_near=bool(bars.session[i] - bars.session[i - 1] <= np.timedelta64(NEAR_DAYS, "D")),
+        is_traded=not is_narrow and _is_heavy(series, i, past, share_ratio if is_like_split else 1.0),
     )
 
 
@@ -181,11 +196,12 @@ def _usual_move(moves: Floats) -> float:
     return MAD_TO_DEVIATION * float(np.median(known)) if len(known) >= 2 else UNKNOWN_MOVE
 
 
-def _is_ordinary_day(series: Series, i: int, past: slice) -> bool:
-    """Return whether a bar's range and volume are like those of the bars before it."""
-    is_narrow = series.ranges[i] <= max(MOST_RANGE_TIMES * float(np.median(series.ranges[past])), NARROW_RANGE)
+def _is_narrow(series: Series, i: int, past: slice) -> bool:
+    """Return whether a bar's range is like those of the bars before it."""
+    return bool(series.ranges[i] <= max(MOST_RANGE_TIMES * float(np.median(series.ranges[past])), NARROW_RANGE))
+
+
+def _is_heavy(series: Series, i: int, past: slice, share_ratio: float) -> bool:
+    """Return whether a bar's volume is far above that of the bars before it, on share_ratio times their number of shares."""
     usual_volume = float(np.median(series.bars.volume[past]))
-    # At an unreported split more shares are traded, by the factor by which the price falls.
-    share_ratio = max(1.0, float(np.exp(-series.moves[i])))
-    is_quiet = usual_volume <= 0 or series.bars.volume[i] <= MOST_VOLUME_TIMES * usual_volume * share_ratio
-    return bool(is_narrow and is_quiet)
+    return bool(0 < usual_volume * MOST_VOLUME_TIMES * share_ratio < series.bars.volume[i])

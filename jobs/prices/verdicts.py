@@ -27,7 +27,8 @@ VERDICT_CODES = {
     "no session": "refused: the exchange's calendar has no such session",
     "future": "refused: a bar of a session that has not started",
     "hundredfold": "held: the price moves by a factor of 50 to 200, for example pence read as pounds",
-    "jump": "held: a move by a factor of 5 or more, or an overnight gap by a factor of 1.73 or more on ordinary volume and range",
+    "jump": "held: a move by a factor of 5 or more without the range and volume of a crash, "
+    "or an overnight gap by a factor of 1.73 or more on ordinary volume and range",
     "split not told": "held: the price moves as at a split, and the source reports none",
     "split not applied": "held: the source reports a split but has not adjusted the earlier prices",
     "dividend too large": "held: a dividend above 10 % of the price, and the price did not fall with it",

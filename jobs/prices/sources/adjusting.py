@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 
 from storage.bars import MOST_VOLUME, PRICE_FIELDS, Bars
 
-# Shares of the price. A dividend below the first is float32 noise, one above the second is an error of the source.
-LEAST_YIELD, MOST_YIELD = 2e-5, 0.5
+# Shares of the price. A dividend below the first is float32 noise; one above the second needs a price that fell with it.
+LEAST_YIELD, DOUBTED_YIELD = 2e-5, 0.5
+MATCHED_WITHIN = 0.25  # of the price before: how far price and dividend together may be away from it
+# A half, two thirds, ... of the price is a split that is not reported as one, not a dividend.
+SPLIT_YIELDS, SPLIT_WITHIN = 1 - 1 / np.array([2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50]), 1e-3
 
 
 def as_traded(bars: Bars, after: float = 1.0) -> Bars:
@@ -39,6 +42,10 @@ def implied_dividends(
     before = close[:-1] / split[1:]
     share = 1 - split[1:] * factor[:-1] / factor[1:]
     dividend = np.zeros(len(close))
-    real = np.isfinite(share) & (share > LEAST_YIELD) & (share < MOST_YIELD)
+    real = np.isfinite(share) & (share > LEAST_YIELD) & (share < 1)
+    doubted = np.flatnonzero(real & (share >= DOUBTED_YIELD))
+    matches = np.abs(close[1:][doubted] / before[doubted] + share[doubted] - 1) <= MATCHED_WITHIN
+    is_split = np.abs(share[doubted][:, None] - SPLIT_YIELDS).min(axis=1) <= SPLIT_WITHIN
+    real[doubted] = matches & ~is_split
     dividend[1:][real] = (share * before)[real]
     return dividend
