@@ -153,3 +153,19 @@ def test_a_new_part_on_another_scale_takes_the_bars_after_it_along() -> None:
 def test_bars_of_new_sessions_alone_have_no_scale_to_compare() -> None:
     judgement = apply_gates(BARS.select(slice(0, 30)), BARS.select(slice(30, None)))
     assert (judgement.verdicts, len(judgement.admitted)) == ([], 11)
+
+
+@pytest.mark.parametrize("factor", [1.23, 1.41])
+def test_a_new_session_that_fills_a_gap_between_rescaled_bars_is_on_their_scale(factor: float) -> None:
+    stored = BARS.select(np.array([i for i in range(41) if i != 35]))
+    judgement = apply_gates(stored, times(BARS.select(slice(30, 41)), factor))
+    assert outcomes(judgement) == [(SESSIONS[35], "held", "rescaled")]
+    assert len(judgement.admitted) == 0
+
+
+def test_a_new_session_is_on_the_scale_of_the_bars_next_to_it() -> None:
+    # Bars 30 to 33 are rescaled. Of the new ones 32 is among them, and 36 is not.
+    stored = BARS.select(np.array([i for i in range(41) if i not in (32, 36)]))
+    judgement = apply_gates(stored, times(BARS.select(slice(30, 41)), 1.3, slice(0, 4)))
+    assert outcomes(judgement) == [(SESSIONS[32], "held", "rescaled")]
+    assert judgement.admitted.session.tolist() == SESSIONS[34:41]

@@ -24,6 +24,7 @@ from jobs.terminal.text import counted
 from storage.bars import PRICE_FIELDS, SAME_WITHIN, Bars, concatenate_bars
 
 Mask = NDArray[np.bool_]
+Days = NDArray[np.datetime64]
 
 STALE_BARS, ZERO_VOLUME_BARS = 20, 20
 CHANGED_BY_FAR = 0.15  # share of a price; a stored bar that changes by less is not judged again
@@ -107,23 +108,31 @@ def _last_close(stored: Bars | None, incoming: Bars, index: int) -> float | None
 def _without_rescaled(stored: Bars, incoming: Bars) -> tuple[Bars, list[Verdict]]:
     """Return the incoming bars without those on another scale than the stored ones, and verdicts where there are any.
 
-    A bar that is a stored one times the factor is left out, and the stored one stays. Where the newest stored bar that was
-    delivered again is among them, all newer bars are on the new scale too and are quarantined.
+    A bar that is a stored one times the factor is left out, and the stored one stays. Bars of new sessions next to one are on
+    that scale too, whether they are newer or fill a gap, and are quarantined.
     """
     common, ours, theirs = np.intersect1d(stored.session, incoming.session, return_indices=True)
     factors = np.log(incoming.close[theirs] / stored.close[ours])
     differs = np.abs(factors) > RESCALED
     if not _have_one_factor(factors, differs):
         return incoming, []
-    keep = ~np.isin(incoming.session, common[differs])
-    days = common[differs][:1]
-    if differs[-1]:
-        keep &= incoming.session <= common[-1]
-        added = incoming.session[~np.isin(incoming.session, stored.session)]
-        days = added[added > common[-1]] if len(added) else days
+    is_other_scale = _on_other_scale(incoming.session, common, differs)
+    added = incoming.session[is_other_scale & ~np.isin(incoming.session, stored.session)]
+    days = added if len(added) else common[differs][:1]
     times = float(np.exp(np.median(factors[differs])))
     message = f"{times:.4g} times the stored price in {counted(int(differs.sum()), 'bar')}, as after a split that is not reported"
-    return incoming.select(keep), [Verdict(day, QUARANTINED, "rescaled", message) for day in days.tolist()]
+    return incoming.select(~is_other_scale), [Verdict(day, QUARANTINED, "rescaled", message) for day in days.tolist()]
+
+
+def _on_other_scale(sessions: Days, common: Days, differs: Mask) -> Mask:
+    """Return which of some sessions (n,) are on the other scale: where a bar differs from the stored one next to it.
+
+    Next to a session are the common one at it or before it, and the one at it or after it.
+    """
+    before = np.searchsorted(common, sessions, side="right") - 1
+    after = np.minimum(np.searchsorted(common, sessions), len(common) - 1)
+    is_other: Mask = differs[np.maximum(before, 0)] | differs[after]
+    return is_other
 
 
 def _have_one_factor(factors: NDArray[np.float64], differs: Mask) -> bool:

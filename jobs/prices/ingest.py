@@ -6,7 +6,7 @@ price of the overlap has changed (then for the whole history) or where a recent 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -119,7 +119,7 @@ class Ingest:
         merge = merge_bars(stored.history, listing, judgement.admitted, recorded_at=self.now, source=self.source.kind)
         known = as_known(merge.history)
         explained = {verdict.session for verdict in verdicts} | stored.judged
-        missing = [day for day in calendar.missing_sessions(known.session).tolist() if day not in explained]
+        missing = _new_gaps(calendar, known, before, explained)
         verdicts += _gap_notes(calendar, missing)
         verdicts += notes(known, stored.file.last_session if stored.file else None)
         return JudgedFetch(merge, verdicts, missing)
@@ -170,7 +170,11 @@ def _stored_listing(stored: StoredPrices, listing: Listing) -> Listing:
 def _closed_sessions(
     calendar: ExchangeCalendar, bars: Bars, now: datetime, after_close_minutes: int
 ) -> tuple[Bars, list[Verdict]]:
-    """Return the bars of closed sessions, and verdicts on those of days that are no session or have not started."""
+    """Return the bars of closed sessions, and verdicts on those of days that are no session or have not started.
+
+    A bar from after the last closed session up to tomorrow is left out without a verdict. It is judged once a session of its
+    day or later has closed: a verdict now would stand beside a bar that is stored tomorrow.
+    """
     future = bars.select(bars.session >= np.datetime64(now.date() + FUTURE_FROM))
     last = calendar.last_closed_session(now, after_close_minutes)
     closed = bars.through(last) if last else bars.select(slice(0, 0))
@@ -179,6 +183,18 @@ def _closed_sessions(
     for day in closed.session[~is_session].tolist():
         verdicts.append(Verdict(day, REFUSED, "no session", f"not a session of {calendar.code}"))
     return closed.select(is_session), verdicts
+
+
+def _new_gaps(calendar: ExchangeCalendar, known: Bars, before: Bars | None, explained: Set[date]) -> list[date]:
+    """Return the sessions without a bar and without a verdict, outside of the span that was stored before.
+
+    A gap inside of it was requested again and noted when it came about.
+    """
+    missing: list[date] = [day for day in calendar.missing_sessions(known.session).tolist() if day not in explained]
+    if before is None or not len(before):
+        return missing
+    first, last = before.session[0].item(), before.session[-1].item()
+    return [day for day in missing if not first < day < last]
 
 
 def _gap_notes(calendar: ExchangeCalendar, missing: Sequence[date]) -> Iterator[Verdict]:
