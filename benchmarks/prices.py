@@ -22,7 +22,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import pandas as pd
 
-from jobs.prices.sources import open_source
+from jobs.prices.bindings import Sources
 from jobs.prices.sources.folder import FolderSource
 from jobs.runs.run import run_options, run_over
 from jobs.workspace.home import Home, create_home
@@ -61,7 +61,7 @@ def timed(label: str, work: Callable[[], Any]) -> Any:
 def ingest(home: Home, kind: str, symbols: list[str], now: datetime) -> str:
     engine = open_writer(home.database)
     options = run_options(home, kind=kind, now=now, config=home.settings.config(), workers=1)
-    message = run_over(home, engine, open_source(home), options, symbols, lambda _bars, _committed: [])
+    message = run_over(home, engine, Sources(home), options, symbols, lambda _bars, _committed: [])
     engine.dispose()
     return message
 

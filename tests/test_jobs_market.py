@@ -9,7 +9,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from jobs.errors import UsageError
+from jobs.errors import SomeTickersFailed
 from jobs.forecasting.inputs import Market, MarketReader, ModelInput, history_of, stacked_measures
 from jobs.forecasting.stack import forecast_stack
 from jobs.runs.backfill import BackfillRequest, backfill_span
@@ -70,9 +70,11 @@ def test_sessions_before_the_market_settled_know_nothing_of_it() -> None:
     assert columns[0, 40:].all()
 
 
-def test_a_market_without_bars_is_told(make_home: Callable[[str, str], Home]) -> None:
+def test_without_a_bar_of_the_market_each_ticker_fails_with_that_reason(make_home: Callable[[str, str], Home]) -> None:
     home = make_home("none", WITH_MARKET.replace("GOOG", "^GSPC"))
     engine = open_writer(home.database)
-    with pytest.raises(UsageError, match=r"market_ticker \^GSPC"):
+    with pytest.raises(
+        SomeTickersFailed, match=r"IBM: no forecast without bars of model.market_ticker \^GSPC \(.*not in the sample"
+    ):
         backfill_span(home, engine, BackfillRequest(("IBM",), ten_sessions()[0], ten_sessions()[1], source="sample"))
     engine.dispose()

@@ -43,13 +43,15 @@ def init(context: typer.Context) -> None:
 def track(
     context: typer.Context,
     tickers: Annotated[list[str], typer.Argument(metavar="TICKER", help="Tickers to follow, e.g. MSFT ^GSPC.")],
+    source: SourceOption = None,
+    adjustment: AdjustmentOption = None,
     wait: WaitOption = WAIT_SECONDS,
 ) -> None:
-    """Follow tickers: `run` and `daemon` forecast them."""
+    """Follow tickers: `run` and `daemon` forecast them, each from its own source."""
     from jobs.prices.tickers import track as track_tickers
 
     with writing(context, "track", wait) as (home, engine):
-        say(track_tickers(home, engine, tickers))
+        say(track_tickers(home, engine, tickers, source=source, adjustment=adjustment))
 
 
 def untrack(

@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 
 from jobs.exchanges.calendars import CalendarError, ExchangeCalendar, exchange_calendar
+from jobs.prices.bindings import Sources
 from jobs.prices.gates import apply_gates, notes
-from jobs.prices.price_record import PriceRecord, StoredPrices, read_stored_prices
+from jobs.prices.price_record import JudgedFetch, PriceRecord, StoredPrices, read_stored_prices
 from jobs.prices.sources.base import BadSourceData, Fetch, Source, SourceError, UnknownTicker
 from jobs.prices.ticker_status import is_fetched
 from jobs.prices.verdicts import NOTED, REFUSED, Verdict
 from jobs.terminal.text import counted
 from storage import queries
-from storage.bars import PRICE_FIELDS, BarHistory, Bars, Listing, Merge, as_known, merge_bars
+from storage.bars import PRICE_FIELDS, BarHistory, Bars, Listing, as_known, merge_bars
 from storage.database import Engine
-from storage.errors import TickerSourceFixed
 
 # Fetched again before the last stored bar, or before the first quarantined one, to see what the source changed since.
 OVERLAP = timedelta(days=15)
@@ -35,21 +35,12 @@ FEWEST_TO_SHRINK = 4
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """A ticker with its stored bars after a fetch, or the error that left it without usable ones."""
+    """A ticker with its stored bars after a fetch, and the error of a fetch that failed."""
 
     ticker: queries.TickerRow | None
     history: BarHistory | None
     error: SourceError | None = None
     is_suspended: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class JudgedFetch:
-    """One response of the source, judged and merged. verdicts: of refused rows, quarantined bars and missing sessions."""
-
-    merge: Merge
-    verdicts: list[Verdict]
-    missing: list[date]
 
 
 class Ingest:
@@ -59,16 +50,16 @@ class Ingest:
         self,
         engine: Engine,
         prices: Path,
-        source: Source,
+        sources: Sources,
         now: datetime,
         after_close_minutes: int,
         run_id: int,
         *,
         include_suspended: bool = False,
     ) -> None:
-        self.engine, self.prices, self.source, self.now = engine, prices, source, now
+        self.engine, self.prices, self.sources, self.now = engine, prices, sources, now
         self.after_close_minutes, self.include_suspended = after_close_minutes, include_suspended
-        self.record = PriceRecord(engine, prices, source.kind, source.live, now, after_close_minutes, run_id)
+        self.record = PriceRecord(engine, prices, now, after_close_minutes, run_id)
 
     def fetch(self, symbol: str) -> Ingested:
         """Return a ticker with its merged history. After a failed fetch the stored bars stay, and the error is returned."""
@@ -76,36 +67,38 @@ class Ingest:
         ticker = stored.ticker
         if ticker and not self.include_suspended and not is_fetched(ticker.status, ticker.probe_at, self.now):
             return Ingested(ticker, stored.history, is_suspended=True)
-        if self._is_complete(stored):
-            return Ingested(ticker, stored.history)
         try:
-            judged = self._fetch(stored)
-            return Ingested(self.record.write(stored, judged.merge, judged.verdicts), judged.merge.history)
+            binding = self.sources.binding_of(ticker)
+            source = self.sources.open(binding, symbol)
+            if self._is_complete(stored, source):
+                return Ingested(ticker, stored.history)
+            judged = self._fetch(stored, source)
+            return Ingested(self.record.write(stored, judged, binding, is_live=source.live), judged.merge.history)
         except CalendarError as error:
             return self._failed(stored, BadSourceData(f"{symbol}: {error}"))
         except SourceError as error:
             return self._failed(stored, error)
 
-    def _is_complete(self, stored: StoredPrices) -> bool:
+    def _is_complete(self, stored: StoredPrices, source: Source) -> bool:
         """Return whether a live source can have nothing new: its newest closed session is stored, and none is quarantined."""
-        if not self.source.live or stored.ticker is None or stored.file is None or stored.quarantined_from:
+        if not source.live or stored.ticker is None or stored.file is None or stored.quarantined_from:
             return False
         closed = exchange_calendar(stored.ticker.exchange).last_closed_session(self.now, self.after_close_minutes)
         return closed is None or closed <= stored.file.last_session
 
-    def _fetch(self, stored: StoredPrices) -> JudgedFetch:
+    def _fetch(self, stored: StoredPrices, source: Source) -> JudgedFetch:
         """Return the source's response, of a second request where the first response is in doubt."""
         start = min(filter(None, (stored.file.last_session, stored.quarantined_from))) - OVERLAP if stored.file else None
-        judged = self._judge(stored, self.source.fetch(stored.symbol, start))
-        if not self.source.live or start is None:
+        judged = self._judge(stored, source.fetch(stored.symbol, start, stored.older_names), source.kind)
+        if not source.live or start is None:
             return judged
         if any(value.field in RESTATED_FIELDS for value in judged.merge.restated):
-            return self._judge(stored, self.source.fetch(stored.symbol, None))
+            return self._judge(stored, source.fetch(stored.symbol, None, stored.older_names), source.kind)
         if any(day >= start for day in judged.missing):
-            return self._judge(stored, self.source.fetch(stored.symbol, start))
+            return self._judge(stored, source.fetch(stored.symbol, start, stored.older_names), source.kind)
         return judged
 
-    def _judge(self, stored: StoredPrices, fetch: Fetch) -> JudgedFetch:
+    def _judge(self, stored: StoredPrices, fetch: Fetch, source: str) -> JudgedFetch:
         """Return a fetch after gates and merge. Raises BadSourceData where a first fetch has no bar to store."""
         listing = _stored_listing(stored, fetch.listing)
         calendar = exchange_calendar(listing.exchange)
@@ -116,7 +109,7 @@ class Ingest:
         verdicts = [*refused, *outside, *judgement.verdicts, *_shrunken(before, bars)]
         if stored.history is None and not len(judgement.admitted):
             raise BadSourceData(f"{stored.symbol}: no bar of a closed session can be stored; {_first_reason(verdicts)}")
-        merge = merge_bars(stored.history, listing, judgement.admitted, recorded_at=self.now, source=self.source.kind)
+        merge = merge_bars(stored.history, listing, judgement.admitted, recorded_at=self.now, source=source)
         known = as_known(merge.history)
         explained = {verdict.session for verdict in verdicts} | stored.judged
         missing = _new_gaps(calendar, known, before, explained)
@@ -132,25 +125,13 @@ class Ingest:
         ticker = stored.ticker
         if ticker is None:
             return Ingested(None, None, shown)
-        if not isinstance(error, UnknownTicker) or not self.source.live:
+        if not isinstance(error, UnknownTicker) or not self.sources.is_live(ticker):
             self.record.write_error(ticker, str(shown))
-            return Ingested(ticker, None, shown)
+            return Ingested(ticker, stored.history, shown)
         status = self.record.write_unknown(stored, ticker, str(shown))
         if status.status == "suspended" and not self.include_suspended:
             return Ingested(ticker, stored.history, is_suspended=True)
-        return Ingested(ticker, None, shown)
-
-
-def refuse_other_source(engine: Engine, source: Source, symbols: Sequence[str]) -> None:
-    """Raise TickerSourceFixed, before anything is fetched, when a stored ticker comes from another source."""
-    with engine.connect() as connection:
-        for symbol in symbols:
-            ticker = queries.ticker_by_symbol(connection, symbol)
-            if ticker and ticker.source != source.kind:
-                raise TickerSourceFixed(
-                    f"{symbol} keeps its source {ticker.source} for life; it was not fetched from {source.kind}; "
-                    "store the other prices under another symbol or in another home"
-                )
+        return Ingested(ticker, stored.history, shown)
 
 
 def _stored_listing(stored: StoredPrices, listing: Listing) -> Listing:

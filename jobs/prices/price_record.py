@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from jobs import clock
 from jobs.exchanges.calendars import exchange_calendar
+from jobs.prices.bindings import Binding
 from jobs.prices.ticker_status import TickerStatus, status_after_answer, status_after_unknown
 from jobs.prices.tickers import stored_ticker
 from jobs.prices.verdicts import QUARANTINED, REFUSED, Verdict, bars_of_verdicts, verdict_row
@@ -28,6 +29,7 @@ class StoredPrices:
     """What is stored of a ticker before a fetch.
 
     quarantined_from: the first quarantined session. dismissed: bars that were refused. judged: sessions with a verdict.
+    older_names: symbols that were the ticker's and are nobody's now, newest first.
     """
 
     symbol: str
@@ -37,6 +39,7 @@ class StoredPrices:
     quarantined_from: date | None = None
     dismissed: Bars | None = None
     judged: frozenset[date] = frozenset()
+    older_names: tuple[str, ...] = ()
 
     @property
     def bars(self) -> Bars | None:
@@ -54,6 +57,7 @@ def read_stored_prices(engine: Engine, prices: Path, symbol: str) -> StoredPrice
         quarantined = queries.verdicts(connection, ticker.id, QUARANTINED)
         refused = [row for row in queries.verdicts(connection, ticker.id, REFUSED) if row["close"] is not None]
         judged = frozenset(queries.judged_sessions(connection, ticker.id))
+        older_names = queries.older_symbols(connection, ticker.id)
     return StoredPrices(
         symbol,
         ticker,
@@ -62,30 +66,39 @@ def read_stored_prices(engine: Engine, prices: Path, symbol: str) -> StoredPrice
         quarantined_from=min((row["session"] for row in quarantined), default=None),
         dismissed=bars_of_verdicts(refused) if refused else None,
         judged=judged,
+        older_names=older_names,
     )
 
 
 @dataclass(frozen=True, slots=True)
+class JudgedFetch:
+    """One response of the source, judged and merged. verdicts: of refused rows, quarantined bars and missing sessions."""
+
+    merge: Merge
+    verdicts: list[Verdict]
+    missing: list[date]
+
+
+@dataclass(frozen=True, slots=True)
 class PriceRecord:
-    """Stores what one run fetched. prices: the folder of the price files. source, is_live: of the run's source."""
+    """Stores what one run fetched. prices: the folder of the price files."""
 
     engine: Engine
     prices: Path
-    source: str
-    is_live: bool
     now: datetime
     after_close_minutes: int
     run_id: int
 
-    def write(self, stored: StoredPrices, merge: Merge, verdicts: Sequence[Verdict]) -> queries.TickerRow:
-        """Store a fetched history, its verdicts and the ticker's status, and return the ticker.
+    def write(self, stored: StoredPrices, judged: JudgedFetch, binding: Binding, *, is_live: bool) -> queries.TickerRow:
+        """Store a fetched history, its verdicts and the ticker's status, bind it to its source, and return the ticker.
 
         The price file is written first. The transaction that names it is the commit. Old files are deleted last.
         """
+        merge, verdicts = judged.merge, judged.verdicts
         listing = merge.history.listing
         file = bar_files.write_bars(self.prices, merge.history) if merge.changed else None
         with self.engine.begin() as connection:
-            ticker = stored.ticker or self._add_ticker(connection, stored.symbol, merge)
+            ticker = stored.ticker or self._add_ticker(connection, stored.symbol, merge, binding)
             if file is not None:
                 writes.record_price_file(
                     connection, ticker.id, file, merge.restated, price_basis=listing.price_basis, at=self.now
@@ -93,11 +106,12 @@ class PriceRecord:
                 self._record_restatement(connection, ticker.id, merge)
             writes.record_verdicts(connection, ticker.id, [verdict_row(v) for v in verdicts], at=self.now)
             self._refuse_corrected(connection, ticker.id, merge, verdicts)
-            status = self._status_after_answer(connection, ticker, merge.history)
+            status = self._status_after_answer(connection, ticker, merge.history, is_live=is_live)
             writes.update_ticker(
                 connection, ticker.id, currency=listing.currency, price_basis=listing.price_basis,
                 exchange=listing.exchange, time_zone=listing.time_zone, last_error=None, status=status.status,
-                failures=status.failures, probe_at=status.probe_at,
+                failures=status.failures, probe_at=status.probe_at, source=binding.kind, source_path=binding.path,
+                adjustment=binding.adjustment,
             )  # fmt: skip
             self._record_status_change(connection, ticker, status)
             kept = queries.kept_files(connection, ticker.id, KEPT_SUPERSEDED)
@@ -129,8 +143,8 @@ class PriceRecord:
         closed = calendar.last_closed_session(self.now, self.after_close_minutes)
         return calendar.sessions_between(last, closed) if closed else 0
 
-    def _add_ticker(self, connection: Connection, symbol: str, merge: Merge) -> queries.TickerRow:
-        writes.add_ticker(connection, symbol, merge.history.listing, source=self.source, tracked=False, at=self.now)
+    def _add_ticker(self, connection: Connection, symbol: str, merge: Merge, binding: Binding) -> queries.TickerRow:
+        writes.add_ticker(connection, symbol, merge.history.listing, source=binding.kind, tracked=False, at=self.now)
         return stored_ticker(connection, symbol)
 
     def _refuse_corrected(self, connection: Connection, ticker_id: int, merge: Merge, verdicts: Iterable[Verdict]) -> None:
@@ -143,11 +157,13 @@ class PriceRecord:
             message = "the source now has another bar, which is stored"
             writes.decide_verdicts(connection, ticker_id, corrected, state=REFUSED, at=self.now, message=message)
 
-    def _status_after_answer(self, connection: Connection, ticker: queries.TickerRow, history: BarHistory) -> TickerStatus:
+    def _status_after_answer(
+        self, connection: Connection, ticker: queries.TickerRow, history: BarHistory, *, is_live: bool
+    ) -> TickerStatus:
         last = history.bars.session[-1].item()
         has_newer = any(row["session"] > last for row in queries.verdicts(connection, ticker.id, QUARANTINED))
         return status_after_answer(
-            is_live=self.is_live, sessions_behind=self._sessions_behind(history.listing.exchange, last),
+            is_live=is_live, sessions_behind=self._sessions_behind(history.listing.exchange, last),
             has_quarantine=has_newer, before=ticker.status, failures=ticker.failures, now=self.now,
         )  # fmt: skip
 

@@ -8,6 +8,7 @@ from jobs import clock
 from jobs.errors import UsageError
 from jobs.exchanges.calendars import exchange_calendar
 from jobs.exchanges.symbols import exchange_of, parse_symbol
+from jobs.prices.bindings import Sources, bound_to
 from jobs.workspace.home import Home
 from storage import queries, writes
 from storage.bars import Listing
@@ -15,20 +16,32 @@ from storage.database import Connection, Engine
 from storage.errors import UnknownStoredTicker
 
 
-def track(home: Home, engine: Engine, symbols: Sequence[str]) -> str:
-    """Follow some tickers, and return what was done. A new ticker keeps the source of the settings for life."""
+def track(home: Home, engine: Engine, symbols: Sequence[str], *, source: str | None = None, adjustment: str | None = None) -> str:
+    """Follow some tickers, and return what was done. source, adjustment: where their prices come from; None = the settings'.
+
+    A ticker keeps its source from its first stored bar on; only its folder may move. Raises SourceSettings for a source that
+    cannot be opened, TickerSourceFixed for another one than a ticker has.
+    """
     wanted = list(dict.fromkeys(parse_symbol(symbol) for symbol in symbols))
+    sources = Sources(home, source, adjustment)
     with engine.begin() as connection:
         for symbol in wanted:
-            ticker = queries.ticker_by_symbol(connection, symbol)
-            if ticker is not None:
-                writes.update_ticker(connection, ticker.id, tracked=1)
-                continue
-            exchange = exchange_of(symbol)
-            # The first fetch sets currency and price basis, because only the source knows them.
-            listing = Listing(symbol, "", exchange, exchange_calendar(exchange).time_zone, "")
-            writes.add_ticker(connection, symbol, listing, source=home.settings.source.kind, tracked=True, at=clock.now())
+            ticker = queries.ticker_by_symbol(connection, symbol) or _added(connection, symbol, home.settings.source.kind)
+            writes.update_ticker(connection, ticker.id, tracked=1)
+            binding = bound_to(sources, ticker)
+            if binding is not None:
+                sources.open(binding, symbol)
+                values = {"source": binding.kind, "source_path": binding.path, "adjustment": binding.adjustment}
+                writes.update_ticker(connection, ticker.id, **values)
     return f"{', '.join(wanted)} tracked; `tickercast run` forecasts from the newest closed session"
+
+
+def _added(connection: Connection, symbol: str, source: str) -> queries.TickerRow:
+    """Add a ticker without bars, and return it. Its first fetch sets currency and price basis: only the source knows them."""
+    exchange = exchange_of(symbol)
+    listing = Listing(symbol, "", exchange, exchange_calendar(exchange).time_zone, "")
+    writes.add_ticker(connection, symbol, listing, source=source, tracked=True, at=clock.now())
+    return stored_ticker(connection, symbol)
 
 
 def untrack(engine: Engine, symbols: Sequence[str]) -> str:

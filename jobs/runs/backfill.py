@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from jobs import clock
 from jobs.errors import UsageError
-from jobs.prices.sources import open_source
+from jobs.prices.bindings import Sources
 from jobs.runs.backlog import backfill_due_sessions
 from jobs.runs.run import run_options, run_over, tracked_symbols
 from jobs.workspace.home import Home
@@ -40,7 +40,7 @@ def backfill_span(home: Home, engine: Engine, request: BackfillRequest, *, now: 
     Raises UsageError when there is no ticker to forecast, SomeTickersFailed, NothingFetched or Interrupted.
     """
     config = home.settings.config(request.preset)
-    source = open_source(home, request.source, request.adjustment)
+    sources = Sources(home, request.source, request.adjustment)
     options = run_options(
         home,
         kind="backfill",
@@ -50,10 +50,10 @@ def backfill_span(home: Home, engine: Engine, request: BackfillRequest, *, now: 
         with_twins=request.with_twins,
         force_cold=request.force_cold,
     )
-    symbols = request.symbols or tracked_symbols(engine) or source.tickers()
+    symbols = request.symbols or tracked_symbols(engine) or sources.tickers()
     if not symbols:
         raise UsageError("no ticker is named and none is tracked; name some, or `tickercast track` them first")
     return run_over(
-        home, engine, source, options, symbols,
+        home, engine, sources, options, symbols,
         lambda bars, _committed: backfill_due_sessions(bars, request.start, request.end, config),
     )  # fmt: skip

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from jobs import clock
 from jobs.errors import UsageError
 from jobs.exchanges.calendars import exchange_calendar
-from jobs.prices.sources import open_source
+from jobs.prices.bindings import Sources
 from jobs.prices.ticker_status import is_fetched
 from jobs.runs.backlog import daily_due_sessions
 from jobs.runs.run import run_options, run_over, tracked_symbols
@@ -39,14 +39,13 @@ def run_once(
     if now is not None:
         _refuse_going_back(engine, now)
     config = home.settings.config()
-    source = open_source(home, None, None)
     options = run_options(home, kind=kind, now=now or clock.now(), config=config, workers=workers, force_cold=force_cold)
     symbols = tracked_symbols(engine)
     if not symbols:
         raise UsageError("no ticker is tracked; `tickercast track MSFT` follows one")
     fewest = config.fewest_sessions
     return run_over(
-        home, engine, source, options, symbols,
+        home, engine, Sources(home), options, symbols,
         lambda bars, committed: daily_due_sessions(bars, committed, fewest), stop=stop,
     )  # fmt: skip
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
-from jobs.errors import UsageError
 from jobs.exchanges.symbols import parse_symbol
 from jobs.forecasting.inputs import Market
 from jobs.prices.ingest import Ingest
@@ -25,11 +24,12 @@ DueSessions = Callable[[Bars, Set[date]], list[date]]
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What fetching left: the backlog of each ticker with enough bars, the failures by symbol, and the suspended symbols."""
+    """What fetching left: the backlogs of tickers with enough bars, failures by symbol, suspended symbols, notes for people."""
 
     backlogs: list[TickerBacklog] = field(default_factory=list)
     failures: dict[str, SourceError | str] = field(default_factory=dict)
     suspended: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def bars(self) -> dict[int, Bars]:
@@ -54,15 +54,29 @@ class BacklogFetcher:
                 progress(done, len(symbols))
         return fetched
 
-    def market(self) -> Market | None:
-        """Return the market ticker's bars as known, fetched even if nobody tracks it. Raises UsageError where it has none."""
+    def market(self, fetched: Fetched) -> Market | None:
+        """Return the market ticker's bars as known, fetched from its own source even if nobody tracks it.
+
+        After a failed fetch its stored bars serve. Where it has none, no forecast can be made: every ticker with due sessions
+        fails, because the config names the market.
+        """
         if not self.options.config.market_ticker:
             return None
         symbol = parse_symbol(self.options.config.market_ticker)
         ingested = self.ingest.fetch(symbol)
         if ingested.history is None or ingested.ticker is None:
-            raise UsageError(f"model.market_ticker {symbol}: {ingested.error}; no forecast was made")
+            self._fail_due(fetched, f"no forecast without bars of model.market_ticker {symbol} ({ingested.error})")
+            return None
+        if ingested.error is not None:
+            fetched.notes.append(f"the stored bars of model.market_ticker {symbol} serve ({ingested.error})")
         return Market(as_known(ingested.history, known_at=self.options.now), ingested.ticker.exchange)
+
+    def _fail_due(self, fetched: Fetched, reason: str) -> None:
+        """Make every ticker with due sessions a failure, and its sessions no longer due in this run."""
+        for index, backlog in enumerate(fetched.backlogs):
+            if backlog.due:
+                fetched.failures[backlog.symbol] = f"{backlog.symbol}: {reason}"
+                fetched.backlogs[index] = replace(backlog, due=())
 
     def _fetch_one(self, symbol: str, fetched: Fetched) -> None:
         ingested = self.ingest.fetch(symbol)

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from jobs.errors import Interrupted, NothingFetched, SomeTickersFailed
-from jobs.prices.ingest import Ingest, refuse_other_source
-from jobs.prices.sources.base import Source, SourceUnavailable
+from jobs.prices.bindings import Sources, refuse_other_source
+from jobs.prices.ingest import Ingest
+from jobs.prices.sources.base import SourceSettings, SourceUnavailable
 from jobs.runs.fetch import BacklogFetcher, DueSessions, Fetched
 from jobs.runs.options import RunOptions
 from jobs.runs.record import RunRecord, begin_run
@@ -52,7 +53,7 @@ def tracked_symbols(engine: Engine) -> tuple[str, ...]:
 def run_over(
     home: Home,
     engine: Engine,
-    source: Source,
+    sources: Sources,
     options: RunOptions,
     symbols: Sequence[str],
     due_sessions: DueSessions,
@@ -64,12 +65,14 @@ def run_over(
     stop: a daemon's own event, used in place of signals. Raises SomeTickersFailed, NothingFetched or Interrupted after
     committing the rest.
     """
-    refuse_other_source(engine, source, symbols)
+    with engine.connect() as connection:
+        stored = [queries.ticker_by_symbol(connection, symbol) for symbol in symbols]
+    refuse_other_source(sources, stored)
     record = begin_run(engine, options, home.settings.config())
     ingest = Ingest(
         engine,
         home.prices,
-        source,
+        sources,
         options.now,
         home.settings.schedule.after_close_minutes,
         record.run_id,
@@ -81,7 +84,7 @@ def run_over(
     record.update_scores(fetched.bars)
     succeeded = len(symbols) - len(fetched.failures) - len(fetched.suspended)
     message = closing_line(
-        engine, options, source, fetched, forecasts=record.forecasts, succeeded=succeeded, tickers=len(symbols)
+        engine, options, sources, fetched, forecasts=record.forecasts, succeeded=succeeded, tickers=len(symbols)
     )
     status = _status(fetched, succeeded) if is_complete else "interrupted"
     failures = {symbol: str(error) for symbol, error in fetched.failures.items()}
@@ -99,7 +102,7 @@ def _compute(
         fetched = fetcher.fetch(symbols, stop.event)
         bars = fetched.bars
         record.store_sessions(fetched.backlogs)
-        market = fetcher.market()
+        market = fetcher.market(fetched)
         with progress_bar("forecasts") as progress:
             is_complete = run_stacks(fetched.backlogs, options, record, market=market, stop=stop.event, progress=progress)
     except BaseException as error:
@@ -121,6 +124,9 @@ def _raise_unless_done(fetched: Fetched, succeeded: int, message: str, stop: Sto
         raise Interrupted(f"stopped by a signal; {message}; run the same command to resume", stop.signal_number)
     if not fetched.failures:
         return
-    if not succeeded and all(isinstance(error, SourceUnavailable) for error in fetched.failures.values()):
+    errors = list(fetched.failures.values())
+    if not succeeded and isinstance(errors[0], SourceSettings) and all(isinstance(error, SourceSettings) for error in errors):
+        raise errors[0]
+    if not succeeded and all(isinstance(error, SourceUnavailable) for error in errors):
         raise NothingFetched(message)
     raise SomeTickersFailed(message)

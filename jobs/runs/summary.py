@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from jobs.exchanges.calendars import exchange_calendar
-from jobs.prices.sources.base import Source
+from jobs.prices.bindings import Sources
 from jobs.runs.fetch import Fetched
 from jobs.runs.options import RunOptions
 from jobs.terminal.text import first_names
@@ -14,14 +14,15 @@ from storage.database import Engine
 
 
 def closing_line(
-    engine: Engine, options: RunOptions, source: Source, fetched: Fetched, *, forecasts: int, succeeded: int, tickers: int
+    engine: Engine, options: RunOptions, sources: Sources, fetched: Fetched, *, forecasts: int, succeeded: int, tickers: int
 ) -> str:
     """Return what a run came to, in one line."""
     parts = [f"{succeeded} of {tickers} tickers, {forecasts} new forecasts"]
-    if source.live:
-        parts[0] += f", {source.requests} requests"
+    if sources.has_live:
+        parts[0] += f", {sources.requests} requests"
     if fetched.suspended:
         parts.append(f"suspended, retried later: {first_names(fetched.suspended)}")
+    parts += fetched.notes
     parts += _ending_calendars(options, fetched)
     if options.with_twins:
         parts += _twin_comparison(engine, options.config.id)

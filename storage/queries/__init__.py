@@ -16,7 +16,7 @@ from storage.queries.scores import (
     unscored_forecasts,
     unscored_twins,
 )
-from storage.queries.tickers import TickerRow, list_tickers, ticker_by_symbol
+from storage.queries.tickers import TickerRow, list_tickers, older_symbols, ticker_by_symbol
 from storage.queries.views import Rows, read_view
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "last_run_started",
     "list_tickers",
     "newest_scores",
+    "older_symbols",
     "past_publications",
     "prior_model",
     "read_view",

@@ -18,7 +18,17 @@ from storage.schema import (
 from storage.writes.inserts import Row, insert_mappings
 
 
-def add_ticker(connection: Connection, symbol: str, listing: Listing, *, source: str, tracked: bool, at: datetime) -> int:
+def add_ticker(
+    connection: Connection,
+    symbol: str,
+    listing: Listing,
+    *,
+    source: str,
+    tracked: bool,
+    at: datetime,
+    source_path: str = "",
+    adjustment: str = "",
+) -> int:
     """Add a ticker with its first symbol and return its id."""
     row = {
         "symbol": symbol,
@@ -27,6 +37,8 @@ def add_ticker(connection: Connection, symbol: str, listing: Listing, *, source:
         "currency": listing.currency,
         "time_zone": listing.time_zone,
         "source": source,
+        "source_path": source_path,
+        "adjustment": adjustment,
         "price_basis": listing.price_basis or None,
         "tracked": int(tracked),
         "status": "active",

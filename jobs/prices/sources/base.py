@@ -9,6 +9,7 @@ SourceError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
@@ -61,6 +62,9 @@ class Source(Protocol):
         """Return all tickers of the source; an empty list where it cannot list them."""
         ...
 
-    def fetch(self, ticker: str, start: date | None) -> Fetch:
-        """Return the bars from `start` on, or all of them. Raises SourceError."""
+    def fetch(self, ticker: str, start: date | None, older_names: Sequence[str] = ()) -> Fetch:
+        """Return the bars from `start` on, or all of them. older_names: where files of a renamed ticker are looked for next.
+
+        Raises SourceError.
+        """
         ...

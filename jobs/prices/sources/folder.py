@@ -78,10 +78,11 @@ class FolderSource:
         """Return the tickers of the folder by name."""
         return sorted(self._files) if self._files else sorted(self._tables)
 
-    def fetch(self, ticker: str, start: date | None) -> Fetch:
+    def fetch(self, ticker: str, start: date | None, older_names: Sequence[str] = ()) -> Fetch:
         """Return the bars from `start` on, or all of them. Raises UnknownTicker, BadSourceData or SourceSettings."""
-        table = self._table(ticker)
-        stated = self.splits.get(ticker, {})
+        names = (ticker, *older_names)
+        table = self._table(names)
+        stated = {day: ratio for name in reversed(names) for day, ratio in self.splits.get(name, {}).items()}
         bars, refused = refuse_bad_rows(_with_splits(bars_of_table(table, self.adjustment), stated))
         if not len(bars):
             first = f", the first: {refused[0].session} {refused[0].reason}" if refused else ""
@@ -96,12 +97,14 @@ class FolderSource:
         exchange = exchange_of(ticker)
         return Fetch(Listing(ticker, "USD", exchange, exchange_calendar(exchange).time_zone, basis), bars, refused)
 
-    def _table(self, ticker: str) -> pd.DataFrame:
-        if ticker in self._files:
-            return read_table(self._files[ticker])
-        if ticker in self._tables:
-            return self._tables[ticker]
-        raise UnknownTicker(f"{ticker}: not in {self.path}; it has {first_names(self.tickers())}")
+    def _table(self, names: Sequence[str]) -> pd.DataFrame:
+        """Return the rows under the first of a ticker's names that the folder has."""
+        for name in names:
+            if name in self._files:
+                return read_table(self._files[name])
+            if name in self._tables:
+                return self._tables[name]
+        raise UnknownTicker(f"{names[0]}: not in {self.path}; it has {first_names(self.tickers())}")
 
     @cached_property
     def _files(self) -> dict[str, Path]:

@@ -5,6 +5,7 @@ The package has closes as traded and adjusted closes, but no splits. The three s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -33,15 +34,16 @@ class SampleSource:
         """Return the five tickers."""
         return list(TICKERS)
 
-    def fetch(self, ticker: str, start: date | None) -> Fetch:
+    def fetch(self, ticker: str, start: date | None, older_names: Sequence[str] = ()) -> Fetch:
         """Return the bars from `start` on, or all of them. Raises UnknownTicker, and SourceSettings without the package."""
-        if ticker not in TICKERS:
+        name = next((name for name in (ticker, *older_names) if name in TICKERS), None)
+        if name is None:
             raise UnknownTicker(f"{ticker}: not in the sample; it has {', '.join(TICKERS)}")
-        columns = _columns(ticker)
+        columns = _columns(name)
         days = np.array(columns["date"], dtype="datetime64[D]")
         values = {name: np.array(columns[name], np.float64) for name in ("open", "high", "low", "close", "volume")}
         split = np.ones(len(days))
-        for ex_date, ratio in SPLITS.get(ticker, {}).items():
+        for ex_date, ratio in SPLITS.get(name, {}).items():
             split[np.searchsorted(days, np.datetime64(ex_date))] = ratio
         dividend = implied_dividends(values["close"], np.array(columns["adj_close"], np.float64), split)
         bars, refused = refuse_bad_rows(make_bars(days, {**values, "dividend": dividend, "split": split}))

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,8 +131,8 @@ class YahooSource:
         """Return an empty list: Yahoo does not list its tickers."""
         return []
 
-    def fetch(self, ticker: str, start: date | None) -> Fetch:
-        """Return the bars from `start` on, or all of them. Raises SourceError."""
+    def fetch(self, ticker: str, start: date | None, older_names: Sequence[str] = ()) -> Fetch:
+        """Return the bars from `start` on, or all of them. Yahoo knows a renamed ticker by its new name. Raises SourceError."""
         with self._lock:  # yfinance is one client per process: one ticker at a time
             try:
                 self.client.start_ticker()
