@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from jobs.exchanges.calendars import exchange_calendar
 from jobs.prices.sources.yahoo import YahooSource
 from jobs.prices.sources.yahoo_client import YahooClient
 from storage.bars import PRICE_FIELDS, Bars
@@ -183,6 +184,15 @@ def _body(ticker: str, stamps: list[int], quote: dict[str, list[Any]], events: d
     indicators = {"quote": [quote], "adjclose": [{"adjclose": quote["close"]}]}
     result = {"meta": meta, "timestamp": stamps, "events": events, "indicators": indicators}
     return json.dumps({"chart": {"result": [result], "error": None}}).encode()
+
+
+def recent_rows(sessions: int) -> list[tuple[date, float, int]]:
+    """Return (session, price, volume) of the last sessions of New York that have closed by now."""
+    calendar = exchange_calendar("XNYS")
+    last = calendar.last_closed_session(datetime.now(UTC), 45)
+    assert last is not None
+    days = [calendar.session_offset(last, -i) for i in range(sessions - 1, -1, -1)]
+    return [(day, 100.0 * 1.001 ** ((i * 7) % 13), 10_000 + i) for i, day in enumerate(days)]
 
 
 def yahoo_at(

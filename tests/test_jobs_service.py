@@ -6,7 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import time
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -22,7 +22,7 @@ from storage.database import open_writer, reading, upgrade_database
 from storage.verify import content_hash, find_problems
 from storage.views import VIEWS
 from tests.conftest import clean_environment, command_of
-from tests.loopback_yahoo import chart_body, loopback_yahoo
+from tests.loopback_yahoo import chart_body, loopback_yahoo, recent_rows
 
 pytestmark = pytest.mark.slow
 
@@ -98,14 +98,6 @@ def test_a_second_client_reads_every_view_while_a_backfill_writes(tmp_path: Path
     assert len(frames["scored_forecast"]) > 0
     # Every origin is whole in every snapshot.
     assert (frames["forecast_history"].groupby(["ticker", "origin"]).size() == 5).all()
-
-
-def recent_rows(sessions: int) -> list[tuple[date, float, int]]:
-    calendar = exchange_calendar("XNYS")
-    last = calendar.last_closed_session(datetime.now(UTC), 45)
-    assert last is not None
-    days = [calendar.session_offset(last, -i) for i in range(sessions - 1, -1, -1)]
-    return [(day, 100.0 * 1.001 ** ((i * 7) % 13), 10_000 + i) for i, day in enumerate(days)]
 
 
 def test_the_daemon_forecasts_what_is_owed_and_stops_on_sigterm(tmp_path: Path) -> None:

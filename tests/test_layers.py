@@ -42,6 +42,7 @@ DOORS = {
     "scipy": ("jobs/scoring/",),
     "sklearn": ("jobs/forecasting/article_model.py",),
     "sqlalchemy": ("storage/", "migrations/"),
+    "structlog": ("jobs/terminal/logs.py",),
     "tenacity": ("jobs/prices/sources/yahoo.py",),
     "typer": ("jobs/cli/",),
     "yfinance": ("jobs/prices/sources/yahoo.py",),

@@ -26,6 +26,7 @@ from jobs.cli.options import (
     say,
     writing,
 )
+from jobs.terminal.logs import LogFormat
 
 
 def init(context: typer.Context) -> None:
@@ -132,16 +133,23 @@ def run(
         say(run_once(home, engine, now=instant, workers=workers, force_cold=cold))
 
 
-def daemon(context: typer.Context) -> None:
-    """Run the daily cycle on schedule until SIGTERM or Ctrl-C."""
+def daemon(
+    context: typer.Context,
+    log_format: Annotated[
+        LogFormat | None,
+        typer.Option("--log-format", metavar="logfmt|json", help="Form of log lines (default: logfmt on a terminal, else json)."),
+    ] = None,
+) -> None:
+    """Run the daily cycle on schedule until SIGTERM or Ctrl-C. It logs to stderr."""
     from jobs.runs.daemon import serve
-    from jobs.terminal.logs import start_logging
+    from jobs.terminal.logs import log_format_for, start_logging
     from jobs.workspace.home import open_home, require_writable
 
     home = open_home(home_of(context))
     require_writable(home)
-    start_logging()
-    serve(home)
+    chosen = log_format_for(log_format)
+    start_logging(chosen)
+    serve(home, chosen)
 
 
 def release(

@@ -1,46 +1,49 @@
-"""The daemon: runs the daily cycle on schedule until it is stopped.
+"""The daemon: looks every minute whether a daily cycle may be due, and has a process of its own for each cycle.
 
-The trigger counts minutes in UTC, so no clock change can lose or double it. Each time it fires, the database decides which
-closed sessions still have no forecasts, so a missed, late or double fire is harmless.
+The trigger counts minutes in UTC, so no clock change can lose or double it. Each look reads from the database which closed
+sessions still have no forecasts, so a missed, late or double look is harmless. The daemon itself imports neither NumPy nor
+pandas nor calendars, and so it idles in little memory.
 """
 
 from __future__ import annotations
 
-import logging
+import os
 import signal
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from jobs import clock
-from jobs.errors import JobError, LockHeld
-from jobs.runs.daily import cycle_is_due, run_once
-from jobs.terminal.logs import log_line
-from jobs.workspace.home import Home
+from jobs.runs.child import ChildDied, Look, look, look_in_child
+from jobs.runs.retry import retry_wait
+from jobs.runs.signals import STOP_SIGNALS
+from jobs.terminal.logs import LogFormat, log_event
+from jobs.workspace.home import SETTINGS_FILE, Home
 from jobs.workspace.locks import daemon_lock
-from jobs.workspace.writer import open_for_writing
 from storage.database import check_revision
-from storage.errors import StorageError
+from storage.watch import ticker_states
 
 CHECK_EVERY_SECONDS = 60
-WRITER_WAIT_SECONDS = 30.0
-logger = logging.getLogger("tickercast.daemon")
+# A look costs a second, so one now and then is made even when nothing seems to have changed.
+LONGEST_PAUSE = timedelta(hours=6)
 
 
-def serve(home: Home) -> None:
+def serve(home: Home, log_format: LogFormat) -> None:
     """Run until SIGTERM or SIGINT. A cycle under way then ends after its unit of work. Raises LockHeld for a second daemon."""
     with daemon_lock(home.folder):
         check_revision(home.database)
         stop = threading.Event()
-        previous = {number: signal.signal(number, _stopper(stop)) for number in (signal.SIGTERM, signal.SIGINT)}
-        scheduler = _scheduler(home, stop)
+        previous = {number: signal.signal(number, _stopper(stop)) for number in STOP_SIGNALS}
+        scheduler = _scheduler(Watch(home.folder, home.database, log_format, stop))
         scheduler.start()
-        log_line(logger, "daemon started", home=home.folder)
+        log_event("info", "daemon started", home=home.folder, pid=os.getpid())
         try:
             while not stop.wait(timeout=1.0):
                 pass
@@ -48,14 +51,83 @@ def serve(home: Home) -> None:
             scheduler.shutdown(wait=True)
             for number, handler in previous.items():
                 signal.signal(number, handler)
-            log_line(logger, "daemon stopped")
+            log_event("info", "daemon stopped")
 
 
-def _scheduler(home: Home, stop: threading.Event) -> BackgroundScheduler:
+class Watch:
+    """What the daemon remembers between two looks: when to look next, and what it saw of the settings and the tickers."""
+
+    def __init__(self, folder: Path, database: Path, log_format: LogFormat, stop: threading.Event) -> None:
+        self.folder, self.database, self.log_format, self.stop = folder, database, log_format, stop
+        self.looked_at: datetime | None = None
+        self.look_at: datetime | None = None
+        self.seen: Any = None
+        self.failures = 0
+        self.told: str | None = None
+
+    def check(self) -> None:
+        """Look for a due cycle in a child process, unless it is certain that none is due."""
+        now = clock.now()
+        if self.stop.is_set() or not self._may_be_due(now):
+            return
+        found = self._look()
+        if found is None:
+            return
+        self.database = found.database or self.database
+        self.failures = self.failures + 1 if found.failed else 0
+        self.seen, self.looked_at = self._visible(), now
+        self.look_at = self._next_look(found, clock.now())
+        self._tell_next(found)
+
+    def _may_be_due(self, now: datetime) -> bool:
+        """Return whether the next look has come, a setting or a ticker has changed since the last one, or the clock went back."""
+        if self.looked_at is None or self.look_at is None:
+            return True
+        return not self.looked_at <= now < self.look_at or self.seen != self._visible()
+
+    def _visible(self) -> Any:
+        """Return what makes a look due when it changes: the settings file and the states of the tickers."""
+        try:
+            stat = (self.folder / SETTINGS_FILE).stat()
+            settings = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        except OSError:
+            settings = None
+        return settings, ticker_states(self.database)
+
+    def _look(self) -> Look | None:
+        try:
+            return look_in_child(look, self.folder, self.database, self.log_format, self.stop)
+        except ChildDied as error:
+            log_event("error", "cycle failed", error=str(error))
+            return Look(failed=True, database=self.database)
+
+    def _next_look(self, found: Look, now: datetime) -> datetime:
+        """Return when to look next: at the retry of what failed, in a minute where another process writes, else when due."""
+        if found.waits:
+            return now
+        if found.failed:
+            return max(found.next_due or now, now + retry_wait(self.failures))
+        return min(found.next_due or now + LONGEST_PAUSE, now + LONGEST_PAUSE)
+
+    def _tell_next(self, found: Look) -> None:
+        """Log until when nothing is due, once for each instant."""
+        until = self.look_at if found.failed else found.next_due
+        if found.tracked == 0:
+            reason = "no ticker is tracked"
+        elif until is not None and not found.waits:
+            reason = f"nothing due until {until.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
+        else:
+            return
+        if reason != self.told:
+            log_event("info", "cycle skipped", reason=reason)
+        self.told = reason
+
+
+def _scheduler(watch: Watch) -> BackgroundScheduler:
     """Return a scheduler with the one job. Its job store is memory, because what is due is read from the database."""
     scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(1)}, timezone=UTC)
     scheduler.add_job(
-        lambda: _check(home, stop),
+        watch.check,
         IntervalTrigger(seconds=CHECK_EVERY_SECONDS, timezone=UTC),
         next_run_time=datetime.now(UTC) + timedelta(milliseconds=100),
         misfire_grace_time=None,
@@ -63,20 +135,6 @@ def _scheduler(home: Home, stop: threading.Event) -> BackgroundScheduler:
         max_instances=1,
     )
     return scheduler
-
-
-def _check(home: Home, stop: threading.Event) -> None:
-    """Do a cycle when one is due. A failure is logged and a later check retries."""
-    try:
-        if not cycle_is_due(home, clock.now()):
-            return
-        with open_for_writing(home.folder, command="daemon", wait_seconds=WRITER_WAIT_SECONDS) as (opened, engine):
-            message = run_once(opened, engine, kind="daemon", stop=stop)
-        log_line(logger, "cycle", message=message)
-    except LockHeld as error:
-        log_line(logger, "cycle waits", reason=error)
-    except (JobError, StorageError, OSError) as error:
-        log_line(logger, "cycle failed", error=error)
 
 
 def _stopper(stop: threading.Event) -> Callable[[int, FrameType | None], None]:

@@ -12,13 +12,11 @@ from jobs.exchanges.calendars import exchange_calendar
 from jobs.prices.bindings import Sources
 from jobs.prices.ticker_status import is_fetched
 from jobs.runs.backlog import daily_due_sessions
+from jobs.runs.retry import retry_wait
 from jobs.runs.run import run_options, run_over, tracked_symbols
 from jobs.workspace.home import Home
 from storage import queries
 from storage.database import Engine, reading
-
-FIRST_RETRY_MINUTES = 15
-MOST_DOUBLINGS = 5
 
 
 def run_once(
@@ -53,7 +51,8 @@ def run_once(
 def cycle_is_due(home: Home, now: datetime) -> bool:
     """Return whether a tracked ticker has no forecasts for its exchange's last closed session, and a retry may start.
 
-    After each attempt that left one behind the wait doubles, from 15 minutes to 8 hours.
+    After each attempt that left one behind the wait doubles, from 15 minutes to 8 hours. Attempts under an older settings file
+    do not count, so a mended setting is tried at once.
     """
     config_id = home.settings.config().id
     wait_minutes = home.settings.schedule.after_close_minutes
@@ -66,11 +65,11 @@ def cycle_is_due(home: Home, now: datetime) -> bool:
         newest = queries.last_origins(connection, config_id)
         if not any(_is_behind(ticker, newest.get(ticker.id), now, wait_minutes) for ticker in tracked):
             return False
-        attempts = queries.runs_started_since(connection, _first_chance(tracked, now, wait_minutes))
+        first_chance, edited = _first_chance(tracked, now, wait_minutes), home.settings_changed_at()
+        attempts = queries.runs_started_since(connection, max(first_chance, edited) if edited <= now else first_chance)
     if not attempts:
         return True
-    wait = timedelta(minutes=FIRST_RETRY_MINUTES * 2 ** min(len(attempts) - 1, MOST_DOUBLINGS))
-    return now - max(attempts) >= wait
+    return now - max(attempts) >= retry_wait(len(attempts))
 
 
 def _is_behind(ticker: queries.TickerRow, newest_origin: date | None, now: datetime, wait_minutes: int) -> bool:

@@ -1,4 +1,7 @@
-"""Stopping a run: SIGINT and SIGTERM stop it after the unit of work under way; a second one interrupts at once."""
+"""Stopping a run: SIGINT and SIGTERM stop it after the unit of work under way; a second one interrupts at once.
+
+Processes that a run or the daemon starts leave both signals to their parent.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,25 @@ class StopRequest:
         self.event.set()
 
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def ignore_signals() -> None:
+    """Leave SIGINT and SIGTERM to the parent, which a terminal or a service manager sends to all its processes."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def signals_blocked() -> Iterator[None]:
+    """Block SIGINT and SIGTERM in this thread, so that a process started meanwhile is not hit before it ignores them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 @contextmanager
 def stop_on_signals(event: threading.Event | None) -> Iterator[StopRequest]:
     """Yield a stop request that SIGINT and SIGTERM set while it lasts.
@@ -34,7 +56,7 @@ def stop_on_signals(event: threading.Event | None) -> Iterator[StopRequest]:
     if event is not None or threading.current_thread() is not threading.main_thread():
         yield request
         return
-    before = {number: signal.signal(number, request.handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, request.handle) for number in STOP_SIGNALS}
     try:
         yield request
     finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -15,6 +14,7 @@ from typing import Protocol, TypeVar
 
 from jobs.errors import OutOfResources
 from jobs.forecasting.fingerprint import fingerprint
+from jobs.runs.signals import ignore_signals
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -61,8 +61,7 @@ def _run_here(work: Callable[[T], R], task: T) -> Future[R]:
 
 def _begin_worker() -> None:
     """Leave interrupts to the parent, and end with it: a spawned worker would otherwise outlive a killed one."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    ignore_signals()
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from jobs.errors import HomeUnwritable, SettingsError, UsageError
@@ -47,6 +48,13 @@ class Home:
     def cache(self) -> Path:
         """Return the folder of files that can be deleted at any time."""
         return self.folder / "cache"
+
+    def settings_changed_at(self) -> datetime:
+        """Return when the settings file was last written; the earliest instant without one."""
+        try:
+            return datetime.fromtimestamp((self.folder / SETTINGS_FILE).stat().st_mtime, UTC)
+        except OSError:
+            return datetime.min.replace(tzinfo=UTC)
 
 
 def home_folder(option: Path | None, environment: Mapping[str, str]) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from storage.queries.forecasts import committed_origins, forecast_densities, known_at, last_origins, past_publications
 from storage.queries.models import ServingModel, prior_model, serving_model
 from storage.queries.prices import CurrentFile, current_file, judged_sessions, kept_files, restated_at, verdicts
-from storage.queries.runs import last_run_started, runs_started_since
+from storage.queries.runs import RunRow, last_run_started, newest_run_since, runs_started_since, session_ends
 from storage.queries.scores import (
     NewestScore,
     ScorableForecast,
@@ -23,6 +23,7 @@ __all__ = [
     "CurrentFile",
     "NewestScore",
     "Rows",
+    "RunRow",
     "ScorableForecast",
     "ScoreColumns",
     "ServingModel",
@@ -37,6 +38,7 @@ __all__ = [
     "last_origins",
     "last_run_started",
     "list_tickers",
+    "newest_run_since",
     "newest_scores",
     "older_symbols",
     "past_publications",
@@ -46,6 +48,7 @@ __all__ = [
     "runs_started_since",
     "scored_forecasts",
     "serving_model",
+    "session_ends",
     "ticker_by_symbol",
     "unscored_forecasts",
     "unscored_twins",

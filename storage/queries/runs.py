@@ -1,13 +1,26 @@
-"""When runs started."""
+"""When runs started, how the newest one ended, and when the sessions end that a next one waits for."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage.schema import Run
+from storage.schema import ExchangeSession, Run, Ticker
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """How a run ended."""
+
+    id: int
+    status: str
+    tickers_ok: int
+    tickers_failed: int
+    forecasts: int
+    message: str | None
 
 
 def last_run_started(connection: Connection) -> datetime | None:
@@ -18,4 +31,20 @@ def last_run_started(connection: Connection) -> datetime | None:
 def runs_started_since(connection: Connection, instant: datetime) -> list[datetime]:
     """Return when each daily run since an instant started."""
     query = sa.select(Run.started_at).where(Run.started_at >= instant, Run.kind.in_(("run", "daemon")))
+    return list(connection.scalars(query))
+
+
+def newest_run_since(connection: Connection, kind: str, instant: datetime) -> RunRow | None:
+    """Return the newest run of a kind that started at an instant or later, None when there is none."""
+    columns = (Run.id, Run.status, Run.tickers_ok, Run.tickers_failed, Run.forecasts, Run.message)
+    query = sa.select(*columns).where(Run.kind == kind, Run.started_at >= instant).order_by(Run.id.desc()).limit(1)
+    row = connection.execute(query).first()
+    return RunRow(**row._mapping) if row else None
+
+
+def session_ends(connection: Connection, after: datetime, until: datetime) -> list[datetime]:
+    """Return when the sessions of the tracked tickers' exchanges close, after an instant up to another, earliest first."""
+    tracked = sa.select(Ticker.exchange).where(Ticker.tracked == 1)
+    ends = ExchangeSession.close_at
+    query = sa.select(ends).where(ExchangeSession.exchange.in_(tracked), ends > after, ends <= until).distinct().order_by(ends)
     return list(connection.scalars(query))

@@ -14,6 +14,7 @@ from storage.schema import (
     Event,
     Run,
     RunTicker,
+    Ticker,
 )
 from storage.writes.inserts import Row, insert_mappings
 
@@ -25,7 +26,7 @@ def ensure_config(connection: Connection, row: Row, *, active_id: str) -> None:
     connection.execute(sa.update(Config).where(Config.id == active_id).values(active=1))
 
 
-def start_run(connection: Connection, *, kind: str, at: datetime, config_id: str, fingerprint: str) -> int:
+def start_run(connection: Connection, *, kind: str, at: datetime, config_id: str | None, fingerprint: str) -> int:
     """Add a run and return its id. Needs the writer lock: runs still `running` were killed and are marked interrupted."""
     connection.execute(
         sa.update(Run).where(Run.status == "running").values(status="interrupted", message="killed; what it committed stays")
@@ -34,6 +35,17 @@ def start_run(connection: Connection, *, kind: str, at: datetime, config_id: str
     key = connection.execute(sa.insert(Run).values(**values, tickers_ok=0, tickers_failed=0, forecasts=0))
     assert key.inserted_primary_key is not None
     return int(key.inserted_primary_key[0])
+
+
+def add_failed_run(connection: Connection, *, kind: str, at: datetime, ended: datetime, fingerprint: str, message: str) -> None:
+    """Add a run that failed before it could begin, for all tracked tickers, so that status and retries know of it."""
+    tracked = list(connection.scalars(sa.select(Ticker.id).where(Ticker.tracked == 1)))
+    active = connection.scalars(sa.select(Config.id).where(Config.active == 1)).first()
+    run_id = start_run(connection, kind=kind, at=at, config_id=active, fingerprint=fingerprint)
+    update_run(connection, run_id, status="failed", finished_at=ended, tickers_failed=len(tracked), message=message)
+    rows = [{"run_id": run_id, "ticker_id": id_, "status": "failed", "origins": 0, "message": message} for id_ in tracked]
+    record_run_tickers(connection, rows)
+    connection.execute(sa.update(Ticker).where(Ticker.tracked == 1).values(last_error=message))
 
 
 def update_run(connection: Connection, run_id: int, **values: Any) -> None:

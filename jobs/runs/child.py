@@ -1,0 +1,125 @@
+"""One process for each look of the daemon: started, told to stop, and gone when the daemon is.
+
+The child has all that a cycle needs in its memory, so the daemon itself stays small. Nothing heavy is imported here.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+from jobs.runs.signals import ignore_signals, signals_blocked
+from jobs.terminal.logs import LogFormat, start_logging
+
+POLL_SECONDS = 0.2
+# How long a unit of work may go on after a stop signal. Then it is given up: it was not committed, so nothing is half done.
+STOP_GRACE_SECONDS = 20.0
+END_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look found or did.
+
+    next_due: when a cycle is due next by what is stored, None when that is unknown. waits: another process is writing.
+    failed: a cycle was due and nothing of it succeeded. tracked: the number of tracked tickers. database: its path, None when
+    the settings cannot be read.
+    """
+
+    next_due: datetime | None = None
+    waits: bool = False
+    failed: bool = False
+    tracked: int | None = None
+    database: Path | None = None
+
+
+class ChildDied(Exception):
+    """The process ended without an answer."""
+
+
+Work = Callable[[Path, Path | None, threading.Event], Look]
+
+
+def look(folder: Path, database: Path | None, stop: threading.Event) -> Look:
+    """Do a cycle if one is due. Called in the child alone, because its imports take the memory that the daemon saves."""
+    from jobs.runs.cycle import look as look_for_due_cycle
+
+    return look_for_due_cycle(folder, database, stop)
+
+
+def look_in_child(work: Work, folder: Path, database: Path | None, log_format: LogFormat, stop: threading.Event) -> Look | None:
+    """Return what a look in a process of its own found; None when it was given up because of a stop.
+
+    database: where failures are entered while the settings cannot be read. Raises ChildDied.
+    """
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_begin_child, args=(there, work, folder, database, log_format))
+    resource_tracker.ensure_running()  # its start would unblock the signals
+    with signals_blocked():
+        process.start()
+    there.close()
+    with here:
+        answer = _answer(here, process.sentinel, stop)
+    process.join(END_SECONDS)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+    if answer is None and not stop.is_set():
+        raise ChildDied(_how_it_ended(process.exitcode))
+    return answer
+
+
+def _answer(here: Connection, sentinel: int, stop: threading.Event) -> Look | None:
+    """Return what the child sends, None when it ends without a word or goes on for too long after a stop."""
+    give_up_at: float | None = None
+    while give_up_at is None or time.monotonic() < give_up_at:
+        if wait([here, sentinel], POLL_SECONDS):
+            try:
+                found: Look = here.recv()
+            except (EOFError, OSError):
+                return None
+            return found
+        if stop.is_set() and give_up_at is None:
+            give_up_at = time.monotonic() + STOP_GRACE_SECONDS
+            _tell_to_stop(here)
+    return None
+
+
+def _tell_to_stop(here: Connection) -> None:
+    try:
+        here.send("stop")
+    except OSError:  # it ended a moment ago
+        return
+
+
+def _how_it_ended(exit_code: int | None) -> str:
+    how = f"was killed by signal {-exit_code}" if exit_code is not None and exit_code < 0 else f"ended with code {exit_code}"
+    return f"the process of the cycle {how}; what it committed stays"
+
+
+def _begin_child(there: Connection, work: Work, folder: Path, database: Path | None, log_format: LogFormat) -> None:
+    """Look, send the answer and end. Signals are left to the daemon, and when it dies this process ends at once."""
+    ignore_signals()
+    stop = threading.Event()
+    threading.Thread(target=_follow, args=(there, stop), daemon=True).start()
+    start_logging(log_format)
+    there.send(work(folder, database, stop))
+
+
+def _follow(there: Connection, stop: threading.Event) -> None:
+    """Set stop when the daemon says so, and end this process when the daemon is gone."""
+    try:
+        there.recv()
+        stop.set()
+        there.recv()
+    except (EOFError, OSError):
+        os._exit(1)

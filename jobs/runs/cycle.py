@@ -1,0 +1,145 @@
+"""One look of the daemon, in a process of its own: is a cycle due, and if so do it. Settings are read afresh each time."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from jobs import clock
+from jobs.errors import JobError, LockHeld
+from jobs.exchanges.symbols import SymbolRefused
+from jobs.forecasting.fingerprint import fingerprint
+from jobs.prices.sources.base import SourceError
+from jobs.runs.child import Look
+from jobs.runs.daily import cycle_is_due, run_once
+from jobs.runs.retry import retry_wait
+from jobs.terminal.logs import Level, log_event
+from jobs.workspace.home import Home, open_home
+from jobs.workspace.locks import writer_lock
+from jobs.workspace.writer import open_for_writing
+from storage import queries, writes
+from storage.database import check_revision, open_writer, reading
+from storage.errors import StorageError
+
+WRITER_WAIT_SECONDS = 30.0
+LONGEST_MESSAGE = 1000
+SEARCHED = timedelta(days=10)
+EXPECTED = (JobError, StorageError, SourceError, SymbolRefused, OSError)
+LEVELS: dict[str, Level] = {"done": "info", "partial": "warning", "interrupted": "warning", "failed": "error"}
+
+
+def look(folder: Path, database: Path | None, stop: threading.Event) -> Look:
+    """Do a cycle if one is due, log how it went, and return when the next one is due.
+
+    database: the one of the last look, where a failure is entered while the settings cannot be read.
+    """
+    began = clock.now()
+    try:
+        home = open_home(folder)
+        database = home.database
+        check_revision(database)
+        failed = cycle_is_due(home, began) and _do_cycle(folder, began, stop)
+        return Look(next_due(home, clock.now()), failed=failed, tracked=_tracked(home), database=database)
+    except LockHeld as error:
+        log_event("warning", "cycle waits", reason=str(error))
+        return Look(waits=True, database=database)
+    except Exception as error:  # this process ends here, and the daemon goes on
+        _log_failure(error)
+        if database is not None:
+            _enter_failure(folder, database, began, error)
+        return Look(failed=True, database=database)
+
+
+def next_due(home: Home, now: datetime) -> datetime | None:
+    """Return the first full minute after an instant at which a cycle is due by what is stored, None when there is none.
+
+    Between two ends of sessions a cycle can only become due, so that minute is found by halving the time between them.
+    """
+    earliest = now
+    for end in _chances(home, now):
+        if cycle_is_due(home, end):
+            return _first_due_minute(home, earliest, end)
+        earliest = end
+    return None
+
+
+def _chances(home: Home, now: datetime) -> Iterator[datetime]:
+    """Yield, earliest first, the instants until which something may become due: ends of sessions and the longest retry."""
+    after_close = timedelta(minutes=home.settings.schedule.after_close_minutes)
+    with reading(home.database) as connection:
+        ends = queries.session_ends(connection, now - after_close, now + SEARCHED)
+    yield from sorted([now + retry_wait(10**6), *(end + after_close for end in ends)])
+
+
+def _first_due_minute(home: Home, early: datetime, late: datetime) -> datetime:
+    """Return the first full minute at which a cycle is due, after one instant at which none is, up to another."""
+    first, last = int(early.timestamp() // 60), -int(-late.timestamp() // 60)
+    while last - first > 1:
+        middle = (first + last) // 2
+        if cycle_is_due(home, _at_minute(middle)):
+            last = middle
+        else:
+            first = middle
+    return _at_minute(last)
+
+
+def _at_minute(minutes: int) -> datetime:
+    return datetime.fromtimestamp(60 * minutes, UTC)
+
+
+def _do_cycle(folder: Path, began: datetime, stop: threading.Event) -> bool:
+    """Do a cycle with the writer lock held, log its start and its end, and return whether nothing of it succeeded."""
+    start = time.perf_counter()
+    with open_for_writing(folder, command="daemon", wait_seconds=WRITER_WAIT_SECONDS) as (home, engine):
+        log_event("info", "cycle started", tickers=_tracked(home))
+        try:
+            run_once(home, engine, kind="daemon", stop=stop)
+        except JobError:
+            with engine.connect() as connection:
+                if queries.newest_run_since(connection, "daemon", began) is None:
+                    raise
+        with engine.connect() as connection:
+            run = queries.newest_run_since(connection, "daemon", began)
+    assert run is not None
+    log_event(
+        LEVELS.get(run.status, "error"), "cycle ended", status=run.status, tickers=run.tickers_ok, forecasts=run.forecasts,
+        failed=run.tickers_failed, seconds=round(time.perf_counter() - start, 1), message=run.message,
+    )  # fmt: skip
+    return run.status == "failed"
+
+
+def _log_failure(error: Exception) -> None:
+    """Log an error that ended a look. Only an unexpected one has a traceback."""
+    if isinstance(error, EXPECTED):
+        log_event("error", "cycle failed", error=str(error))
+        return
+    text = f"internal error: {type(error).__name__}: {error}; committed results are kept"
+    log_event("error", "cycle failed", error=text, traceback="".join(traceback.format_exception(error)))
+
+
+def _enter_failure(folder: Path, database: Path, began: datetime, error: Exception) -> None:
+    """Enter a cycle that failed before it had a row of its own, so that status shows it and the next attempt backs off."""
+    try:
+        check_revision(database)
+        with writer_lock(folder, command="daemon", wait_seconds=WRITER_WAIT_SECONDS):
+            engine = open_writer(database)
+            try:
+                with engine.begin() as connection:
+                    if queries.newest_run_since(connection, "daemon", began) is None:
+                        writes.add_failed_run(
+                            connection, kind="daemon", at=began, ended=clock.now(), fingerprint=fingerprint(),
+                            message=str(error)[:LONGEST_MESSAGE],
+                        )  # fmt: skip
+            finally:
+                engine.dispose()
+    except (JobError, StorageError, OSError) as cause:
+        log_event("error", "failure not entered", error=str(cause))
+
+
+def _tracked(home: Home) -> int:
+    with reading(home.database) as connection:
+        return sum(ticker.tracked for ticker in queries.list_tickers(connection))

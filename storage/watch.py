@@ -1,0 +1,26 @@
+"""What an idle daemon watches of the database, read through the standard library alone, so that little memory stays in use."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+READ_SECONDS = 5.0
+TICKERS = """
+    SELECT t.id, t.tracked, t.status, t.source, t.source_path,
+        (SELECT max(p.id) FROM price_files p WHERE p.ticker_id = t.id)
+    FROM tickers t ORDER BY t.id
+"""
+
+
+def ticker_states(path: Path) -> list[tuple[Any, ...]] | None:
+    """Return what decides whether a ticker may be due beside the clock, for each ticker; None when it cannot be read."""
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=READ_SECONDS)
+        try:
+            return connection.execute(TICKERS).fetchall()
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        return None

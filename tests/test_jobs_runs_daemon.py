@@ -1,0 +1,237 @@
+"""The daemon as a process: small while it idles, one child for each cycle, nothing left when it is killed, lines to parse."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.prices.tickers import track
+from jobs.runs import child
+from jobs.runs.child import ChildDied, Look, look_in_child
+from jobs.runs.daemon import Watch
+from jobs.workspace.home import Home
+from storage.database import open_writer
+from tests.conftest import clean_environment, command_of
+from tests.loopback_yahoo import LoopbackYahoo, Reply, chart_body, recent_rows
+from tests.processes import descendants, living, wait_until
+
+pytestmark = pytest.mark.slow
+
+MOST_IDLE_MEGABYTES = 80
+HEAVY = {"numpy", "pandas", "pyarrow", "scipy", "exchange_calendars", "yfinance", "alembic"}
+SETTINGS = '[yahoo]\nbase_url = "{}"\nrequests_per_second = 1000\n[training]\ncold_epochs = 1\nprior_every = 0\n'
+Follow = Callable[..., Home]
+
+
+@pytest.fixture
+def follow(make_home: Callable[[str, str], Home], server: LoopbackYahoo) -> Follow:
+    """Return a function that makes a home which follows some tickers of the loopback Yahoo."""
+
+    def make(*tickers: str) -> Home:
+        home = make_home("home", SETTINGS.format(server.url))
+        for ticker in tickers:
+            server.record(ticker, chart_body(ticker, recent_rows(550)))
+        engine = open_writer(home.database)
+        if tickers:
+            track(home, engine, list(tickers))
+        engine.dispose()
+        return home
+
+    return make
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Yield a function that starts the daemon of a home; what still runs at the end is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def run(home: Home, *options: str) -> subprocess.Popen[str]:
+        command = command_of("--home", home.folder, "daemon", *options)
+        process = subprocess.Popen(command, env=clean_environment(), text=True, stderr=subprocess.PIPE)
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def next_event(process: subprocess.Popen[str], event: str) -> dict[str, Any]:
+    """Return the next log line of a kind."""
+    assert process.stderr is not None
+    return next(facts for facts in map(json.loads, process.stderr) if facts["event"] == event)
+
+
+def megabytes(pid: int) -> float:
+    listed = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=True)
+    return int(listed.stdout) / 1024
+
+
+def answer(home: Home, query: str) -> list[Any]:
+    connection = sqlite3.connect(home.database)
+    rows = connection.execute(query).fetchall()
+    connection.close()
+    return rows
+
+
+def watch_of(home: Home) -> Watch:
+    return Watch(home.folder, home.database, "json", threading.Event())
+
+
+def test_an_idle_daemon_needs_less_than_80_megabytes(follow: Follow, start: Callable[..., subprocess.Popen[str]]) -> None:
+    process = start(follow("AAPL", "MSFT", "KO"))
+    next_event(process, "cycle skipped")
+    wait_until(lambda: not any("spawn_main" in text for text in descendants(process.pid).values()))
+    helpers = descendants(process.pid)
+    assert sum(megabytes(pid) for pid in [process.pid, *helpers]) < MOST_IDLE_MEGABYTES
+
+
+def test_the_daemon_itself_imports_nothing_heavy() -> None:
+    code = f"import sys, jobs.cli, jobs.runs.daemon; print({HEAVY!r} & set(sys.modules))"
+    told = subprocess.run([sys.executable, "-c", code], env=clean_environment(), capture_output=True, text=True, check=True)
+    assert told.stdout == "set()\n"
+
+
+def test_a_cycle_is_logged_when_it_starts_when_it_ends_and_when_none_is_due(
+    follow: Follow, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    process = start(follow("AAPL", "MSFT"))
+    assert process.stderr is not None
+    lines = [json.loads(process.stderr.readline()) for _ in range(4)]
+    process.send_signal(signal.SIGTERM)
+    lines += [json.loads(line) for line in process.communicate(timeout=30)[1].splitlines()]
+    assert [line["event"] for line in lines] == [
+        "daemon started", "cycle started", "cycle ended", "cycle skipped", "daemon stopped",
+    ]  # fmt: skip
+    assert {line["level"] for line in lines} == {"info"}
+    ended, skipped = lines[2], lines[3]
+    assert (ended["status"], ended["tickers"], ended["forecasts"], ended["failed"]) == ("done", 2, 10, 0)
+    assert ended["seconds"] > 0
+    assert skipped["reason"].startswith("nothing due until 20")
+    assert datetime.fromisoformat(skipped["reason"].split()[-1]) > datetime.now(UTC)
+
+
+def test_a_killed_daemon_leaves_no_process_in_the_middle_of_a_cycle(
+    follow: Follow, start: Callable[..., subprocess.Popen[str]], server: LoopbackYahoo
+) -> None:
+    home = follow("AAPL")
+    server.always = Reply(wait=60.0)
+    server.bodies.clear()
+    process = start(home)
+    next_event(process, "cycle started")
+    wait_until(lambda: bool(server.chart_requests))
+    started = list(descendants(process.pid))
+    process.kill()
+    process.wait()
+    wait_until(lambda: not living(started), seconds=10)
+    again = start(home)
+    assert next_event(again, "daemon started")["pid"] == again.pid
+
+
+def test_a_stop_signal_to_the_whole_group_ends_a_cycle_without_a_word_of_python(
+    follow: Follow, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    process = start(follow("AAPL", "MSFT"))
+    next_event(process, "daemon started")
+    wait_until(lambda: any("spawn_main" in text for text in descendants(process.pid).values()))
+    started = list(descendants(process.pid))
+    [os.kill(pid, signal.SIGINT) for pid in [process.pid, *started]]
+    told = process.communicate(timeout=60)[1]
+    assert process.returncode == 0
+    assert [json.loads(line)["level"] for line in told.splitlines()] != []
+    assert "Traceback" not in told
+    assert living(started) == []
+
+
+def be_killed(_folder: Path, _database: Path | None, _stop: threading.Event) -> Look:
+    """Be a look that the system kills."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    return Look()
+
+
+def look_until_told(_folder: Path, _database: Path | None, stop: threading.Event) -> Look:
+    """Be a look that ends when it is told to."""
+    stop.wait()
+    return Look(tracked=7)
+
+
+def look_for_ever(_folder: Path, _database: Path | None, _stop: threading.Event) -> Look:
+    """Be a look that does not end."""
+    time.sleep(3600)
+    return Look()
+
+
+def stop_soon() -> threading.Event:
+    stop = threading.Event()
+    threading.Timer(0.5, stop.set).start()
+    return stop
+
+
+def test_a_look_that_is_killed_is_an_error_that_names_the_signal(tmp_path: Path) -> None:
+    with pytest.raises(ChildDied, match="was killed by signal 9; what it committed stays"):
+        look_in_child(be_killed, tmp_path, None, "json", threading.Event())
+
+
+def test_a_look_is_told_to_stop_and_still_answers(tmp_path: Path) -> None:
+    assert look_in_child(look_until_told, tmp_path, None, "json", stop_soon()) == Look(tracked=7)
+
+
+def test_a_look_that_goes_on_after_a_stop_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "STOP_GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(child, "END_SECONDS", 0.1)
+    assert look_in_child(look_for_ever, tmp_path, None, "json", stop_soon()) is None
+    assert "look_for_ever" not in str(descendants(os.getpid()))
+    assert not any("spawn_main" in text for text in descendants(os.getpid()).values())
+
+
+def minutes_to_next_look(watch: Watch) -> int:
+    """Look now, and return in how many minutes the daemon will look again."""
+    watch.look_at = None
+    watch.check()
+    assert watch.look_at is not None
+    return round((watch.look_at - datetime.now(UTC)) / timedelta(minutes=1))
+
+
+def test_failed_looks_are_further_and_further_apart_until_the_settings_are_mended(follow: Follow) -> None:
+    home = follow("AAPL")
+    watch = watch_of(home)
+    settings = (home.folder / "tickercast.toml").read_text()
+    (home.folder / "tickercast.toml").write_text("[model\n")
+    assert [minutes_to_next_look(watch) for _ in range(3)] == [15, 30, 60]
+    assert not watch._may_be_due(datetime.now(UTC))
+    assert answer(home, "SELECT count(*) FROM runs WHERE status = 'failed'") == [(3,)]
+    (home.folder / "tickercast.toml").write_text(settings)
+    watch.check()
+    assert answer(home, "SELECT count(*) FROM latest_forecast") == [(5,)]
+    assert watch.failures == 0
+
+
+def test_no_process_is_started_while_nothing_can_be_due(follow: Follow, server: LoopbackYahoo) -> None:
+    home = follow("AAPL")
+    watch = watch_of(home)
+    watch.check()
+    looked_at, now = watch.looked_at, datetime.now(UTC)
+    watch.check()
+    assert watch.looked_at == looked_at
+    assert watch.look_at is not None
+    assert looked_at is not None
+    assert watch._may_be_due(watch.look_at)
+    assert watch._may_be_due(looked_at - timedelta(hours=1)), "the clock went back"
+    assert not watch._may_be_due(now)
+    engine = open_writer(home.database)
+    track(home, engine, ["MSFT"])
+    engine.dispose()
+    assert watch._may_be_due(now), "a ticker was tracked"
