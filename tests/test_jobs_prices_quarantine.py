@@ -107,6 +107,17 @@ def test_a_quarantined_bar_is_refused_once_the_price_is_back(hundredfold: PriceH
     assert (hundredfold.status("IBM"), last_origin(hundredfold)) == ("active", "2012-06-13")
 
 
+def test_the_closing_line_names_quarantined_and_refused_tickers(hundredfold: PriceHome) -> None:
+    messages = [row[0] for row in hundredfold.rows("run_summary", "message")]
+    assert ["quarantined: IBM (1 bar), `tickercast release` or `refuse` decides" in message for message in messages].count(
+        True
+    ) == 1
+    after = hundredfold.serve_and_run(WEDNESDAY)
+    assert "refused: IBM (1 bar), view `gate` has the reasons" in after
+    assert "quarantined" not in after
+    assert "refused" not in hundredfold.serve_and_run(day_of("2012-06-14"))
+
+
 def test_what_was_known_before_a_decision_stays_known(hundredfold: PriceHome) -> None:
     hundredfold.serve_and_run(WEDNESDAY)
     then = as_known(hundredfold.history("IBM"), known_at=datetime(2012, 6, 12, 23, tzinfo=UTC))

@@ -153,15 +153,27 @@ def daemon(
 
 
 def release(
-    context: typer.Context, ticker: TickerArgument, session: SessionOption = None, wait: WaitOption = WAIT_SECONDS
+    context: typer.Context,
+    ticker: TickerArgument,
+    session: SessionOption = None,
+    split: Annotated[
+        list[str] | None,
+        typer.Option("--split", metavar="DATE=NEW:OLD", help="A split that the source does not report, e.g. 2024-06-10=4:1."),
+    ] = None,
+    dividend: Annotated[
+        list[str] | None,
+        typer.Option("--dividend", metavar="DATE=AMOUNT", help="A dividend that it does not report, e.g. 2024-06-10=12.50."),
+    ] = None,
+    wait: WaitOption = WAIT_SECONDS,
 ) -> None:
-    """Store quarantined bars as the source gave them."""
+    """Store quarantined bars as the source gave them, or refused ones where none is quarantined."""
     from jobs.clock import parse_day
     from jobs.prices.quarantine import release as release_bars
+    from jobs.prices.told import parse_told
 
-    day = parse_day(session, "--session")
+    day, told = parse_day(session, "--session"), parse_told(split or [], dividend or [])
     with writing(context, "release", wait) as (home, engine):
-        say(release_bars(home, engine, ticker, day))
+        say(release_bars(home, engine, ticker, day, told))
 
 
 def refuse(

@@ -19,6 +19,7 @@ from jobs.prices.gates import apply_gates, notes
 from jobs.prices.price_record import JudgedFetch, PriceRecord, StoredPrices, read_stored_prices
 from jobs.prices.sources.base import BadSourceData, Fetch, Source, SourceError, UnknownTicker
 from jobs.prices.ticker_status import is_fetched
+from jobs.prices.told import as_told
 from jobs.prices.verdicts import NOTED, REFUSED, Verdict
 from jobs.terminal.text import counted
 from storage import queries
@@ -104,6 +105,7 @@ class Ingest:
         calendar = exchange_calendar(listing.exchange)
         bars, outside = _closed_sessions(calendar, fetch.bars, self.now, self.after_close_minutes)
         before = stored.bars
+        bars = as_told(bars, before, stored.told)
         judgement = apply_gates(before, bars, stored.dismissed)
         refused = [Verdict(row.session, REFUSED, row.code, row.reason) for row in fetch.refused]
         verdicts = [*refused, *outside, *judgement.verdicts, *_shrunken(before, bars)]

@@ -12,7 +12,8 @@ from jobs.exchanges.calendars import exchange_calendar
 from jobs.prices.bindings import Binding
 from jobs.prices.ticker_status import TickerStatus, status_after_answer, status_after_unknown
 from jobs.prices.tickers import stored_ticker
-from jobs.prices.verdicts import QUARANTINED, REFUSED, Verdict, bars_of_verdicts, verdict_row
+from jobs.prices.told import Told, told_actions
+from jobs.prices.verdicts import NOTED, QUARANTINED, REFUSED, Verdict, bars_of_verdicts, verdict_row
 from jobs.terminal.text import counted
 from storage import bar_files, queries, writes
 from storage.bars import BarHistory, Bars, Merge, as_known
@@ -30,6 +31,7 @@ class StoredPrices:
 
     quarantined_from: the first quarantined session. dismissed: bars that were refused. judged: sessions with a verdict.
     older_names: symbols that were the ticker's and are nobody's now, newest first.
+    told: splits and dividends that the source does not report and somebody told.
     """
 
     symbol: str
@@ -40,6 +42,7 @@ class StoredPrices:
     dismissed: Bars | None = None
     judged: frozenset[date] = frozenset()
     older_names: tuple[str, ...] = ()
+    told: tuple[Told, ...] = ()
 
     @property
     def bars(self) -> Bars | None:
@@ -58,6 +61,7 @@ def read_stored_prices(engine: Engine, prices: Path, symbol: str) -> StoredPrice
         refused = [row for row in queries.verdicts(connection, ticker.id, REFUSED) if row["close"] is not None]
         judged = frozenset(queries.judged_sessions(connection, ticker.id))
         older_names = queries.older_symbols(connection, ticker.id)
+        told = told_actions(connection, ticker.id)
     return StoredPrices(
         symbol,
         ticker,
@@ -67,6 +71,7 @@ def read_stored_prices(engine: Engine, prices: Path, symbol: str) -> StoredPrice
         dismissed=bars_of_verdicts(refused) if refused else None,
         judged=judged,
         older_names=older_names,
+        told=told,
     )
 
 
@@ -105,7 +110,7 @@ class PriceRecord:
                 )
                 self._record_restatement(connection, ticker.id, merge)
             writes.record_verdicts(connection, ticker.id, [verdict_row(v) for v in verdicts], at=self.now)
-            self._refuse_corrected(connection, ticker.id, merge, verdicts)
+            self._decide_stored(connection, ticker.id, merge, verdicts)
             status = self._status_after_answer(connection, ticker, merge.history, is_live=is_live)
             writes.update_ticker(
                 connection, ticker.id, currency=listing.currency, price_basis=listing.price_basis,
@@ -147,15 +152,20 @@ class PriceRecord:
         writes.add_ticker(connection, symbol, merge.history.listing, source=binding.kind, tracked=False, at=self.now)
         return stored_ticker(connection, symbol)
 
-    def _refuse_corrected(self, connection: Connection, ticker_id: int, merge: Merge, verdicts: Iterable[Verdict]) -> None:
-        """Refuse the quarantined bars of sessions for which the source now has a bar that was stored."""
-        stored = set(as_known(merge.history).session.tolist())
-        still_quarantined = {verdict.session for verdict in verdicts if verdict.state == QUARANTINED}
-        quarantined = {row["session"] for row in queries.verdicts(connection, ticker_id, QUARANTINED)}
-        corrected = sorted(quarantined & stored - still_quarantined)
-        if corrected:
-            message = "the source now has another bar, which is stored"
-            writes.decide_verdicts(connection, ticker_id, corrected, state=REFUSED, at=self.now, message=message)
+    def _decide_stored(self, connection: Connection, ticker_id: int, merge: Merge, verdicts: Iterable[Verdict]) -> None:
+        """Decide the quarantined bars of sessions that have a stored bar now: noted if it is the same one, else refused."""
+        known = as_known(merge.history)
+        values = zip(known.close.tolist(), known.split.tolist(), known.dividend.tolist(), strict=True)
+        stored = dict(zip(known.session.tolist(), values, strict=True))
+        decided = stored.keys() - {verdict.session for verdict in verdicts if verdict.state == QUARANTINED}
+        rows = [row for row in queries.verdicts(connection, ticker_id, QUARANTINED) if row["session"] in decided]
+        same = {row["session"] for row in rows if (row["close"], row["split"], row["dividend"]) == stored[row["session"]]}
+        for days, state, message in (
+            (same, NOTED, "stored, since the bars before it are decided"),
+            ({row["session"] for row in rows} - same, REFUSED, "the source now has another bar, which is stored"),
+        ):
+            if days:
+                writes.decide_verdicts(connection, ticker_id, sorted(days), state=state, at=self.now, message=message)
 
     def _status_after_answer(
         self, connection: Connection, ticker: queries.TickerRow, history: BarHistory, *, is_live: bool

@@ -34,6 +34,8 @@ VERDICT_CODES = {
     "dividend too large": "held: a dividend above 10 % of the price, and the price did not fall with it",
     "dividend twice": "held: a dividend like one in the 10 sessions before, and the price did not fall again",
     "rescaled": "held: three or all stored bars delivered again differ by one factor, so newer bars have another scale",
+    "split told": "noted: a split that the source does not report, told with `release --split`",
+    "dividend told": "noted: a dividend that the source does not report, told with `release --dividend`",
     "gap": "noted: sessions of the calendar without a bar, requested again once",
     "stale": "noted: 20 or more bars with the same price",
     "zero volume": "noted: 20 or more bars without volume, in a ticker that otherwise has volume",
@@ -68,4 +70,4 @@ def bars_of_verdicts(rows: Sequence[dict[str, Any]]) -> Bars:
     unique = {row["session"]: row for row in rows}
     ordered = [unique[day] for day in sorted(unique)]
     values = {name: [row[name] for row in ordered] for name in VALUE_FIELDS}
-    return make_bars(np.array([row["session"] for row in ordered]), values)
+    return make_bars(np.array([row["session"] for row in ordered], dtype="datetime64[D]"), values)

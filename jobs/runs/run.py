@@ -83,9 +83,7 @@ def run_over(
         fetched, is_complete = _compute(fetcher, symbols, options, record, request)
     record.update_scores(fetched.bars)
     succeeded = len(symbols) - len(fetched.failures) - len(fetched.suspended)
-    message = closing_line(
-        engine, options, sources, fetched, forecasts=record.forecasts, succeeded=succeeded, tickers=len(symbols)
-    )
+    message = closing_line(engine, options, sources, fetched, forecasts=record.forecasts, succeeded=succeeded, symbols=symbols)
     status = _status(fetched, succeeded) if is_complete else "interrupted"
     failures = {symbol: str(error) for symbol, error in fetched.failures.items()}
     record.finish(status, message, ticker_ids=list(fetched.bars), failures=failures)

@@ -1,34 +1,59 @@
-"""A run's closing line: counts, suspended and failed tickers, and warnings."""
+"""A run's closing line: counts, suspended and failed tickers, bars that were left out, and warnings."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from jobs.exchanges.calendars import exchange_calendar
 from jobs.prices.bindings import Sources
 from jobs.runs.fetch import Fetched
 from jobs.runs.options import RunOptions
-from jobs.terminal.text import first_names
+from jobs.terminal.text import counted, first_names
 from storage import queries
 from storage.database import Engine
 
 
 def closing_line(
-    engine: Engine, options: RunOptions, sources: Sources, fetched: Fetched, *, forecasts: int, succeeded: int, tickers: int
+    engine: Engine,
+    options: RunOptions,
+    sources: Sources,
+    fetched: Fetched,
+    *,
+    forecasts: int,
+    succeeded: int,
+    symbols: Sequence[str],
 ) -> str:
-    """Return what a run came to, in one line."""
-    parts = [f"{succeeded} of {tickers} tickers, {forecasts} new forecasts"]
+    """Return what a run over some tickers came to, in one line."""
+    parts = [f"{succeeded} of {len(symbols)} tickers, {forecasts} new forecasts"]
     if sources.has_live:
         parts[0] += f", {sources.requests} requests"
     if fetched.suspended:
         parts.append(f"suspended, retried later: {first_names(fetched.suspended)}")
     parts += fetched.notes
+    parts += bars_left_out(engine, symbols, options.now)
     parts += _ending_calendars(options, fetched)
     if options.with_twins:
         parts += _twin_comparison(engine, options.config.id)
     if fetched.failures:
         parts.append(_failures({symbol: str(error) for symbol, error in fetched.failures.items()}))
     return "; ".join(parts)
+
+
+def bars_left_out(engine: Engine, symbols: Sequence[str], now: datetime) -> list[str]:
+    """Return which of some tickers have quarantined bars, and of which a run at an instant refused bars, each in one line."""
+    with engine.connect() as connection:
+        quarantined, refused = queries.bars_left_out(connection, symbols, now)
+    lines = []
+    if quarantined:
+        lines.append(f"quarantined: {_counted_bars(quarantined)}, `tickercast release` or `refuse` decides")
+    if refused:
+        lines.append(f"refused: {_counted_bars(refused)}, view `gate` has the reasons")
+    return lines
+
+
+def _counted_bars(bars: Mapping[str, int]) -> str:
+    return first_names([f"{symbol} ({counted(count, 'bar')})" for symbol, count in bars.items()])
 
 
 def _ending_calendars(options: RunOptions, fetched: Fetched) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from storage.queries.forecasts import committed_origins, forecast_densities, known_at, last_origins, past_publications
 from storage.queries.models import ServingModel, prior_model, serving_model
-from storage.queries.prices import CurrentFile, current_file, judged_sessions, kept_files, restated_at, verdicts
+from storage.queries.prices import CurrentFile, bars_left_out, current_file, judged_sessions, kept_files, restated_at, verdicts
 from storage.queries.runs import RunRow, last_run_started, newest_run_since, runs_started_since, session_ends
 from storage.queries.scores import (
     NewestScore,
@@ -28,6 +28,7 @@ __all__ = [
     "ScoreColumns",
     "ServingModel",
     "TickerRow",
+    "bars_left_out",
     "committed_origins",
     "crps_against_twins",
     "current_file",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from storage.queries.shared import as_dicts
-from storage.schema import GateVerdict, PriceFile, Restatement
+from storage.schema import GateVerdict, PriceFile, Restatement, Ticker
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,17 @@ def verdicts(connection: Connection, ticker_id: int, state: str) -> list[dict[st
     """Return a ticker's gate verdicts of one state, by session and code."""
     query = sa.select(GateVerdict.__table__).where(GateVerdict.ticker_id == ticker_id, GateVerdict.state == state)
     return as_dicts(connection, query.order_by(GateVerdict.session, GateVerdict.code))
+
+
+def bars_left_out(connection: Connection, symbols: Sequence[str], at: datetime) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the number of quarantined bars, and of bars refused at an instant, of those of some tickers that have any."""
+    decided = sa.func.coalesce(GateVerdict.decided_at, GateVerdict.recorded_at, type_=GateVerdict.recorded_at.type)
+    bars = sa.select(Ticker.symbol, sa.func.count(sa.distinct(GateVerdict.session)))
+    bars = bars.join(GateVerdict, Ticker.id == GateVerdict.ticker_id).where(Ticker.symbol.in_(symbols))
+    bars = bars.group_by(Ticker.symbol).order_by(Ticker.symbol)
+    quarantined = bars.where(GateVerdict.state == "held")
+    refused = bars.where(GateVerdict.state == "refused", decided == at)
+    return {row[0]: row[1] for row in connection.execute(quarantined)}, {row[0]: row[1] for row in connection.execute(refused)}
 
 
 def judged_sessions(connection: Connection, ticker_id: int) -> set[date]:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from storage.bar_files import WrittenFile
-from storage.bars import Bars, ChangedValue, log_returns
+from storage.bars import SAME_WITHIN, Bars, ChangedValue, log_returns
 from storage.schema import (
     Bar,
     GateVerdict,
@@ -90,19 +90,53 @@ def _bars_of(ticker_id: int) -> sa.ColumnElement[bool]:
 
 
 def record_verdicts(connection: Connection, ticker_id: int, rows: Sequence[Row], *, at: datetime) -> int:
-    """Add new gate verdicts, and refuse held ones that a row refuses now. Returns how many were added."""
+    """Add new gate verdicts, and decide known ones anew that a row changes. Returns how many were added.
+
+    A known verdict changes when a held one is refused now, when the source gives other values of its bar, or when a finding
+    without a bar that was settled is found again.
+    """
     entered = [{**row, "ticker_id": ticker_id, "recorded_at": at} for row in rows]
+    if not entered:
+        return 0
+    known = {
+        (row["session"], row["code"]): dict(row)
+        for row in connection.execute(sa.select(GateVerdict.__table__).where(GateVerdict.ticker_id == ticker_id)).mappings()
+    }
     added = insert_mappings(connection, GateVerdict, entered)
-    held_keys = sa.select(GateVerdict.session, GateVerdict.code).where(
-        GateVerdict.ticker_id == ticker_id, GateVerdict.state == "held"
-    )
-    held = {tuple(key) for key in connection.execute(held_keys)}
-    for row in rows:
-        if row["state"] == "refused" and (row["session"], row["code"]) in held:
-            decide_verdicts(
-                connection, ticker_id, [row["session"]], state="refused", at=at, message=row["message"], code=row["code"]
-            )
+    for row in entered:
+        before = known.get((row["session"], row["code"]))
+        if before is not None and _is_another_bar(before, row):
+            replace_verdict(connection, ticker_id, {**row, "decided_at": at if row["state"] == "refused" else None}, at=at)
+        elif before is not None and _is_decided_anew(before, row):
+            decided_at = at if row["state"] == "refused" else None
+            key = {name: row[name] for name in ("ticker_id", "session", "code")}
+            changed = {"state": row["state"], "message": row["message"], "decided_at": decided_at}
+            connection.execute(sa.update(GateVerdict).filter_by(**key).values(**changed))
     return added
+
+
+def _is_another_bar(before: Row, row: Row) -> bool:
+    """Return whether a row has a bar with other values than the stored one of its session and code. The volume is no matter."""
+    compared = [(before[name], row.get(name)) for name in BAR_VALUES if name != "volume"]
+    return row.get("close") is not None and not all(_is_same(a, b) for a, b in compared)
+
+
+def _is_decided_anew(before: Row, row: Row) -> bool:
+    """Return whether a row refuses a held bar, or finds again what has no bar and was settled."""
+    if row["state"] == "refused":
+        return bool(before["state"] == "held")
+    return bool(row["state"] == "held" and before["state"] == "ok" and row.get("close") is None)
+
+
+def _is_same(a: float | None, b: float | None) -> bool:
+    return a == b or (a is not None and b is not None and abs(a - b) <= SAME_WITHIN * max(abs(a), abs(b)))
+
+
+def replace_verdict(connection: Connection, ticker_id: int, row: Row, *, at: datetime) -> None:
+    """Write a verdict in place of the stored one of its session and code, if there is one."""
+    key = {"ticker_id": ticker_id, "session": row["session"], "code": row["code"]}
+    connection.execute(sa.delete(GateVerdict).filter_by(**key))
+    insert_mappings(connection, GateVerdict, [{**row, **key, "recorded_at": at}])
 
 
 def decide_verdicts(
@@ -114,9 +148,13 @@ def decide_verdicts(
     at: datetime,
     message: str | None = None,
     code: str | None = None,
+    before: str = "held",
 ) -> int:
-    """Set the state of the held verdicts of some sessions, of one code if given, and return how many were held."""
-    which = (GateVerdict.ticker_id == ticker_id) & GateVerdict.session.in_(sessions) & (GateVerdict.state == "held")
+    """Set the state of the verdicts of some sessions, of one code if given, and return how many there were.
+
+    before: the state of those that are decided.
+    """
+    which = (GateVerdict.ticker_id == ticker_id) & GateVerdict.session.in_(sessions) & (GateVerdict.state == before)
     if code is not None:
         which &= GateVerdict.code == code
     values = {"state": state, "decided_at": at} | ({"message": message} if message else {})
