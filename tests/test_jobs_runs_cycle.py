@@ -146,6 +146,14 @@ def test_settings_that_cannot_be_read_at_the_first_look_leave_the_record_as_it_i
     assert answer(home, "SELECT * FROM runs") == []
 
 
+def test_a_missing_database_is_one_error_line(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    start_logging("json")
+    home.database.unlink()
+    assert look_at(home).failed
+    [line] = events(capsys.readouterr().err)
+    assert "no database there" in line["error"]
+
+
 def test_an_unexpected_error_is_logged_with_its_traceback(
     home: Home, engine: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -120,6 +120,36 @@ def test_an_allocation_that_fails_is_an_error_of_resources(workers: int) -> None
         submit(run_out_of_memory, None).result()
 
 
+def fail(_: float) -> None:
+    """Be a task that fails."""
+    raise ValueError("no")
+
+
+def fail_before_a_minute_of_sleep() -> None:
+    """Fail in one of two workers, with sixty tasks of a second behind it."""
+    with worker_pool(2) as submit:
+        failing, *_ = [submit(fail, 0.0), *(submit(time.sleep, 1.0) for _ in range(60))]
+        failing.result()
+
+
+@pytest.mark.slow
+def test_an_error_does_not_wait_for_tasks_that_have_not_begun() -> None:
+    began = time.monotonic()
+    with pytest.raises(ValueError, match="no"):
+        fail_before_a_minute_of_sleep()
+    assert time.monotonic() - began < 15.0
+
+
+@pytest.mark.slow
+def test_an_interrupt_of_the_whole_group_while_workers_start_prints_no_traceback(tmp_path: Path) -> None:
+    command = command_of("--home", tmp_path / "home", "backfill", *SPAN)
+    process = subprocess.Popen(command, env=clean_environment(**SLOW), text=True, stderr=subprocess.PIPE, start_new_session=True)
+    wait_until(lambda: len(workers_of(process.pid)) >= 1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert (process.returncode, told.count("\n")) == (130, 1), told
+
+
 @pytest.mark.slow
 def test_a_backfill_whose_worker_is_killed_ends_in_one_line_and_resumes(tmp_path: Path) -> None:
     command = command_of("--home", tmp_path / "home", "backfill", *SPAN)

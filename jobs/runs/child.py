@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
@@ -63,7 +62,6 @@ def look_in_child(work: Work, folder: Path, database: Path | None, log_format: L
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=_begin_child, args=(there, work, folder, database, log_format))
-    resource_tracker.ensure_running()  # its start would unblock the signals
     with signals_blocked():
         process.start()
     there.close()

@@ -137,7 +137,8 @@ def _enter_failure(folder: Path, database: Path, began: datetime, error: Excepti
             finally:
                 engine.dispose()
     except (JobError, StorageError, OSError) as cause:
-        log_event("error", "failure not entered", error=str(cause))
+        if str(cause) != str(error):  # else it has just been logged
+            log_event("error", "failure not entered", error=str(cause))
 
 
 def _tracked(home: Home) -> int:

@@ -97,7 +97,7 @@ class Watch:
     def _look(self) -> Look | None:
         try:
             return look_in_child(look, self.folder, self.database, self.log_format, self.stop)
-        except ChildDied as error:
+        except (ChildDied, OSError) as error:  # OSError: no process could be started
             log_event("error", "cycle failed", error=str(error))
             return Look(failed=True, database=self.database)
 

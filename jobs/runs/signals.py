@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from types import FrameType
 
 
@@ -39,6 +40,7 @@ def ignore_signals() -> None:
 @contextmanager
 def signals_blocked() -> Iterator[None]:
     """Block SIGINT and SIGTERM in this thread, so that a process started meanwhile is not hit before it ignores them."""
+    resource_tracker.ensure_running()  # multiprocessing's helper process; its start would unblock them again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         yield

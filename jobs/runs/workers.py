@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from jobs.errors import OutOfResources
 from jobs.forecasting.fingerprint import fingerprint
-from jobs.runs.signals import ignore_signals
+from jobs.runs.signals import ignore_signals, signals_blocked
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -38,13 +38,25 @@ def worker_pool(workers: int) -> Iterator[Submit]:
         if workers <= 1:
             yield _run_here
             return
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker) as pool:
-            yield pool.submit
+        yield from _spawned_pool(workers)
     except BrokenProcessPool as error:
         raise OutOfResources(f"the system killed a worker process, probably because memory ran out; {ADVICE}") from error
     except MemoryError as error:
         raise OutOfResources(f"memory ran out ({str(error) or 'no more could be allocated'}); {ADVICE}") from error
+
+
+def _spawned_pool(workers: int) -> Iterator[Submit]:
+    """Yield how to submit work to spawned processes. At an error, tasks that have not begun are cancelled."""
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker)
+
+    def submit(work: Callable[[T], R], task: T) -> Future[R]:
+        with signals_blocked():  # it may start a worker
+            return pool.submit(work, task)
+
+    try:
+        yield submit
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def refuse_other_environment(worker_fingerprint: str) -> None:
