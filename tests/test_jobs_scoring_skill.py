@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jobs.scoring.skill import skill_rows, verdict_of
+from jobs.scoring import skill
+from jobs.scoring.skill import verdict_of
 from storage.queries import ScoreColumns
 from storage.rows import SkillRow
 
@@ -39,6 +40,11 @@ def together(*parts: ScoreColumns) -> ScoreColumns:
 def won_by(mean: float, n: int, **columns: Any) -> ScoreColumns:
     """Return n scores whose baseline CRPS is higher by `mean` on average, alternating between mean - 1 and mean + 1."""
     return scores_of(n, crps=5.0, baseline_crps=5.0 + mean + np.resize([-1.0, 1.0], n), **columns)
+
+
+def skill_rows(scores: ScoreColumns) -> list[SkillRow]:
+    """Return the rows of each mode, without those of all modes together."""
+    return [row for row in skill.skill_rows(scores) if row.mode != "*"]
 
 
 def keys(rows: Sequence[SkillRow]) -> list[tuple[int | None, int, str]]:
@@ -143,7 +149,7 @@ def test_a_date_with_fewer_tickers_weighs_as_much_as_any_other_in_the_test_of_al
     second = scores_of(2, ticker_id=2, target=FIRST + np.array([2, 3]), crps=[5.0, 7.0], baseline_crps=0.0)
     of_all = skill_rows(together(first, second))[-1]
     assert (of_all.n, of_all.dm_statistic) == (4, pytest.approx(3.872983, abs=1e-6))
-    assert of_all.crps == pytest.approx((1 + 2 + 1 + 1 + 5 + 7) / 6)  # the other figures are means over scores
+    assert of_all.crps == pytest.approx((1 + 2 + 3 + 4) / 4)
 
 
 def test_the_order_of_the_scores_does_not_change_the_skill() -> None:
@@ -227,3 +233,28 @@ def test_the_first_and_the_last_target_are_those_of_the_group() -> None:
 
 def test_no_scores_have_no_skill() -> None:
     assert skill_rows(scores_of(0)) == []
+
+
+def test_the_verdict_on_all_tickers_is_that_of_the_figures_that_are_tested() -> None:
+    # Fifty tickers lose by 1 on each of ten dates; one ticker wins by 0.5 on each of ninety others: most dates are won.
+    days = FIRST + np.arange(100)
+    noise = np.resize([-0.1, 0.1], 100)
+    lost = [scores_of(10, ticker_id=t, target=days[:10], crps=6.0, baseline_crps=5.0 + noise[:10]) for t in range(2, 52)]
+    won = scores_of(90, ticker_id=1, target=days[10:], crps=5.0, baseline_crps=5.5 + noise[10:])
+    of_all = next(row for row in skill_rows(together(won, *lost)) if row.ticker_id is None)
+    assert of_all.dm_statistic is not None
+    assert (of_all.dm_statistic < 0, of_all.verdict, of_all.crps_skill > 0) == (True, "better", True)
+    assert of_all.crps == pytest.approx((90 * 5.0 + 10 * 6.0) / 100)
+
+
+def test_mode_star_is_of_the_forecasts_of_all_modes_together() -> None:
+    live, late = won_by(0.5, 40, mode="live"), won_by(0.5, 40, mode="backfill", target=FIRST + np.arange(40, 80))
+    pooled = [row for row in skill.skill_rows(together(live, late)) if row.mode == "*"]
+    assert [(row.ticker_id, row.n, row.verdict) for row in pooled] == [(1, 80, "better"), (None, 80, "better")]
+
+
+def test_mode_star_is_adjusted_apart_from_the_modes() -> None:
+    parts = [won_by(0.29, 60, ticker_id=t, mode=m) for t in (1, 2) for m in ("live", "backfill")]
+    rows = [row for row in skill.skill_rows(together(*parts)) if row.mode == "*" and row.ticker_id is not None]
+    expected = stats.false_discovery_control([row.p_value for row in rows])
+    assert [row.p_adjusted for row in rows] == pytest.approx(expected.tolist(), rel=1e-12)

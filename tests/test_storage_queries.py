@@ -100,15 +100,17 @@ def test_verdicts_are_those_of_one_ticker_and_state_by_session_and_code(record: 
         assert queries.judged_sessions(connection, MSFT) == set()
 
 
-def test_restated_sessions_are_those_of_one_instant(record: Record) -> None:
-    day = "INSERT INTO restatements (ticker_id, session, field, old_value, new_value, recorded_at) VALUES "
-    record.force(day + "(1, '2024-03-05', 'low', 1, 2, '2024-03-13T23:00:00.000000Z')")
-    record.force(day + "(1, '2024-03-04', 'low', 1, 2, '2024-03-14T23:00:00.000000Z')")
+def test_unscored_restatements_span_the_sessions_of_one_ticker_that_no_scores_followed(record: Record) -> None:
+    day = "INSERT INTO restatements (ticker_id, session, field, old_value, new_value, recorded_at, scored) VALUES "
+    record.force(day + "(1, '2024-03-05', 'low', 1, 2, '2024-03-13T23:00:00.000000Z', 0)")
+    record.force(day + "(1, '2024-03-04', 'low', 1, 2, '2024-03-14T23:00:00.000000Z', 1)")
     with record.reading() as connection:
-        assert queries.restated_at(connection, IBM, at_night(date(2024, 3, 13))) == (SESSIONS[1], SESSIONS[3])
-        assert queries.restated_at(connection, IBM, at_night(date(2024, 3, 14))) == (SESSIONS[0], SESSIONS[0])
-        assert queries.restated_at(connection, IBM, at_night(date(2024, 3, 15))) is None
-        assert queries.restated_at(connection, MSFT, at_night(date(2024, 3, 13))) is None
+        assert queries.unscored_restatements(connection, IBM) == (SESSIONS[1], SESSIONS[3])
+        assert queries.unscored_restatements(connection, MSFT) is None
+    with record.writing() as connection:
+        writes.mark_restatements_scored(connection, IBM)
+    with record.reading() as connection:
+        assert queries.unscored_restatements(connection, IBM) is None
 
 
 def test_committed_origins_are_those_of_one_ticker_and_config(sound_record: Record) -> None:
@@ -185,19 +187,16 @@ def test_the_prior_is_the_first_one_fitted_for_a_session_and_reason(record: Reco
         assert queries.prior_model(connection, CONFIG, SESSIONS[0], "refit") is None
 
 
-def test_unscored_forecasts_have_a_target_before_the_session_and_no_score(sound_record: Record) -> None:
+def test_unscored_forecasts_have_a_target_before_the_tickers_session_and_no_score(sound_record: Record) -> None:
     with sound_record.reading() as connection:
-        ids = [IBM, MSFT]
         monday, tuesday = SESSIONS[5], SESSIONS[6]
-        due = queries.unscored_forecasts(connection, ids, CONFIG, before=tuesday, from_origin=None)
-        earlier = queries.unscored_forecasts(connection, ids, CONFIG, before=monday, from_origin=None)
-        later = queries.unscored_forecasts(connection, ids, CONFIG, before=tuesday, from_origin=WARM_ORIGIN)
-        others = queries.unscored_forecasts(connection, [MSFT], CONFIG, before=tuesday, from_origin=None)
+        due = queries.unscored_forecasts(connection, {IBM: tuesday, MSFT: tuesday})
+        earlier = queries.unscored_forecasts(connection, {IBM: monday, MSFT: tuesday})
+        others = queries.unscored_forecasts(connection, {MSFT: tuesday})
     assert keys(due) == [(COLD_ORIGIN, 2), (WARM_ORIGIN, 1), (WARM_ORIGIN, 2)]
     assert keys(earlier) == [(COLD_ORIGIN, 2), (WARM_ORIGIN, 1)]
-    assert keys(later) == [(WARM_ORIGIN, 1), (WARM_ORIGIN, 2)]
     assert others == []
-    expected = (IBM, CONFIG, COLD_ORIGIN, 2, SESSIONS[4], 0.0, 0.01, 5.0, 100.0, 0.0, 0.012, None)
+    expected = (IBM, CONFIG, COLD_ORIGIN, 2, SESSIONS[4], "close", 0.0, 0.01, 5.0, 100.0, 0.0, 0.012, None)
     assert astuple(due[0]) == expected
 
 
@@ -207,7 +206,7 @@ def test_the_newest_score_of_each_forecast_that_overlaps_some_sessions_is_return
         writes.insert_mappings(connection, Score, scores)
     with record.reading() as connection:
         spans = [(SESSIONS[i], SESSIONS[j]) for i, j in ((0, 1), (2, 2), (3, 3), (4, 6))]
-        found = [queries.newest_scores(connection, IBM, CONFIG, first, last) for first, last in spans]
+        found = [queries.newest_scores(connection, IBM, first, last) for first, last in spans]
     assert [keys([row.forecast for row in rows]) for rows in found] == [
         [],
         [(COLD_ORIGIN, 1)],

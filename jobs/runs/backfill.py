@@ -47,6 +47,7 @@ def backfill_span(home: Home, engine: Engine, request: BackfillRequest, *, now: 
         now=now or clock.now(),
         config=config,
         workers=request.workers,
+        through=request.end,
         with_twins=request.with_twins,
         force_cold=request.force_cold,
     )

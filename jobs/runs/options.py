@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from jobs.workspace.config import Config
 
@@ -14,7 +14,7 @@ class RunOptions:
 
     kind: backfill, run or daemon. now: the instant that decides which bars have closed and that stamps the rows. workers:
     processes that compute. stack_size: most networks trained in lockstep. with_twins: train a cold twin of each warm start.
-    force_cold: start each chain cold at its first due origin.
+    force_cold: start each chain cold at its first due origin. through: the last session that scores may know of; None = all.
     """
 
     kind: str
@@ -22,6 +22,7 @@ class RunOptions:
     config: Config
     workers: int
     stack_size: int
+    through: date | None = None
     with_twins: bool = False
     force_cold: bool = False
 

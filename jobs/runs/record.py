@@ -12,10 +12,9 @@ from jobs.forecasting.prior import PriorResult
 from jobs.forecasting.tasks import StackResult, StackTask
 from jobs.runs.backlog import TickerBacklog
 from jobs.runs.options import RunOptions
-from jobs.scoring.updates import refresh_skill, revise_scores, score_settled
+from jobs.scoring.updates import refresh_skill, revise_scores, score_settled, settled_before
 from jobs.workspace.config import Config
 from storage import queries, writes
-from storage.bars import Bars
 from storage.database import Connection, Engine
 from storage.rows import CheckpointRow
 
@@ -44,6 +43,7 @@ class RunRecord:
         self.engine, self.options, self.run_id = engine, options, run_id
         self.forecasts = 0
         self.origins: Counter[int] = Counter()
+        self.scored_configs: set[str] = set()
 
     def store_sessions(self, backlogs: Sequence[TickerBacklog]) -> None:
         """Store the sessions of the tickers' exchanges, from the first due one to a year ahead."""
@@ -72,11 +72,8 @@ class RunRecord:
             writes.insert_rows(connection, [checkpoint])
             writes.insert_rows(connection, result.members)
 
-    def commit_stack(self, task: StackTask, result: StackResult, bars: Mapping[int, Bars], *, score_from: date | None) -> None:
-        """Store a unit of work in one transaction: models, losses, checkpoints, forecasts, and the scores now due.
-
-        bars: by ticker id. score_from: the first origin whose forecasts may lack a score; None = any.
-        """
+    def commit_stack(self, task: StackTask, result: StackResult, tickers: Sequence[TickerBacklog]) -> None:
+        """Store a unit of work in one transaction: models, losses, checkpoints, forecasts, and the scores of tickers now due."""
         with self.engine.begin() as connection:
             writes.insert_rows(connection, result.models, run_id=self.run_id)
             writes.insert_rows(connection, result.losses)
@@ -87,24 +84,21 @@ class RunRecord:
             writes.insert_rows(connection, result.twins)
             writes.insert_rows(connection, result.recalibrations)
             writes.prune_checkpoints(connection, sorted({row.cold_ancestor_id for row in result.models}))
-            config, last = task.config, task.origins[-1].session
-            score_settled(connection, bars, config_id=config.id, field=config.field, before=last, from_origin=score_from)
+            self._score(connection, tickers)
             for event in result.events:
                 self._note(connection, event.message, event.session, event.ticker_id)
             writes.update_run(connection, self.run_id, forecasts=self.forecasts)
         self.origins.update(row.ticker_id for row in result.forecasts if row.horizon == 1)
 
-    def update_scores(self, bars: Mapping[int, Bars]) -> None:
-        """Score restated targets again as a further revision, then compute the config's skill from all its scores.
-
-        bars: by ticker id.
-        """
-        config = self.options.config
+    def update_scores(self, tickers: Sequence[TickerBacklog]) -> None:
+        """Score what is due of some tickers, restated targets as a further revision, then compute skill from all scores."""
         with self.engine.begin() as connection:
-            for ticker_id, known in bars.items():
-                revise_scores(connection, ticker_id, known, config_id=config.id, field=config.field, restated_at=self.options.now)
+            for ticker in tickers:
+                revise_scores(connection, ticker.ticker_id, ticker.bars)
+            self._score(connection, tickers)
         with self.engine.begin() as connection:
-            refresh_skill(connection, config.id, computed_at=self.options.now)
+            for config_id in sorted(self.scored_configs | {self.options.config.id}):
+                refresh_skill(connection, config_id, computed_at=self.options.now)
 
     def finish(
         self, status: str, message: str, *, ticker_ids: Sequence[int] = (), failures: Mapping[str, str] | None = None
@@ -131,6 +125,16 @@ class RunRecord:
                 tickers_ok=len(ticker_ids),
                 tickers_failed=len(failures),
             )
+
+    def _score(self, connection: Connection, tickers: Sequence[TickerBacklog]) -> None:
+        """Score what is due. The record of a ticker may know of the sessions up to its newest origin, or the run's last one."""
+        bars = {ticker.ticker_id: ticker.bars for ticker in tickers}
+        before = {}
+        for ticker in tickers:
+            last = max({self.options.through, *ticker.committed}) if self.options.through else None
+            if (newest := settled_before(ticker.bars, last)) is not None:
+                before[ticker.ticker_id] = newest
+        self.scored_configs |= score_settled(connection, bars, before)
 
     def _modes(self, task: StackTask) -> dict[date, str]:
         """Return each origin's mode: live when its first target session had not opened at the run's instant."""

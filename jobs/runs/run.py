@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from jobs.errors import Interrupted, NothingFetched, SomeTickersFailed
 from jobs.prices.bindings import Sources, refuse_other_source
@@ -35,13 +35,14 @@ def run_options(
     now: datetime,
     config: Config,
     workers: int | None,
+    through: date | None = None,
     with_twins: bool = False,
     force_cold: bool = False,
 ) -> RunOptions:
     """Return a run's options, with what the settings decide filled in. Without a number of workers it is one a core."""
     compute = home.settings.compute
     count = workers or compute.workers or os.cpu_count() or 1
-    return RunOptions(kind, now, config, count, compute.stack, with_twins, force_cold)
+    return RunOptions(kind, now, config, count, compute.stack, through, with_twins, force_cold)
 
 
 def tracked_symbols(engine: Engine) -> tuple[str, ...]:
@@ -81,7 +82,7 @@ def run_over(
     fetcher = BacklogFetcher(engine, ingest, record, options, due_sessions)
     with stop_on_signals(stop) as request:
         fetched, is_complete = _compute(fetcher, symbols, options, record, request)
-    record.update_scores(fetched.bars)
+    record.update_scores(fetched.backlogs)
     succeeded = len(symbols) - len(fetched.failures) - len(fetched.suspended)
     message = closing_line(engine, options, sources, fetched, forecasts=record.forecasts, succeeded=succeeded, symbols=symbols)
     status = _status(fetched, succeeded) if is_complete else "interrupted"

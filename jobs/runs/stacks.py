@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 
@@ -70,7 +70,6 @@ class StackRun:
         self.plan, self.options, self.record, self.priors, self.market = plan, options, record, priors, market
         self.config = options.config
         self.force_cold = {ticker.ticker_id for ticker in plan.tickers} if options.force_cold else set()
-        self.bars = {ticker.ticker_id: ticker.bars for ticker in plan.tickers}
         self.next_block = 0
         self.task: StackTask | None = None
         self.parents: dict[int, Parent] = {}
@@ -90,10 +89,7 @@ class StackRun:
         """Commit the submitted block and return how many origins it had."""
         assert self.task is not None
         refuse_other_environment(result.fingerprint)
-        # Only the first block searches the forecasts of earlier runs for missing scores; later ones follow their own.
-        nearby = timedelta(days=3 * self.config.horizons + 40)
-        score_from = None if self.next_block == 1 else self.task.origins[0].session - nearby
-        self.record.commit_stack(self.task, result, self.bars, score_from=score_from)
+        self.record.commit_stack(self.task, result, self.plan.tickers)
         self.parents = result.parents
         return len(self.task.origins)
 

@@ -1,7 +1,8 @@
 """Skill against the baseline, by ticker, horizon and mode: means, Diebold-Mariano, Benjamini-Hochberg and a verdict.
 
 A row for all tickers together has ticker_id None. Tickers move together, so their errors on one date are not independent:
-that row is tested on the tickers' mean loss by target date, and its n counts dates. Its other figures are means over scores.
+that row is of the tickers' mean loss by target date. Its n counts dates, its CRPS are means over dates, and they are what is
+tested. Its other figures are means over scores. Rows of mode * are of the forecasts of all modes together.
 """
 
 from __future__ import annotations
@@ -16,18 +17,26 @@ from jobs.scoring.significance import benjamini_hochberg, diebold_mariano
 from storage.queries import ScoreColumns
 from storage.rows import SkillRow
 
+Floats = NDArray[np.float64]
+
 ALPHA = 0.05
 FEWEST_SCORES = 60
+ALL_MODES = "*"
 BETTER, WORSE, NOT_DISTINGUISHABLE = "better", "worse", "not distinguishable"
 
 
 def skill_rows(scores: ScoreColumns) -> list[SkillRow]:
     """Return one row per ticker, horizon and mode, then one per horizon and mode for all tickers together.
 
-    p_adjusted is over tickers x horizons within a mode. Rows for all tickers are adjusted separately from the others.
+    Mode * comes in addition to each. p_adjusted is over tickers x horizons within a mode. Rows for all tickers are adjusted
+    separately from the others.
     """
-    rows = [_untested(int(group.ticker_id[0]), group) for group in _groups(scores, "ticker_id", "horizon", "mode")]
-    rows += [_untested(None, group) for group in _groups(scores, "horizon", "mode")]
+    pooled = replace(scores, mode=np.full(len(scores.mode), ALL_MODES))
+    rows = []
+    for part in (scores, pooled):
+        rows += [_untested(int(group.ticker_id[0]), group) for group in _groups(part, "ticker_id", "horizon", "mode")]
+    for part in (scores, pooled):
+        rows += [_untested(None, group) for group in _groups(part, "horizon", "mode")]
     return [
         replace(
             row,
@@ -59,14 +68,17 @@ def _groups(scores: ScoreColumns, *by: str) -> Iterator[ScoreColumns]:
 
 def _untested(ticker_id: int | None, group: ScoreColumns) -> SkillRow:
     """Return the row of a group, without the adjusted p-value and the verdict: they depend on the other groups."""
-    horizon, dates = int(group.horizon[0]), len(np.unique(group.target))
-    crps, baseline_crps = float(group.crps.mean()), float(group.baseline_crps.mean())
-    statistic, p_value = _difference(group, horizon)
+    horizon = int(group.horizon[0])
+    ours, baseline = _mean_by_date(group.target, group.crps), _mean_by_date(group.target, group.baseline_crps)
+    # Of all tickers, the figures that are compared must be those that are tested: every date weighs the same.
+    means = (ours, baseline) if ticker_id is None else (group.crps, group.baseline_crps)
+    crps, baseline_crps = (float(losses.mean()) for losses in means)
+    statistic, p_value = _difference(ours, baseline, horizon)
     return SkillRow(
         ticker_id=ticker_id,
         horizon=horizon,
         mode=str(group.mode[0]),
-        n=dates if ticker_id is None else len(group.target),
+        n=len(ours) if ticker_id is None else len(group.target),
         first_target=group.target[0].item(),
         last_target=group.target[-1].item(),
         mae=float(group.abs_error.mean()),
@@ -92,9 +104,8 @@ def _hit_rate(group: ScoreColumns) -> float | None:
     return float(hits.mean()) if len(hits) else None
 
 
-def _difference(group: ScoreColumns, horizon: int) -> tuple[float | None, float | None]:
-    """Return the Diebold-Mariano statistic and p-value of the CRPS by date; None, None with too few dates to tell."""
-    ours, baseline = _mean_by_date(group.target, group.crps), _mean_by_date(group.target, group.baseline_crps)
+def _difference(ours: Floats, baseline: Floats, horizon: int) -> tuple[float | None, float | None]:
+    """Return the Diebold-Mariano statistic and p-value of two CRPS by date (n,); None, None with too few dates to tell."""
     if len(ours) <= horizon + 1:
         return None, None
     statistic, p_value = diebold_mariano(ours, baseline, horizon)

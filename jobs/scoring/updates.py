@@ -19,39 +19,50 @@ from storage.rows import ScoreRow
 LEAST_CHANGE = 1e-12  # of a realised return; a smaller change adds no revision
 
 
-def score_settled(
-    connection: Connection, bars: Mapping[int, Bars], *, config_id: str, field: str, before: date, from_origin: date | None
-) -> None:
-    """Insert the scores of some tickers' forecasts that are due, and store the CRPS of their cold twins.
+def settled_before(bars: Bars, through: date | None) -> date | None:
+    """Return the session before which a ticker's targets are settled, None without bars: its own newest bar.
 
-    A target is due when a later session is known: `before` is the newest known session, and earlier targets are due. bars:
-    by ticker_id; those after a target do not change its score. from_origin: the first origin to search, None for all.
+    through: the last session that the record may know of; None = all of them.
     """
-    due = queries.unscored_forecasts(connection, list(bars), config_id, before=before, from_origin=from_origin)
-    scores = score_rows(due, bars, field)
+    known = bars if through is None else bars.through(through)
+    newest: date | None = known.session[-1].item() if len(known) else None
+    return newest
+
+
+def score_settled(connection: Connection, bars: Mapping[int, Bars], before: Mapping[int, date]) -> set[str]:
+    """Insert the scores of some tickers' forecasts that are due and have none, and return the ids of their configs.
+
+    Only a ticker's own bars count: a target is due when it is before the ticker's session in `before` (settled_before) and
+    has a bar. A target without one stays due. bars, before: by ticker id. Cold twins get their CRPS with their forecasts.
+    """
+    due = queries.unscored_forecasts(connection, before)
+    scores = [row for field in ("close", "open") for row in score_rows([f for f in due if f.field == field], bars, field)]
     writes.insert_rows(connection, scores)
-    if scores:
-        _score_twins(connection, config_id, scores)
+    configs = {score.config_id for score in scores}
+    for config_id in sorted(configs):
+        _score_twins(connection, config_id, [score for score in scores if score.config_id == config_id])
+    return configs
 
 
-def revise_scores(
-    connection: Connection, ticker_id: int, bars: Bars, *, config_id: str, field: str, restated_at: datetime
-) -> None:
-    """Insert a further revision of each score of a ticker whose realised return changed with a restatement.
+def revise_scores(connection: Connection, ticker_id: int, bars: Bars) -> int:
+    """Insert a further revision of each score of a ticker that a restatement changed, and return how many were inserted.
 
-    bars: the restated ones. restated_at: the instant at which the changed bars were recorded. Earlier revisions stay.
+    What is owed is read from the record: the restatements that no scores followed yet. Earlier revisions stay. bars: as known.
     """
-    span = queries.restated_at(connection, ticker_id, restated_at)
+    span = queries.unscored_restatements(connection, ticker_id)
     if span is None:
-        return
-    newest = queries.newest_scores(connection, ticker_id, config_id, *span)
-    stored = {(score.forecast.origin, score.forecast.horizon): score for score in newest}
+        return 0
+    newest = queries.newest_scores(connection, ticker_id, *span)
+    stored = {(score.forecast.config_id, score.forecast.origin, score.forecast.horizon): score for score in newest}
     revised = []
-    for row in score_rows([score.forecast for score in newest], {ticker_id: bars}, field):
-        before = stored[row.origin, row.horizon]
-        if abs(row.realised_return - before.realised_return) > LEAST_CHANGE:
-            revised.append(replace(row, revision=before.revision + 1))
+    for field in ("close", "open"):
+        for row in score_rows([score.forecast for score in newest if score.forecast.field == field], {ticker_id: bars}, field):
+            before = stored[row.config_id, row.origin, row.horizon]
+            if abs(row.realised_return - before.realised_return) > LEAST_CHANGE:
+                revised.append(replace(row, revision=before.revision + 1))
     writes.insert_rows(connection, revised)
+    writes.mark_restatements_scored(connection, ticker_id)
+    return len(revised)
 
 
 def refresh_skill(connection: Connection, config_id: str, *, computed_at: datetime) -> None:

@@ -289,6 +289,8 @@ JOIN tickers t ON t.id = b.ticker_id""",
 TRIGGERS = (
     "CREATE TRIGGER forecasts_ignore_replace BEFORE INSERT ON forecasts WHEN EXISTS (SELECT 1 FROM forecasts WHERE ticker_id = NEW.ticker_id AND config_id = NEW.config_id AND origin = NEW.origin AND horizon = NEW.horizon) BEGIN SELECT RAISE(IGNORE); END",
     "CREATE TRIGGER scores_ignore_replace BEFORE INSERT ON scores WHEN EXISTS (SELECT 1 FROM scores WHERE ticker_id = NEW.ticker_id AND config_id = NEW.config_id AND origin = NEW.origin AND horizon = NEW.horizon AND revision = NEW.revision) BEGIN SELECT RAISE(IGNORE); END",
+    "CREATE TRIGGER forecasts_are_unscored AFTER INSERT ON forecasts BEGIN INSERT INTO unscored VALUES (NEW.ticker_id, NEW.config_id, NEW.origin, NEW.horizon, NEW.target); END",
+    "CREATE TRIGGER scores_are_not_unscored AFTER INSERT ON scores BEGIN DELETE FROM unscored WHERE ticker_id = NEW.ticker_id AND config_id = NEW.config_id AND origin = NEW.origin AND horizon = NEW.horizon; END",
 )
 
 
@@ -299,8 +301,10 @@ def upgrade() -> None:
     create_priors()
     create_bars()
     create_digests()
+    create_unscored()
     rebuild_skill_tests()
     op.create_index("ix_forecasts_target", "forecasts", ["target"])
+    op.add_column("restatements", sa.Column("scored", sa.Integer(), nullable=False, server_default="0"))
     for statement in (*VIEWS.values(), *TRIGGERS):
         op.execute(statement)
 
@@ -398,6 +402,27 @@ def create_digests() -> None:
         sa.PrimaryKeyConstraint("table_name", "ticker_id", "config_id", name=op.f("pk_digests")),
         sqlite_strict=True,
         sqlite_with_rowid=False,
+    )
+
+
+def create_unscored() -> None:
+    """Create the list of unscored forecasts, with those of earlier versions."""
+    key = ("ticker_id", "config_id", "origin", "horizon")
+    op.create_table(
+        "unscored",
+        sa.Column("ticker_id", sa.Integer(), nullable=False),
+        sa.Column("config_id", sa.Text(), nullable=False),
+        sa.Column("origin", SESSION, nullable=False),
+        sa.Column("horizon", sa.Integer(), nullable=False),
+        sa.Column("target", SESSION, nullable=False),
+        sa.PrimaryKeyConstraint(*key, name=op.f("pk_unscored")),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.execute(
+        "INSERT INTO unscored SELECT f.ticker_id, f.config_id, f.origin, f.horizon, f.target FROM forecasts f WHERE NOT EXISTS ("
+        "SELECT 1 FROM scores s WHERE s.ticker_id = f.ticker_id AND s.config_id = f.config_id AND s.origin = f.origin "
+        "AND s.horizon = f.horizon)"
     )
 
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from storage.queries.forecasts import committed_origins, forecast_densities, known_at, last_origins, past_publications
 from storage.queries.models import ServingModel, prior_model, serving_model
-from storage.queries.prices import CurrentFile, bars_left_out, current_file, judged_sessions, kept_files, restated_at, verdicts
+from storage.queries.prices import (
+    CurrentFile,
+    bars_left_out,
+    current_file,
+    judged_sessions,
+    kept_files,
+    unscored_restatements,
+    verdicts,
+)
 from storage.queries.runs import RunRow, last_run_started, newest_run_since, runs_started_since, session_ends
 from storage.queries.scores import (
     NewestScore,
@@ -45,13 +53,13 @@ __all__ = [
     "past_publications",
     "prior_model",
     "read_view",
-    "restated_at",
     "runs_started_since",
     "scored_forecasts",
     "serving_model",
     "session_ends",
     "ticker_by_symbol",
     "unscored_forecasts",
+    "unscored_restatements",
     "unscored_twins",
     "verdicts",
 ]

@@ -66,9 +66,9 @@ def judged_sessions(connection: Connection, ticker_id: int) -> set[date]:
     return set(connection.scalars(sa.select(GateVerdict.session).where(GateVerdict.ticker_id == ticker_id)))
 
 
-def restated_at(connection: Connection, ticker_id: int, instant: datetime) -> tuple[date, date] | None:
-    """Return the first and the last session of a ticker's bars that were restated at an instant, None without any."""
+def unscored_restatements(connection: Connection, ticker_id: int) -> tuple[date, date] | None:
+    """Return the first and the last restated session whose scores have no revision yet, None without any."""
     session = Restatement.session
     query = sa.select(sa.func.min(session, type_=session.type), sa.func.max(session, type_=session.type))
-    row = connection.execute(query.where(Restatement.ticker_id == ticker_id, Restatement.recorded_at == instant)).one()
+    row = connection.execute(query.where(Restatement.ticker_id == ticker_id, Restatement.scored == 0)).one()
     return (row[0], row[1]) if row[0] is not None else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from storage.queries.shared import Query, same_forecast
 from storage.rows import TWIN, BaselineForecastRow
-from storage.schema import BaselineForecast, Forecast, Score
+from storage.schema import BaselineForecast, Forecast, Score, Unscored
 
 ROWS_AT_ONCE = 50_000
 
@@ -28,6 +28,7 @@ class ScorableForecast:
     origin: date
     horizon: int
     target: date
+    field: str
     location: float
     scale: float
     dof: float | None
@@ -73,19 +74,11 @@ SCORABLE = tuple(getattr(Forecast, field.name) for field in fields(ScorableForec
 TWIN_COLUMNS = tuple(getattr(BaselineForecast, field.name) for field in fields(BaselineForecastRow))
 
 
-def unscored_forecasts(
-    connection: Connection, ticker_ids: Sequence[int], config_id: str, *, before: date, from_origin: date | None
-) -> list[ScorableForecast]:
-    """Return the forecasts with a target before a session and no score. from_origin: the first origin to search."""
-    query = sa.select(*SCORABLE).where(
-        Forecast.ticker_id.in_(ticker_ids),
-        Forecast.config_id == config_id,
-        Forecast.target < before,
-        ~sa.exists().where(same_forecast(Score, Forecast)),
-    )
-    if from_origin is not None:
-        query = query.where(Forecast.origin >= from_origin)
-    return [ScorableForecast(*row) for row in connection.execute(query)]
+def unscored_forecasts(connection: Connection, before: Mapping[int, date]) -> list[ScorableForecast]:
+    """Return the forecasts without a score, under any config, whose target is before a session. before: by ticker id."""
+    query = sa.select(*SCORABLE).join(Unscored, same_forecast(Unscored, Forecast)).where(Unscored.ticker_id.in_(before))
+    found = (ScorableForecast(*row) for row in connection.execute(query))
+    return [forecast for forecast in found if forecast.target < before[forecast.ticker_id]]
 
 
 def unscored_twins(connection: Connection, config_id: str, first: date, last: date) -> list[BaselineForecastRow]:
@@ -99,21 +92,20 @@ def unscored_twins(connection: Connection, config_id: str, first: date, last: da
     return [BaselineForecastRow(*row) for row in connection.execute(query)]
 
 
-def newest_scores(connection: Connection, ticker_id: int, config_id: str, first: date, last: date) -> list[NewestScore]:
-    """Return a ticker's forecasts with their newest scores, where origin to target overlaps the sessions first to last."""
+def newest_scores(connection: Connection, ticker_id: int, first: date, last: date) -> list[NewestScore]:
+    """Return a ticker's forecasts, under any config, with their newest scores, where origin to target overlaps some sessions."""
     newest = (
-        sa.select(Score.origin, Score.horizon, sa.func.max(Score.revision).label("revision"))
-        .where(Score.ticker_id == ticker_id, Score.config_id == config_id)
-        .group_by(Score.origin, Score.horizon)
+        sa.select(Score.config_id, Score.origin, Score.horizon, sa.func.max(Score.revision).label("revision"))
+        .where(Score.ticker_id == ticker_id, Score.origin <= last)
+        .group_by(Score.config_id, Score.origin, Score.horizon)
         .subquery()
     )
-    is_newest = (newest.c.origin == Score.origin) & (newest.c.horizon == Score.horizon) & (newest.c.revision == Score.revision)
+    is_newest = sa.and_(*(newest.c[name] == getattr(Score, name) for name in ("config_id", "origin", "horizon", "revision")))
     query = (
         sa.select(*SCORABLE, Score.revision, Score.realised_return)
         .join(Score, same_forecast(Score, Forecast))
         .join(newest, is_newest)
-        .where(Forecast.ticker_id == ticker_id, Forecast.config_id == config_id)
-        .where(Forecast.origin <= last, Forecast.target >= first)
+        .where(Forecast.ticker_id == ticker_id, Forecast.origin <= last, Forecast.target >= first)
     )
     return [NewestScore(ScorableForecast(*row[:-2]), *row[-2:]) for row in connection.execute(query)]
 

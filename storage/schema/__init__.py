@@ -13,7 +13,7 @@ from storage.schema.forecasts import BaselineForecast, Forecast, Recalibration
 from storage.schema.models import Checkpoint, Loss, Model, Prior, PriorMember
 from storage.schema.prices import Bar, GateVerdict, PriceFile, Restatement
 from storage.schema.runs import Config, Event, Run, RunTicker
-from storage.schema.scores import Score, SkillTest
+from storage.schema.scores import Score, SkillTest, Unscored
 from storage.schema.tickers import ExchangeSession, Symbol, Ticker
 from storage.schema.triggers import TRIGGERS
 
@@ -43,4 +43,5 @@ __all__ = [
     "SkillTest",
     "Symbol",
     "Ticker",
+    "Unscored",
 ]

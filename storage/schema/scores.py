@@ -38,6 +38,18 @@ class Score(Base):
     )
 
 
+class Unscored(Base):
+    """A forecast that has no score yet. Triggers enter each new forecast here and remove it with its first score."""
+
+    __tablename__ = "unscored"
+    ticker_id: Mapped[int] = mapped_column(primary_key=True)
+    config_id: Mapped[str] = mapped_column(primary_key=True)
+    origin: Mapped[date] = mapped_column(primary_key=True)
+    horizon: Mapped[int] = mapped_column(primary_key=True)
+    target: Mapped[date]
+    __table_args__ = (WITHOUT_ROWID,)
+
+
 class SkillTest(Base):
     """The accuracy of the forecasts of one ticker, or of all (ticker_id NULL), against the random walk. mode *: all modes."""
 

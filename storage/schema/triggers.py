@@ -1,4 +1,7 @@
-"""Triggers that refuse to change a stored forecast or score. The migrations carry their own copy; a test compares the two."""
+"""Triggers that refuse to change a stored forecast or score, and that list the unscored forecasts.
+
+The migrations carry their own copy; a test compares the two.
+"""
 
 from __future__ import annotations
 
@@ -28,4 +31,12 @@ TRIGGERS = {
     # INSERT OR REPLACE deletes the stored row without a DELETE trigger.
     "forecasts_ignore_replace": _ignored_replacement("forecasts", *FORECAST_KEY),
     "scores_ignore_replace": _ignored_replacement("scores", *FORECAST_KEY, "revision"),
+    "forecasts_are_unscored": (
+        "CREATE TRIGGER forecasts_are_unscored AFTER INSERT ON forecasts BEGIN INSERT INTO unscored "
+        "VALUES (NEW.ticker_id, NEW.config_id, NEW.origin, NEW.horizon, NEW.target); END"
+    ),
+    "scores_are_not_unscored": (
+        "CREATE TRIGGER scores_are_not_unscored AFTER INSERT ON scores BEGIN DELETE FROM unscored "
+        f"WHERE {' AND '.join(f'{column} = NEW.{column}' for column in FORECAST_KEY)}; END"
+    ),
 }

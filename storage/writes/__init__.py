@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from storage.writes.inserts import insert_forecasts, insert_mappings, insert_rows
 from storage.writes.models import prune_checkpoints
-from storage.writes.prices import copy_bars, decide_verdicts, record_price_file, record_verdicts, replace_verdict
+from storage.writes.prices import (
+    copy_bars,
+    decide_verdicts,
+    mark_restatements_scored,
+    record_price_file,
+    record_verdicts,
+    replace_verdict,
+)
 from storage.writes.runs import add_failed_run, ensure_config, record_event, record_run_tickers, start_run, update_run
 from storage.writes.scores import replace_skill, score_twins
 from storage.writes.tickers import add_ticker, rename_ticker, update_ticker, upsert_sessions
@@ -18,6 +25,7 @@ __all__ = [
     "insert_forecasts",
     "insert_mappings",
     "insert_rows",
+    "mark_restatements_scored",
     "prune_checkpoints",
     "record_event",
     "record_price_file",

@@ -81,7 +81,7 @@ def insert_forecasts(
 
 
 def insert_mappings(connection: Connection, table: type[Base], rows: Iterable[Row]) -> int:
-    """Insert rows except those whose key is already stored. Returns how many were added, counted on SQLite only.
+    """Insert rows except those whose key is already stored. Returns how many were added.
 
     NumPy scalars are converted to Python's, because SQLite would store them as bytes. Raises ValueError for a number that
     is not finite, because SQLite would store NaN as NULL.
@@ -90,9 +90,7 @@ def insert_mappings(connection: Connection, table: type[Base], rows: Iterable[Ro
     if not plain:
         return 0
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    before = _total_changes(connection)
-    connection.execute(dialect.insert(table).on_conflict_do_nothing(), plain)
-    return _total_changes(connection) - before
+    return int(connection.execute(dialect.insert(table.__table__).on_conflict_do_nothing(), plain).rowcount)
 
 
 def _plain(value: Any, name: str) -> Any:
@@ -104,9 +102,3 @@ def _plain(value: Any, name: str) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{name} is {value}: only finite numbers are stored")
     return value
-
-
-def _total_changes(connection: Connection) -> int:
-    if connection.dialect.name == "sqlite":
-        return int(connection.exec_driver_sql("SELECT total_changes()").scalar_one())
-    return 0

@@ -85,6 +85,12 @@ def copy_bars(connection: Connection, ticker_id: int, bars: Bars) -> int:
     return len(added)
 
 
+def mark_restatements_scored(connection: Connection, ticker_id: int) -> None:
+    """Note that the scores that a ticker's restatements change have their revisions."""
+    owed = (Restatement.ticker_id == ticker_id) & (Restatement.scored == 0)
+    connection.execute(sa.update(Restatement).where(owed).values(scored=1))
+
+
 def _bars_of(ticker_id: int) -> sa.ColumnElement[bool]:
     return Bar.ticker_id == ticker_id
 

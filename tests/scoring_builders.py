@@ -1,0 +1,125 @@
+"""A record of unscored forecasts, with the product's tables, triggers and a few rows made by hand, and how tests score it.
+
+Closes are 100, 110, 121, ...: each session returns log 1.1. Each origin has forecasts one and two sessions ahead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from math import log
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from jobs.scoring.updates import revise_scores, score_settled
+from storage import writes
+from storage.bars import Bars, make_bars
+from storage.database import Connection, Engine, open_writer
+from storage.rows import TWIN, BaselineForecastRow, ForecastRow, ModelRow
+from storage.schema import TRIGGERS, Base, Config, Restatement, Run, Ticker
+
+SESSIONS = [date(2024, 3, day) for day in (4, 5, 6, 7, 8, 11, 12)]
+CONFIG, OTHER_CONFIG = EVERY_CONFIG = "c", "other"
+RETURN = log(1.1)
+MADE_AT = datetime(2024, 3, 4, 23, tzinfo=UTC)
+NOW = datetime(2024, 3, 13, 23, tzinfo=UTC)
+LATER = datetime(2024, 3, 14, 23, tzinfo=UTC)
+SCORES = "SELECT ticker_id, origin, horizon, revision FROM scores ORDER BY 1, 2, 3, 4"
+
+
+@contextmanager
+def scoring_engine() -> Iterator[Engine]:
+    """Yield the writer's engine of a record in memory: two tickers and two configs, with forecasts from five sessions."""
+    engine = open_writer(Path(":memory:"))
+    with engine.begin() as connection:
+        Base.metadata.create_all(connection)
+        fill(connection)
+    yield engine
+    engine.dispose()
+
+
+@contextmanager
+def rolled_back(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection in a transaction that is rolled back at the end."""
+    with engine.connect() as connection:
+        yield connection
+        connection.rollback()
+
+
+def fill(connection: Connection) -> None:
+    for trigger in TRIGGERS.values():
+        connection.exec_driver_sql(trigger)
+    listing = {"exchange": "XNYS", "currency": "USD", "time_zone": "America/New_York", "source": "folder"}
+    rest = {"price_basis": "as_traded", "tracked": 1, "status": "active", "added_at": MADE_AT}
+    symbols = [{"id": i, "symbol": name, "key": name} for i, name in ((1, "AAA"), (2, "BBB"))]
+    connection.execute(sa.insert(Ticker), [symbol | listing | rest for symbol in symbols])
+    config = {"preset": "default", "field": "close", "active": 0, "created_at": MADE_AT}
+    connection.execute(sa.insert(Config), [config | {"id": name, "settings": name} for name in (CONFIG, OTHER_CONFIG)])
+    counts = {"tickers_ok": 2, "tickers_failed": 0, "forecasts": 0, "fingerprint": "cpu"}
+    connection.execute(sa.insert(Run), [counts | {"id": 1, "kind": "run", "status": "done", "started_at": MADE_AT}])
+    model = ModelRow(
+        "m", 1, CONFIG, SESSIONS[0], "chain", "cold", "first origin", None, None, 0, "m", 1, 1, 7, "1a", "return", 0.1, "2b"
+    )
+    writes.insert_rows(connection, [model], run_id=1)
+    writes.insert_rows(
+        connection,
+        [forecast(t, c, i, h) for t in (1, 2) for c in (CONFIG, OTHER_CONFIG) for i in range(5) for h in (1, 2)],
+        mode="live", made_at=MADE_AT, run_id=1,
+    )  # fmt: skip
+
+
+def forecast(ticker_id: int, config_id: str, origin: int, horizon: int) -> ForecastRow:
+    return ForecastRow(
+        ticker_id=ticker_id, config_id=config_id, origin=SESSIONS[origin], horizon=horizon, target=SESSIONS[origin + horizon],
+        field="close", location=0.02, scale=0.03, dof=5.0, last_price=100.0, q05=95.0, q10=96.0, q25=98.0, q50=102.0, q75=104.0,
+        q90=106.0, q95=107.0, baseline_location=0.0, baseline_scale=0.05, baseline_dof=None, known_at=MADE_AT,
+        input_sha256="1a", price_basis="as_traded", model_id="m",
+    )  # fmt: skip
+
+
+def bars_of(*close: float) -> Bars:
+    """Return bars of the first sessions. Opens are a tenth of the closes."""
+    opens = np.array(close) / 10
+    days = np.array(SESSIONS[: len(close)], dtype="datetime64[D]")
+    return make_bars(days, {"open": opens, "high": close, "low": opens, "close": close})
+
+
+GROWING = bars_of(*(100 * 1.1**i for i in range(7)))
+BOTH = {1: GROWING, 2: GROWING}
+
+
+def score(connection: Connection, bars: dict[int, Bars], before: int, configs: tuple[str, ...] = (CONFIG,)) -> None:
+    """Score what is due before a session, under some configs."""
+    kept = ", ".join(f"'{config}'" for config in configs)
+    connection.exec_driver_sql(f"DELETE FROM unscored WHERE config_id NOT IN ({kept})")
+    score_settled(connection, bars, dict.fromkeys(bars, SESSIONS[before]))
+
+
+def set_field(connection: Connection, field: str) -> None:
+    """Make all forecasts those of a field."""
+    connection.exec_driver_sql("DROP TRIGGER forecasts_refuse_update")
+    connection.exec_driver_sql(f"UPDATE forecasts SET field = '{field}'")
+
+
+def restate(connection: Connection, session: int, at: datetime = NOW, ticker_id: int = 1) -> None:
+    """Record that a close was restated at an instant."""
+    row = {"ticker_id": ticker_id, "session": SESSIONS[session], "field": "close", "old_value": 1.0, "new_value": 2.0}
+    connection.execute(sa.insert(Restatement), [row | {"recorded_at": at}])
+
+
+def revise(connection: Connection, bars: Bars) -> None:
+    revise_scores(connection, 1, bars)
+
+
+def add_twins(connection: Connection, *keys: tuple[int, int, int], name: str = TWIN, config_id: str = CONFIG) -> None:
+    """Add unscored twins of forecasts given by ticker, origin and horizon; their location is the number of the origin / 100."""
+    rows = [BaselineForecastRow(t, config_id, SESSIONS[o], h, name, o / 100, 0.04, 6.0, None) for t, o, h in keys]
+    writes.insert_rows(connection, rows)
+
+
+def answer(connection: Connection, query: str) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in connection.exec_driver_sql(query)]
