@@ -13,6 +13,7 @@ import pytest
 from jobs.forecasting.stack import forecast_stack
 from jobs.prices.sources.sample import SampleSource
 from jobs.prices.tickers import track
+from jobs.runs.backfill import BackfillRequest, backfill_span
 from jobs.runs.daily import run_once
 from jobs.workspace.home import Home
 from storage.bars import Bars, adjusted
@@ -224,3 +225,28 @@ def test_a_restated_target_is_scored_again_as_a_further_revision(make_home: Make
     engine.dispose()
     with reading(home.database) as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM scores WHERE revision > 0").scalar() == count
+
+
+def test_scores_of_ended_tickers_do_not_depend_on_neighbours_or_workers(make_home: Make, tmp_path: Path) -> None:
+    days, feed = ten_sessions(), tmp_path / "feed"
+    for i in range(16):
+        bars = shifted(sample("IBM"), 5 * i)
+        write_csv(feed, f"T{i:02}", bars if i % 2 else bars.through(days[3 + i // 4]))
+    settings = f"{SMALL_SETTINGS.replace(chr(34) + 'sample' + chr(34), chr(34) + 'folder' + chr(34), 1)}"
+    settings = settings.replace("[training]", f'path = "{feed}"\nadjustment = "split"\n[training]', 1)
+    names = tuple(f"T{i:02}" for i in range(16))
+
+    def scores(name: str, *, workers: int, groups: list[tuple[str, ...]]) -> list[tuple[object, ...]]:
+        home = make_home(name, settings)
+        engine = open_writer(home.database)
+        for group in groups:
+            backfill_span(home, engine, BackfillRequest(group, days[0], days[-1], workers=workers))
+        engine.dispose()
+        with reading(home.database) as connection:
+            query = "SELECT t.key, s.* FROM scores s JOIN tickers t ON t.id = s.ticker_id ORDER BY 1, 4, 5"
+            return [(row[0], *row[2:]) for row in connection.exec_driver_sql(query)]
+
+    together = scores("one", workers=1, groups=[names])
+    assert {row[0] for row in together} == set(names)
+    assert scores("two", workers=2, groups=[names]) == together
+    assert scores("alone", workers=1, groups=[(name,) for name in reversed(names)]) == together
