@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jobs.terminal.output import Format, print_table, select_columns, write_rows
+from jobs.terminal.output import Format, write_rows
+from jobs.terminal.tables import print_table, select_columns
 from jobs.terminal.text import counted, printable
 
 COLUMNS = ("ticker", "session", "close", "volume", "note")
@@ -105,7 +106,7 @@ def test_parquet_has_every_column_and_type(capsysbinary: pytest.CaptureFixture[b
     assert table.to_pylist() == [dict(zip(COLUMNS, row, strict=True)) for row in ROWS]
 
 
-@pytest.mark.parametrize(("output_format", "text"), [("csv", "a,b\n"), ("json", "[]\n"), ("table", "a  b\n")])
+@pytest.mark.parametrize(("output_format", "text"), [("csv", "a,b\n"), ("json", "[]\n"), ("ndjson", ""), ("table", "a  b\n")])
 def test_no_rows_are_the_header_alone(capsys: pytest.CaptureFixture[str], output_format: Format, text: str) -> None:
     write_rows(("a", "b"), [], output_format)
     assert capsys.readouterr().out == text

@@ -14,7 +14,7 @@ from jobs.analysis.report import require_plotly
 from jobs.errors import UsageError
 from jobs.prices.sources.sample import TICKERS, SampleSource
 from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.terminal.output import print_table, select_columns
+from jobs.terminal.tables import print_table, select_columns
 from jobs.workspace.home import Home
 from jobs.workspace.writer import open_for_writing
 from storage.queries import Rows

@@ -29,7 +29,16 @@ TickerArgument = Annotated[str, typer.Argument(metavar="TICKER", help="The ticke
 TrackedArgument = Annotated[list[str] | None, typer.Argument(metavar="TICKER", help="Tickers (default: the tracked ones).")]
 StoredArgument = Annotated[list[str] | None, typer.Argument(metavar="TICKER", help="Tickers (default: all that are stored).")]
 
-FormatOption = Annotated[Format, typer.Option("--format", metavar="|".join(get_args(Format)), help="Output format.")]
+FormatOption = Annotated[
+    Format | None,
+    typer.Option(
+        "--format", metavar="|".join(get_args(Format)), help="Output format (default: as the extension of --out, else table)."
+    ),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="Write to this file instead of stdout; a failed command leaves no file."),
+]
 WaitOption = Annotated[
     float, typer.Option("--wait", metavar="SECONDS", min=0, help="How long to wait while another process writes.")
 ]
@@ -111,24 +120,30 @@ def backfill_request(
     return request
 
 
-def show(context: typer.Context, query: str, output_format: Format) -> None:
+def show(context: typer.Context, query: str, output_format: Format | None, out: Path | None) -> None:
     """Write the rows of one of our own queries."""
     from jobs.analysis import answers
     from jobs.terminal.output import write_rows
 
     found = answers.answer(existing_home(context), query, seconds=OWN_QUERY_SECONDS)
-    write_rows(found.columns, found.rows, output_format)
+    write_rows(found.columns, found.rows, output_format, out=out)
 
 
 def show_view(
-    context: typer.Context, view: str, tickers: list[str] | None, output_format: Format, shown: list[str] | None = None
+    context: typer.Context,
+    view: str,
+    tickers: list[str] | None,
+    output_format: Format | None,
+    out: Path | None,
+    *,
+    shown: list[str] | None = None,
 ) -> None:
     """Write the rows of a public view, of some tickers or of all. shown: the columns of a table (default: all)."""
     from jobs.analysis import answers
     from jobs.terminal.output import write_rows
 
     found = answers.view_rows(existing_home(context), view, tickers)
-    write_rows(found.columns, found.rows, output_format, shown=shown)
+    write_rows(found.columns, found.rows, output_format, out=out, shown=shown)
 
 
 def say(text: str) -> None:

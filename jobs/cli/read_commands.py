@@ -14,6 +14,7 @@ from jobs.cli.options import (
     EndOption,
     FormatOption,
     KeepOption,
+    OutOption,
     SourceOption,
     StartOption,
     StoredArgument,
@@ -36,24 +37,30 @@ SKILL_TABLE = [
 ]  # fmt: skip
 
 
-def tickers(context: typer.Context, output_format: FormatOption = "table") -> None:
+def tickers(context: typer.Context, output_format: FormatOption = None, out: OutOption = None) -> None:
     """List the stored tickers."""
-    show(context, TICKERS_QUERY, output_format)
+    show(context, TICKERS_QUERY, output_format, out)
 
 
-def forecast(context: typer.Context, tickers: StoredArgument = None, output_format: FormatOption = "table") -> None:
+def forecast(
+    context: typer.Context, tickers: StoredArgument = None, output_format: FormatOption = None, out: OutOption = None
+) -> None:
     """Show the newest forecasts."""
-    show_view(context, "latest_forecast", tickers, output_format, FORECAST_TABLE)
+    show_view(context, "latest_forecast", tickers, output_format, out, shown=FORECAST_TABLE)
 
 
-def skill(context: typer.Context, tickers: StoredArgument = None, output_format: FormatOption = "table") -> None:
+def skill(
+    context: typer.Context, tickers: StoredArgument = None, output_format: FormatOption = None, out: OutOption = None
+) -> None:
     """Compare past forecasts with the random walk. Ticker `*` is all tickers together."""
-    show_view(context, "skill", tickers, output_format, SKILL_TABLE)
+    show_view(context, "skill", tickers, output_format, out, shown=SKILL_TABLE)
 
 
-def status(context: typer.Context, tickers: StoredArgument = None, output_format: FormatOption = "table") -> None:
+def status(
+    context: typer.Context, tickers: StoredArgument = None, output_format: FormatOption = None, out: OutOption = None
+) -> None:
     """Show how far each ticker is behind, and its last error."""
-    show_view(context, "freshness", tickers, output_format)
+    show_view(context, "freshness", tickers, output_format, out)
 
 
 def bars(
@@ -63,7 +70,8 @@ def bars(
         str | None, typer.Option("--known-at", metavar="INSTANT", help=f"The bars as known at this instant, {INSTANT_EXAMPLE}.")
     ] = None,
     adjusted: Annotated[bool, typer.Option("--adjusted", help="Adjust prices for splits and dividends.")] = False,
-    output_format: FormatOption = "table",
+    output_format: FormatOption = None,
+    out: OutOption = None,
 ) -> None:
     """Show a ticker's stored prices."""
     from jobs.analysis.answers import adjusted_bars, stored_bars
@@ -73,7 +81,7 @@ def bars(
     instant = parse_instant(known_at) if known_at else None
     read = adjusted_bars if adjusted else stored_bars
     found = read(existing_home(context), ticker, known_at=instant)
-    write_rows(found.columns, found.rows, output_format)
+    write_rows(found.columns, found.rows, output_format, out=out)
 
 
 def sql(
@@ -84,7 +92,8 @@ def sql(
     seconds: Annotated[
         float, typer.Option("--seconds", metavar="SECONDS", min=0.01, max=3600, help="Time limit of the query.")
     ] = 10.0,
-    output_format: FormatOption = "table",
+    output_format: FormatOption = None,
+    out: OutOption = None,
 ) -> None:
     """Query the record with SQL: read-only, with a time limit."""
     from jobs.analysis import answers
@@ -92,7 +101,7 @@ def sql(
 
     text = answers.query_text(query, file, list_views=list_views)
     found = answers.view_list() if list_views else answers.answer(existing_home(context), text, seconds=seconds)
-    write_rows(found.columns, found.rows, output_format)
+    write_rows(found.columns, found.rows, output_format, out=out)
 
 
 def report(
@@ -123,14 +132,14 @@ def verify(
         say(answers.check_deeply(home) if deep else answers.check(home))
 
 
-def explain(context: typer.Context, ticker: TickerArgument, output_format: FormatOption = "table") -> None:
+def explain(context: typer.Context, ticker: TickerArgument, output_format: FormatOption = None, out: OutOption = None) -> None:
     """Show why a ticker's newest forecast changed: restated bars, the new bar, or new weights."""
     from jobs.analysis.explain import COLUMNS
     from jobs.analysis.explain import explain as explain_ticker
     from jobs.terminal.output import write_rows
 
     explanation = explain_ticker(existing_home(context), ticker)
-    write_rows(COLUMNS, [astuple(change) for change in explanation.changes], output_format)
+    write_rows(COLUMNS, [astuple(change) for change in explanation.changes], output_format, out=out)
     say(explanation.message)
 
 
@@ -144,18 +153,20 @@ def evaluate(
     garch: Annotated[bool, typer.Option("--garch", help="Also compare with GARCH models (extra garch).")] = False,
     keep: KeepOption = None,
     workers: WorkersOption = None,
-    output_format: FormatOption = "table",
+    output_format: FormatOption = None,
+    out: OutOption = None,
 ) -> None:
     """Backfill a span, in a temporary home, and compare the forecasts with other models. Needs --start and --end."""
     from jobs.analysis.baselines import BASELINE_METHODS
     from jobs.analysis.evaluate import COLUMNS, evaluate_kept, evaluate_temporarily
     from jobs.analysis.garch import garch_methods
-    from jobs.terminal.output import write_rows
+    from jobs.terminal.output import format_of, write_rows
 
+    chosen = output_format or format_of(out)  # a wrong extension is told before the work
     request = backfill_request(tickers, start, end, source, adjustment, workers)
     methods = BASELINE_METHODS | (garch_methods() if garch else {})
     evaluation = evaluate_kept(keep, request, methods) if keep else evaluate_temporarily(request, methods)
-    write_rows(COLUMNS, [astuple(row) for row in evaluation.rows], output_format)
+    write_rows(COLUMNS, [astuple(row) for row in evaluation.rows], chosen, out=out)
     say(evaluation.message)
 
 

@@ -1,84 +1,89 @@
-"""Rows on stdout: an aligned table for people, or CSV, JSON or Parquet for programs.
+"""Where rows go and in which format: stdout or a file; a table for people, or CSV, JSON, NDJSON or Parquet for programs.
 
-CSV, JSON and Parquet have every column, unrounded, in the order of the view. A table may show fewer columns and rounds them.
+Not here: how a format is written (formats, parquet_rows, tables).
 """
 
 from __future__ import annotations
 
-import csv
-import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal, TextIO
 
-from jobs.terminal.text import printable
+from jobs.errors import UsageError
+from jobs.terminal.formats import distinct_names, write_csv, write_json, write_ndjson
+from jobs.terminal.tables import write_table
 
-Format = Literal["table", "csv", "json", "parquet"]
-Row = Sequence[Any]
+Format = Literal["table", "csv", "json", "ndjson", "parquet"]
+SUFFIX_FORMATS: dict[str, Format] = {
+    ".csv": "csv", ".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet", ".txt": "table",
+}  # fmt: skip
 
 
-def write_rows(columns: Sequence[str], rows: Sequence[Row], output_format: Format, *, shown: Sequence[str] | None = None) -> None:
-    """Write rows to stdout in a format. Without rows only the header is written.
+def write_rows(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    output_format: Format | None = None,
+    *,
+    out: Path | None = None,
+    shown: Sequence[str] | None = None,
+) -> None:
+    """Write rows as they come, to a file or to stdout. Without rows only the header is written.
 
-    shown: the columns of a table, None for all of them. The other formats ignore it.
+    output_format: None = by the file's extension, a table on stdout. out: a file that appears whole or not at all.
+    shown: the columns of a table, None for all of them; the other formats ignore it. Of two columns with one name, the second
+    becomes `name_2`. Raises UsageError for an extension that says no format and for a file that cannot be made.
     """
-    match output_format:
-        case "table":
-            print_table(*select_columns(columns, rows, shown or columns), sys.stdout)
-        case "csv":
-            _write_csv(columns, rows)
-        case "json":
-            _write_json(columns, rows)
-        case "parquet":
-            _write_parquet(columns, rows)
+    chosen = output_format or format_of(out)
+    names = distinct_names(columns)
+    with _opened(out) as stream:
+        match chosen:
+            case "table":
+                write_table(names, rows, shown, stream)
+            case "csv":
+                write_csv(names, rows, stream)
+            case "json":
+                write_json(names, rows, stream)
+            case "ndjson":
+                write_ndjson(names, rows, stream)
+            case "parquet":
+                from jobs.terminal.parquet_rows import write_parquet  # not at the top: pyarrow takes a while to load
+
+                write_parquet(names, rows, stream.buffer)
 
 
-def select_columns(columns: Sequence[str], rows: Sequence[Row], shown: Sequence[str]) -> tuple[Sequence[str], list[Row]]:
-    """Return some columns by name, in the order of `shown`, and the rows cut to them."""
-    positions = [list(columns).index(name) for name in shown]
-    return shown, [[row[i] for i in positions] for row in rows]
+def format_of(out: Path | None) -> Format:
+    """Return the format that a file's extension says; a table on stdout. Raises UsageError for an unknown extension."""
+    if out is None:
+        return "table"
+    if out.suffix.lower() not in SUFFIX_FORMATS:
+        raise UsageError(f"{out}: its extension says no format; give --format, or one of {', '.join(SUFFIX_FORMATS)}")
+    return SUFFIX_FORMATS[out.suffix.lower()]
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Row], stream: TextIO) -> None:
-    """Write aligned columns: numbers to the right, text to the left. Control characters are escaped."""
-    cells = [[_cell(value) for value in row] for row in rows]
-    widths = [max(map(len, [name, *(row[i] for row in cells)])) for i, name in enumerate(columns)]
-    numeric = [bool(rows) and all(_is_number(row[i]) for row in rows) for i in range(len(columns))]
-    for line in [list(columns), *cells]:
-        padded = [
-            text.rjust(width) if right else text.ljust(width) for text, width, right in zip(line, widths, numeric, strict=True)
-        ]
-        stream.write("  ".join(padded).rstrip() + "\n")
+@contextmanager
+def _opened(out: Path | None) -> Iterator[TextIO]:
+    """Yield stdout or a file to write to. The file is FILE.tmp until everything is written, and then takes its name."""
+    if out is None:
+        yield sys.stdout
+        return
+    if out.exists() and not out.is_file():  # a pipe or a device, which a rename would replace
+        with _open_for_writing(out, out) as stream:
+            yield stream
+        return
+    target = out.resolve()  # so that a symbolic link stays one
+    part = target.with_name(f"{target.name}.tmp")
+    try:
+        with _open_for_writing(part, out) as stream:
+            yield stream
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
 
 
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.2f}" if abs(value) >= 10 else f"{value:.4f}"
-    return printable(str(value))
-
-
-def _is_number(value: Any) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
-
-
-def _write_csv(columns: Sequence[str], rows: Sequence[Row]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-
-
-def _write_json(columns: Sequence[str], rows: Sequence[Row]) -> None:
-    json.dump([dict(zip(columns, row, strict=True)) for row in rows], sys.stdout, indent=1, default=str)
-    sys.stdout.write("\n")
-
-
-def _write_parquet(columns: Sequence[str], rows: Sequence[Row]) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = pa.table({name: [row[i] for row in rows] for i, name in enumerate(columns)})
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink)
-    sys.stdout.buffer.write(sink.getvalue().to_pybytes())
+def _open_for_writing(path: Path, named: Path) -> TextIO:
+    try:
+        return path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+        raise UsageError(f"{named}: cannot be written: {error.strerror}") from error

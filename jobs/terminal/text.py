@@ -13,6 +13,13 @@ def printable(text: str) -> str:
     return "".join(c if unicodedata.category(c)[0] != "C" else c.encode("unicode_escape").decode() for c in text)
 
 
+def plain(value: object) -> object:
+    """Return bytes as hexadecimal text and every other value as its text; what CSV and JSON write themselves stays as it is."""
+    if isinstance(value, bytes):
+        return value.hex().upper()
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
 def counted(count: int, noun: str) -> str:
     """Return a count with its noun: 1 bar, 3 bars. The noun takes an s in the plural."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
