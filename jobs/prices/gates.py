@@ -17,7 +17,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.prices.levels import judge_levels
+from jobs.prices.levels import actions_over, judge_levels
 from jobs.prices.moves import series_of
 from jobs.prices.verdicts import NOTED, QUARANTINED, Verdict
 from jobs.terminal.text import counted
@@ -48,6 +48,7 @@ def apply_gates(stored: Bars | None, incoming: Bars, dismissed: Bars | None = No
     stored: one bar per session, as known. incoming: usable bars in session order. dismissed: bars that were refused; an
     incoming bar with the same values is left out without a verdict.
     """
+    delivered = incoming
     if dismissed is not None:
         incoming = _without_dismissed(stored, incoming, dismissed)
     rescaled: list[Verdict] = []
@@ -58,7 +59,7 @@ def apply_gates(stored: Bars | None, incoming: Bars, dismissed: Bars | None = No
     bars, is_new = _merged(stored, incoming)
     judged = judge_levels(series_of(bars), is_new)
     admitted = judged.bars.select(judged.keep & np.isin(bars.session, incoming.session))
-    return Judgement(admitted, rescaled + judged.verdicts)
+    return Judgement(admitted, rescaled + [_as_delivered(verdict, delivered) for verdict in judged.verdicts])
 
 
 def notes(bars: Bars, since: date | None) -> Iterator[Verdict]:
@@ -82,27 +83,26 @@ def _without_dismissed(stored: Bars | None, incoming: Bars, dismissed: Bars) -> 
 
     They go there only where they explain its price: those of a dismissed bar may be the very error.
     """
-    left_out = _same_bars(incoming, dismissed)
-    if not left_out.any():
-        return incoming
-    split, dividend = incoming.split.copy(), incoming.dividend.copy()
+    series = _in_order(incoming, *([stored] if stored is not None else []), dismissed)
+    left_out = _same_bars(series, dismissed)
+    split, dividend = series.split.copy(), series.dividend.copy()
     for begin, end in _runs(left_out):
-        before = _last_close(stored, incoming, begin)
-        if before is None or end == len(incoming):
-            continue
-        whole_split, paid = float(np.prod(split[begin : end + 1])), float(dividend[begin : end + 1].sum())
-        plain = abs(np.log((incoming.close[end] + dividend[end]) * split[end] / before))
-        if abs(np.log((incoming.close[end] + paid) * whole_split / before)) < plain:
-            split[end], dividend[end] = whole_split, paid
-    return replace(incoming, split=split, dividend=dividend).select(~left_out)
+        if begin > 0 and end < len(series):
+            split[end], dividend[end] = actions_over(series, begin, end, float(series.close[begin - 1]))
+    series = replace(series, split=split, dividend=dividend)
+    return series.select(~left_out & np.isin(series.session, incoming.session))
 
 
-def _last_close(stored: Bars | None, incoming: Bars, index: int) -> float | None:
-    """Return the close before an incoming bar, None where there is none."""
-    if index:
-        return float(incoming.close[index - 1])
-    earlier = stored.close[stored.session < incoming.session[0]] if stored is not None else []
-    return float(earlier[-1]) if len(earlier) else None
+def _in_order(*parts: Bars) -> Bars:
+    """Return one bar for each session of some bars, in session order: that of the first part that has the session."""
+    series = concatenate_bars(parts)
+    _, first = np.unique(series.session, return_index=True)
+    return series.select(first)
+
+
+def _as_delivered(verdict: Verdict, delivered: Bars) -> Verdict:
+    """Return a verdict with the bar as the source delivered it, so that it is known again."""
+    return replace(verdict, bars=delivered.select(delivered.session == np.datetime64(verdict.session)))
 
 
 def _without_rescaled(stored: Bars, incoming: Bars) -> tuple[Bars, list[Verdict]]:

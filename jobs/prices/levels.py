@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.prices.moves import NEAR_SESSIONS, ORDINARY_BARS, Series, ignored_dividend, jump_of
+from jobs.prices.moves import NEAR_SESSIONS, ORDINARY_BARS, Series, ignored_dividend, jump_of, move_over
 from jobs.prices.verdicts import QUARANTINED, REFUSED, Verdict
 from storage.bars import Bars
 
@@ -40,12 +40,12 @@ class Levels:
     def judge(self, i: int) -> None:
         """Judge a bar that may be an error, and where it is one, those at its level."""
         if (jump := self._jump(i)) is not None:
-            self._judge_level(i, *jump)
+            self._judge_level(i, jump)
         elif (dividend := ignored_dividend(*self._among_kept(i))) is not None:
             self._quarantine_dividend(i, *dividend)
 
-    def _judge_level(self, begin: int, code: str, message: str) -> None:
-        jump: tuple[str, str] | None = (code, message)
+    def _judge_level(self, first: int, jump: tuple[str, str] | None) -> None:
+        begin = first
         while jump is not None:
             end, is_back = self._end_of_level(begin)
             self.keep[begin:end] = False
@@ -53,7 +53,7 @@ class Levels:
             self.verdicts += verdicts_at_level(self.series.bars, begin, end, *jump, is_back=is_back)
             if not is_back:
                 return
-            self._pass_actions_on(begin, end)
+            self._pass_actions_on(first, end)
             # The bar that is back is compared with the last admitted one: the time between may have moved the price too.
             begin, jump = end, self._jump(end)
 
@@ -97,11 +97,13 @@ class Levels:
         return end, False
 
     def _pass_actions_on(self, begin: int, end: int) -> None:
-        """Give the bar that is back the splits and dividends of the refused bars before it."""
-        split, dividend = self.bars.split.copy(), self.bars.dividend.copy()
-        split[end] *= np.prod(split[begin:end])
-        dividend[end] += dividend[begin:end].sum()
-        self.bars = replace(self.bars, split=split, dividend=dividend)
+        """Give the bar that is back the splits and dividends of the refused bars before it where they explain its price."""
+        bars, before = self.series.bars, float(self.series.bars.close[begin - 1])
+        split, dividend = actions_over(bars, begin, end, before)
+        splits, dividends = self.bars.split.copy(), self.bars.dividend.copy()
+        splits[end], dividends[end] = split, dividend
+        self.bars = replace(self.bars, split=splits, dividend=dividends)
+        self.moves[begin:end], self.moves[end] = 0.0, move_over(before / split, bars.close[end], dividend)
 
 
 def judge_levels(series: Series, is_new: Mask) -> Levels:
@@ -111,6 +113,16 @@ def judge_levels(series: Series, is_new: Mask) -> Levels:
         if i > levels.judged_until and is_new[i]:
             levels.judge(i)
     return levels
+
+
+def actions_over(bars: Bars, begin: int, end: int, before: float) -> tuple[float, float]:
+    """Return the split and the dividend of a bar, with those of the bars from begin on that are left out before it.
+
+    before: the last close before them. Theirs count only where they explain the bar's price: they may be the very error.
+    """
+    own, whole = ((float(np.prod(bars.split[i : end + 1])), float(bars.dividend[i : end + 1].sum())) for i in (end, begin))
+    moves = [abs(move_over(before / split, bars.close[end], dividend)) for split, dividend in (own, whole)]
+    return whole if moves[1] < moves[0] else own
 
 
 def verdicts_at_level(bars: Bars, begin: int, end: int, code: str, message: str, *, is_back: bool) -> Iterator[Verdict]:

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from storage.bars import Bars, log_returns
+from storage.bars import Bars
 
 Floats = NDArray[np.float64]
 
@@ -81,15 +81,22 @@ Gate = Callable[[Move], str | None]
 
 def series_of(bars: Bars) -> Series:
     """Return bars with their moves, adjusted for the splits and dividends that the source reports."""
-    moves = log_returns(bars, "close")
-    gaps = moves + np.log(bars.open / bars.close)
-    # Of a price that pays most of itself out, little is left: a cent then looks like a jump. So a large dividend is added to
-    # the new price, not taken from the old one.
-    large = np.flatnonzero(bars.dividend[1:] * bars.split[1:] > LARGE_DIVIDEND * bars.close[:-1]) + 1
-    before = bars.close[large - 1] / bars.split[large]
-    moves[large] = np.log((bars.close[large] + bars.dividend[large]) / before)
-    gaps[large] = np.log((bars.open[large] + bars.dividend[large]) / before)
+    moves, gaps = np.full(len(bars), np.nan), np.full(len(bars), np.nan)
+    before = bars.close[:-1] / bars.split[1:]
+    moves[1:] = move_over(before, bars.close[1:], bars.dividend[1:])
+    gaps[1:] = move_over(before, bars.open[1:], bars.dividend[1:])
     return Series(bars, moves, gaps, np.log(bars.high / bars.low))
+
+
+def move_over(before: ArrayLike, price: ArrayLike, dividend: ArrayLike) -> Floats:
+    """Return the log moves (n,), or one, from prices before to prices, all on the same shares, adjusted for dividends.
+
+    Of a price that pays most of itself out, little is left: a cent then looks like a jump. So a large dividend is added to the
+    new price, and a usual one is taken from the old price, as in storage.bars.log_returns.
+    """
+    before, price, dividend = (np.asarray(each, np.float64) for each in (before, price, dividend))
+    is_large = dividend > LARGE_DIVIDEND * before
+    return np.log(np.where(is_large, price + dividend, price) / np.where(is_large, before, before - dividend))
 
 
 def jump_of(series: Series, i: int) -> tuple[str, str] | None:
