@@ -6,9 +6,8 @@ pyarrow returns wrong numbers from a damaged file without an error.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +46,21 @@ class WrittenFile:
 
 
 def write_bars(folder: Path, history: BarHistory) -> WrittenFile:
-    """Write a history to <TICKER>/<start of its sha256>.parquet and return what the database stores about it."""
+    """Write a history to <KEY>/<start of its sha256>.parquet and return what the database stores about it.
+
+    The history's listing names the ticker by its key, which no other ticker of the database ever has.
+    """
     content = _to_parquet(history)
     digest = sha256_of(content)
     path = f"{quote_ticker(history.listing.ticker)}/{digest[:16]}.parquet"
     write_atomically(folder / path, content)
     days = history.bars.session
     return WrittenFile(path, len(days), days[0].item(), days[-1].item(), digest)
+
+
+def sha256_of_history(history: BarHistory) -> str:
+    """Return the sha256 that the file of a history has. Equal histories have equal files."""
+    return sha256_of(_to_parquet(history))
 
 
 def read_bars(folder: Path, path: str, sha256: str) -> BarHistory:
@@ -67,17 +74,6 @@ def read_bars(folder: Path, path: str, sha256: str) -> BarHistory:
         return BarHistory(Listing(*(meta[key] for key in LISTING_KEYS)), _from_table(table))
     except (pa.ArrowException, KeyError, OSError) as error:
         raise Corrupt(f"{folder / path}: {error}") from error
-
-
-def collect_old_files(folder: Path, ticker: str, kept: Collection[str], before: datetime) -> int:
-    """Remove a ticker's files that are not in `kept` and are older than an instant; return how many. Needs the writer lock."""
-    removed = 0
-    for path in sorted((folder / quote_ticker(ticker)).glob("*")):
-        old = path.stat(follow_symlinks=False).st_mtime < before.timestamp()
-        if old and f"{path.parent.name}/{path.name}" not in kept:
-            path.unlink()
-            removed += 1
-    return removed
 
 
 def _to_parquet(history: BarHistory) -> bytes:

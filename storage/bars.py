@@ -88,11 +88,15 @@ class ChangedValue:
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """A history with new bars merged in. added: number of new sessions; restated: the values that changed."""
+    """A history with new bars merged in.
+
+    added: number of new sessions. restated: the values that changed. changed_from: the first session with a new row.
+    """
 
     history: BarHistory
     added: int
     restated: tuple[ChangedValue, ...]
+    changed_from: date | None = None
 
     @property
     def changed(self) -> bool:
@@ -185,7 +189,7 @@ def merge_bars(history: BarHistory | None, listing: Listing, incoming: Bars, *, 
     """
     incoming = incoming.recorded(recorded_at, source)
     if history is None:
-        return Merge(BarHistory(listing, incoming), len(incoming), ())
+        return Merge(BarHistory(listing, incoming), len(incoming), (), _first_session(incoming))
     latest = as_known(history)
     position = np.searchsorted(latest.session, incoming.session)
     known = np.zeros(len(incoming), dtype=np.bool_)
@@ -197,7 +201,8 @@ def merge_bars(history: BarHistory | None, listing: Listing, incoming: Bars, *, 
     new_rows = incoming.select(~known | np.isin(incoming.session, changed_days))
     bars = concatenate_bars([history.bars, new_rows])
     order = np.lexsort((bars.recorded_at, bars.session))
-    return Merge(BarHistory(listing, bars.select(order)), int((~known).sum()), restated)
+    merged = BarHistory(listing, bars.select(order))
+    return Merge(merged, int((~known).sum()), restated, _first_session(new_rows))
 
 
 def log_returns(bars: Bars, field: str) -> Floats:
@@ -226,6 +231,10 @@ def adjusted(bars: Bars) -> Bars:
 def concatenate_bars(parts: Sequence[Bars]) -> Bars:
     """Return the rows of several bars, one part after the other. They are not sorted."""
     return Bars(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Bars)))
+
+
+def _first_session(bars: Bars) -> date | None:
+    return min(bars.session.tolist(), default=None)
 
 
 def _net_of_actions(before: Floats, bars: Bars) -> Floats:

@@ -43,10 +43,15 @@ def read_regular(path: Path) -> bytes:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise Corrupt(f"{path}: {error.strerror}; the database names this file") from error
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise Corrupt(f"{path}: not a regular file")
-        return file.read()
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read()
+    except OSError as error:
+        raise Corrupt(f"{path}: {error.strerror}; the database names this file") from error
+    finally:
+        os.close(handle)
 
 
 def sha256_of(content: bytes) -> str:

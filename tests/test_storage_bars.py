@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage.bar_files import collect_old_files, read_bars, write_bars
+from storage.bar_files import read_bars, write_bars
 from storage.bars import (
     PRICE_FIELDS,
     BarHistory,
@@ -159,12 +159,6 @@ def test_a_link_or_a_missing_file_is_refused(tmp_path: Path) -> None:
     path.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(Corrupt):
         read_bars(tmp_path, file.path, file.sha256)
-
-
-def test_old_files_are_collected_but_not_those_kept(tmp_path: Path) -> None:
-    old, current = (write_bars(tmp_path, merged(bars_of(closes))) for closes in ([10.0], [10.0, 11.0]))
-    removed = collect_old_files(tmp_path, "^GSPC", {current.path}, datetime.now(UTC) + timedelta(hours=1))
-    assert (removed, (tmp_path / old.path).exists(), (tmp_path / current.path).exists()) == (1, False, True)
 
 
 def test_bars_through_a_session_include_it() -> None:

@@ -61,26 +61,27 @@ def test_the_current_file_is_the_one_that_is_not_superseded(record: Record) -> N
 
 
 @pytest.mark.parametrize(("superseded", "kept"), [(0, {4}), (1, {3, 4}), (2, {2, 3, 4}), (9, {5, 2, 3, 4})])
-def test_the_kept_files_are_the_current_one_and_the_newest_before_it(record: Record, superseded: int, kept: set[int]) -> None:
+def test_the_needed_files_are_the_current_one_and_the_newest_before_it(record: Record, superseded: int, kept: set[int]) -> None:
     first = {5: record.rows("SELECT path FROM price_files WHERE ticker_id = 1")[0][0]}
+    others = {row[0] for row in record.rows("SELECT path FROM price_files WHERE ticker_id = 2")}
     paths = first | {bars: bar_file(record.prices, "IBM", bars).path for bars in (2, 3, 4)}
     with record.writing() as connection:
         for bars in (2, 3, 4):
             file = bar_file(record.prices, "IBM", bars)
             writes.record_price_file(connection, IBM, file, [], price_basis="as_traded", at=at_night(SESSIONS[-1]))
     with record.reading() as connection:
-        assert queries.kept_files(connection, IBM, superseded) == {paths[bars] for bars in kept}
+        assert queries.needed_files(connection, superseded) - others == {paths[bars] for bars in kept}
 
 
-def test_the_current_file_is_kept_even_when_it_was_not_recorded_last(record: Record) -> None:
-    [(current,)] = record.rows("SELECT path FROM price_files WHERE ticker_id = 1")
+def test_the_current_file_is_needed_even_when_it_was_not_recorded_last(record: Record) -> None:
+    [(current,), (other,)] = record.rows("SELECT path FROM price_files ORDER BY ticker_id")
     record.force(
         "INSERT INTO price_files (ticker_id, path, rows, first_session, last_session, price_basis, sha256, recorded_at, "
         "superseded_at) SELECT 1, 'later', rows, first_session, last_session, price_basis, sha256, recorded_at, recorded_at "
         "FROM price_files WHERE ticker_id = 1"
     )
     with record.reading() as connection:
-        assert queries.kept_files(connection, IBM, 0) == {current}
+        assert queries.needed_files(connection, 0) - {other} == {current}
 
 
 def test_verdicts_are_those_of_one_ticker_and_state_by_session_and_code(record: Record) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import Annotated
 
@@ -65,6 +66,22 @@ def untrack(
 
     with writing(context, "untrack", wait) as (_, engine):
         say(untrack_tickers(engine, tickers))
+
+
+def forget(
+    context: typer.Context,
+    ticker: TickerArgument,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove stored bars without a question.")] = False,
+    wait: WaitOption = WAIT_SECONDS,
+) -> None:
+    """Remove a ticker that has no forecasts, with its stored prices."""
+    from jobs.prices.forget import forget as forget_ticker
+
+    def agree(question: str) -> bool:
+        return yes or (sys.stdin.isatty() and typer.confirm(question, err=True))
+
+    with writing(context, "forget", wait) as (home, engine):
+        say(forget_ticker(home, engine, ticker, agree))
 
 
 def rename(
@@ -188,8 +205,17 @@ def refuse(
         say(refuse_bars(engine, ticker, day))
 
 
+def repair(context: typer.Context, ticker: TickerArgument, wait: WaitOption = WAIT_SECONDS) -> None:
+    """Mend a damaged or missing price file from what is proven, and compare it with the source."""
+    from jobs.prices.repair import repair as repair_prices
+
+    with writing(context, "repair", wait) as (home, engine):
+        say(repair_prices(home, engine, ticker))
+
+
 def upgrade(context: typer.Context, wait: WaitOption = WAIT_SECONDS) -> None:
     """Upgrade the database to this program's schema, after a backup copy in the same folder."""
+    from jobs.prices.copies import fill_copies
     from jobs.workspace.home import open_home, require_writable
     from jobs.workspace.locks import writer_lock
     from storage.database import upgrade_database
@@ -198,4 +224,6 @@ def upgrade(context: typer.Context, wait: WaitOption = WAIT_SECONDS) -> None:
     require_writable(home)
     with writer_lock(home.folder, command="db upgrade", wait_seconds=wait):
         upgrade_database(home.database)
+        for told in fill_copies(home):
+            say(told)
     say(f"{home.database} has this program's schema")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import get_args
 
 from jobs.prices.sources import open_source
-from jobs.prices.sources.base import Source, SourceSettings, SourceUnavailable
+from jobs.prices.sources.base import Source, SourceError, SourceSettings, SourceUnavailable
 from jobs.workspace.choices import SourceKind
 from jobs.workspace.home import Home
 from storage.errors import TickerSourceFixed
@@ -84,6 +84,14 @@ class Sources:
         stated = self.adjustment or settings.adjustment
         path = self.asked.path if self.asked else _absolute(settings.path)
         return Binding("folder", path, stated)
+
+    def kept_binding(self, ticker: TickerRow) -> tuple[Binding, bool]:
+        """Return a stored ticker's binding and whether its source is live, also where the source cannot be opened."""
+        try:
+            binding = self.binding_of(ticker)
+            return binding, self.open(binding).live
+        except SourceError:
+            return Binding(ticker.source, ticker.source_path, ticker.adjustment), False
 
     def open(self, binding: Binding, symbol: str = "T") -> Source:
         """Return an open source. Raises SourceError; SourceUnavailable where a folder of stored tickers has moved."""

@@ -25,6 +25,7 @@ from jobs.terminal.text import counted
 from storage import queries
 from storage.bars import PRICE_FIELDS, BarHistory, Bars, Listing, as_known, merge_bars
 from storage.database import Engine
+from storage.errors import Corrupt
 
 # Fetched again before the last stored bar, or before the first quarantined one, to see what the source changed since.
 OVERLAP = timedelta(days=15)
@@ -40,7 +41,7 @@ class Ingested:
 
     ticker: queries.TickerRow | None
     history: BarHistory | None
-    error: SourceError | None = None
+    error: SourceError | Corrupt | None = None
     is_suspended: bool = False
 
 
@@ -54,7 +55,7 @@ class Ingest:
         sources: Sources,
         now: datetime,
         after_close_minutes: int,
-        run_id: int,
+        run_id: int | None,
         *,
         include_suspended: bool = False,
     ) -> None:
@@ -68,17 +69,29 @@ class Ingest:
         ticker = stored.ticker
         if ticker and not self.include_suspended and not is_fetched(ticker.status, ticker.probe_at, self.now):
             return Ingested(ticker, stored.history, is_suspended=True)
+        if ticker and stored.damage:
+            return self._damaged(ticker, stored.damage)
+        if ticker and stored.history:
+            self.record.copy_missing_bars(ticker, stored.history)
         try:
             binding = self.sources.binding_of(ticker)
             source = self.sources.open(binding, symbol)
             if self._is_complete(stored, source):
                 return Ingested(ticker, stored.history)
             judged = self._fetch(stored, source)
-            return Ingested(self.record.write(stored, judged, binding, is_live=source.live), judged.merge.history)
+            return Ingested(self.record.write(stored, judged, binding, source.live), judged.merge.history)
         except CalendarError as error:
             return self._failed(stored, BadSourceData(f"{symbol}: {error}"))
         except SourceError as error:
             return self._failed(stored, error)
+
+    def fetch_whole(self, stored: StoredPrices) -> JudgedFetch:
+        """Return all that a ticker's source gives now, judged and merged with what is stored. Raises SourceError."""
+        source = self.sources.open(self.sources.binding_of(stored.ticker), stored.symbol)
+        try:
+            return self._judge(stored, source.fetch(stored.symbol, None, stored.older_names), source.kind)
+        except CalendarError as error:
+            raise BadSourceData(f"{stored.symbol}: {error}") from error
 
     def _is_complete(self, stored: StoredPrices, source: Source) -> bool:
         """Return whether a live source can have nothing new: its newest closed session is stored, and none is quarantined."""
@@ -117,7 +130,14 @@ class Ingest:
         missing = _new_gaps(calendar, known, before, explained)
         verdicts += _gap_notes(calendar, missing)
         verdicts += notes(known, stored.file.last_session if stored.file else None)
-        return JudgedFetch(merge, verdicts, missing)
+        confirmed = int(np.isin(before.session, judgement.admitted.session).sum()) if before is not None else 0
+        return JudgedFetch(merge, verdicts, missing, confirmed)
+
+    def _damaged(self, ticker: queries.TickerRow, damage: Corrupt) -> Ingested:
+        """Store that a ticker's price file cannot be read, and return it. The other tickers go on."""
+        error = Corrupt(f"{ticker.symbol}: {damage}; its forecasts stay; mend it with `tickercast repair {ticker.symbol}`")
+        self.record.write_error(ticker, str(error))
+        return Ingested(ticker, None, error)
 
     def _failed(self, stored: StoredPrices, error: SourceError) -> Ingested:
         """Store a failed fetch and return it. A ticker that it suspends counts as suspended, not as failed."""
@@ -140,14 +160,14 @@ def _stored_listing(stored: StoredPrices, listing: Listing) -> Listing:
     """Return a response's listing with the stored exchange. Raises BadSourceData for another price basis or currency."""
     ticker = stored.ticker
     if ticker is None or stored.file is None:
-        return listing
+        return replace(listing, ticker=stored.key)
     for name, ours, theirs in (
         ("on basis", ticker.price_basis, listing.price_basis),
         ("in currency", ticker.currency, listing.currency),
     ):
         if ours and theirs and ours != theirs:
             raise BadSourceData(f"{stored.symbol}: stored prices are {name} {ours}, these are {theirs}")
-    return replace(listing, exchange=ticker.exchange)
+    return replace(listing, ticker=stored.key, exchange=ticker.exchange)
 
 
 def _closed_sessions(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 
-from jobs import clock
 from jobs.exchanges.calendars import exchange_calendar
 from jobs.prices.bindings import Binding
 from jobs.prices.ticker_status import TickerStatus, status_after_answer, status_after_unknown
@@ -18,9 +17,8 @@ from jobs.terminal.text import counted
 from storage import bar_files, queries, writes
 from storage.bars import BarHistory, Bars, Merge, as_known
 from storage.database import Connection, Engine
+from storage.errors import Corrupt
 
-KEPT_SUPERSEDED = 2
-COLLECT_AFTER = timedelta(hours=24)
 LONGEST_ERROR = 500
 EVENT_STATUSES = {"suspended", "held"}  # entering or leaving one of these is an event
 
@@ -30,8 +28,8 @@ class StoredPrices:
     """What is stored of a ticker before a fetch.
 
     quarantined_from: the first quarantined session. dismissed: bars that were refused. judged: sessions with a verdict.
-    older_names: symbols that were the ticker's and are nobody's now, newest first.
-    told: splits and dividends that the source does not report and somebody told.
+    older_names: symbols that were the ticker's and are nobody's now, newest first. key: of the ticker, stored or to be stored.
+    told: splits and dividends that the source does not report and somebody told. damage: why the file cannot be read.
     """
 
     symbol: str
@@ -43,6 +41,8 @@ class StoredPrices:
     judged: frozenset[date] = frozenset()
     older_names: tuple[str, ...] = ()
     told: tuple[Told, ...] = ()
+    key: str = ""
+    damage: Corrupt | None = None
 
     @property
     def bars(self) -> Bars | None:
@@ -51,37 +51,52 @@ class StoredPrices:
 
 
 def read_stored_prices(engine: Engine, prices: Path, symbol: str) -> StoredPrices:
-    """Return what is stored of a ticker. prices: the folder of the price files. Raises Corrupt for a damaged file."""
+    """Return what is stored of a ticker. prices: the folder of the price files. A damaged file is stated."""
     with engine.connect() as connection:
         ticker = queries.ticker_by_symbol(connection, symbol)
         if ticker is None:
-            return StoredPrices(symbol)
+            return StoredPrices(symbol, key=queries.free_key(connection, symbol))
         file = queries.current_file(connection, ticker.id)
         quarantined = queries.verdicts(connection, ticker.id, QUARANTINED)
         refused = [row for row in queries.verdicts(connection, ticker.id, REFUSED) if row["close"] is not None]
         judged = frozenset(queries.judged_sessions(connection, ticker.id))
         older_names = queries.older_symbols(connection, ticker.id)
         told = told_actions(connection, ticker.id)
+    history, damage = _history(prices, file) if file else (None, None)
     return StoredPrices(
         symbol,
         ticker,
         file,
-        history=bar_files.read_bars(prices, file.path, file.sha256) if file else None,
+        history=history,
         quarantined_from=min((row["session"] for row in quarantined), default=None),
         dismissed=bars_of_verdicts(refused) if refused else None,
         judged=judged,
         older_names=older_names,
         told=told,
+        key=ticker.key,
+        damage=damage,
     )
+
+
+def _history(prices: Path, file: queries.CurrentFile) -> tuple[BarHistory | None, Corrupt | None]:
+    """Return the history in a price file, or why the file cannot be read."""
+    try:
+        return bar_files.read_bars(prices, file.path, file.sha256), None
+    except Corrupt as error:
+        return None, error
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedFetch:
-    """One response of the source, judged and merged. verdicts: of refused rows, quarantined bars and missing sessions."""
+    """One response of the source, judged and merged.
+
+    verdicts: of refused rows, quarantined bars and missing sessions. confirmed: stored bars that it gave again and that passed.
+    """
 
     merge: Merge
     verdicts: list[Verdict]
     missing: list[date]
+    confirmed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,22 +107,22 @@ class PriceRecord:
     prices: Path
     now: datetime
     after_close_minutes: int
-    run_id: int
+    run_id: int | None
 
-    def write(self, stored: StoredPrices, judged: JudgedFetch, binding: Binding, *, is_live: bool) -> queries.TickerRow:
+    def write(self, stored: StoredPrices, judged: JudgedFetch, binding: Binding, is_live: bool) -> queries.TickerRow:
         """Store a fetched history, its verdicts and the ticker's status, bind it to its source, and return the ticker.
 
-        The price file is written first. The transaction that names it is the commit. Old files are deleted last.
+        The price file is written first. The transaction that names it, and copies its bars to SQL, is the commit.
         """
         merge, verdicts = judged.merge, judged.verdicts
+        if stored.damage:
+            merge = replace(merge, changed_from=None)  # the copy in SQL is compared as a whole
         listing = merge.history.listing
-        file = bar_files.write_bars(self.prices, merge.history) if merge.changed else None
+        file = bar_files.write_bars(self.prices, merge.history) if merge.changed or stored.damage else None
         with self.engine.begin() as connection:
             ticker = stored.ticker or self._add_ticker(connection, stored.symbol, merge, binding)
             if file is not None:
-                writes.record_price_file(
-                    connection, ticker.id, file, merge.restated, price_basis=listing.price_basis, at=self.now
-                )
+                writes.record_merge(connection, ticker.id, file, merge, at=self.now)
                 self._record_restatement(connection, ticker.id, merge)
             writes.record_verdicts(connection, ticker.id, [verdict_row(v) for v in verdicts], at=self.now)
             self._decide_stored(connection, ticker.id, merge, verdicts)
@@ -119,11 +134,15 @@ class PriceRecord:
                 adjustment=binding.adjustment,
             )  # fmt: skip
             self._record_status_change(connection, ticker, status)
-            kept = queries.kept_files(connection, ticker.id, KEPT_SUPERSEDED)
-        if file is not None:
-            # Files have the wall clock's times, also in a run with --now.
-            bar_files.collect_old_files(self.prices, listing.ticker, kept, clock.now() - COLLECT_AFTER)
         return replace(ticker, exchange=listing.exchange, status=status.status)
+
+    def copy_missing_bars(self, ticker: queries.TickerRow, history: BarHistory) -> None:
+        """Copy a ticker's bars to SQL where an earlier version stored them without a copy."""
+        with self.engine.connect() as connection:
+            if queries.is_copied(connection, ticker.id, history.bars.session[0].item()):
+                return
+        with self.engine.begin() as connection:
+            writes.copy_bars(connection, ticker.id, as_known(history))
 
     def write_error(self, ticker: queries.TickerRow, message: str) -> None:
         """Store why a ticker's fetch failed."""

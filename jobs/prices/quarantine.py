@@ -6,6 +6,7 @@ Each function returns a line to print. Not here: what was told with a release an
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -42,9 +43,10 @@ def release(home: Home, engine: Engine, symbol: str, session: date | None, told:
         bars = with_told(_with_stored(bars_of_verdicts(valued), history, told), told)
         _refuse_useless(symbol, session, rows, bars, told)
         if len(bars):
-            merge = merge_bars(history, history.listing, bars, recorded_at=now, source=ticker.source)
+            listing = replace(history.listing, ticker=ticker.key)
+            merge = merge_bars(history, listing, bars, recorded_at=now, source=ticker.source)
             file = bar_files.write_bars(home.prices, merge.history)
-            writes.record_price_file(connection, ticker.id, file, merge.restated, price_basis=history.listing.price_basis, at=now)
+            writes.record_merge(connection, ticker.id, file, merge, at=now)
         for item in told:
             writes.replace_verdict(connection, ticker.id, told_row(item), at=now)
         decided = _sessions(rows if told else valued)

@@ -18,6 +18,7 @@ from jobs.terminal.progress import progress_bar
 from storage import queries
 from storage.bars import BarHistory, Bars, as_known
 from storage.database import Engine
+from storage.errors import Corrupt
 
 DueSessions = Callable[[Bars, Set[date]], list[date]]
 
@@ -27,7 +28,7 @@ class Fetched:
     """What fetching left: the backlogs of tickers with enough bars, failures by symbol, suspended symbols, notes for people."""
 
     backlogs: list[TickerBacklog] = field(default_factory=list)
-    failures: dict[str, SourceError | str] = field(default_factory=dict)
+    failures: dict[str, SourceError | Corrupt | str] = field(default_factory=dict)
     suspended: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

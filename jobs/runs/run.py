@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
+from jobs import clock
 from jobs.errors import Interrupted, NothingFetched, SomeTickersFailed
 from jobs.prices.bindings import Sources, refuse_other_source
 from jobs.prices.ingest import Ingest
@@ -26,6 +27,9 @@ from jobs.workspace.home import Home
 from storage import queries
 from storage.bars import Bars
 from storage.database import Engine
+from storage.price_folder import collect_old_files, register_database
+
+COLLECT_AFTER = timedelta(hours=24)
 
 
 def run_options(
@@ -69,6 +73,7 @@ def run_over(
     with engine.connect() as connection:
         stored = [queries.ticker_by_symbol(connection, symbol) for symbol in symbols]
     refuse_other_source(sources, stored)
+    register_database(home.prices, home.database)
     record = begin_run(engine, options, home.settings.config())
     ingest = Ingest(
         engine,
@@ -82,6 +87,8 @@ def run_over(
     fetcher = BacklogFetcher(engine, ingest, record, options, due_sessions)
     with stop_on_signals(stop) as request:
         fetched, is_complete = _compute(fetcher, symbols, options, record, request)
+    # Files have the wall clock's times, also in a run with --now.
+    collect_old_files(home.prices, home.database, clock.now() - COLLECT_AFTER)
     record.update_scores(fetched.backlogs)
     succeeded = len(symbols) - len(fetched.failures) - len(fetched.suspended)
     message = closing_line(engine, options, sources, fetched, forecasts=record.forecasts, succeeded=succeeded, symbols=symbols)

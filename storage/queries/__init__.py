@@ -7,9 +7,12 @@ from storage.queries.models import ServingModel, prior_model, serving_model
 from storage.queries.prices import (
     CurrentFile,
     bars_left_out,
+    copied_bars,
     current_file,
+    is_copied,
     judged_sessions,
-    kept_files,
+    needed_files,
+    superseded_files,
     unscored_restatements,
     verdicts,
 )
@@ -24,7 +27,7 @@ from storage.queries.scores import (
     unscored_forecasts,
     unscored_twins,
 )
-from storage.queries.tickers import TickerRow, list_tickers, older_symbols, ticker_by_symbol
+from storage.queries.tickers import TickerRow, bar_count, free_key, has_forecasts, list_tickers, older_symbols, ticker_by_symbol
 from storage.queries.views import Rows, read_view
 
 __all__ = [
@@ -36,17 +39,22 @@ __all__ = [
     "ScoreColumns",
     "ServingModel",
     "TickerRow",
+    "bar_count",
     "bars_left_out",
     "committed_origins",
+    "copied_bars",
     "crps_against_twins",
     "current_file",
     "forecast_densities",
+    "free_key",
+    "has_forecasts",
+    "is_copied",
     "judged_sessions",
-    "kept_files",
     "known_at",
     "last_origins",
     "last_run_started",
     "list_tickers",
+    "needed_files",
     "newest_run_since",
     "newest_scores",
     "older_symbols",
@@ -57,6 +65,7 @@ __all__ = [
     "scored_forecasts",
     "serving_model",
     "session_ends",
+    "superseded_files",
     "ticker_by_symbol",
     "unscored_forecasts",
     "unscored_restatements",

@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from storage.queries.shared import as_dicts
-from storage.schema import GateVerdict, PriceFile, Restatement, Ticker
+from storage.schema import Bar, GateVerdict, PriceFile, Restatement, Ticker
 
 
 @dataclass(frozen=True, slots=True)
 class CurrentFile:
-    """The file that holds a ticker's current bars. path is below the prices folder."""
+    """A file with a ticker's bars. path is below the prices folder."""
 
     path: str
     sha256: str
@@ -33,15 +33,30 @@ def current_file(connection: Connection, ticker_id: int) -> CurrentFile | None:
     return CurrentFile(*row) if row else None
 
 
-def kept_files(connection: Connection, ticker_id: int, superseded: int) -> set[str]:
-    """Return the paths of a ticker's current file and of the newest `superseded` files before it."""
-    query = (
-        sa.select(PriceFile.path)
-        .where(PriceFile.ticker_id == ticker_id)
-        .order_by(PriceFile.superseded_at.is_(None).desc(), PriceFile.id.desc())
-        .limit(1 + superseded)
-    )
-    return set(connection.scalars(query))
+def needed_files(connection: Connection, superseded: int) -> set[str]:
+    """Return the paths of each ticker's current file and of its newest `superseded` files before that."""
+    newest_first = (PriceFile.superseded_at.is_(None).desc(), PriceFile.id.desc())
+    place = sa.func.row_number().over(partition_by=PriceFile.ticker_id, order_by=newest_first)
+    ranked = sa.select(PriceFile.path, place.label("place")).subquery()
+    return set(connection.scalars(sa.select(ranked.c.path).where(ranked.c.place <= 1 + superseded)))
+
+
+def superseded_files(connection: Connection, ticker_id: int) -> list[CurrentFile]:
+    """Return the files that held a ticker's bars before the current one, newest first."""
+    columns = sa.select(PriceFile.path, PriceFile.sha256, PriceFile.last_session)
+    query = columns.where(PriceFile.ticker_id == ticker_id, PriceFile.superseded_at.is_not(None))
+    return [CurrentFile(*row) for row in connection.execute(query.order_by(PriceFile.id.desc()))]
+
+
+def copied_bars(connection: Connection, ticker_id: int) -> list[dict[str, Any]]:
+    """Return the rows of table `bars` of a ticker: the newest record of each bar, by session."""
+    return as_dicts(connection, sa.select(Bar.__table__).where(Bar.ticker_id == ticker_id).order_by(Bar.session))
+
+
+def is_copied(connection: Connection, ticker_id: int, session: date) -> bool:
+    """Return whether table `bars` has a ticker's bar of a session. With the first one it has them all."""
+    query = sa.select(Bar.session).where(Bar.ticker_id == ticker_id, Bar.session == session)
+    return connection.execute(query).first() is not None
 
 
 def verdicts(connection: Connection, ticker_id: int, state: str) -> list[dict[str, Any]]:

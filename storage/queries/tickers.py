@@ -9,13 +9,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage.schema import Symbol, Ticker
+from storage.schema import Forecast, Model, PriceFile, Symbol, Ticker
 
 _TICKERS = sa.select(
     Ticker.id,
     Ticker.symbol,
     Ticker.key,
     Ticker.exchange,
+    Ticker.time_zone,
     Ticker.source,
     Ticker.source_path,
     Ticker.adjustment,
@@ -39,6 +40,7 @@ class TickerRow:
     symbol: str
     key: str
     exchange: str
+    time_zone: str
     source: str
     source_path: str
     adjustment: str
@@ -71,6 +73,27 @@ def older_symbols(connection: Connection, ticker_id: int) -> tuple[str, ...]:
     taken = sa.select(Ticker.symbol)
     query = sa.select(Symbol.symbol).where(Symbol.ticker_id == ticker_id, Symbol.symbol.not_in(taken))
     return tuple(dict.fromkeys(connection.scalars(query.order_by(Symbol.valid_from.desc()))))
+
+
+def has_forecasts(connection: Connection, ticker_id: int) -> bool:
+    """Return whether a ticker has a forecast or a model, which the record keeps."""
+    found = sa.select(Forecast.ticker_id).where(Forecast.ticker_id == ticker_id).limit(1)
+    trained = sa.select(Model.ticker_id).where(Model.ticker_id == ticker_id).limit(1)
+    return connection.execute(found).first() is not None or connection.execute(trained).first() is not None
+
+
+def bar_count(connection: Connection, ticker_id: int) -> int:
+    """Return the number of records in a ticker's current price file."""
+    query = sa.select(PriceFile.rows).where(PriceFile.ticker_id == ticker_id, PriceFile.superseded_at.is_(None))
+    return int(connection.scalar(query) or 0)
+
+
+def free_key(connection: Connection, symbol: str) -> str:
+    """Return the key of a new ticker: its symbol, with the next number where an earlier ticker began under the same symbol."""
+    same = (Ticker.key == symbol) | Ticker.key.startswith(f"{symbol}#", autoescape=True)
+    keys = connection.scalars(sa.select(Ticker.key).where(same)).all()
+    numbers = [int(key.rpartition("#")[2]) if "#" in key else 1 for key in keys]
+    return f"{symbol}#{max(numbers) + 1}" if numbers else symbol
 
 
 def _ticker(row: sa.Row[*tuple[Any, ...]]) -> TickerRow:

@@ -8,13 +8,14 @@ from storage.writes.prices import (
     copy_bars,
     decide_verdicts,
     mark_restatements_scored,
+    record_merge,
     record_price_file,
     record_verdicts,
     replace_verdict,
 )
 from storage.writes.runs import add_failed_run, ensure_config, record_event, record_run_tickers, start_run, update_run
 from storage.writes.scores import replace_skill, score_twins
-from storage.writes.tickers import add_ticker, rename_ticker, update_ticker, upsert_sessions
+from storage.writes.tickers import add_ticker, forget_ticker, rename_ticker, update_ticker, upsert_sessions
 
 __all__ = [
     "add_failed_run",
@@ -22,12 +23,14 @@ __all__ = [
     "copy_bars",
     "decide_verdicts",
     "ensure_config",
+    "forget_ticker",
     "insert_forecasts",
     "insert_mappings",
     "insert_rows",
     "mark_restatements_scored",
     "prune_checkpoints",
     "record_event",
+    "record_merge",
     "record_price_file",
     "record_run_tickers",
     "record_verdicts",

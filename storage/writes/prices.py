@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
+import numpy as np
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from storage.bar_files import WrittenFile
-from storage.bars import SAME_WITHIN, Bars, ChangedValue, log_returns
+from storage.bars import SAME_WITHIN, Bars, ChangedValue, Merge, as_known, log_returns
 from storage.schema import (
     Bar,
     GateVerdict,
@@ -64,22 +65,37 @@ def record_price_file(
     )
 
 
-def copy_bars(connection: Connection, ticker_id: int, bars: Bars) -> int:
+def record_merge(connection: Connection, ticker_id: int, file: WrittenFile, merge: Merge, *, at: datetime) -> None:
+    """Record a merged history that was written to a file: the file as the current one, what it restated, its copy in SQL."""
+    basis = merge.history.listing.price_basis
+    record_price_file(connection, ticker_id, file, merge.restated, price_basis=basis, at=at)
+    copy_bars(connection, ticker_id, as_known(merge.history), since=merge.changed_from)
+
+
+def copy_bars(connection: Connection, ticker_id: int, bars: Bars, *, since: date | None = None) -> int:
     """Make the table of bars equal to a ticker's bars as known, one a session, and return how many rows were written.
 
-    Only bars that differ are written: a day costs one row, a restatement those it changed.
+    since: the first session whose bar may have changed; earlier rows are not read. Only bars that differ are written: a day
+    costs one row, a restatement those it changed and their next return.
     """
+    first = int(np.searchsorted(bars.session, np.datetime64(since))) if since else 0
+    bars = bars.select(slice(max(first - 1, 0), None))  # the bar before gives the first return
     returns, open_returns = log_returns(bars, "close"), log_returns(bars, "open")
     columns = [bars.session.tolist(), *(getattr(bars, name).tolist() for name in BAR_VALUES), returns.tolist()]
     columns += [open_returns.tolist(), [instant.replace(tzinfo=UTC) for instant in bars.recorded_at.tolist()]]
     table = Bar.__table__
     stored = {
-        tuple(row) for row in connection.execute(sa.select(*(table.c[name] for name in BAR_COLUMNS)).where(_bars_of(ticker_id)))
+        tuple(row)
+        for row in connection.execute(
+            sa.select(*(table.c[name] for name in BAR_COLUMNS)).where(_bars_of(ticker_id, since or date.min))
+        )
     }
-    known = {tuple(None if value != value else value for value in row) for row in zip(*columns, strict=True)}
+    known = {
+        tuple(None if value != value else value for value in row) for row in list(zip(*columns, strict=True))[min(first, 1) :]
+    }
     gone = sorted({row[0] for row in stored - known})
     for day in gone:
-        connection.execute(sa.delete(Bar).where(_bars_of(ticker_id), Bar.session == day))
+        connection.execute(sa.delete(Bar).where(Bar.ticker_id == ticker_id, Bar.session == day))
     added = [{"ticker_id": ticker_id, **dict(zip(BAR_COLUMNS, row, strict=True))} for row in sorted(known - stored)]
     insert_mappings(connection, Bar, added)
     return len(added)
@@ -91,8 +107,8 @@ def mark_restatements_scored(connection: Connection, ticker_id: int) -> None:
     connection.execute(sa.update(Restatement).where(owed).values(scored=1))
 
 
-def _bars_of(ticker_id: int) -> sa.ColumnElement[bool]:
-    return Bar.ticker_id == ticker_id
+def _bars_of(ticker_id: int, since: date) -> sa.ColumnElement[bool]:
+    return (Bar.ticker_id == ticker_id) & (Bar.session >= since)
 
 
 def record_verdicts(connection: Connection, ticker_id: int, rows: Sequence[Row], *, at: datetime) -> int:

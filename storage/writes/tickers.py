@@ -10,8 +10,15 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from storage.bars import Listing
+from storage.queries import free_key
 from storage.schema import (
+    Bar,
+    Event,
     ExchangeSession,
+    GateVerdict,
+    PriceFile,
+    Restatement,
+    RunTicker,
     Symbol,
     Ticker,
 )
@@ -32,7 +39,7 @@ def add_ticker(
     """Add a ticker with its first symbol and return its id."""
     row = {
         "symbol": symbol,
-        "key": _free_key(connection, symbol),
+        "key": free_key(connection, symbol),
         "exchange": listing.exchange,
         "currency": listing.currency,
         "time_zone": listing.time_zone,
@@ -51,14 +58,6 @@ def add_ticker(
     return int(key[0])
 
 
-def _free_key(connection: Connection, symbol: str) -> str:
-    """Return the key of a new ticker: its symbol, with the next number where an earlier ticker began under the same symbol."""
-    same = (Ticker.key == symbol) | Ticker.key.startswith(f"{symbol}#", autoescape=True)
-    keys = connection.scalars(sa.select(Ticker.key).where(same)).all()
-    numbers = [int(key.rpartition("#")[2]) if "#" in key else 1 for key in keys]
-    return f"{symbol}#{max(numbers) + 1}" if numbers else symbol
-
-
 def update_ticker(connection: Connection, ticker_id: int, **values: Any) -> None:
     """Change columns of a ticker."""
     connection.execute(sa.update(Ticker).where(Ticker.id == ticker_id).values(**values))
@@ -71,6 +70,15 @@ def rename_ticker(connection: Connection, ticker_id: int, symbol: str, *, on: da
     connection.execute(sa.update(Symbol).where(open_span).values(valid_to=on))
     connection.execute(sa.insert(Symbol).values(ticker_id=ticker_id, symbol=symbol, valid_from=on, valid_to=None))
     update_ticker(connection, ticker_id, symbol=symbol)
+
+
+def forget_ticker(connection: Connection, ticker_id: int) -> set[str]:
+    """Remove a ticker without forecasts and all that is stored of it, and return the paths of its price files."""
+    paths = set(connection.scalars(sa.select(PriceFile.path).where(PriceFile.ticker_id == ticker_id)))
+    for table in (Bar, PriceFile, Restatement, GateVerdict, Event, RunTicker, Symbol):
+        connection.execute(sa.delete(table).where(table.ticker_id == ticker_id))
+    connection.execute(sa.delete(Ticker).where(Ticker.id == ticker_id))
+    return paths
 
 
 def upsert_sessions(connection: Connection, rows: Iterable[Row]) -> None:

@@ -1,0 +1,37 @@
+"""Forget a ticker that has no forecasts: its row, bars, files and verdicts, as if it had never been named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from jobs.errors import UsageError
+from jobs.exchanges.symbols import parse_symbol
+from jobs.prices.tickers import stored_ticker
+from jobs.terminal.text import counted
+from jobs.workspace.home import Home
+from storage import queries, writes
+from storage.database import Engine
+from storage.price_folder import register_database, remove_unneeded
+
+
+def forget(home: Home, engine: Engine, symbol: str, agree: Callable[[str], bool]) -> str:
+    """Remove a ticker that has no forecasts, and return what was done. agree: asked when bars are stored.
+
+    Raises UnknownStoredTicker, and UsageError for a ticker with forecasts and where nobody agreed.
+    """
+    symbol = parse_symbol(symbol)
+    with engine.connect() as connection:
+        ticker = stored_ticker(connection, symbol)
+        if queries.has_forecasts(connection, ticker.id):
+            raise UsageError(
+                f"{symbol} has forecasts, and the record keeps them; `tickercast untrack {symbol}` stops following it"
+            )
+        bars = queries.bar_count(connection, ticker.id)
+    stored = counted(bars, "stored bar") if bars else "no stored bar"
+    if bars and not agree(f"{symbol} has {stored}. Remove them?"):
+        raise UsageError(f"{symbol} has {stored}; nothing was removed; add --yes to remove them")
+    register_database(home.prices, home.database)
+    with engine.begin() as connection:
+        paths = writes.forget_ticker(connection, ticker.id)
+    remove_unneeded(home.prices, paths)
+    return f"{symbol} is forgotten; it had {stored} and no forecast"

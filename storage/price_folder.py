@@ -1,0 +1,116 @@
+"""The folder of price files, which several homes may share: which databases use it, and which files nobody needs.
+
+Each database that writes here is registered in a small file. A price file goes only when it is a day old, this database named it
+before, and no registered database needs it now. Where one of them cannot be read, every file stays.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from storage import queries
+from storage.database import open_reader
+from storage.errors import StorageError
+
+REGISTRY = ".databases"
+KEPT_SUPERSEDED = 2  # files before a ticker's current one, for a restored copy of the database
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A database that uses a folder, and since when."""
+
+    path: Path
+    since: datetime
+
+
+def register_database(folder: Path, database: Path) -> None:
+    """Register a database as a user of a folder, once."""
+    path = Path(os.path.realpath(database))
+    if any(entry.path == path for entry in registered_databases(folder)):
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / REGISTRY).open("a", encoding="utf-8") as file:
+        file.write(f"{datetime.now(UTC).isoformat()} {path.as_uri()}\n")  # one short write, so two homes do not mix their lines
+
+
+def registered_databases(folder: Path) -> list[Registered]:
+    """Return every database that was ever registered as a user of a folder, oldest first. A torn line is left out."""
+    try:
+        lines = (folder / REGISTRY).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    pairs = [line.split(" ") for line in lines]
+    return [Registered(_path_of(pair[1]), datetime.fromisoformat(pair[0])) for pair in pairs if len(pair) == 2]
+
+
+def collect_old_files(folder: Path, database: Path, before: datetime) -> int:
+    """Remove the files written before an instant that no database needs, and return how many. Needs the writer lock.
+
+    A file that this database never named is a stranger's, except one that a killed writer left in a folder of our own.
+    """
+    old = {
+        path.relative_to(folder).as_posix()
+        for path in folder.glob("*/*")
+        if path.stat(follow_symlinks=False).st_mtime < before.timestamp()
+    }
+    own = _named_before(database, old) | _left_by_killed_writers(folder, database, old)
+    return remove_unneeded(folder, own)
+
+
+def remove_unneeded(folder: Path, paths: Collection[str]) -> int:
+    """Remove those of some files that no registered database needs, and return how many; none where one cannot be read."""
+    if not paths:
+        return 0
+    try:
+        needed = {path for entry in registered_databases(folder) if entry.path.exists() for path in _needed_by(entry.path)}
+    except (StorageError, sa.exc.SQLAlchemyError, OSError):
+        return 0
+    unneeded = sorted(set(paths) - needed)
+    for path in unneeded:
+        (folder / path).unlink(missing_ok=True)
+    return len(unneeded)
+
+
+def _needed_by(database: Path) -> set[str]:
+    """Return the files that a database names as current or keeps. Raises what reading it raises."""
+    engine = open_reader(database)
+    try:
+        with engine.connect() as connection:
+            return queries.needed_files(connection, KEPT_SUPERSEDED)
+    finally:
+        engine.dispose()
+
+
+def _named_before(database: Path, paths: Collection[str]) -> set[str]:
+    """Return those of some files that a database names or named."""
+    engine = open_reader(database)
+    with closing(engine.raw_connection()) as connection:
+        named = {row[0] for row in connection.cursor().execute("SELECT path FROM price_files")}
+    engine.dispose()
+    return named & set(paths)
+
+
+def _left_by_killed_writers(folder: Path, database: Path, paths: Collection[str]) -> set[str]:
+    """Return those of some files that no row names because their writer was killed.
+
+    Only while no other database was ever registered. Files from before the registration may belong to one that is not.
+    """
+    users = registered_databases(folder)
+    if [entry.path for entry in users] != [Path(os.path.realpath(database))]:
+        return set()
+    since = users[0].since.timestamp()
+    return {path for path in paths if (folder / path).stat(follow_symlinks=False).st_mtime > since}
+
+
+def _path_of(uri: str) -> Path:
+    from urllib.parse import unquote, urlsplit
+
+    return Path(unquote(urlsplit(uri).path))
