@@ -37,12 +37,13 @@ def add_ticker(engine: Engine, symbol: str = "IBM", *, tracked: bool = True) -> 
         return writes.add_ticker(connection, symbol, LISTING, source="sample", tracked=tracked, at=COUNTS_FROM)
 
 
-def attempt(engine: Engine, home: Home, at: datetime, kind: str = "daemon") -> None:
+def attempt(engine: Engine, home: Home, at: datetime, kind: str = "daemon", status: str = "failed") -> None:
     config = home.settings.config()
     with engine.begin() as connection:
         row = {"id": config.id, "preset": config.preset, "field": "close", "settings": "{}", "created_at": at}
         writes.ensure_config(connection, row, active_id=config.id)
-        writes.start_run(connection, kind=kind, at=at, config_id=config.id, fingerprint="f")
+        run_id = writes.start_run(connection, kind=kind, at=at, config_id=config.id, fingerprint="f")
+        writes.update_run(connection, run_id, status=status)
 
 
 def test_nothing_is_due_when_no_ticker_is_tracked(home: Home, engine: Engine) -> None:
@@ -84,6 +85,13 @@ def test_after_each_incomplete_attempt_the_wait_doubles_up_to_eight_hours(
     [attempt(engine, home, at) for at in starts]
     assert not cycle_is_due(home, starts[-1] + timedelta(minutes=wait_minutes, seconds=-1))
     assert cycle_is_due(home, starts[-1] + timedelta(minutes=wait_minutes))
+
+
+@pytest.mark.parametrize("status", ["running", "interrupted"])
+def test_a_cycle_that_was_stopped_or_killed_resumes_at_once(home: Home, engine: Engine, status: str) -> None:
+    add_ticker(engine)
+    attempt(engine, home, COUNTS_FROM, status=status)
+    assert cycle_is_due(home, COUNTS_FROM + timedelta(seconds=1))
 
 
 def test_attempts_before_the_session_counted_delay_nothing(home: Home, engine: Engine) -> None:

@@ -271,7 +271,8 @@ def test_a_record_longer_than_one_part_is_read_whole(record: Record, monkeypatch
 def test_the_runs_since_an_instant_are_daily_ones(record: Record) -> None:
     with record.writing() as connection:
         for day, kind in ((13, "run"), (14, "daemon"), (15, "backfill")):
-            writes.start_run(connection, kind=kind, at=at_night(date(2024, 3, day)), config_id=CONFIG, fingerprint="cpu")
+            run_id = writes.start_run(connection, kind=kind, at=at_night(date(2024, 3, day)), config_id=CONFIG, fingerprint="cpu")
+            writes.update_run(connection, run_id, status="partial")
     with record.reading() as connection:
         since = queries.runs_started_since(connection, at_night(date(2024, 3, 13)))
         assert sorted(since) == [at_night(date(2024, 3, 13)), at_night(date(2024, 3, 14))]

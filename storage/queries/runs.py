@@ -29,8 +29,9 @@ def last_run_started(connection: Connection) -> datetime | None:
 
 
 def runs_started_since(connection: Connection, instant: datetime) -> list[datetime]:
-    """Return when each daily run since an instant started."""
-    query = sa.select(Run.started_at).where(Run.started_at >= instant, Run.kind.in_(("run", "daemon")))
+    """Return when each daily run since an instant started. One that was stopped or killed is no attempt: it resumes at once."""
+    ended = Run.status.not_in(("running", "interrupted"))
+    query = sa.select(Run.started_at).where(Run.started_at >= instant, Run.kind.in_(("run", "daemon")), ended)
     return list(connection.scalars(query))
 
 
