@@ -150,6 +150,14 @@ def test_a_split_of_a_session_without_a_bar_is_refused(quartered: PriceHome) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("told", [Told(MONDAY, split=4.0), Told(TUESDAY, split=0.25), Told(WEDNESDAY, dividend=20.0)])
+def test_a_split_or_dividend_that_the_price_did_not_move_with_is_not_believed(quartered: PriceHome, told: Told) -> None:
+    with pytest.raises(UsageError, match="did not move with a"):
+        release(quartered.home, quartered.engine, "IBM", None, [told])
+    assert quartered.last_bar("IBM") == MONDAY
+
+
+@pytest.mark.slow
 def test_prices_on_another_scale_are_stored_once_their_split_is_told(
     price_home: MakeHome, server: LoopbackYahoo, ibm: Bars
 ) -> None:

@@ -16,7 +16,7 @@ from jobs import clock
 from jobs.errors import UsageError
 from jobs.exchanges.symbols import parse_symbol
 from jobs.prices.tickers import stored_ticker
-from jobs.prices.told import Told, told_row, with_told
+from jobs.prices.told import Told, refuse_unlikely, told_row, with_told
 from jobs.prices.verdicts import NOTED, QUARANTINED, REFUSED, bars_of_verdicts
 from jobs.terminal.text import counted
 from jobs.workspace.home import Home
@@ -45,6 +45,7 @@ def release(home: Home, engine: Engine, symbol: str, session: date | None, told:
         if len(bars):
             listing = replace(history.listing, ticker=ticker.key)
             merge = merge_bars(history, listing, bars, recorded_at=now, source=ticker.source)
+            refuse_unlikely(symbol, as_known(merge.history), told)
             file = bar_files.write_bars(home.prices, merge.history)
             writes.record_merge(connection, ticker.id, file, merge, at=now)
         for item in told:

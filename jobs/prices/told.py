@@ -16,6 +16,7 @@ import numpy as np
 from jobs.clock import parse_day
 from jobs.errors import UsageError
 from jobs.prices.gates import SAME_FACTOR
+from jobs.prices.moves import move_over
 from jobs.prices.verdicts import NOTED
 from storage import queries
 from storage.bars import MOST_PRICE, MOST_SPLIT, PRICE_FIELDS, VALUE_FIELDS, Bars
@@ -92,6 +93,21 @@ def as_told(incoming: Bars, stored: Bars | None, told: Sequence[Told]) -> Bars:
             volume = np.rint(incoming.volume / scale).astype(np.int64)
             incoming = replace(incoming, **prices, volume=volume, dividend=incoming.dividend * scale)
     return with_told(incoming, told)
+
+
+def refuse_unlikely(symbol: str, bars: Bars, told: Sequence[Told]) -> None:
+    """Raise UsageError where the price did not move with what was told: its day may be a wrong one. bars: with it."""
+    for item in told:
+        i = int(np.searchsorted(bars.session, np.datetime64(item.session)))
+        if i == 0 or i == len(bars) or bars.session[i] != np.datetime64(item.session):
+            continue
+        before, split, dividend = bars.close[i - 1], bars.split[i], bars.dividend[i]
+        told_move = abs(move_over(before / split, bars.close[i], dividend))
+        plain_move = abs(move_over(before / (split / item.split), bars.close[i], dividend - item.dividend))
+        if told_move >= plain_move:
+            raise UsageError(
+                f"{symbol}: the price of {item.session} did not move with {item.shown}; nothing was released; check the day"
+            )
 
 
 def _is_applied(incoming: Bars, stored: Bars, told: Told) -> bool:
