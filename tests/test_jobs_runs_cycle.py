@@ -167,18 +167,14 @@ def test_an_unexpected_error_is_logged_with_its_traceback(
     assert answer(home, "SELECT status FROM runs") == [("failed",)]
 
 
-def test_a_cycle_waits_for_a_writer_and_names_it(
-    home: Home, engine: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    start_logging("json")
+def test_a_cycle_waits_for_a_writer_and_names_it(home: Home, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cycle, "WRITER_WAIT_SECONDS", 0.0)
     add_ticker(engine, with_forecast_from=None, home=home)
     with writer_lock(home.folder, command="backfill", wait_seconds=0):
         found = look_at(home)
-    [line] = events(capsys.readouterr().err)
-    assert (found.waits, found.failed) == (True, False)
-    assert (line["level"], line["event"]) == ("warning", "cycle waits")
-    assert "is held by `tickercast backfill`" in line["reason"]
+    assert not found.failed
+    assert "is held by `tickercast backfill`" in found.waits_for
+    assert answer(home, "SELECT * FROM runs") == []
 
 
 @pytest.mark.slow

@@ -21,7 +21,9 @@ from jobs.prices.tickers import track
 from jobs.runs import child
 from jobs.runs.child import ChildDied, Look, look_in_child
 from jobs.runs.daemon import Watch
+from jobs.terminal.logs import start_logging
 from jobs.workspace.home import Home
+from jobs.workspace.locks import writer_lock
 from storage.database import open_writer
 from tests.conftest import clean_environment, command_of
 from tests.loopback_yahoo import LoopbackYahoo, Reply, chart_body, recent_rows
@@ -217,6 +219,20 @@ def test_failed_looks_are_further_and_further_apart_until_the_settings_are_mende
     watch.check()
     assert answer(home, "SELECT count(*) FROM latest_forecast") == [(5,)]
     assert watch.failures == 0
+
+
+def test_a_cycle_that_waits_for_a_writer_is_logged_once(follow: Follow, capsys: pytest.CaptureFixture[str]) -> None:
+    home = follow("AAPL")
+    start_logging("json")
+    watch = watch_of(home)
+    with writer_lock(home.folder, command="backfill", wait_seconds=0):
+        watch.check()
+        watch.check()
+    watch.check()
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(line["level"], line["event"]) for line in lines] == [("warning", "cycle waits"), ("info", "cycle skipped")]
+    assert "`tickercast backfill`" in lines[0]["reason"]
+    assert answer(home, "SELECT count(*) FROM latest_forecast") == [(5,)]
 
 
 def test_no_process_is_started_while_nothing_can_be_due(follow: Follow, server: LoopbackYahoo) -> None:

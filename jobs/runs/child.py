@@ -28,13 +28,13 @@ END_SECONDS = 10.0
 class Look:
     """What a look found or did.
 
-    next_due: when a cycle is due next by what is stored, None when that is unknown. waits: another process is writing.
+    next_due: when a cycle is due next by what is stored, None when that is unknown. waits_for: who writes instead, if anybody.
     failed: a cycle was due and nothing of it succeeded. tracked: the number of tracked tickers. database: its path, None when
     the settings cannot be read.
     """
 
     next_due: datetime | None = None
-    waits: bool = False
+    waits_for: str = ""
     failed: bool = False
     tracked: int | None = None
     database: Path | None = None

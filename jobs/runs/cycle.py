@@ -25,7 +25,7 @@ from storage import queries, writes
 from storage.database import check_revision, open_writer, reading
 from storage.errors import StorageError
 
-WRITER_WAIT_SECONDS = 30.0
+WRITER_WAIT_SECONDS = 5.0  # a longer writer is waited for without a process of ours
 LONGEST_MESSAGE = 1000
 SEARCHED = timedelta(days=10)
 EXPECTED = (JobError, StorageError, SourceError, SymbolRefused, OSError)
@@ -45,8 +45,7 @@ def look(folder: Path, database: Path | None, stop: threading.Event) -> Look:
         failed = cycle_is_due(home, began) and _do_cycle(folder, began, stop)
         return Look(next_due(home, clock.now()), failed=failed, tracked=_tracked(home), database=database)
     except LockHeld as error:
-        log_event("warning", "cycle waits", reason=str(error))
-        return Look(waits=True, database=database)
+        return Look(waits_for=str(error), database=database)
     except Exception as error:  # this process ends here, and the daemon goes on
         _log_failure(error)
         if database is not None:
@@ -100,10 +99,10 @@ def _do_cycle(folder: Path, began: datetime, stop: threading.Event) -> bool:
             run_once(home, engine, kind="daemon", stop=stop)
         except JobError:
             with engine.connect() as connection:
-                if queries.newest_run_since(connection, "daemon", began) is None:
+                if queries.newest_run_between(connection, "daemon", began, clock.now()) is None:
                     raise
         with engine.connect() as connection:
-            run = queries.newest_run_since(connection, "daemon", began)
+            run = queries.newest_run_between(connection, "daemon", began, clock.now())
     assert run is not None
     log_event(
         LEVELS.get(run.status, "error"), "cycle ended", status=run.status, tickers=run.tickers_ok, forecasts=run.forecasts,
@@ -129,7 +128,7 @@ def _enter_failure(folder: Path, database: Path, began: datetime, error: Excepti
             engine = open_writer(database)
             try:
                 with engine.begin() as connection:
-                    if queries.newest_run_since(connection, "daemon", began) is None:
+                    if queries.newest_run_between(connection, "daemon", began, clock.now()) is None:
                         writes.add_failed_run(
                             connection, kind="daemon", at=began, ended=clock.now(), fingerprint=fingerprint(),
                             message=str(error)[:LONGEST_MESSAGE],

@@ -24,7 +24,7 @@ from jobs import clock
 from jobs.runs.child import ChildDied, Look, look, look_in_child
 from jobs.runs.retry import retry_wait
 from jobs.runs.signals import STOP_SIGNALS
-from jobs.terminal.logs import LogFormat, log_event
+from jobs.terminal.logs import Level, LogFormat, log_event
 from jobs.workspace.home import SETTINGS_FILE, Home
 from jobs.workspace.locks import daemon_lock
 from storage.database import check_revision
@@ -103,23 +103,27 @@ class Watch:
 
     def _next_look(self, found: Look, now: datetime) -> datetime:
         """Return when to look next: at the retry of what failed, in a minute where another process writes, else when due."""
-        if found.waits:
+        if found.waits_for:
             return now
         if found.failed:
             return max(found.next_due or now, now + retry_wait(self.failures))
         return min(found.next_due or now + LONGEST_PAUSE, now + LONGEST_PAUSE)
 
     def _tell_next(self, found: Look) -> None:
-        """Log until when nothing is due, once for each instant."""
+        """Log for whom the cycle waits, or until when nothing is due: once, until that changes."""
         until = self.look_at if found.failed else found.next_due
-        if found.tracked == 0:
+        level: Level = "info"
+        event = "cycle skipped"
+        if found.waits_for:
+            level, event, reason = "warning", "cycle waits", found.waits_for
+        elif found.tracked == 0:
             reason = "no ticker is tracked"
-        elif until is not None and not found.waits:
+        elif until is not None:
             reason = f"nothing due until {until.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
         else:
             return
         if reason != self.told:
-            log_event("info", "cycle skipped", reason=reason)
+            log_event(level, event, reason=reason)
         self.told = reason
 
 

@@ -50,7 +50,7 @@ def log_event(level: Level, event: str, **facts: object) -> None:
     """Log one event with its facts. Where stderr cannot be written any more, the line is lost and nothing else."""
     import structlog
 
-    with suppress(OSError):
+    with suppress(OSError, ValueError):  # ValueError: stderr is closed
         getattr(structlog.get_logger(), level)(event, **facts)
 
 

@@ -16,7 +16,7 @@ from storage.queries.prices import (
     unscored_restatements,
     verdicts,
 )
-from storage.queries.runs import RunRow, last_run_started, newest_run_since, runs_started_since, session_ends
+from storage.queries.runs import RunRow, last_run_started, newest_run_between, runs_started_since, session_ends
 from storage.queries.scores import (
     NewestScore,
     ScorableForecast,
@@ -55,7 +55,7 @@ __all__ = [
     "last_run_started",
     "list_tickers",
     "needed_files",
-    "newest_run_since",
+    "newest_run_between",
     "newest_scores",
     "older_symbols",
     "past_publications",

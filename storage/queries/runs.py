@@ -35,10 +35,10 @@ def runs_started_since(connection: Connection, instant: datetime) -> list[dateti
     return list(connection.scalars(query))
 
 
-def newest_run_since(connection: Connection, kind: str, instant: datetime) -> RunRow | None:
-    """Return the newest run of a kind that started at an instant or later, None when there is none."""
+def newest_run_between(connection: Connection, kind: str, first: datetime, last: datetime) -> RunRow | None:
+    """Return the newest run of a kind that started between two instants, both included, None when there is none."""
     columns = (Run.id, Run.status, Run.tickers_ok, Run.tickers_failed, Run.forecasts, Run.message)
-    query = sa.select(*columns).where(Run.kind == kind, Run.started_at >= instant).order_by(Run.id.desc()).limit(1)
+    query = sa.select(*columns).where(Run.kind == kind, Run.started_at.between(first, last)).order_by(Run.id.desc()).limit(1)
     row = connection.execute(query).first()
     return RunRow(**row._mapping) if row else None
 
