@@ -102,5 +102,12 @@ def test_a_message_is_one_escaped_line_of_at_most_600_characters(capsys: pytest.
     assert len(line) == len("error: ") + 600 + len("\n")
 
 
+def test_memory_that_ran_out_is_one_line_that_says_what_stays(capsys: pytest.CaptureFixture[str]) -> None:
+    assert report_failure(MemoryError()) == 5
+    assert capsys.readouterr().err == (
+        "error: memory ran out (no more could be allocated); what was committed stays; repeat the command to resume\n"
+    )
+
+
 def test_an_unknown_error_is_an_internal_one() -> None:
     assert exit_code_of(ValueError("x")) == ExitCode.INTERNAL == errors.JobError("x").exit_code

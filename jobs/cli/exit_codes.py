@@ -34,6 +34,7 @@ EXIT_CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
     (storage_errors.Corrupt, ExitCode.INTEGRITY),
     (storage_errors.StorageError, ExitCode.STORAGE),
     (OSError, ExitCode.STORAGE),
+    (MemoryError, ExitCode.STORAGE),
 )
 
 
@@ -64,6 +65,9 @@ def _message_of(error: BaseException, code: int) -> str:
         return error.format_message()
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         return "interrupted; committed results are kept; repeat the command to resume"
+    if isinstance(error, MemoryError):
+        reason = str(error) or "no more could be allocated"
+        return f"memory ran out ({reason}); what was committed stays; repeat the command to resume"
     if code == ExitCode.INTERNAL:
         return f"internal error: {type(error).__name__}: {error}; committed results are kept"
     return str(error)
