@@ -129,6 +129,27 @@ def test_a_split_of_a_refused_bar_stays_with_the_bar_after_it_in_later_fetches()
     assert again.admitted.split.tolist() == first.admitted.split[38:].tolist()
 
 
+def test_a_dividend_on_the_day_of_an_error_goes_to_the_bar_that_is_back() -> None:
+    bars = times(after_calm(0.01, 0.01, 0.01), 0.95, slice(42, None))  # the price falls by a dividend of 5 %
+    paid = 0.05 * bars.close[41]
+    bars = with_value(times(bars, 1000.0, slice(42, 43)), "dividend", 42, paid)
+    admitted = apply_gates(None, bars).admitted
+    assert admitted.dividend[-2:].tolist() == [0.0, paid]
+    assert log_returns(admitted, "close")[-1] == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize("split", [1.0, 2.0])
+@pytest.mark.parametrize(("fall", "codes"), [(1.89, []), (1.91, ["jump"])])
+def test_a_bar_after_a_dividend_in_quarantine_is_compared_with_the_bar_before_it(
+    split: float, fall: float, codes: list[str]
+) -> None:
+    # The bar of the dividend rises by 0.3, so the next one is log(5) = 1.609 below the bar before from a fall of 1.909 on.
+    bars = with_value(times(after_calm(0.3, -fall), 1 / split, slice(41, None)), "split", 41, split)
+    bars = with_value(bars, "dividend", 41, 40.0 / split)
+    verdicts = apply_gates(None, bars).verdicts
+    assert [v.code for v in verdicts] == ["dividend too large", *codes]
+
+
 def test_a_wrong_split_of_a_refused_bar_is_refused_with_it() -> None:
     bars = with_value(after_calm(0.01, 0.01), "split", 41, 4.0)  # no price fell with it
     judgement = apply_gates(None, bars, bars.select(slice(41, 42)))
@@ -155,6 +176,14 @@ def test_a_dividend_of_any_size_that_the_price_falls_with_is_ordinary(share: flo
     ex = closes[-1] * (1 + move - share)
     bars = with_value(bars_of_closes(*closes, ex, ex * 1.01), "dividend", 41, share * closes[-1])
     assert apply_gates(None, bars).verdicts == []
+
+
+@pytest.mark.parametrize("share", [0.15, 0.34, 0.5, 0.6, 0.9, 1.5])
+@pytest.mark.parametrize("move", [-0.02, 0.02])
+def test_a_dividend_of_any_size_that_was_not_paid_quarantines_its_bar_alone(share: float, move: float) -> None:
+    bars = after_calm(move, 0.01, -0.01)
+    bars = with_value(bars, "dividend", 41, share * bars.close[40])
+    assert outcomes(apply_gates(None, bars)) == [(bars.session[41].item(), "held", "dividend too large")]
 
 
 @pytest.mark.parametrize(("factor", "count"), [(1.05, 0), (0.95, 0), (1.3, 1)])

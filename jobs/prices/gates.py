@@ -101,7 +101,7 @@ def _in_order(*parts: Bars) -> Bars:
 
 
 def _as_delivered(verdict: Verdict, delivered: Bars) -> Verdict:
-    """Return a verdict with the bar as the source delivered it, so that it is known again."""
+    """Return a verdict with its bar as the source delivered it, so that it is known again."""
     return replace(verdict, bars=delivered.select(delivered.session == np.datetime64(verdict.session)))
 
 

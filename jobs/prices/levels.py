@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.prices.moves import NEAR_SESSIONS, ORDINARY_BARS, Series, ignored_dividend, jump_of, move_over
+from jobs.prices.moves import NEAR_SESSIONS, ORDINARY_BARS, Series, ignored_dividend, jump_of, move_over, without_dividend
 from jobs.prices.verdicts import QUARANTINED, REFUSED, Verdict
 from storage.bars import Bars
 
@@ -27,7 +27,11 @@ COMPARED_BARS = max(ORDINARY_BARS, NEAR_SESSIONS)  # the bars before that a gate
 
 @dataclass(slots=True)
 class Levels:
-    """Which bars (n,) of a series may stay, and a verdict on each other one. bars: with actions passed on, see pass_on."""
+    """Which bars (n,) of a series may stay, and a verdict on each other one, still without its bar.
+
+    bars: those of the series, where the bar after refused ones has their splits and dividends. moves: as in the series, until a
+    bar is left out.
+    """
 
     series: Series
     is_new: Mask
@@ -39,10 +43,12 @@ class Levels:
 
     def judge(self, i: int) -> None:
         """Judge a bar that may be an error, and where it is one, those at its level."""
-        if (jump := self._jump(i)) is not None:
-            self._judge_level(i, jump)
-        elif (dividend := ignored_dividend(*self._among_kept(i))) is not None:
+        series, k = self._among_kept(i)
+        dividend = ignored_dividend(series, k)
+        if dividend is not None and jump_of(without_dividend(series, k), k) is None:
             self._quarantine_dividend(i, *dividend)
+        elif (jump := jump_of(series, k)) is not None:
+            self._judge_level(i, jump)
 
     def _judge_level(self, first: int, jump: tuple[str, str] | None) -> None:
         begin = first
@@ -55,16 +61,13 @@ class Levels:
                 return
             self._pass_actions_on(first, end)
             # The bar that is back is compared with the last admitted one: the time between may have moved the price too.
-            begin, jump = end, self._jump(end)
+            begin, jump = end, jump_of(*self._among_kept(end))
 
     def _quarantine_dividend(self, i: int, code: str, message: str) -> None:
         bars = self.series.bars
         self.keep[i] = False
         self.moves[i] = np.log(bars.close[i] * bars.split[i] / bars.close[i - 1])  # later bars do not count the dividend
-        self.verdicts.append(Verdict(bars.session[i].item(), QUARANTINED, code, message, bars.select(slice(i, i + 1))))
-
-    def _jump(self, i: int) -> tuple[str, str] | None:
-        return jump_of(*self._among_kept(i))
+        self.verdicts.append(Verdict(bars.session[i].item(), QUARANTINED, code, message))
 
     def _among_kept(self, i: int) -> tuple[Series, int]:
         """Return a series in which the bars before one are the admitted ones, and its index there.
@@ -132,4 +135,4 @@ def verdicts_at_level(bars: Bars, begin: int, end: int, code: str, message: str,
         message = f"{message}; the price came back on {bars.session[end].item()}"
     for i in range(begin, end):
         text = message if i == begin else f"at the level of {first}, which is {state}: {message}"
-        yield Verdict(bars.session[i].item(), state, code, text, bars.select(slice(i, i + 1)))
+        yield Verdict(bars.session[i].item(), state, code, text)

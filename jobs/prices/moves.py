@@ -6,7 +6,7 @@ Each gate is one function that returns a message about a move it does not admit,
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -103,6 +103,14 @@ def jump_of(series: Series, i: int) -> tuple[str, str] | None:
     """Return the gate's code and its message for a move that no split or dividend explains, None for an ordinary move."""
     move = _move_at(series, i)
     return next(((code, message) for code, gate in JUMP_GATES if (message := gate(move)) is not None), None)
+
+
+def without_dividend(series: Series, i: int) -> Series:
+    """Return a series in which a bar's dividend does not count."""
+    bars, moves, gaps = series.bars, series.moves.copy(), series.gaps.copy()
+    moves[i] = np.log(bars.close[i] * bars.split[i] / bars.close[i - 1])
+    gaps[i] = moves[i] + np.log(bars.open[i] / bars.close[i])
+    return replace(series, moves=moves, gaps=gaps)
 
 
 def ignored_dividend(series: Series, i: int) -> tuple[str, str] | None:
