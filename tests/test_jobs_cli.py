@@ -26,7 +26,10 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = run_tickercast(
         folder.parent, "--home", folder, "backfill", "IBM", "--source", "sample", "--start", "2013-02-15", **FAST
     )
-    assert (done.returncode, done.stderr) == (0, "1 of 1 tickers, 50 new forecasts\n")
+    assert (done.returncode, done.stderr) == (
+        0,
+        "plan: 1 ticker x 10 sessions, 50 forecasts, about 3 s\n1 of 1 tickers, 50 new forecasts\n",
+    )
     return folder
 
 
@@ -129,7 +132,7 @@ def test_a_bad_file_fails_its_ticker_alone(home: Path, tmp_path: Path, tickercas
         "--home", home, "backfill", "BAD", "GOOD", "--source", f"folder:{folder}", "--adjustment", "split",
         "--start", "2013-10-01", **FAST,
     )  # fmt: skip
-    assert (answer.returncode, answer.stderr.count("\n")) == (3, 1)
+    assert (answer.returncode, answer.stderr.count("\n"), answer.stderr.startswith("plan: 1 ticker")) == (3, 2, True)
     assert "BAD.csv: no column date" in answer.stderr
     listed = json.loads(tickercast("--home", home, "status", "GOOD", "--format", "json").stdout)
     assert listed[0]["last_origin"] is not None

@@ -85,6 +85,11 @@ def test_a_backfill_owes_the_sessions_of_its_span_that_have_bars_enough(
     assert numbers(backfill_due_sessions(bars(count), first, last, DENSITY)) == expected
 
 
+def test_a_backfill_owes_at_most_the_newest_sessions_up_to_its_end() -> None:
+    assert numbers(backfill_due_sessions(bars(140), None, day(135), DENSITY, 3)) == [133, 134, 135]
+    assert numbers(backfill_due_sessions(bars(131), None, None, DENSITY, 3)) == [129, 130]
+
+
 @pytest.mark.parametrize(
     ("count", "start", "end", "first"),
     [

@@ -102,6 +102,9 @@ def backfill(
     tickers: TrackedArgument = None,
     start: StartOption = None,
     end: EndOption = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Forecast from all stored history (default: the last 252 sessions up to --end).")
+    ] = False,
     source: SourceOption = None,
     adjustment: AdjustmentOption = None,
     preset: PresetOption = None,
@@ -117,7 +120,8 @@ def backfill(
 ) -> None:
     """Create the missing forecasts of a past span. Repeat the command to resume it. Tickers named here are not tracked."""
     request = backfill_request(tickers, start, end, source, adjustment, workers)
-    request = replace(request, preset=preset, with_twins=twins, force_cold=cold)
+    request = replace(request, preset=preset, with_twins=twins, force_cold=cold, everything=everything)
+    request.check()
     with writing(context, "backfill", wait, create=preset or "density") as (home, engine):
         if baselines:
             from jobs.analysis.store_baselines import backfill_with_baselines

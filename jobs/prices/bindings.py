@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
+from jobs.prices.read_files import ReadFiles
 from jobs.prices.sources import open_source
 from jobs.prices.sources.base import Source, SourceError, SourceSettings, SourceUnavailable
 from jobs.workspace.choices import SourceKind
@@ -56,6 +57,7 @@ class Sources:
         if adjustment and not source:
             source = _folder_of_settings(home)
         self.asked = binding_of_option(source, adjustment) if source else None
+        self.read_files = ReadFiles(home.cache)
         self._opened: dict[Binding, Source] = {}
 
     @property
@@ -105,6 +107,10 @@ class Sources:
     def tickers(self) -> list[str]:
         """Return the tickers of the default source. Raises SourceError."""
         return self.open(self.default).tickers()
+
+    def left_out(self) -> list[str]:
+        """Return a line for each name in the default source that cannot be a ticker. Raises SourceError."""
+        return self.open(self.default).left_out()
 
     def is_live(self, ticker: TickerRow) -> bool:
         """Return whether a stored ticker's source is live, so that a missing bar is a fault."""

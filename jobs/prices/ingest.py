@@ -16,7 +16,7 @@ import numpy as np
 from jobs.exchanges.calendars import CalendarError, ExchangeCalendar, exchange_calendar
 from jobs.prices.bindings import Sources
 from jobs.prices.gates import apply_gates, notes
-from jobs.prices.price_record import JudgedFetch, PriceRecord, StoredPrices, read_stored_prices
+from jobs.prices.price_record import JudgedFetch, PriceRecord, StoredPrices, file_without_quarantine, read_stored_prices
 from jobs.prices.sources.base import BadSourceData, Fetch, Source, SourceError, UnknownTicker
 from jobs.prices.ticker_status import is_fetched
 from jobs.prices.told import as_told
@@ -76,10 +76,13 @@ class Ingest:
         try:
             binding = self.sources.binding_of(ticker)
             source = self.sources.open(binding, symbol)
-            if self._is_complete(stored, source):
+            version = source.version(symbol, stored.older_names)
+            if self._is_complete(stored, source, version):
                 return Ingested(ticker, stored.history)
             judged = self._fetch(stored, source)
-            return Ingested(self.record.write(stored, judged, binding, source.live), judged.merge.history)
+            ticker = self.record.write(stored, judged, binding, source.live)
+            self._remember(stored, judged, version)
+            return Ingested(ticker, judged.merge.history)
         except CalendarError as error:
             return self._failed(stored, BadSourceData(f"{symbol}: {error}"))
         except SourceError as error:
@@ -93,18 +96,33 @@ class Ingest:
         except CalendarError as error:
             raise BadSourceData(f"{stored.symbol}: {error}") from error
 
-    def _is_complete(self, stored: StoredPrices, source: Source) -> bool:
-        """Return whether a live source can have nothing new: its newest closed session is stored, and none is quarantined."""
-        if not source.live or stored.ticker is None or stored.file is None or stored.quarantined_from:
+    def _is_complete(self, stored: StoredPrices, source: Source, version: str | None) -> bool:
+        """Return whether a source can have nothing new, with no bar in quarantine.
+
+        A live one: the newest closed session is stored. A file: it was read completely and is unchanged.
+        """
+        if stored.ticker is None or stored.file is None or stored.quarantined_from:
             return False
+        if not source.live:
+            return self.sources.read_files.has(stored.key, version, stored.file.sha256, stored.told)
         closed = exchange_calendar(stored.ticker.exchange).last_closed_session(self.now, self.after_close_minutes)
         return closed is None or closed <= stored.file.last_session
 
+    def _remember(self, stored: StoredPrices, judged: JudgedFetch, version: str | None) -> None:
+        """Remember a file that was read completely."""
+        self.sources.read_files.forget(stored.key)
+        if version is not None and judged.is_final:
+            file = file_without_quarantine(self.engine, stored.symbol)
+            if file is not None:
+                self.sources.read_files.remember(stored.key, version, file.sha256, stored.told)
+
     def _fetch(self, stored: StoredPrices, source: Source) -> JudgedFetch:
         """Return the source's response, of a second request where the first response is in doubt."""
-        start = min(filter(None, (stored.file.last_session, stored.quarantined_from))) - OVERLAP if stored.file else None
+        start = None  # files are cheap: they are read whole, and what changed is restated at any age
+        if source.live and stored.file:
+            start = min(filter(None, (stored.file.last_session, stored.quarantined_from))) - OVERLAP
         judged = self._judge(stored, source.fetch(stored.symbol, start, stored.older_names), source.kind)
-        if not source.live or start is None:
+        if start is None:
             return judged
         if any(value.field in RESTATED_FIELDS for value in judged.merge.restated):
             return self._judge(stored, source.fetch(stored.symbol, None, stored.older_names), source.kind)
@@ -113,25 +131,7 @@ class Ingest:
         return judged
 
     def _judge(self, stored: StoredPrices, fetch: Fetch, source: str) -> JudgedFetch:
-        """Return a fetch after gates and merge. Raises BadSourceData where a first fetch has no bar to store."""
-        listing = _stored_listing(stored, fetch.listing)
-        calendar = exchange_calendar(listing.exchange)
-        bars, outside = _closed_sessions(calendar, fetch.bars, self.now, self.after_close_minutes)
-        before = stored.bars
-        bars = as_told(bars, before, stored.told)
-        judgement = apply_gates(before, bars, stored.dismissed)
-        refused = [Verdict(row.session, REFUSED, row.code, row.reason) for row in fetch.refused]
-        verdicts = [*refused, *outside, *judgement.verdicts, *_shrunken(before, bars)]
-        if stored.history is None and not len(judgement.admitted):
-            raise BadSourceData(f"{stored.symbol}: no bar of a closed session can be stored; {_first_reason(verdicts)}")
-        merge = merge_bars(stored.history, listing, judgement.admitted, recorded_at=self.now, source=source)
-        known = as_known(merge.history)
-        explained = {verdict.session for verdict in verdicts} | stored.judged
-        missing = _new_gaps(calendar, known, before, explained)
-        verdicts += _gap_notes(calendar, missing)
-        verdicts += notes(known, stored.file.last_session if stored.file else None)
-        confirmed = int(np.isin(before.session, judgement.admitted.session).sum()) if before is not None else 0
-        return JudgedFetch(merge, verdicts, missing, confirmed)
+        return _judged(stored, fetch, source, self.now, self.after_close_minutes)
 
     def _damaged(self, ticker: queries.TickerRow, damage: Corrupt) -> Ingested:
         """Store that a ticker's price file cannot be read, and return it. The other tickers go on."""
@@ -144,6 +144,7 @@ class Ingest:
         shown = error
         if stored.file is not None:
             shown = type(error)(f"{error}; stored bars end {stored.file.last_session} and stay")
+        self.sources.read_files.forget(stored.key)
         ticker = stored.ticker
         if ticker is None:
             return Ingested(None, None, shown)
@@ -154,6 +155,29 @@ class Ingest:
         if status.status == "suspended" and not self.include_suspended:
             return Ingested(ticker, stored.history, is_suspended=True)
         return Ingested(ticker, stored.history, shown)
+
+
+def _judged(stored: StoredPrices, fetch: Fetch, source: str, now: datetime, after_close_minutes: int) -> JudgedFetch:
+    """Return a fetch after gates and merge. Raises BadSourceData where a first fetch has no bar to store."""
+    listing = _stored_listing(stored, fetch.listing)
+    calendar = exchange_calendar(listing.exchange)
+    bars, outside = _closed_sessions(calendar, fetch.bars, now, after_close_minutes)
+    before = stored.bars
+    bars = as_told(bars, before, stored.told)
+    judgement = apply_gates(before, bars, stored.dismissed)
+    refused = [Verdict(row.session, REFUSED, row.code, row.reason) for row in fetch.refused]
+    verdicts = [*refused, *outside, *judgement.verdicts, *_shrunken(before, bars)]
+    if stored.history is None and not len(judgement.admitted):
+        raise BadSourceData(f"{stored.symbol}: no bar of a closed session can be stored; {_first_reason(verdicts)}")
+    merge = merge_bars(stored.history, listing, judgement.admitted, recorded_at=now, source=source)
+    known = as_known(merge.history)
+    explained = {verdict.session for verdict in verdicts} | stored.judged
+    missing = _new_gaps(calendar, known, before, explained)
+    verdicts += _gap_notes(calendar, missing)
+    verdicts += notes(known, stored.file.last_session if stored.file else None)
+    confirmed = int(np.isin(before.session, judgement.admitted.session).sum()) if before is not None else 0
+    unopened = len(fetch.bars) - len(bars) - sum(verdict.code == "no session" for verdict in outside)
+    return JudgedFetch(merge, verdicts, missing, confirmed, is_final=not unopened)
 
 
 def _stored_listing(stored: StoredPrices, listing: Listing) -> Listing:

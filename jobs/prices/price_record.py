@@ -86,17 +86,27 @@ def _history(prices: Path, file: queries.CurrentFile) -> tuple[BarHistory | None
         return None, error
 
 
+def file_without_quarantine(engine: Engine, symbol: str) -> queries.CurrentFile | None:
+    """Return a ticker's current file, None while one of its bars is quarantined."""
+    with engine.connect() as connection:
+        ticker = stored_ticker(connection, symbol)
+        has_quarantine = queries.verdicts(connection, ticker.id, QUARANTINED)
+        return None if has_quarantine else queries.current_file(connection, ticker.id)
+
+
 @dataclass(frozen=True, slots=True)
 class JudgedFetch:
     """One response of the source, judged and merged.
 
     verdicts: of refused rows, quarantined bars and missing sessions. confirmed: stored bars that it gave again and that passed.
+    is_final: no bar of it waits for its session to close.
     """
 
     merge: Merge
     verdicts: list[Verdict]
     missing: list[date]
     confirmed: int = 0
+    is_final: bool = False
 
 
 @dataclass(frozen=True, slots=True)

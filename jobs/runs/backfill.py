@@ -9,14 +9,22 @@ from jobs import clock
 from jobs.errors import UsageError
 from jobs.prices.bindings import Sources
 from jobs.runs.backlog import backfill_due_sessions
+from jobs.runs.fetch import DueSessions
 from jobs.runs.run import run_options, run_over, tracked_symbols
+from jobs.terminal.progress import show_line
+from jobs.workspace.config import Config
 from jobs.workspace.home import Home
 from storage.database import Engine
+
+LAST_SESSIONS = 252  # about a year
 
 
 @dataclass(frozen=True, slots=True)
 class BackfillRequest:
-    """What a user wants forecast; None where the settings decide. start and end are the first and the last origin."""
+    """What a user wants forecast; None where the settings decide. start and end are the first and the last origin.
+
+    everything: all stored history. Without it and a start it is the last 252 sessions, or what preset article tests on.
+    """
 
     symbols: tuple[str, ...] = ()
     start: date | None = None
@@ -27,9 +35,12 @@ class BackfillRequest:
     workers: int | None = None
     with_twins: bool = False
     force_cold: bool = False
+    everything: bool = False
 
     def check(self) -> None:
-        """Raise UsageError when the span is empty."""
+        """Raise UsageError when the span is empty, or given twice."""
+        if self.start and self.everything:
+            raise UsageError(f"--all begins at the first session, --start {self.start} later; give one of them")
         if self.start and self.end and self.end < self.start:
             raise UsageError(f"--end {self.end} is before --start {self.start}; nothing was done")
 
@@ -51,10 +62,23 @@ def backfill_span(home: Home, engine: Engine, request: BackfillRequest, *, now: 
         with_twins=request.with_twins,
         force_cold=request.force_cold,
     )
-    symbols = request.symbols or tracked_symbols(engine) or sources.tickers()
+    symbols = request.symbols or tracked_symbols(engine) or _listed(sources)
     if not symbols:
         raise UsageError("no ticker is named and none is tracked; name some, or `tickercast track` them first")
-    return run_over(
-        home, engine, sources, options, symbols,
-        lambda bars, _committed: backfill_due_sessions(bars, request.start, request.end, config),
-    )  # fmt: skip
+    return run_over(home, engine, sources, options, symbols, _due_sessions(request, config))
+
+
+def _listed(sources: Sources) -> list[str]:
+    """Return all tickers of the default source, after a line for each name in it that cannot be one."""
+    tickers = sources.tickers()
+    for line in sources.left_out():
+        show_line(line)
+    return tickers
+
+
+def _due_sessions(request: BackfillRequest, config: Config) -> DueSessions:
+    """Return which sessions of a ticker a backfill forecasts from."""
+    is_open = request.start is None and not request.everything
+    most = LAST_SESSIONS if is_open and config.preset != "article" else None
+    start = date.min if request.everything else request.start
+    return lambda bars, _committed: backfill_due_sessions(bars, start, request.end, config, most)

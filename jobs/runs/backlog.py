@@ -70,10 +70,13 @@ def daily_due_sessions(bars: Bars, committed: Set[date], fewest: int) -> list[da
     return [day for day in days if day > newest]
 
 
-def backfill_due_sessions(bars: Bars, start: date | None, end: date | None, config: Config) -> list[date]:
+def backfill_due_sessions(
+    bars: Bars, start: date | None, end: date | None, config: Config, most: int | None = None
+) -> list[date]:
     """Return what a backfill forecasts from: the sessions of a span, both ends included, with enough bars before them.
 
-    Without a start, preset article begins at the last bar of its training part, which is 80 % of the bars up to the end.
+    most: how many, the newest ones. Without a start, preset article begins at the last bar of its training part, which is 80 %
+    of the bars up to the end.
     """
     days: list[date] = bars.session.tolist()
     if end:
@@ -81,7 +84,8 @@ def backfill_due_sessions(bars: Bars, start: date | None, end: date | None, conf
     first = config.fewest_sessions - 1
     if start is None and config.preset == "article":
         first = max(first, math.ceil(ARTICLE_TRAINING_SHARE * len(days)) - 1)
-    return [day for day in days[first:] if start is None or day >= start]
+    due = [day for day in days[first:] if start is None or day >= start]
+    return due if most is None else due[-most:]
 
 
 def plan_stacks(backlogs: Sequence[TickerBacklog], stack_size: int, workers: int) -> list[StackPlan]:

@@ -20,8 +20,8 @@ from jobs.runs.options import RunOptions
 from jobs.runs.record import RunRecord, begin_run
 from jobs.runs.signals import StopRequest, stop_on_signals
 from jobs.runs.stacks import run_stacks
-from jobs.runs.summary import closing_line
-from jobs.terminal.progress import progress_bar
+from jobs.runs.summary import closing_line, plan_line
+from jobs.terminal.progress import progress_bar, show_line
 from jobs.workspace.config import Config
 from jobs.workspace.home import Home
 from storage import queries
@@ -87,6 +87,7 @@ def run_over(
     fetcher = BacklogFetcher(engine, ingest, record, options, due_sessions)
     with stop_on_signals(stop) as request:
         fetched, is_complete = _compute(fetcher, symbols, options, record, request)
+    sources.read_files.save()
     # Files have the wall clock's times, also in a run with --now.
     collect_old_files(home.prices, home.database, clock.now() - COLLECT_AFTER)
     record.update_scores(fetched.backlogs)
@@ -109,6 +110,8 @@ def _compute(
         bars = fetched.bars
         record.store_sessions(fetched.backlogs)
         market = fetcher.market(fetched)
+        if options.is_backfill and (plan := plan_line(options, fetched)):
+            show_line(plan)
         with progress_bar("forecasts") as progress:
             is_complete = run_stacks(fetched.backlogs, options, record, market=market, stop=stop.event, progress=progress)
     except BaseException as error:

@@ -13,6 +13,21 @@ from jobs.terminal.text import counted, first_names
 from storage import queries
 from storage.database import Engine
 
+# Measured (docs/performance.md): a ticker and origin on one worker, and the start of workers with the first prior.
+SECONDS_PER_ORIGIN, SECONDS_TO_START = 0.003, 3.0
+
+
+def plan_line(options: RunOptions, fetched: Fetched) -> str | None:
+    """Return what a backfill is about to compute and how long it may take, None where nothing is due."""
+    counts = [len(backlog.due) for backlog in fetched.backlogs if backlog.due]
+    if not counts:
+        return None
+    up_to = "" if min(counts) == max(counts) else "up to "
+    forecasts = sum(counts) * options.config.horizons
+    seconds = SECONDS_TO_START + sum(counts) * SECONDS_PER_ORIGIN / min(options.workers, len(counts))
+    about = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+    return f"plan: {counted(len(counts), 'ticker')} x {up_to}{max(counts)} sessions, {forecasts:,} forecasts, about {about}"
+
 
 def closing_line(
     engine: Engine,

@@ -1,4 +1,4 @@
-"""A progress bar with the time left, on stderr, shown only on a terminal."""
+"""What a long command shows on stderr while it runs: lines, and on a terminal a progress bar with the time left."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from jobs.terminal.text import printable
+
 ShowProgress = Callable[[int, int], None]
+
+
+def show_line(text: str) -> None:
+    """Write one line for people, on a terminal or not."""
+    sys.stderr.write(f"{printable(text)}\n")
+    sys.stderr.flush()
 
 
 @contextmanager

@@ -62,6 +62,14 @@ class Source(Protocol):
         """Return all tickers of the source; an empty list where it cannot list them."""
         ...
 
+    def left_out(self) -> list[str]:
+        """Return a line for each name in the source that cannot be a ticker."""
+        ...
+
+    def version(self, ticker: str, older_names: Sequence[str] = ()) -> str | None:
+        """Return a hash that is equal while the source gives the same bars, None where only a fetch can tell."""
+        ...
+
     def fetch(self, ticker: str, start: date | None, older_names: Sequence[str] = ()) -> Fetch:
         """Return the bars from `start` on, or all of them. older_names: where files of a renamed ticker are looked for next.
 

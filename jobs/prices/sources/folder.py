@@ -17,20 +17,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jobs.exchanges.calendars import exchange_calendar
-from jobs.exchanges.symbols import SymbolRefused, exchange_of, parse_symbol
+from jobs.exchanges.symbols import exchange_of, parse_symbol
 from jobs.prices.sources.adjusting import as_traded
 from jobs.prices.sources.base import BadSourceData, Fetch, SourceSettings, UnknownTicker
+from jobs.prices.sources.folder_files import Names, content_of, names_of, names_of_files, price_files
 from jobs.prices.sources.price_tables import bars_of_table, has_ticker_column, read_table
 from jobs.terminal.text import counted, first_names
 from storage.bars import Bars, Listing, refuse_bad_rows
-from storage.files import unquote_ticker
+from storage.files import sha256_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # The price basis of each adjustment that a user can state.
 BASES = {"as_traded": "as_traded", "split": "split_adjusted", "full": "fully_adjusted"}
-FILE_TYPES = (".csv", ".parquet")
 
 Splits = dict[str, dict[date, float]]
 SPLIT = re.compile(r"(\S+)\s+(\d{4}-\d\d-\d\d)\s+([\d.]+)[:/]([\d.]+)")
@@ -67,23 +67,32 @@ class FolderSource:
         self.path = Path(path).expanduser()
         if not path or not self.path.exists():
             raise SourceSettings(f"folder {path!r} does not exist; give folder:PATH or set source.path")
+        if not self.path.is_dir() and not self.path.is_file():
+            raise SourceSettings(f"{self.path} is neither a folder nor a file")
         if adjustment not in BASES:
             raise SourceSettings(
                 f"it is not stated how the prices in {self.path} are adjusted; "
                 "add --adjustment as_traded, split or full (or source.adjustment)"
             )
         self.adjustment, self.splits = adjustment, splits or {}
+        self._hashes: dict[Path, str] = {}
 
     def tickers(self) -> list[str]:
-        """Return the tickers of the folder by name."""
-        return sorted(self._files) if self._files else sorted(self._tables)
+        """Return the tickers of the folder by name, also those that fail because two names clash."""
+        return sorted({*self._names.by_symbol, *self._names.refused})
+
+    def left_out(self) -> list[str]:
+        """Return a line for each name in the folder that is no symbol."""
+        return self._names.left_out
 
     def fetch(self, ticker: str, start: date | None, older_names: Sequence[str] = ()) -> Fetch:
         """Return the bars from `start` on, or all of them. Raises UnknownTicker, BadSourceData or SourceSettings."""
         names = (ticker, *older_names)
         table = self._table(names)
-        stated = {day: ratio for name in reversed(names) for day, ratio in self.splits.get(name, {}).items()}
-        bars, refused = refuse_bad_rows(_with_splits(bars_of_table(table, self.adjustment), stated))
+        stated = self._stated_splits(names)
+        exchange = exchange_of(ticker)
+        zone = exchange_calendar(exchange).time_zone
+        bars, refused = refuse_bad_rows(_with_splits(bars_of_table(table, self.adjustment, zone), stated))
         if not len(bars):
             first = f", the first: {refused[0].session} {refused[0].reason}" if refused else ""
             raise BadSourceData(f"{ticker}: no usable row in {self.path}; {counted(len(refused), 'refused row')}{first}")
@@ -94,42 +103,65 @@ class FolderSource:
             bars, basis = as_traded(bars, after), "as_traded"
         if start is not None:
             bars = bars.select(bars.session >= np.datetime64(start))
-        exchange = exchange_of(ticker)
-        return Fetch(Listing(ticker, "USD", exchange, exchange_calendar(exchange).time_zone, basis), bars, refused)
+        return Fetch(Listing(ticker, "USD", exchange, zone, basis), bars, refused)
+
+    def version(self, ticker: str, older_names: Sequence[str] = ()) -> str:
+        """Return a hash of a ticker's file and of how it is read: equal for the same bars. Raises what fetch raises."""
+        names = (ticker, *older_names)
+        path = self._path(names)
+        if path not in self._hashes:
+            self._hashes[path] = sha256_of(content_of(path))
+        stated = sorted(self._stated_splits(names).items())
+        return sha256_of(f"{self._hashes[path]} {ticker} {self.adjustment} {stated}".encode())
+
+    def _stated_splits(self, names: Sequence[str]) -> dict[date, float]:
+        """Return the splits stated under any of a ticker's names; the newest name counts first."""
+        return {day: ratio for name in reversed(names) for day, ratio in self.splits.get(name, {}).items()}
+
+    def _path(self, names: Sequence[str]) -> Path:
+        """Return the file of the first of a ticker's names that the folder has."""
+        for name in names:
+            if name in self._names.by_symbol:
+                return self._many or self._files[self._names.by_symbol[name]]
+            if name in self._names.refused:
+                raise BadSourceData(f"{name}: {self._names.refused[name]}")
+        raise UnknownTicker(f"{names[0]}: not in {self.path}; it has {first_names(self.tickers())}")
 
     def _table(self, names: Sequence[str]) -> pd.DataFrame:
         """Return the rows under the first of a ticker's names that the folder has."""
-        for name in names:
-            if name in self._files:
-                return read_table(self._files[name])
-            if name in self._tables:
-                return self._tables[name]
-        raise UnknownTicker(f"{names[0]}: not in {self.path}; it has {first_names(self.tickers())}")
+        path = self._path(names)
+        if not self._many:
+            return read_table(path, content_of(path))
+        return self._tables[next(self._names.by_symbol[name] for name in names if name in self._names.by_symbol)]
 
     @cached_property
     def _files(self) -> dict[str, Path]:
-        """Return the file of each ticker; an empty dict where one Parquet file with a ticker column has them all."""
-        paths = [self.path] if self.path.is_file() else sorted(self.path.iterdir())
-        paths = [path for path in paths if path.suffix.lower() in FILE_TYPES]
-        if not paths:
+        """Return the price files of the folder by name."""
+        files = {path.name: path for path in price_files(self.path)}
+        if not files:
             raise SourceSettings(f"{self.path} has no CSV and no Parquet file")
-        if len(paths) == 1 and has_ticker_column(paths[0]):
-            return {}
-        files: dict[str, Path] = {}
-        for path in paths:
-            try:
-                files[parse_symbol(unquote_ticker(path.stem))] = path
-            except SymbolRefused:
-                continue  # a file without a ticker's name is not part of the source
         return files
 
     @cached_property
+    def _many(self) -> Path | None:
+        """Return the one Parquet file that has all tickers, None where each has a file of its own."""
+        path = next(iter(self._files.values()))
+        return path if len(self._files) == 1 and path.is_file() and has_ticker_column(path) else None
+
+    @cached_property
+    def _names(self) -> Names:
+        """Return the tickers' names in the folder by symbol."""
+        if not self._many:
+            return names_of_files(list(self._files.values()))
+        return names_of({name or "(no ticker)": name for name in self._tables})
+
+    @cached_property
     def _tables(self) -> dict[str, pd.DataFrame]:
-        """Return each ticker's rows of the one file with a ticker column."""
-        if self._files:
-            return {}
-        path = self.path if self.path.is_file() else next(p for p in self.path.iterdir() if p.suffix == ".parquet")
-        return {str(ticker).upper(): rows for ticker, rows in read_table(path).groupby("ticker", sort=True)}
+        """Return the rows of the one file with all tickers by the ticker as written. Rows without one are left out by name."""
+        assert self._many is not None
+        table = read_table(self._many, content_of(self._many))
+        names = table["ticker"].astype("object").where(table["ticker"].notna(), "").map(str)
+        return {str(name): rows for name, rows in table.groupby(names, sort=True)}
 
 
 def _with_splits(bars: Bars, stated: dict[date, float]) -> Bars:

@@ -6,6 +6,7 @@ Parquet file with many tickers. Other columns are ignored.
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from jobs.prices.sources.adjusting import implied_dividends
 from jobs.prices.sources.base import BadSourceData
-from jobs.terminal.text import first_names
+from jobs.terminal.text import counted, first_names
 from storage.bars import PRICE_FIELDS, Bars, make_bars
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ ALIASES = {
     "adj close": "adj_close", "adjclose": "adj_close", "dividends": "dividend", "stock splits": "split",
     "stock_splits": "split", "splits": "split", "symbol": "ticker", "datetime": "date",
 }  # fmt: skip
+
+TIME_WITH_ZONE = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*(?:Z|[+-]\d\d:?\d\d)"
 
 
 def has_ticker_column(path: Path) -> bool:
@@ -41,21 +44,21 @@ def has_ticker_column(path: Path) -> bool:
         raise BadSourceData(f"{path}: cannot be read: {_one_line(error)}") from error
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """Return a file's columns under their canonical names: date as datetime64, numbers as float64.
+def read_table(path: Path, content: bytes) -> pd.DataFrame:
+    """Return the columns of a file's content under their canonical names: numbers as float64, and days in two columns.
 
+    date: the day as written. instant: the instant in UTC, where a row has a time of day with a zone, else missing.
     Raises BadSourceData, which names the file and the fault.
     """
     import pandas as pd
     import pyarrow as pa
 
     try:
-        frame = pd.read_csv(path) if path.suffix.lower() == ".csv" else pd.read_parquet(path)
-    except (ValueError, OSError, pa.ArrowException) as error:
+        frame = pd.read_csv(io.BytesIO(content)) if path.suffix.lower() == ".csv" else pd.read_parquet(io.BytesIO(content))
+        frame = _with_index_columns(frame)
+    except (ValueError, TypeError, KeyError, OverflowError, OSError, pa.ArrowException) as error:
         raise BadSourceData(f"{path}: cannot be read: {_one_line(error)}") from error
-    if frame.index.name:
-        frame = frame.reset_index()
-    lowered = [str(name).strip().lower() for name in frame.columns]
+    lowered = [_column_name(name) for name in frame.columns]
     frame.columns = pd.Index([ALIASES.get(name, name) for name in lowered])
     missing = [name for name in REQUIRED if name not in frame]
     if missing:
@@ -64,17 +67,17 @@ def read_table(path: Path) -> pd.DataFrame:
         raise BadSourceData(f"{path}: two columns have the same name")
     try:
         return _with_types(frame[[name for name in ("ticker", "date", *NUMBERS) if name in frame]].copy())
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError, pa.ArrowException) as error:
         raise BadSourceData(f"{path}: {_one_line(error)[:200]}") from error
 
 
-def bars_of_table(table: pd.DataFrame, adjustment: str) -> Bars:
-    """Return the rows of a table as bars, sorted by session.
+def bars_of_table(table: pd.DataFrame, adjustment: str, time_zone: str) -> Bars:
+    """Return the rows of a table as bars, sorted by session. time_zone: of the exchange, in which an instant has its day.
 
     A table without dividends, but with adj_close, has the dividends that adj_close implies. Fully adjusted prices already
     contain splits and dividends, so their bars have none.
     """
-    table = table.sort_values("date", kind="stable")
+    table = _on_days_of(table, time_zone).sort_values("date", kind="stable")
     values = {name: np.array(table[name], np.float64) for name in PRICE_FIELDS}
     split, dividend = _column(table, "split", 1.0), _column(table, "dividend", 0.0)
     split[split == 0] = 1.0  # Yahoo writes 0 for no split
@@ -92,15 +95,56 @@ def _with_types(table: pd.DataFrame) -> pd.DataFrame:
     """Set the types of a table's columns and return it. Raises ValueError or TypeError."""
     import pandas as pd
 
-    if not pd.api.types.is_datetime64_any_dtype(table["date"]):
-        # The date as written is the session. A time zone after it must not move it to another day.
-        table["date"] = pd.to_datetime(table["date"].astype(str).str.slice(0, 10), format="ISO8601")
-    elif table["date"].dt.tz is not None:
-        table["date"] = table["date"].dt.tz_localize(None)
+    table["date"], table["instant"] = _days_and_instants(table["date"])
     for name in NUMBERS:
         if name in table:
             table[name] = pd.to_numeric(table[name]).astype("float64")
     return table
+
+
+def _days_and_instants(dates: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Return the days as written, and the instants in UTC of rows with a time of day and a zone.
+
+    Midnight in whatever zone means the day as written: a zone after it must not move it to another day.
+    """
+    import pandas as pd
+
+    if dates.isna().any():
+        raise ValueError(f"{counted(int(dates.isna().sum()), 'row')} without a date")
+    none = pd.Series(pd.NaT, index=dates.index, dtype="datetime64[ns, UTC]")
+    if pd.api.types.is_datetime64_any_dtype(dates):
+        written = (dates.dt.tz_localize(None) if dates.dt.tz is not None else dates).dt.normalize()
+        if dates.dt.tz is None:
+            return written, none
+        return written, dates.dt.tz_convert("UTC").where(dates.dt.tz_localize(None) != written)
+    text = dates.astype(str).str.strip()
+    written = pd.to_datetime(text.str.slice(0, 10), format="ISO8601")
+    timed = text.str.fullmatch(TIME_WITH_ZONE) & ~text.str.slice(11, 16).eq("00:00")
+    if timed.any():
+        none[timed] = pd.to_datetime(text[timed], format="ISO8601", utc=True)
+    return written, none
+
+
+def _on_days_of(table: pd.DataFrame, time_zone: str) -> pd.DataFrame:
+    """Return the table with each instant's day in a time zone in place of the day as written."""
+    timed = table["instant"].notna()
+    if not timed.any():
+        return table
+    local = table["instant"].dt.tz_convert(time_zone).dt.tz_localize(None).dt.normalize()
+    return table.assign(date=table["date"].where(~timed, local))
+
+
+def _with_index_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with the named levels of its index as columns, except those that it has as columns already."""
+    known = {_column_name(name) for name in frame.columns}
+    kept = [level for level in frame.index.names if level is not None and _column_name(level) not in known]
+    dropped = [number for number, level in enumerate(frame.index.names) if level not in kept]
+    frame = frame.reset_index(level=dropped, drop=True) if len(dropped) < frame.index.nlevels else frame.reset_index(drop=True)
+    return frame.reset_index() if kept else frame
+
+
+def _column_name(name: object) -> str:
+    return str(name).strip().lower()
 
 
 def _column(table: pd.DataFrame, name: str, default: float) -> NDArray[np.float64]:

@@ -34,6 +34,14 @@ class SampleSource:
         """Return the five tickers."""
         return list(TICKERS)
 
+    def left_out(self) -> list[str]:
+        """Return an empty list."""
+        return []
+
+    def version(self, ticker: str, older_names: Sequence[str] = ()) -> None:
+        """Return None: the sample never changes, but its reader may."""
+        return None
+
     def fetch(self, ticker: str, start: date | None, older_names: Sequence[str] = ()) -> Fetch:
         """Return the bars from `start` on, or all of them. Raises UnknownTicker, and SourceSettings without the package."""
         name = next((name for name in (ticker, *older_names) if name in TICKERS), None)

@@ -131,6 +131,14 @@ class YahooSource:
         """Return an empty list: Yahoo does not list its tickers."""
         return []
 
+    def left_out(self) -> list[str]:
+        """Return an empty list."""
+        return []
+
+    def version(self, ticker: str, older_names: Sequence[str] = ()) -> None:
+        """Return None: only a request can tell."""
+        return None
+
     def fetch(self, ticker: str, start: date | None, older_names: Sequence[str] = ()) -> Fetch:
         """Return the bars from `start` on, or all of them. Yahoo knows a renamed ticker by its new name. Raises SourceError."""
         with self._lock:  # yfinance is one client per process: one ticker at a time
