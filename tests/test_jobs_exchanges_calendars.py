@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 
 import exchange_calendars
 import numpy as np
 import pytest
 
-from jobs.exchanges import calendars
 from jobs.exchanges.calendars import TIME_ZONE_EXCHANGES, CalendarError, ExchangeCalendar, exchange_calendar, exchange_of_zone
 
 # Weekdays of 2024 without a session, as the exchanges published them.
@@ -42,14 +41,10 @@ def test_the_sessions_of_2024_are_its_weekdays_without_the_published_holidays(ex
     assert [calendar.is_session(day) for day in year.tolist()] == expected.tolist()
 
 
-def test_a_day_after_the_calendars_end_is_not_a_session(new_york: ExchangeCalendar) -> None:
-    assert new_york.is_session(new_york.last_session)
-    assert not new_york.is_session(new_york.last_session + timedelta(days=1))
-
-
-def test_a_new_calendar_reaches_from_1980_to_366_days_ahead() -> None:
+def test_a_new_calendar_is_built_from_1980_to_the_end_of_the_year_after_the_next() -> None:
     calendar = ExchangeCalendar("24/7")  # each day is a session
-    assert (calendar.session_at(0), calendar.last_session) == (date(1980, 1, 2), date.today() + timedelta(days=366))
+    assert (calendar.session_at(0), calendar.sessions[0].item()) == (date(1980, 1, 2), date(1980, 1, 2))
+    assert calendar.sessions[-1].item() == date(date.today().year + 2, 12, 31)
     assert (calendar.code, calendar.sessions.dtype) == ("24/7", "datetime64[D]")
 
 
@@ -79,22 +74,7 @@ def test_indices_count_the_sessions_from_1980_on(new_york: ExchangeCalendar) -> 
     assert [new_york.session_at(index) for index in range(4)] == first_week
 
 
-def test_a_calendar_whose_holidays_are_known_for_fewer_years_begins_and_ends_with_them() -> None:
-    bombay = ExchangeCalendar("XBOM")
-    kind = type(exchange_calendars.get_calendar("XBOM"))
-    assert bombay.session_at(0) == date(1997, 1, 1)
-    assert bombay.last_session <= kind.bound_max().date()
-    assert kind.bound_max().date() - bombay.last_session < timedelta(days=5)
-
-
-def test_a_calendar_that_begins_late_and_has_no_last_year_reaches_as_far_ahead_as_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calendars, "AHEAD", timedelta(days=30))
-    astana = ExchangeCalendar("AIXK")  # its holidays are known from 2017 on, without an end
-    assert astana.session_at(0).year == 2017
-    assert timedelta(days=16) <= astana.last_session - date.today() <= timedelta(days=30)
-
-
-@pytest.mark.parametrize("day", [date(2026, 11, 26), date(2026, 11, 28), date(1979, 12, 31)])
+@pytest.mark.parametrize("day", [date(2026, 11, 26), date(2026, 11, 28), date(1979, 12, 25)])
 def test_a_day_without_a_session_has_no_index(new_york: ExchangeCalendar, day: date) -> None:
     with pytest.raises(CalendarError, match=rf"^{day} is not a session of XNYS$"):
         new_york.session_index(day)
@@ -111,16 +91,13 @@ def test_an_offset_counts_sessions_not_days(new_york: ExchangeCalendar, session:
     assert new_york.session_offset(date.fromisoformat(session), count) == date.fromisoformat(expected)
 
 
-def test_an_offset_beyond_the_calendar_names_its_end(new_york: ExchangeCalendar) -> None:
-    with pytest.raises(
-        CalendarError, match=rf"^the calendar of XNYS ends on {new_york.last_session}; upgrade exchange-calendars$"
-    ):
-        new_york.session_offset(new_york.last_session, 1)
-
-
-def test_an_offset_before_the_calendar_names_its_beginning(new_york: ExchangeCalendar) -> None:
-    with pytest.raises(CalendarError, match=r"^the calendar of XNYS begins on 1980-01-02$"):
-        new_york.session_offset(date(1980, 1, 2), -1)
+def test_an_offset_out_of_reach_names_the_years_of_reach() -> None:
+    calendar = ExchangeCalendar("24/7")
+    out_of_reach = r"^the calendar of 24/7 reaches from 1850-01-01 to 2210-12-31$"
+    with pytest.raises(CalendarError, match=out_of_reach):
+        calendar.session_offset(date(2210, 12, 31), 1)
+    with pytest.raises(CalendarError, match=out_of_reach):
+        calendar.session_offset(date(1850, 1, 1), -1)
 
 
 @pytest.mark.parametrize(
@@ -144,12 +121,20 @@ def test_missing_sessions_lie_within_the_days_given(new_york: ExchangeCalendar) 
     assert new_york.missing_sessions(days("2024-03-29", "2024-03-30")).tolist() == []
 
 
-def test_a_calendar_warns_when_fewer_than_60_days_are_left(new_york: ExchangeCalendar) -> None:
-    end = datetime.combine(new_york.last_session, datetime.min.time(), UTC)
-    assert new_york.end_warning(end - timedelta(days=60)) is None
-    assert new_york.end_warning(end - timedelta(days=59)) == (
-        f"the calendar of XNYS ends on {new_york.last_session}: upgrade exchange-calendars before that"
+def test_a_calendar_warns_from_60_days_before_its_holidays_end() -> None:
+    bombay = exchange_calendar("XBOM")
+    assert bombay.known_until is not None
+    end = datetime.combine(bombay.known_until, datetime.min.time(), UTC)
+    warning = (
+        f"the holidays of XBOM are known until {bombay.known_until}; later sessions follow its weekly rule; "
+        "upgrade exchange-calendars"
     )
+    assert [bombay.end_warning(end - timedelta(days=days)) for days in (60, 59, -900)] == [None, warning, warning]
+
+
+def test_a_calendar_whose_holidays_have_no_end_never_warns(new_york: ExchangeCalendar) -> None:
+    assert new_york.known_until is None
+    assert new_york.end_warning(datetime(2199, 12, 31, tzinfo=UTC)) is None
 
 
 @pytest.mark.parametrize(
@@ -174,14 +159,10 @@ def test_the_last_closed_session_is_the_newest_whose_close_and_wait_are_over(
     assert found == date.fromisoformat(expected)
 
 
-def test_before_the_first_close_no_session_has_closed(new_york: ExchangeCalendar) -> None:
-    assert new_york.last_closed_session(datetime(1980, 1, 2, 20, 59, tzinfo=UTC), 0) is None
-    assert new_york.last_closed_session(datetime(1980, 1, 2, 21, 0, tzinfo=UTC), 0) == date(1980, 1, 2)
-
-
-def test_after_the_calendars_end_its_last_session_is_the_newest(new_york: ExchangeCalendar) -> None:
-    later = datetime.combine(new_york.last_session, datetime.min.time(), timezone(timedelta(hours=9))) + timedelta(days=40)
-    assert new_york.last_closed_session(later, 45) == new_york.last_session
+def test_before_the_calendars_reach_no_session_has_closed() -> None:
+    calendar = ExchangeCalendar("24/7")
+    assert calendar.last_closed_session(datetime(1850, 1, 1, 23, 59, tzinfo=UTC), 0) is None
+    assert calendar.last_closed_session(datetime(1850, 1, 2, tzinfo=UTC), 0) == date(1850, 1, 1)
 
 
 def test_session_rows_are_the_rows_of_the_table(new_york: ExchangeCalendar) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs.exchanges.calendars import exchange_calendar
+from jobs.exchanges.calendars import ExchangeCalendar, exchange_calendar
 from jobs.runs.backlog import daily_due_sessions
 from storage.bars import Bars, concatenate_bars, make_bars
 from tests.conftest import Command
@@ -125,11 +125,29 @@ def test_a_session_counts_as_closed_45_minutes_after_its_close_and_not_before(ex
     assert just_before[1:] == sessions[:-1]
 
 
-def test_a_calendar_that_ends_within_sixty_days_gives_a_warning() -> None:
-    calendar = exchange_calendar("XNYS")
-    near = datetime.combine(calendar.last_session - timedelta(days=59), time(), UTC)
-    assert "upgrade exchange-calendars" in str(calendar.end_warning(near))
-    assert calendar.end_warning(near - timedelta(days=1)) is None
+def bars_until(calendar: ExchangeCalendar, last: date) -> Bars:
+    """Return a random walk over the last 150 sessions of a calendar up to a day."""
+    days = calendar.sessions[calendar.sessions <= np.datetime64(last)][-150:]
+    close = 100 * np.exp(np.cumsum(np.random.default_rng(1).normal(0, 0.01, len(days))))
+    values = {"open": close, "high": close * 1.01, "low": close * 0.99, "close": close, "volume": np.full(len(days), 5)}
+    return make_bars(days, values)
+
+
+def test_a_run_says_that_the_holidays_of_an_exchange_end_and_forecasts_on(price_home: MakeHome, server: LoopbackYahoo) -> None:
+    bombay = exchange_calendar("XBOM")
+    assert bombay.known_until is not None
+    bars = bars_until(bombay, date(2026, 11, 24))
+    last = bars.session[-1].item()
+    server.today = last
+    server.serve("INFY.NS", bars, currency="INR", exchangeTimezoneName="Asia/Kolkata")
+    home = price_home("INFY.NS")
+    line = home.run(last, hour=22)
+    targets = [row[0] for row in home.rows("latest_forecast", "target")]
+    assert ("5 new forecasts" in line, "the holidays of XBOM are known until" in line) == (True, True)
+    assert targets == [str(bombay.session_offset(last, horizon)) for horizon in range(1, 6)]
+    assert [
+        (row[0], row[1].startswith("the holidays of XBOM are known until")) for row in home.rows("event", "kind", "message")
+    ] == [("calendar", True)]
 
 
 # --- time zones and instants ---

@@ -81,7 +81,8 @@ def add_ticker(engine: Engine, *, with_forecast_from: date | None, home: Home) -
     """Add a tracked ticker of New York, with a forecast or without, and the sessions of two weeks."""
     with engine.begin() as connection:
         ticker_id = writes.add_ticker(connection, "IBM", LISTING, source="sample", tracked=True, at=CLOSED)
-        writes.upsert_sessions(connection, exchange_calendar("XNYS").session_rows(date(2024, 11, 18), date(2024, 12, 13)))
+        rows = list(exchange_calendar("XNYS").session_rows(date(2024, 11, 18), date(2024, 12, 13)))
+        writes.store_sessions(connection, "XNYS", rows, now=datetime(2024, 11, 17, tzinfo=UTC))
         if with_forecast_from is None:
             return
         config = home.settings.config()

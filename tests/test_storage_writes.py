@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from storage import writes
 from storage.bars import ChangedValue, Listing
 from storage.rows import TWIN, BaselineForecastRow
-from storage.schema import BaselineForecast, Checkpoint, ExchangeSession, Forecast, Loss, Model
+from storage.schema import BaselineForecast, Checkpoint, Forecast, Loss, Model
 from tests.builders import CONFIG, IBM, MSFT, SESSIONS, WARM_ORIGIN, Record, bar_file, checkpoint_row, forecast_row, model_row
 
 NOON = datetime(2024, 3, 13, 12, tzinfo=UTC)
@@ -71,13 +71,22 @@ def test_numpy_scalars_are_stored_as_numbers(record: Record) -> None:
     assert record.rows("SELECT epoch, train_loss FROM losses WHERE model_id = 'warm'") == [(3, 0.5)]
 
 
-def test_sessions_that_are_stored_already_stay_as_they_are(record: Record) -> None:
-    before = record.rows("SELECT * FROM sessions")
+def session_of_march(day: int, number: int, hour: int = 21) -> dict[str, object]:
+    instants = {"open_at": datetime(2024, 3, day, 14, 30, tzinfo=UTC), "close_at": datetime(2024, 3, day, hour, tzinfo=UTC)}
+    return {"exchange": "XLON", "session": date(2024, 3, day), "number": number, **instants}
+
+
+def test_closed_sessions_stay_as_stored_and_future_ones_are_corrected(record: Record) -> None:
+    first = [session_of_march(day, day) for day in (11, 12, 13, 14)]
+    later = [session_of_march(11, 99), session_of_march(12, 12), session_of_march(14, 13), session_of_march(15, 14, hour=18)]
     with record.writing() as connection:
-        rows = [dict(row) for row in connection.execute(sa.select(ExchangeSession.__table__)).mappings()]
-        writes.upsert_sessions(connection, [{**row, "number": 99} for row in rows] + [{**rows[0], "session": date(2024, 3, 13)}])
-    assert record.rows("SELECT * FROM sessions")[:-1] == before
-    assert record.rows("SELECT max(session), count(*) FROM sessions") == [("2024-03-13", len(before) + 1)]
+        assert writes.store_sessions(connection, "XLON", first, now=datetime(2024, 3, 11, tzinfo=UTC)) == []
+        changed = writes.store_sessions(connection, "XLON", later, now=datetime(2024, 3, 11, 21, tzinfo=UTC))
+    assert changed == [date(2024, 3, 13), date(2024, 3, 14)]
+    assert record.rows("SELECT session, number, close_at FROM sessions WHERE exchange = 'XLON' ORDER BY session") == [
+        ("2024-03-11", 11, "2024-03-11T21:00:00.000000Z"), ("2024-03-12", 12, "2024-03-12T21:00:00.000000Z"),
+        ("2024-03-14", 13, "2024-03-14T21:00:00.000000Z"), ("2024-03-15", 14, "2024-03-15T18:00:00.000000Z"),
+    ]  # fmt: skip
 
 
 def test_a_new_ticker_has_its_symbol_from_the_beginning(record: Record) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from jobs import clock
 from jobs.errors import UsageError
-from jobs.exchanges.calendars import exchange_calendar
+from jobs.exchanges.calendars import exchange_calendar, require_calendars
 from jobs.exchanges.symbols import exchange_of, parse_symbol
 from jobs.prices.bindings import Sources, bound_to
 from jobs.workspace.home import Home
@@ -20,9 +20,10 @@ def track(home: Home, engine: Engine, symbols: Sequence[str], *, source: str | N
     """Follow some tickers, and return what was done. source, adjustment: where their prices come from; None = the settings'.
 
     A ticker keeps its source from its first stored bar on; only its folder may move. Raises SourceSettings for a source that
-    cannot be opened, TickerSourceFixed for another one than a ticker has.
+    cannot be opened, TickerSourceFixed for another one than a ticker has, CalendarError for an exchange without a calendar.
     """
     wanted = list(dict.fromkeys(parse_symbol(symbol) for symbol in symbols))
+    require_calendars(wanted)
     sources = Sources(home, source, adjustment)
     with engine.begin() as connection:
         for symbol in wanted:

@@ -7,6 +7,7 @@ from datetime import date, datetime
 
 from jobs import clock
 from jobs.errors import UsageError
+from jobs.exchanges.calendars import require_calendars
 from jobs.prices.bindings import Sources
 from jobs.runs.backlog import backfill_due_sessions
 from jobs.runs.fetch import DueSessions
@@ -50,6 +51,7 @@ def backfill_span(home: Home, engine: Engine, request: BackfillRequest, *, now: 
 
     Raises UsageError when there is no ticker to forecast, SomeTickersFailed, NothingFetched or Interrupted.
     """
+    require_calendars(request.symbols)
     config = home.settings.config(request.preset)
     sources = Sources(home, request.source, request.adjustment)
     options = run_options(

@@ -101,6 +101,10 @@ class BacklogFetcher:
         with self.engine.connect() as connection:
             committed = queries.committed_origins(connection, ticker.id, config.id)
         due = tuple(day for day in self.due_sessions(bars, committed) if day not in committed)
+        calendar = self.record.calendars.of(ticker.exchange)
+        if (odd := next((day for day in due if not calendar.is_session(day)), None)) is not None:
+            fetched.failures[ticker.symbol] = f"{ticker.symbol}: {odd} is not a session of {ticker.exchange}; its bars are kept"
+            due = ()
         fetched.backlogs.append(
             TickerBacklog(
                 ticker.id,

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
-from jobs.exchanges.calendars import exchange_calendar
 from jobs.forecasting.fingerprint import fingerprint
 from jobs.forecasting.prior import PriorResult
 from jobs.forecasting.tasks import StackResult, StackTask
 from jobs.runs.backlog import TickerBacklog
 from jobs.runs.options import RunOptions
+from jobs.runs.sessions import RunCalendars
 from jobs.scoring.updates import refresh_skill, revise_scores, score_settled, settled_before
 from jobs.workspace.config import Config
 from storage import queries, writes
 from storage.database import Connection, Engine
 from storage.rows import CheckpointRow
-
-SESSIONS_AHEAD = timedelta(days=366)
 
 
 def begin_run(engine: Engine, options: RunOptions, settings_config: Config) -> RunRecord:
@@ -41,19 +39,16 @@ class RunRecord:
 
     def __init__(self, engine: Engine, options: RunOptions, run_id: int) -> None:
         self.engine, self.options, self.run_id = engine, options, run_id
+        self.calendars = RunCalendars(engine, options.now, run_id)
         self.forecasts = 0
         self.origins: Counter[int] = Counter()
         self.scored_configs: set[str] = set()
 
     def store_sessions(self, backlogs: Sequence[TickerBacklog]) -> None:
         """Store the sessions of the tickers' exchanges, from the first due one to a year ahead."""
-        today = self.options.now.date()
-        with self.engine.begin() as connection:
-            for exchange in sorted({backlog.exchange for backlog in backlogs}):
-                calendar = exchange_calendar(exchange)
-                first = min((day for b in backlogs if b.exchange == exchange for day in b.due[:1]), default=today)
-                until = min(calendar.last_session, today + SESSIONS_AHEAD)
-                writes.upsert_sessions(connection, calendar.session_rows(first, until))
+        for exchange in sorted({backlog.exchange for backlog in backlogs}):
+            due = [day for b in backlogs if b.exchange == exchange for day in b.due[:1]]
+            self.calendars.store(exchange, min(due, default=self.options.now.date()))
 
     def mark_too_short(self, ticker_id: int) -> None:
         """Note that a ticker has too few bars for a forecast."""
@@ -138,7 +133,7 @@ class RunRecord:
 
     def _modes(self, task: StackTask) -> dict[date, str]:
         """Return each origin's mode: live when its first target session had not opened at the run's instant."""
-        calendar = exchange_calendar(task.exchange)
+        calendar = self.calendars.of(task.exchange)
         late = "backfill" if self.options.is_backfill else "catchup"
         return {o.session: "live" if self.options.now < calendar.open_at(o.targets[0]) else late for o in task.origins}
 

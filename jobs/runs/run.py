@@ -92,7 +92,10 @@ def run_over(
     collect_old_files(home.prices, home.database, clock.now() - COLLECT_AFTER)
     record.update_scores(fetched.backlogs)
     succeeded = len(symbols) - len(fetched.failures) - len(fetched.suspended)
-    message = closing_line(engine, options, sources, fetched, forecasts=record.forecasts, succeeded=succeeded, symbols=symbols)
+    message = closing_line(
+        engine, options, sources, fetched, forecasts=record.forecasts, succeeded=succeeded, symbols=symbols,
+        warnings=record.calendars.warnings(),
+    )  # fmt: skip
     status = _status(fetched, succeeded) if is_complete else "interrupted"
     failures = {symbol: str(error) for symbol, error in fetched.failures.items()}
     record.finish(status, message, ticker_ids=list(fetched.bars), failures=failures)

@@ -14,7 +14,7 @@ from datetime import date
 
 import numpy as np
 
-from jobs.exchanges.calendars import ExchangeCalendar, exchange_calendar
+from jobs.exchanges.calendars import ExchangeCalendar
 from jobs.forecasting.inputs import Market
 from jobs.forecasting.prior import PriorResult, PriorTask, fit_prior
 from jobs.forecasting.stack import forecast_stack
@@ -94,7 +94,7 @@ class StackRun:
         return len(self.task.origins)
 
     def _task(self, block: tuple[date, ...]) -> StackTask:
-        calendar = exchange_calendar(self.plan.exchange)
+        calendar = self.record.calendars.of(self.plan.exchange)
         origins = tuple(origin_of(calendar, day, self.config.horizons) for day in block)
         serving = prior_indices_of((origin.session_index for origin in origins), self.config.prior_every)
         tickers = tuple(self._ticker_task(ticker, block) for ticker in self.plan.tickers)
@@ -177,7 +177,7 @@ def _stored_priors(plans: Sequence[StackPlan], options: RunOptions, record: RunR
     """Return the stored priors that serve the sessions of each exchange."""
     priors: dict[str, tuple[Prior, ...]] = {}
     for exchange, days in _sessions_by_exchange(plans).items():
-        calendar = exchange_calendar(exchange)
+        calendar = record.calendars.of(exchange)
         indices = prior_indices_of((calendar.session_index(day) for day in days), options.config.prior_every)
         stored = (
             prior_at(record.engine, options.config, exchange, calendar.session_at(index), index) for index in sorted(indices)

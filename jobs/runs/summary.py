@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from jobs.exchanges.calendars import exchange_calendar
 from jobs.prices.bindings import Sources
 from jobs.runs.fetch import Fetched
 from jobs.runs.options import RunOptions
@@ -38,8 +37,9 @@ def closing_line(
     forecasts: int,
     succeeded: int,
     symbols: Sequence[str],
+    warnings: Sequence[str],
 ) -> str:
-    """Return what a run over some tickers came to, in one line."""
+    """Return what a run over some tickers came to, in one line. warnings: about calendars."""
     parts = [f"{succeeded} of {len(symbols)} tickers, {forecasts} new forecasts"]
     if sources.has_live:
         parts[0] += f", {sources.requests} requests"
@@ -47,7 +47,7 @@ def closing_line(
         parts.append(f"suspended, retried later: {first_names(fetched.suspended)}")
     parts += fetched.notes
     parts += bars_left_out(engine, symbols, options.now)
-    parts += _ending_calendars(options, fetched)
+    parts += warnings
     if options.with_twins:
         parts += _twin_comparison(engine, options.config.id)
     if fetched.failures:
@@ -69,12 +69,6 @@ def bars_left_out(engine: Engine, symbols: Sequence[str], now: datetime) -> list
 
 def _counted_bars(bars: Mapping[str, int]) -> str:
     return first_names([f"{symbol} ({counted(count, 'bar')})" for symbol, count in bars.items()])
-
-
-def _ending_calendars(options: RunOptions, fetched: Fetched) -> list[str]:
-    """Return a warning for each exchange whose calendar ends soon: its tickers will fail unless somebody acts."""
-    exchanges = sorted({backlog.exchange for backlog in fetched.backlogs})
-    return [warning for code in exchanges if (warning := exchange_calendar(code).end_warning(options.now))]
 
 
 def _twin_comparison(engine: Engine, config_id: str) -> list[str]:

@@ -16,7 +16,15 @@ from storage.queries.prices import (
     unscored_restatements,
     verdicts,
 )
-from storage.queries.runs import RunRow, last_run_started, newest_run_between, runs_started_since, session_ends
+from storage.queries.runs import (
+    RunRow,
+    closed_sessions,
+    has_event,
+    last_run_started,
+    newest_run_between,
+    runs_started_since,
+    session_ends,
+)
 from storage.queries.scores import (
     NewestScore,
     ScorableForecast,
@@ -41,12 +49,14 @@ __all__ = [
     "TickerRow",
     "bar_count",
     "bars_left_out",
+    "closed_sessions",
     "committed_origins",
     "copied_bars",
     "crps_against_twins",
     "current_file",
     "forecast_densities",
     "free_key",
+    "has_event",
     "has_forecasts",
     "is_copied",
     "judged_sessions",

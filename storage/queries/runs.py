@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage.schema import ExchangeSession, Run, Ticker
+from storage.schema import Event, ExchangeSession, Run, Ticker
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +49,17 @@ def session_ends(connection: Connection, after: datetime, until: datetime) -> li
     ends = ExchangeSession.close_at
     query = sa.select(ends).where(ExchangeSession.exchange.in_(tracked), ends > after, ends <= until).distinct().order_by(ends)
     return list(connection.scalars(query))
+
+
+def closed_sessions(connection: Connection, exchange: str, now: datetime) -> list[tuple[date, int, datetime, datetime]]:
+    """Return (session, number, open_at, close_at) of the stored sessions of an exchange that have closed, oldest first."""
+    table = ExchangeSession
+    query = sa.select(table.session, table.number, table.open_at, table.close_at)
+    query = query.where(table.exchange == exchange, table.close_at <= now).order_by(table.session)
+    return [(row.session, row.number, row.open_at, row.close_at) for row in connection.execute(query)]
+
+
+def has_event(connection: Connection, kind: str, message: str) -> bool:
+    """Return whether an event with a message is recorded."""
+    query = sa.select(Event.id).where(Event.kind == kind, Event.message == message).limit(1)
+    return connection.scalars(query).first() is not None

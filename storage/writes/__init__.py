@@ -15,7 +15,7 @@ from storage.writes.prices import (
 )
 from storage.writes.runs import add_failed_run, ensure_config, record_event, record_run_tickers, start_run, update_run
 from storage.writes.scores import replace_skill, score_twins
-from storage.writes.tickers import add_ticker, forget_ticker, rename_ticker, update_ticker, upsert_sessions
+from storage.writes.tickers import add_ticker, forget_ticker, rename_ticker, store_sessions, update_ticker
 
 __all__ = [
     "add_failed_run",
@@ -39,7 +39,7 @@ __all__ = [
     "replace_verdict",
     "score_twins",
     "start_run",
+    "store_sessions",
     "update_run",
     "update_ticker",
-    "upsert_sessions",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -81,6 +81,21 @@ def forget_ticker(connection: Connection, ticker_id: int) -> set[str]:
     return paths
 
 
-def upsert_sessions(connection: Connection, rows: Iterable[Row]) -> None:
-    """Add the sessions of an exchange that are not stored yet."""
-    insert_mappings(connection, ExchangeSession, rows)
+def store_sessions(connection: Connection, exchange: str, rows: Sequence[Row], *, now: datetime) -> list[date]:
+    """Store sessions of an exchange, one row for each of a span, and return the stored future ones that they change or drop.
+
+    Sessions that have closed by an instant stay as they are stored.
+    """
+    if not rows:
+        return []
+    table, given = ExchangeSession, {row["session"]: row for row in rows}
+    query = sa.select(table.session, table.number, table.open_at, table.close_at).where(
+        table.exchange == exchange, table.close_at > now, table.session >= min(given), table.session <= max(given)
+    )
+    stored = {row.session: dict(row._mapping) for row in connection.execute(query)}
+    same = {day for day, row in stored.items() if day in given and row.items() <= given[day].items()}
+    changed = sorted(stored.keys() - same)
+    for day in changed:
+        connection.execute(sa.delete(table).where(table.exchange == exchange, table.session == day))
+    insert_mappings(connection, table, rows)
+    return changed
