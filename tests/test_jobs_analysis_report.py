@@ -68,15 +68,34 @@ def test_the_index_shows_the_newest_forecasts_of_sql(home: Home, pages: Path) ->
     assert f"<td>{newest['q95']:,.2f}</td>" in (pages / "index.html").read_text()
 
 
+def test_a_page_has_the_quantiles_of_every_session_in_prices_and_percent(home: Home, pages: Path) -> None:
+    with reading(home.database) as connection:
+        answer = read_view(connection, "latest_forecast", ["IBM"])
+    rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+    cells = [f"<td>{r['target']}</td><td>{r['q05']:,.2f} ({100 * (r['q05'] / r['last_price'] - 1):+.1f} %)</td>" for r in rows]
+    text = (pages / "IBM.html").read_text()
+    assert [cell in text for cell in cells] == [True] * 5
+
+
+def test_the_ends_of_a_band_are_read_by_hovering(pages: Path) -> None:
+    text = (pages / "IBM.html").read_text()
+    assert re.findall(r"(\d+ %) range, (lower|upper) end: %\{y:.2f\}", text)[:6] == [
+        ("90 %", "lower"), ("90 %", "upper"), ("80 %", "lower"), ("80 %", "upper"), ("50 %", "lower"), ("50 %", "upper"),
+    ]  # fmt: skip
+
+
 def test_nothing_is_fetched_from_elsewhere(pages: Path) -> None:
     text = (pages / "IBM.html").read_text() + (pages / "index.html").read_text()
     assert re.findall(r"<(?:script|link|img|iframe)[^>]*(?:src|href)=\"([^\"]+)\"", text) == ["plotly.min.js"]
 
 
 def test_a_hostile_name_is_escaped() -> None:
-    page = ticker_page("<script>alert(1)</script>", "c", "density", ["<b>"], [], "plotly.min.js")
+    forecast = dict.fromkeys(("last_price", "q05", "q25", "q50", "q75", "q95"), 10.0)
+    row = forecast | {"target": "<i>", "config": "<c>", "preset": "density"}
+    page = ticker_page("<script>alert(1)</script>", [row], ["<b>"], [], script="plotly.min.js")
     assert "<script>alert" not in page
     assert "&lt;b&gt;" in page
+    assert "<i>" not in page
 
 
 def test_a_lag_copy_is_known_as_one() -> None:
@@ -111,4 +130,4 @@ def test_a_browser_draws_the_charts(pages: Path, tmp_path: Path) -> None:
     ).stdout  # fmt: skip
     assert page.read_text().count('id="chart-') == 5
     assert len(re.findall(r'<svg class="main-svg"[^>]*>', dump)) >= 5
-    assert "Coverage of the intervals" in dump
+    assert "Coverage of the intervals, mode backfill" in dump

@@ -60,12 +60,12 @@ def _first_session() -> date:
 
 
 def _print_results(home: Home, report_folder: Path) -> None:
-    from jobs.analysis.report.pages import verdict_sentence
+    from jobs.analysis.report.pages import verdict_sentences
 
     skill = answers.view_rows(home, "skill", [answers.ALL_TICKERS])
     _print_table(answers.view_rows(home, "latest_forecast", None), FORECAST_TABLE)
     _print_table(skill, SKILL_TABLE)
-    _print_line(verdict_sentence([dict(zip(skill.columns, row, strict=True)) for row in skill.rows]))
+    _print_line(verdict_sentences([dict(zip(skill.columns, row, strict=True)) for row in skill.rows])[0])
     _print_line(f"Report: {answers.write_pages(home, report_folder, None)}")
 
 

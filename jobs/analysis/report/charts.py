@@ -52,10 +52,13 @@ def forecasts_and_outcomes(scored: Rows, history: Rows, newest: int) -> go.Figur
     return figure
 
 
-def coverage(scored: Rows) -> go.Figure:
-    """Return the share of outcomes inside each central interval by horizon; dotted lines mark the intended shares."""
+def coverage(scored: Rows, mode: str) -> go.Figure:
+    """Return the share of outcomes inside each central interval by horizon; dotted lines mark the intended shares.
+
+    scored: forecasts of one mode, which the title names.
+    """
     horizons = sorted({row["horizon"] for row in scored})
-    figure = _figure(f"Coverage of the intervals, {counted(len(scored), 'score')}", "share inside")
+    figure = _figure(f"Coverage of the intervals, mode {mode}, {counted(len(scored), 'score')}", "share inside")
     for level, colour in INTERVALS:
         shares = [np.mean([row[f"inside_{level}"] for row in scored if row["horizon"] == h]) for h in horizons]
         names = [f"h={h}" for h in horizons]
@@ -121,6 +124,10 @@ def _line(x: Values, y: Values, name: str, colour: str) -> go.Scatter:
 
 
 def _band(x: Values, low: Values, high: Values, name: str, opacity: float) -> list[go.Scatter]:
-    edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
+    edge = {"mode": "lines", "line": {"width": 0}}
     fill = {"fill": "tonexty", "fillcolor": f"rgba(213, 94, 0, {opacity})"}
-    return [go.Scatter(x=x, y=low, showlegend=False, **edge), go.Scatter(x=x, y=high, name=name, **edge, **fill)]
+    lower, upper = (f"{name} range, {end} end: %{{y:.2f}}<extra></extra>" for end in ("lower", "upper"))
+    return [
+        go.Scatter(x=x, y=low, showlegend=False, hovertemplate=lower, **edge),
+        go.Scatter(x=x, y=high, name=name, hovertemplate=upper, **edge, **fill),
+    ]

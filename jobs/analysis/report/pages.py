@@ -11,6 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from jobs.terminal.figures import basis_points, p_value, percent, price_decimals
 from jobs.terminal.text import counted
 from storage.files import quote_ticker
 
@@ -18,8 +19,13 @@ Row = dict[str, Any]
 
 ALL_TICKERS = "*"
 INDEX_HEAD = (
-    "ticker", "origin", "last price", "5 %", "median", "95 %", "sessions behind", "against the random walk, 1 session ahead",
+    "ticker", "origin", "last price", "5-95 % range, from", "median", "to", "sessions behind",
+    "against the random walk, 1 session ahead",
 )  # fmt: skip
+FORECAST_HEAD = ("session", *(f"{level} % below" for level in (5, 25, 50, 75, 95)))
+FORECAST_LEVELS = ("q05", "q25", "q50", "q75", "q95")
+ALL_MODES = "*"
+MODES = {"live": "live", ALL_MODES: "all modes together", "catchup": "catchup", "backfill": "backfill"}  # the first is preferred
 FEWEST_SCORES = 3  # fewer targets have no correlation of their moves
 STYLE = """
 :root { color-scheme: light; }
@@ -29,6 +35,7 @@ h1 { font-size: 1.6rem; margin: .2rem 0 .6rem; } a { color: #0072B2; }
 section, table { background: #fff; border: 1px solid #dde3e8; border-radius: 8px; margin: 1rem 0; overflow: hidden; }
 table { border-collapse: collapse; width: 100%; } th, td { padding: .5rem .8rem; text-align: right; }
 th { background: #eef2f5; font-weight: 600; } td:first-child, th:first-child, td:last-child, th:last-child { text-align: left; }
+table.quantiles td:last-child, table.quantiles th:last-child { text-align: right; }
 tr + tr td { border-top: 1px solid #eef2f5; } p.note { margin: .3rem 0; } .scroll { overflow-x: auto; }
 """
 
@@ -53,27 +60,44 @@ def index_page(entries: Sequence[IndexEntry], overall_skill: Sequence[Row]) -> s
     titles = "".join(f"<th>{escape(name)}</th>" for name in INDEX_HEAD)
     rows = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in _index_cells(entry))}</tr>" for entry in entries)
     table = f"<div class=scroll><table><tr>{titles}</tr>{rows}</table></div>"
-    return _page("Forecasts", _note(verdict_sentence(overall_skill)) + table, "")
+    return _page("Forecasts", "".join(map(_note, verdict_sentences(overall_skill))) + table, "")
 
 
-def ticker_page(ticker: str, config: str, preset: str, notes: Sequence[str], charts: Sequence[go.Figure], script: str) -> str:
-    """Return a ticker's page: notes in words, then the charts. script: the relative URL of plotly's script."""
+def ticker_page(
+    ticker: str,
+    forecasts: Sequence[Row],
+    notes: Sequence[str],
+    charts: Sequence[go.Figure],
+    *,
+    script: str,
+) -> str:
+    """Return a ticker's page: notes in words, its newest forecasts as a table, then the charts.
+
+    forecasts: its rows of latest_forecast. script: the relative URL of plotly's script.
+    """
+    config, preset = forecasts[0]["config"], forecasts[0]["preset"]
     about = f"<p class=note>Preset {escape(preset)}, config {escape(config)}. <a href='index.html'>All tickers</a></p>"
     words = "".join(_note(note) for note in notes)
     sections = "".join(f"<section>{_chart_html(chart, f'chart-{i}')}</section>" for i, chart in enumerate(charts))
-    return _page(ticker, about + words + sections, f'<script src="{escape(script)}"></script>')
+    return _page(ticker, about + words + _forecast_table(forecasts) + sections, f'<script src="{escape(script)}"></script>')
 
 
-def verdict_sentence(skill: Sequence[Row]) -> str:
-    """Return the verdict at one session ahead as a sentence, from rows of view `skill` (none = no score yet)."""
-    row = _one_session_ahead(skill)
-    if row is None:
-        return "No forecast has been scored yet."
-    who = "All tickers together" if row["ticker"] == ALL_TICKERS else "These forecasts"
-    figures = f"CRPS {row['crps']:.5f} against {row['baseline_crps']:.5f}, n = {row['n']}"
+def verdict_sentences(skill: Sequence[Row]) -> list[str]:
+    """Return the verdict at one session ahead as a sentence for each mode, live first, from rows of view `skill`."""
+    return [_verdict_sentence(row) for row in _one_session_ahead(skill)] or ["No forecast has been scored yet."]
+
+
+def _verdict_sentence(row: Row) -> str:
+    who = f"{'All tickers together' if row['ticker'] == ALL_TICKERS else 'These forecasts'} ({MODES[row['mode']]})"
+    figures = f"CRPS {basis_points(row['crps'])} bp against {basis_points(row['baseline_crps'])} bp, n = {row['n']}"
     if row["verdict"] == "not distinguishable":
         return f"{who}: not distinguishable from a random walk one session ahead ({figures})."
-    return f"{who}: {row['verdict']} than a random walk one session ahead ({figures}, p = {row['p_adjusted']:.3f})."
+    return f"{who}: {row['verdict']} than a random walk one session ahead ({figures}, p {_equals(row['p_adjusted'])})."
+
+
+def _equals(value: float) -> str:
+    text = p_value(value)
+    return text if text.startswith("<") else f"= {text}"
 
 
 def article_sentences(scored: Sequence[Row], history: Sequence[Row], updates: int) -> list[str]:
@@ -100,16 +124,33 @@ def copied_share(forecast: NDArray[np.float64], last: NDArray[np.float64]) -> fl
 
 
 def _index_cells(entry: IndexEntry) -> list[str]:
-    prices = [f"{entry.forecast[key]:,.2f}" for key in ("last_price", "q05", "q50", "q95")]
-    row = _one_session_ahead(entry.skill)
-    verdict = f"{row['verdict']} (n={row['n']})" if row else "no score yet"
+    decimals = price_decimals(entry.forecast["last_price"])
+    prices = [f"{entry.forecast[key]:,.{decimals}f}" for key in ("last_price", "q05", "q50", "q95")]
+    verdicts = [f"{row['verdict']} ({MODES[row['mode']]}, n={row['n']})" for row in _one_session_ahead(entry.skill)] or [
+        "no score yet"
+    ]
     url = page_name(entry.ticker).replace("%", "%25")  # a percent sign of the file name, not of the URL
     link = f'<a href="{escape(url)}">{escape(entry.ticker)}</a>'
-    return [link, escape(entry.forecast["origin"]), *prices, str(entry.freshness["sessions_behind"]), escape(verdict)]
+    return [link, escape(entry.forecast["origin"]), *prices, str(entry.freshness["sessions_behind"]), escape(verdicts[0])]
 
 
-def _one_session_ahead(skill: Sequence[Row]) -> Row | None:
-    return next((row for row in skill if row["horizon"] == 1), None)
+def _one_session_ahead(skill: Sequence[Row]) -> list[Row]:
+    """Return the rows at horizon 1 in the order of MODES; without the one of all modes together where there is only one mode."""
+    rows = sorted((row for row in skill if row["horizon"] == 1), key=lambda row: list(MODES).index(row["mode"]))
+    return [row for row in rows if row["mode"] != ALL_MODES or len(rows) > 2]
+
+
+def _forecast_table(forecasts: Sequence[Row]) -> str:
+    """Return a row for each horizon: the target, and five quantiles as prices and in percent of the last price."""
+    titles = "".join(f"<th>{name}</th>" for name in FORECAST_HEAD)
+    rows = "".join(f"<tr><td>{escape(row['target'])}</td>{_quantile_cells(row)}</tr>" for row in forecasts)
+    return f"<div class=scroll><table class=quantiles><tr>{titles}</tr>{rows}</table></div>"
+
+
+def _quantile_cells(row: Row) -> str:
+    last, decimals = row["last_price"], price_decimals(row["last_price"])
+    cells = (f"{row[name]:,.{decimals}f} ({percent(row[name] / last - 1, signed=True)} %)" for name in FORECAST_LEVELS)
+    return "".join(f"<td>{cell}</td>" for cell in cells)
 
 
 def _chart_html(chart: go.Figure, name: str) -> str:

@@ -40,8 +40,10 @@ def write_report(connection: Connection, folder: Path, tickers: Sequence[str] | 
         pages.IndexEntry(ticker, rows[0], freshness[ticker][0], _of_config(skill.get(ticker, []), rows[0]["config"]))
         for ticker, rows in sorted(latest.items())
     ]
+    configs = [rows[0]["config"] for rows in latest.values()]
+    overall = _of_config(skill.get(pages.ALL_TICKERS, []), max(configs, key=configs.count))
     index = folder / "index.html"
-    write_atomically(index, pages.index_page(entries, skill.get(pages.ALL_TICKERS, [])).encode())
+    write_atomically(index, pages.index_page(entries, overall).encode())
     return index
 
 
@@ -57,17 +59,18 @@ def ticker_page(connection: Connection, ticker: str, forecasts: list[Row], bars:
 
     scored, history = rows_of("scored_forecast"), rows_of("forecast_history")
     drawn = [charts.newest_forecasts(forecasts, bars, field)]
-    notes = [pages.verdict_sentence(_of_config(skill, config))]
+    notes = pages.verdict_sentences(_of_config(skill, config))
     if preset == "article":
         updates = sum(model["updates"] for model in rows_of("model_lineage"))
         drawn.insert(0, charts.article_plot(scored))
         notes = [*pages.article_sentences(scored, history, updates), *notes]
     elif scored:
         drawn.append(charts.forecasts_and_outcomes(scored, history, NEWEST_TARGETS))
-    if scored:
-        drawn.append(charts.coverage(scored))
+    for mode in pages.MODES:
+        if of_mode := [row for row in scored if row["mode"] == mode]:
+            drawn.append(charts.coverage(of_mode, mode))
     drawn += charts.loss_charts(rows_of("loss_curve"))
-    return pages.ticker_page(ticker, config, preset, notes, drawn, SCRIPT)
+    return pages.ticker_page(ticker, forecasts, notes, drawn, script=SCRIPT)
 
 
 def _rows(connection: Connection, view: str, tickers: Sequence[str] | None) -> list[Row]:

@@ -1,0 +1,43 @@
+"""Numbers as people read them: rounded values, prices, percent, basis points, p-values. Programs get them unrounded."""
+
+from __future__ import annotations
+
+import math
+
+LEAST_P = 0.001
+
+
+def rounded(value: float) -> str:
+    """Return a number with two decimals from 10 on and four below; very small and very large ones as powers of ten."""
+    size = abs(value)
+    if not math.isfinite(value) or size >= 1e15 or 0 < size < 0.0005:
+        return f"{value:.4g}"
+    return _unsigned_zero(f"{value:.2f}" if size >= 10 else f"{value:.4f}")
+
+
+def price_decimals(price: float) -> int:
+    """Return how many decimals a price needs: two from 10 on, four below, and four digits after the zeros of one below 1."""
+    if price >= 10:
+        return 2
+    return 4 if price >= 1 else min(12, 3 - math.floor(math.log10(price)))
+
+
+def percent(value: float, decimals: int = 1, *, signed: bool = False) -> str:
+    """Return a share as percent without the sign %: 0.0312 is 3.1, signed +3.1."""
+    text = _unsigned_zero(f"{100 * value:.{decimals}f}")
+    return f"+{text}" if signed and float(text) > 0 else text
+
+
+def basis_points(value: float) -> str:
+    """Return a log return in basis points: 0.00882 is 88.2."""
+    return _unsigned_zero(f"{10_000 * value:.1f}")
+
+
+def p_value(value: float) -> str:
+    """Return a p-value with three decimals; one that would round to zero is `< 0.001`."""
+    return f"< {LEAST_P}" if value < LEAST_P else f"{value:.3f}"
+
+
+def _unsigned_zero(text: str) -> str:
+    """Return the text of a number, without the minus of one that was rounded to zero."""
+    return text.removeprefix("-") if float(text) == 0 else text
