@@ -16,26 +16,22 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
 
-from storage.errors import DatabaseBusy, DatabaseMissing, NotADatabase, SchemaNewer, SchemaOlder, StoreUnwritable
+from storage.errors import DatabaseMissing, NotADatabase, SchemaNewer
+from storage.reader import READER_PRAGMAS
+from storage.versions import check_revision, known_revisions, newer_schema, storage_error, stored_revision, uri_path
 
 __all__ = [
     "Connection",
     "Engine",
     "alembic_config",
-    "check_revision",
-    "known_revisions",
     "open_reader",
     "open_writer",
     "reading",
-    "storage_error",
-    "stored_revision",
     "translated",
     "upgrade_database",
-    "uri_path",
 ]
 
 WRITER_PRAGMAS = ("journal_mode=WAL", "busy_timeout=30000", "foreign_keys=ON", "synchronous=FULL")
-READER_PRAGMAS = ("busy_timeout=5000", "query_only=ON")
 
 
 def open_writer(path: Path) -> Engine:
@@ -64,15 +60,23 @@ def open_reader(path: Path) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None  # as above: the driver would not begin one for a SELECT
         for pragma in READER_PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
 
     return engine
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[Connection]:
-    """Yield a read-only connection. Raises what check_revision raises when the schema is not this program's."""
+    """Yield a read-only connection in one transaction, so that all of its queries see the same record.
+
+    Raises what check_revision raises when the schema is not this program's.
+    """
     check_revision(path)
     engine = open_reader(path)
     try:
@@ -93,18 +97,6 @@ def translated(path: Path) -> Iterator[None]:
         raise storage_error(path, error) from error
 
 
-def storage_error(path: Path, error: BaseException) -> Exception:
-    """Return the StorageError of a SQLite error; the same error when it is not about the file or the disk."""
-    text = str(error)
-    if "locked" in text or "busy" in text:
-        return DatabaseBusy(f"{path}: another program holds the database; what is committed stays; retry later")
-    if "not a database" in text or "malformed" in text:
-        return NotADatabase(f"{path}: {text}; restore it from a backup")
-    if any(word in text for word in ("full", "readonly", "read-only", "unable to open", "disk I/O")):
-        return StoreUnwritable(f"{path}: {text}; what is committed stays; free space or mend permissions, then retry")
-    return error if isinstance(error, Exception) else RuntimeError(text)
-
-
 def upgrade_database(path: Path) -> None:
     """Upgrade a database to the newest schema, after a backup copy in the same folder. Creates a missing database.
 
@@ -116,51 +108,13 @@ def upgrade_database(path: Path) -> None:
     current = stored_revision(path) if path.exists() and path.stat().st_size else None
     known = known_revisions()
     if current is not None and current not in known:
-        raise SchemaNewer(_newer(path, current))
+        raise SchemaNewer(newer_schema(path, current))
     if current == known[0]:
         return
     if current is not None:
         _copy_aside(path, current)
     with translated(path):
         command.upgrade(alembic_config(path), "head")
-
-
-def check_revision(path: Path) -> None:
-    """Raise DatabaseMissing, NotADatabase, SchemaNewer or SchemaOlder unless the schema is this program's."""
-    if not path.exists():
-        raise DatabaseMissing(f"{path}: no database there; `tickercast init` makes one")
-    current, known = stored_revision(path), known_revisions()
-    if current is None:
-        raise NotADatabase(f"{path}: no Tickercast database; it is left as it is")
-    if current not in known:
-        raise SchemaNewer(_newer(path, current))
-    if current != known[0]:
-        raise SchemaOlder(f"{path}: its schema {current} is older than this program's; run `tickercast db upgrade`")
-
-
-def stored_revision(path: Path) -> str | None:
-    """Return the schema revision of a database, None when it has none. Raises NotADatabase for another kind of file."""
-    if not path.is_file():
-        raise NotADatabase(f"{path}: not a file")
-    try:
-        connection = sqlite3.connect(f"file:{uri_path(path)}?mode=ro", uri=True)
-        try:
-            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        finally:
-            connection.close()
-    except sqlite3.DatabaseError as error:
-        if "no such table" in str(error):
-            return None
-        raise storage_error(path, error) from error
-    return str(row[0]) if row else None
-
-
-def known_revisions() -> list[str]:
-    """Return this program's schema revisions, newest first, from the names of the scripts: importing Alembic is slow."""
-    from importlib.resources import files
-
-    names = sorted((entry.name for entry in files("migrations.versions").iterdir() if entry.name[:4].isdigit()), reverse=True)
-    return [name[:4] for name in names if name.endswith(".py")]
 
 
 def alembic_config(path: Path) -> Any:
@@ -187,12 +141,3 @@ def _copy_aside(path: Path, revision: str) -> None:
             raise NotADatabase(f"{path}: the copy before the upgrade is not sound; nothing was upgraded")
     finally:
         check.close()
-
-
-def _newer(path: Path, revision: str) -> str:
-    return f"{path}: its schema {revision} is newer than this program's {known_revisions()[0]}; upgrade tickercast"
-
-
-def uri_path(path: Path) -> str:
-    """Return an absolute path escaped for a SQLite `file:` URI."""
-    return path.absolute().as_uri().removeprefix("file://")

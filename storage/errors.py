@@ -47,6 +47,11 @@ class UnknownStoredTicker(StorageError):
     pass
 
 
+def not_stored(symbol: str) -> UnknownStoredTicker:
+    """Return the error about a symbol that nothing is stored for."""
+    return UnknownStoredTicker(f"{symbol}: nothing is stored for it; `tickercast tickers` lists what is")
+
+
 class QueryRefused(StorageError):
     pass
 

@@ -1,77 +1,164 @@
-"""Run a user's query, which may only read: mode=ro, query_only, an authorizer that allows only reading, and a time limit.
+"""Run a user's query, which may only read, within limits of time, memory, rows and bytes.
 
-mode=ro alone is not enough: ATTACH and VACUUM INTO write despite it.
+The query runs in a process of its own (storage.query_process). Its rows come through a pipe, so that any number of them takes
+little memory, and it is killed at its limit, at Ctrl-C, and when the caller takes no more rows.
 """
 
 from __future__ import annotations
 
+import marshal
+import os
+import select
 import sqlite3
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from storage.database import storage_error, uri_path
-from storage.errors import QueryOverLimit, QueryRefused, StorageError
-from storage.queries.views import Rows
+from storage import query_process
+from storage.errors import QueryOverLimit, QueryRefused
+from storage.hints import with_hint
+from storage.versions import PRIMARY_CODE, error_of_code, uri_path
 
-ALLOWED = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE, sqlite3.SQLITE_FUNCTION}
-# Not interruptible, or a way to a file or another library.
-DENIED_FUNCTIONS = {"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer", "zeroblob", "randomblob"}
-LONGEST_VALUE_BYTES = 50_000_000
-LONGEST_QUERY_BYTES = 100_000
-CHECK_EVERY_STEPS = 2_000
-MOST_ROWS = 1_000_000
+COMMAND = (sys.executable, "-I", "-S", query_process.__file__)
+READ_BYTES = 1 << 20
+MEMORY = f"{query_process.ADDRESS_BYTES // 1_000_000} MB of memory"
+TEMPORARY_SPACE = f"{query_process.TEMPORARY_BYTES // 1_000_000} MB of temporary files"
+# What SQLite says of a limit that has no result code of its own.
+LIMIT_WORDS = ("too big", "too large", "too many", "too complex", "stack overflow")
+
+Row = tuple[Any, ...]
 
 
-def run_select(path: Path, query: str, *, seconds: float, most_rows: int = MOST_ROWS) -> Rows:
-    """Return the rows of one SELECT.
+@dataclass(frozen=True, slots=True)
+class ResultLimit:
+    """The most rows and bytes of a result. cure: what the error suggests."""
 
-    Raises QueryRefused for a statement that does more than read or that SQLite does not understand. Raises QueryOverLimit
-    when it runs longer than `seconds` or returns more than most_rows rows.
+    rows: int
+    bytes: int
+    cure: str
+
+
+# Rows that are written as they come need no memory; this only ends a query that never would.
+ANY_FORMAT = ResultLimit(rows=20_000_000, bytes=4_000_000_000, cure="add a LIMIT")
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The columns of a query, and its rows as they come. The rows raise QueryOverLimit, QueryRefused or StorageError."""
+
+    columns: tuple[str, ...]
+    rows: Iterator[Row]
+
+
+@contextmanager
+def selecting(path: Path, query: str, *, seconds: float, most: ResultLimit = ANY_FORMAT) -> Iterator[Selected]:
+    """Yield the result of one SELECT.
+
+    seconds: of waiting for rows and of this process's own work on them; not while the reader of the output keeps it waiting.
+    Raises QueryRefused for a statement that does more than read or that SQLite does not understand. Raises QueryOverLimit, which
+    names the limit.
     """
-    connection = _guarded(path)
-    deadline = time.monotonic() + seconds
-    connection.set_progress_handler(lambda: int(time.monotonic() > deadline), CHECK_EVERY_STEPS)
+    request = _request(path, query, seconds)
+    process = subprocess.Popen(
+        COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     try:
-        cursor = connection.execute(query)
-        if cursor.description is None:
-            raise QueryRefused("that statement reads nothing; only one SELECT is answered")
-        rows = cursor.fetchmany(most_rows + 1)
-    except (sqlite3.Error, sqlite3.Warning) as error:
-        raise _refusal(path, error, seconds) from error
+        answers = _Answers(process, path, query, seconds)
+        answers.send(request)
+        yield Selected(answers.columns(), answers.rows(most))
     finally:
-        connection.close()
-    if len(rows) > most_rows:
-        raise QueryOverLimit(f"the query returns more than {most_rows} rows; add a LIMIT")
-    return Rows(tuple(column[0] for column in cursor.description), rows)
+        process.kill()
+        with suppress(BrokenPipeError), process:  # closes its pipes and waits for its end
+            pass
 
 
-def _guarded(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(f"file:{uri_path(path)}?mode=ro", uri=True, isolation_level=None)
-    connection.execute("PRAGMA query_only=ON")
-    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE_BYTES)
-    connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, LONGEST_QUERY_BYTES)
-    connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
-    connection.set_authorizer(_authorize)
-    return connection
+def _request(path: Path, query: str, seconds: float) -> bytes:
+    try:
+        query.encode()
+    except UnicodeEncodeError as error:
+        raise QueryRefused("the query is not UTF-8 text; nothing was changed") from error
+    return marshal.dumps((f"file:{uri_path(path)}?mode=ro", query, seconds))
 
 
-def _authorize(action: int, _first: str | None, second: str | None, _database: str | None, _by: str | None) -> int:
-    if action not in ALLOWED:
-        return sqlite3.SQLITE_DENY
-    if action == sqlite3.SQLITE_FUNCTION and (second or "").lower() in DENIED_FUNCTIONS:
-        return sqlite3.SQLITE_DENY
-    return sqlite3.SQLITE_OK
+class _Answers:
+    """The answers of a query's process, received within its time."""
+
+    def __init__(self, process: subprocess.Popen[bytes], path: Path, query: str, seconds: float) -> None:
+        self._process, self._path, self._query, self._seconds = process, path, query, seconds
+        assert process.stdout is not None
+        self._pipe = process.stdout.fileno()
+        self._poll = select.poll()
+        self._poll.register(self._pipe, select.POLLIN)
+        self._waited = 0.0
+        self._processor_before = time.process_time()
+        self._received_bytes = 0
+
+    def send(self, request: bytes) -> None:
+        """Send the request. A process that has ended already is noticed at its first answer."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(request)
+            self._process.stdin.flush()
+
+    def columns(self) -> tuple[str, ...]:
+        """Return the names of the columns, from the first answer."""
+        names: tuple[str, ...] = self._receive()[1]
+        return names
+
+    def rows(self, most: ResultLimit) -> Iterator[Row]:
+        """Yield the rows of the further answers."""
+        count = 0
+        while (answer := self._receive())[0] == "rows":
+            count += len(answer[1])
+            if count > most.rows:
+                raise QueryOverLimit(f"the query returns more than {most.rows} rows; {most.cure}")
+            if self._received_bytes > most.bytes:
+                raise QueryOverLimit(f"the query returns more than {most.bytes // 1_000_000} MB; {most.cure}")
+            yield from answer[1]
+
+    def _receive(self) -> tuple[Any, ...]:
+        """Return the next answer. Raises the error that it reports."""
+        size = int.from_bytes(self._read(4), "big")
+        answer: tuple[Any, ...] = marshal.loads(self._read(size))
+        self._received_bytes += size
+        if answer[0] == "error":
+            raise _error(self._path, self._query, answer[1], answer[2])
+        return answer
+
+    def _read(self, size: int) -> bytearray:
+        content = bytearray()
+        while len(content) < size:
+            self._wait()
+            part = os.read(self._pipe, min(size - len(content), READ_BYTES))
+            if not part:
+                raise QueryOverLimit(f"the query's process was stopped; a query gets {MEMORY}, and nothing was changed")
+            content += part
+        return content
+
+    def _wait(self) -> None:
+        """Wait for content of the pipe, as long as time is left."""
+        left = self._seconds - self._waited - (time.process_time() - self._processor_before)
+        began = time.monotonic()
+        ready = left > 0 and self._poll.poll(left * 1000)
+        self._waited += time.monotonic() - began
+        if not ready:
+            raise QueryOverLimit(f"the query ran longer than its limit of {self._seconds:g} s (--seconds); nothing was changed")
 
 
-def _refusal(path: Path, error: Exception, seconds: float) -> Exception:
-    text = str(error)
-    if text == "interrupted":
-        return QueryOverLimit(f"the query ran longer than its limit of {seconds:g} s; nothing was changed")
-    if isinstance(error, sqlite3.DataError) or "too big" in text:
-        return QueryOverLimit(f"{text}; nothing was changed")
-    typed = storage_error(path, error)
-    if isinstance(typed, StorageError):
-        return typed
-    if "not authorized" in text or "prohibited" in text or "readonly" in text:
+def _error(path: Path, query: str, code: int, text: str) -> Exception:
+    """Return the error that a query's process reports, by SQLite's result code."""
+    primary = code & PRIMARY_CODE
+    if primary == sqlite3.SQLITE_NOMEM:
+        return QueryOverLimit(f"the query needs more than {MEMORY}; nothing was changed")
+    if primary == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_WRITE:
+        return QueryOverLimit(f"the query needs more than {TEMPORARY_SPACE}, or the disk for them is full; nothing was changed")
+    if primary in (sqlite3.SQLITE_AUTH, sqlite3.SQLITE_READONLY) or "not authorized" in text or "prohibited" in text:
         return QueryRefused(f"{text}: only reading is allowed; nothing was changed")
-    return QueryRefused(f"SQLite: {text}")
+    if primary == sqlite3.SQLITE_TOOBIG or any(words in text for words in LIMIT_WORDS):
+        return QueryOverLimit(f"{text}; nothing was changed")
+    return error_of_code(path, primary, text) or QueryRefused(f"SQLite: {with_hint(text, query)}")

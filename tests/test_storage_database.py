@@ -17,10 +17,11 @@ from sqlalchemy import Engine
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
-from storage.database import alembic_config, check_revision, open_reader, open_writer, upgrade_database
-from storage.errors import DatabaseMissing, NotADatabase, SchemaNewer, SchemaOlder, StorageError
+from storage.database import alembic_config, open_reader, open_writer, upgrade_database
+from storage.errors import Corrupt, DatabaseMissing, NotADatabase, SchemaNewer, SchemaOlder, StorageError
 from storage.schema import TRIGGERS, Base, Forecast, Score
 from storage.types import instant_from_text, instant_text
+from storage.versions import check_revision
 from storage.views import VIEWS, View
 from tests.builders import Record
 
@@ -111,9 +112,9 @@ def test_a_missing_database_is_reported_as_missing(tmp_path: Path) -> None:
         open_reader(tmp_path / "none.db")
 
 
-def test_a_file_of_noise_is_no_database(tmp_path: Path) -> None:
+def test_a_file_of_noise_is_a_damaged_database(tmp_path: Path) -> None:
     (tmp_path / "junk.db").write_bytes(hashlib.shake_256(b"noise").digest(4096))
-    with pytest.raises(NotADatabase):
+    with pytest.raises(Corrupt, match="not a database"):
         check_revision(tmp_path / "junk.db")
 
 

@@ -1,4 +1,7 @@
-"""What the reading commands show: views, query results, bars, the report's pages and the checks. Homes are opened read-only."""
+"""What the slower reading commands show: bars, the report's pages and the checks. Homes are opened read-only.
+
+Not here: views and queries (views), which are read without NumPy.
+"""
 
 from __future__ import annotations
 
@@ -7,54 +10,18 @@ from datetime import datetime
 from pathlib import Path
 
 from jobs.analysis.report import require_plotly
-from jobs.errors import UsageError
 from jobs.exchanges.symbols import parse_symbol
 from jobs.prices.tickers import stored_ticker
 from jobs.terminal.text import counted
 from jobs.workspace.home import Home
-from storage import queries, sql_guard, verify
+from storage import queries, verify
 from storage.bar_files import read_bars
 from storage.bars import Bars, adjusted, as_known
-from storage.database import check_revision, reading
+from storage.database import reading
 from storage.errors import Corrupt, UnknownStoredTicker
-from storage.queries import Rows
-from storage.views import VIEWS
+from storage.reader import Rows
 
-ALL_TICKERS = "*"  # the ticker of the rows of view `skill` that hold for all tickers together
 BAR_COLUMNS = ("session", "open", "high", "low", "close", "volume", "dividend", "split", "recorded_at", "source")
-
-
-def view_rows(home: Home, view: str, tickers: Sequence[str] | None) -> Rows:
-    """Return a public view's rows, of some tickers or of all. Raises UnknownStoredTicker for a ticker that is not stored."""
-    wanted = [ticker if ticker == ALL_TICKERS else parse_symbol(ticker) for ticker in tickers or []]
-    with reading(home.database) as connection:
-        for symbol in wanted:
-            if symbol != ALL_TICKERS:
-                stored_ticker(connection, symbol)
-        return queries.read_view(connection, view, wanted)
-
-
-def query_text(query: str | None, file: Path | None, *, list_views: bool) -> str:
-    """Return the query of a command line, empty for a list of the views. Raises UsageError unless exactly one is given."""
-    if sum((query is not None, file is not None, list_views)) != 1:
-        raise UsageError("give one of: a query, --file QUERY.sql, --list")
-    if file is None:
-        return query or ""
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: cannot be read: {error}") from error
-
-
-def answer(home: Home, query: str, *, seconds: float) -> Rows:
-    """Return the result of one SELECT. Raises QueryRefused for anything else, QueryOverLimit after so many seconds."""
-    check_revision(home.database)
-    return sql_guard.run_select(home.database, query, seconds=seconds)
-
-
-def view_list() -> Rows:
-    """Return the public views with their columns and meanings."""
-    return Rows(("view", "column", "meaning"), [(v.name, c.name, c.meaning) for v in VIEWS for c in v.columns])
 
 
 def stored_bars(home: Home, ticker: str, *, known_at: datetime | None) -> Rows:

@@ -9,11 +9,16 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from jobs.cli import read_commands, write_commands
+from jobs.cli.options import say
+from jobs.cli.quick import convert_quickly
+from jobs.terminal.streams import discard_unwritten, has_no_reader
+
+PROGRAM = "tickercast"
 
 app = typer.Typer(
     add_completion=False,
@@ -54,6 +59,14 @@ database_app.command()(write_commands.upgrade)
 app.add_typer(database_app, name="db")
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"{PROGRAM} {version(PROGRAM)}")
+        raise typer.Exit
+
+
 @app.callback()
 def root(
     context: typer.Context,
@@ -61,10 +74,13 @@ def root(
         Path | None,
         typer.Option("--home", metavar="DIR", help="Folder of the home (default: $TICKERCAST_HOME or ./tickercast-home)."),
     ] = None,
+    version: Annotated[bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version.")] = False,
 ) -> None:
     """Resolve the home, for all commands."""
-    from jobs.workspace.home import home_folder
+    from jobs.workspace.place import home_folder, ignored_variables
 
+    for name in ignored_variables(os.environ):
+        say(f"warning: {name} is no setting and is ignored; a setting is TICKERCAST_SECTION__KEY")
     context.obj = home_folder(home, os.environ)
 
 
@@ -76,13 +92,22 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        code: Any = app(standalone_mode=False)
-    except BrokenPipeError:
-        # The reader of stdout has gone. Without this, closing stdout would fail once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _call_command()
+        sys.stdout.flush()
         return 0
     except (Exception, KeyboardInterrupt) as error:
+        if isinstance(error, BrokenPipeError) and has_no_reader(sys.stdout):
+            return 0  # head(1) has read enough
         from jobs.cli.exit_codes import report_failure
 
         return report_failure(error)
-    return code or 0
+    finally:
+        discard_unwritten(sys.stdout)
+
+
+def _call_command() -> None:
+    """Call the command of the command line. Unlike Typer's own way to do it, this lets every exception pass."""
+    program = typer.main.get_command(app)
+    convert_quickly(program)
+    with program.make_context(PROGRAM, sys.argv[1:]) as context:
+        program.invoke(context)

@@ -9,7 +9,8 @@ import time
 from datetime import date
 from pathlib import Path
 
-from jobs.analysis import answers
+from jobs.analysis import views
+from jobs.analysis.answers import write_pages
 from jobs.analysis.report import require_plotly
 from jobs.errors import UsageError
 from jobs.prices.sources.sample import TICKERS, SampleSource
@@ -17,7 +18,7 @@ from jobs.runs.backfill import BackfillRequest, backfill_span
 from jobs.terminal.tables import print_table, select_columns
 from jobs.workspace.home import Home
 from jobs.workspace.writer import open_for_writing
-from storage.queries import Rows
+from storage.reader import Rows
 
 SESSIONS = 250
 FORECAST_TABLE = ("ticker", "origin", "target", "horizon", "last_price", "q05", "q50", "q95")
@@ -62,17 +63,18 @@ def _first_session() -> date:
 def _print_results(home: Home, report_folder: Path) -> None:
     from jobs.analysis.report.pages import verdict_sentences
 
-    skill = answers.view_rows(home, "skill", [answers.ALL_TICKERS])
-    _print_table(answers.view_rows(home, "latest_forecast", None), FORECAST_TABLE)
+    skill = views.view_rows(home.database, "skill", [views.ALL_TICKERS])
+    _print_table(views.view_rows(home.database, "latest_forecast", None), FORECAST_TABLE)
     _print_table(skill, SKILL_TABLE)
     _print_line(verdict_sentences([dict(zip(skill.columns, row, strict=True)) for row in skill.rows])[0])
-    _print_line(f"Report: {answers.write_pages(home, report_folder, None)}")
+    _print_line(f"Report: {write_pages(home, report_folder, None)}")
 
 
 def _print_queries(home: Home) -> None:
     _print_line(f"{len(QUERIES)} queries to try next:")
     for query in QUERIES:
-        answers.answer(home, query, seconds=10)  # so that the demo never prints a query that fails
+        with views.answer(home.database, query, seconds=10):  # so that the demo never prints a query that fails
+            pass
         _print_line(f'  {_program()} --home {home.folder} sql "{query}"')
 
 

@@ -18,10 +18,10 @@ from jobs.workspace.choices import Adjustment, Preset
 if TYPE_CHECKING:
     from jobs.runs.backfill import BackfillRequest
     from jobs.workspace.home import Home
+    from jobs.workspace.place import Place
     from storage.database import Engine
 
 WAIT_SECONDS = 60.0
-OWN_QUERY_SECONDS = 60.0
 DAY_EXAMPLE = "e.g. 2026-03-06"
 INSTANT_EXAMPLE = "e.g. 2026-03-06T22:00:00Z"
 
@@ -83,6 +83,13 @@ def existing_home(context: typer.Context) -> Home:
     return open_home(home_of(context))
 
 
+def existing_place(context: typer.Context) -> Place:
+    """Return the paths of the home, for a command that reads without NumPy. Raises UsageError when there is none."""
+    from jobs.workspace.place import open_place
+
+    return open_place(home_of(context))
+
+
 def writing(
     context: typer.Context, command: str, wait_seconds: float, create: Preset | None = None
 ) -> AbstractContextManager[tuple[Home, Engine]]:
@@ -120,15 +127,6 @@ def backfill_request(
     return request
 
 
-def show(context: typer.Context, query: str, output_format: Format | None, out: Path | None) -> None:
-    """Write the rows of one of our own queries."""
-    from jobs.analysis import answers
-    from jobs.terminal.output import write_rows
-
-    found = answers.answer(existing_home(context), query, seconds=OWN_QUERY_SECONDS)
-    write_rows(found.columns, found.rows, output_format, out=out)
-
-
 def show_view(
     context: typer.Context,
     view: str,
@@ -139,10 +137,10 @@ def show_view(
     shown: list[str] | None = None,
 ) -> None:
     """Write the rows of a public view, of some tickers or of all. shown: the columns of a table (default: all)."""
-    from jobs.analysis import answers
+    from jobs.analysis.views import view_rows
     from jobs.terminal.output import write_rows
 
-    found = answers.view_rows(existing_home(context), view, tickers)
+    found = view_rows(existing_place(context).database, view, tickers)
     write_rows(found.columns, found.rows, output_format, out=out, shown=shown)
 
 

@@ -23,14 +23,11 @@ from jobs.cli.options import (
     WorkersOption,
     backfill_request,
     existing_home,
+    existing_place,
     say,
-    show,
     show_view,
 )
 
-TICKERS_QUERY = (
-    "SELECT symbol AS ticker, tracked, status, source, exchange, currency, price_basis, last_error FROM tickers ORDER BY symbol"
-)
 FORECAST_TABLE = ["ticker", "origin", "target", "horizon", "last_price", "q05", "q50", "q95", "mode", "preset"]
 SKILL_TABLE = [
     "ticker", "horizon", "mode", "n", "crps", "baseline_crps", "crps_skill", "coverage_80", "p_adjusted", "verdict",
@@ -39,7 +36,11 @@ SKILL_TABLE = [
 
 def tickers(context: typer.Context, output_format: FormatOption = None, out: OutOption = None) -> None:
     """List the stored tickers."""
-    show(context, TICKERS_QUERY, output_format, out)
+    from jobs.analysis.views import ticker_rows
+    from jobs.terminal.output import write_rows
+
+    found = ticker_rows(existing_place(context).database)
+    write_rows(found.columns, found.rows, output_format, out=out)
 
 
 def forecast(
@@ -86,7 +87,7 @@ def bars(
 
 def sql(
     context: typer.Context,
-    query: Annotated[str | None, typer.Argument(metavar='"SELECT ..."', help="The query, one SELECT.")] = None,
+    query: Annotated[str | None, typer.Argument(metavar='"SELECT ..."', help="The query, one SELECT; - reads stdin.")] = None,
     file: Annotated[Path | None, typer.Option("--file", metavar="QUERY.sql", help="Read the query from this file.")] = None,
     list_views: Annotated[bool, typer.Option("--list", help="List the public views and their columns instead.")] = False,
     seconds: Annotated[
@@ -96,12 +97,18 @@ def sql(
     out: OutOption = None,
 ) -> None:
     """Query the record with SQL: read-only, with a time limit."""
-    from jobs.analysis import answers
-    from jobs.terminal.output import write_rows
+    from jobs.analysis import views
+    from jobs.terminal.output import format_of, write_rows
 
-    text = answers.query_text(query, file, list_views=list_views)
-    found = answers.view_list() if list_views else answers.answer(existing_home(context), text, seconds=seconds)
-    write_rows(found.columns, found.rows, output_format, out=out)
+    text = views.query_text(query, file, list_views=list_views)
+    if list_views:
+        listed = views.view_list()
+        write_rows(listed.columns, listed.rows, output_format, out=out)
+        return
+    chosen = output_format or format_of(out)
+    most = views.TABLE if chosen == "table" else views.ANY_FORMAT
+    with views.answer(existing_place(context).database, text, seconds=seconds, most=most) as found:
+        write_rows(found.columns, found.rows, chosen, out=out)
 
 
 def report(

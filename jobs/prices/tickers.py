@@ -13,7 +13,7 @@ from jobs.workspace.home import Home
 from storage import queries, writes
 from storage.bars import Listing
 from storage.database import Connection, Engine
-from storage.errors import UnknownStoredTicker
+from storage.errors import not_stored
 
 
 def track(home: Home, engine: Engine, symbols: Sequence[str], *, source: str | None = None, adjustment: str | None = None) -> str:
@@ -72,5 +72,5 @@ def stored_ticker(connection: Connection, symbol: str) -> queries.TickerRow:
     """Return the ticker of a symbol. Raises UnknownStoredTicker."""
     ticker = queries.ticker_by_symbol(connection, symbol)
     if ticker is None:
-        raise UnknownStoredTicker(f"{symbol}: nothing is stored for it; `tickercast tickers` lists what is")
+        raise not_stored(symbol)
     return ticker

@@ -22,8 +22,9 @@ from jobs.workspace.home import Home, open_home
 from jobs.workspace.locks import writer_lock
 from jobs.workspace.writer import open_for_writing
 from storage import queries, writes
-from storage.database import check_revision, open_writer, reading
+from storage.database import open_writer, reading
 from storage.errors import StorageError
+from storage.versions import check_revision
 
 WRITER_WAIT_SECONDS = 5.0  # a longer writer is waited for without a process of ours
 LONGEST_MESSAGE = 1000

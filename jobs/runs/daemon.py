@@ -25,9 +25,10 @@ from jobs.runs.child import ChildDied, Look, look, look_in_child
 from jobs.runs.retry import retry_wait
 from jobs.runs.signals import STOP_SIGNALS
 from jobs.terminal.logs import Level, LogFormat, log_event
-from jobs.workspace.home import SETTINGS_FILE, Home
+from jobs.workspace.home import Home
 from jobs.workspace.locks import daemon_lock
-from storage.database import check_revision
+from jobs.workspace.place import SETTINGS_FILE
+from storage.versions import check_revision
 from storage.watch import ticker_states
 
 CHECK_EVERY_SECONDS = 60

@@ -6,48 +6,41 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jobs.errors import HomeUnwritable, SettingsError, UsageError
+from jobs.errors import HomeUnwritable, UsageError
+from jobs.workspace.place import SETTINGS_FILE, Place, require_home
 from jobs.workspace.settings import Settings, read_settings, settings_template
-
-SETTINGS_FILE = "tickercast.toml"
-DATABASE_FILE = "tickercast.db"
-SQLITE_PREFIX = "sqlite:///"
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The paths of one home and its settings."""
+    """One home: its paths and its settings."""
 
     folder: Path
     settings: Settings
 
     @property
+    def place(self) -> Place:
+        """Return the home's paths."""
+        return Place(self.folder, self.settings.store.url.get_secret_value(), self.settings.store.prices)
+
+    @property
     def database(self) -> Path:
         """Return the path of the SQLite file. Raises SettingsError for a URL of another kind of database."""
-        url = self.settings.store.url.get_secret_value()
-        if not url:
-            return self.folder / DATABASE_FILE
-        if not url.startswith(SQLITE_PREFIX):
-            # Only the part before :// is shown: whatever else was written may be a password.
-            kind, found, _ = url.partition("://")
-            given = f", not {kind!r}" if found else ""
-            raise SettingsError(f"store.url: only {SQLITE_PREFIX}PATH is supported{given}")
-        return self.folder / url.removeprefix(SQLITE_PREFIX)
+        return self.place.database
 
     @property
     def prices(self) -> Path:
         """Return the folder of the Parquet files."""
-        return self.folder / (self.settings.store.prices or "prices")
+        return self.place.prices
 
     @property
     def cache(self) -> Path:
         """Return the folder of files that can be deleted at any time."""
-        return self.folder / "cache"
+        return self.place.cache
 
     def settings_changed_at(self) -> datetime:
         """Return when the settings file was last written; the earliest instant without one."""
@@ -57,21 +50,9 @@ class Home:
             return datetime.min.replace(tzinfo=UTC)
 
 
-def home_folder(option: Path | None, environment: Mapping[str, str]) -> Path:
-    """Return the absolute path of the home: the option, else TICKERCAST_HOME, else ./tickercast-home."""
-    return (option or Path(environment.get("TICKERCAST_HOME") or "tickercast-home")).expanduser().absolute()
-
-
 def open_home(folder: Path) -> Home:
-    """Return an existing home. Raises UsageError when there is none, HomeUnwritable when it cannot be read."""
-    try:
-        exists = (folder / SETTINGS_FILE).exists() or (folder / DATABASE_FILE).exists()
-    except OSError as error:
-        raise HomeUnwritable(f"{folder}: {error.strerror}; nothing was changed") from error
-    if not exists:
-        raise UsageError(f"{folder} is not a Tickercast home; create one with `tickercast --home {folder} init`")
-    if not os.access(folder, os.R_OK | os.X_OK):
-        raise HomeUnwritable(f"{folder}: permission denied; nothing was changed")
+    """Return an existing home. Raises what require_home raises, and SettingsError."""
+    require_home(folder)
     return Home(folder, read_settings(folder / SETTINGS_FILE))
 
 

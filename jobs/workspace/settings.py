@@ -22,10 +22,9 @@ from pydantic_settings import SettingsError as UnreadableValue
 from jobs.errors import SettingsError
 from jobs.workspace.choices import Adjustment, Cell, Optimizer, Preset, PriceField, Schedule, SourceKind
 from jobs.workspace.config import FEWEST_WINDOW, PRESETS, Config
+from jobs.workspace.place import ENVIRONMENT_PREFIX
 from jobs.workspace.setting_values import first_problem, keys_of_type, refuse_wrong_types
 
-ENVIRONMENT_PREFIX = "TICKERCAST_"
-NOT_SETTINGS = {"TICKERCAST_HOME"}
 COMMENT_COLUMN = 44
 
 
@@ -249,9 +248,11 @@ def _keys_of_file(values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _keys_of_environment(environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield the keys that variables name. One without `__` names none and is ignored, unless it is the name of a section."""
     for name in environment:
-        if name.upper().startswith(ENVIRONMENT_PREFIX) and name not in NOT_SETTINGS:
-            yield name[len(ENVIRONMENT_PREFIX) :].lower().replace("__", ".")
+        key = name.upper().removeprefix(ENVIRONMENT_PREFIX).lower()
+        if name.upper().startswith(ENVIRONMENT_PREFIX) and ("__" in key or key in Settings.model_fields):
+            yield key.replace("__", ".")
 
 
 def _refuse_unknown(keys: Iterator[str], where: str) -> None:

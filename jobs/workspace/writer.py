@@ -8,7 +8,8 @@ from pathlib import Path
 
 from jobs.workspace.home import Home, create_home, open_home, require_writable
 from jobs.workspace.locks import writer_lock
-from storage.database import Engine, check_revision, open_writer, translated, upgrade_database
+from storage.database import Engine, open_writer, translated, upgrade_database
+from storage.versions import check_revision
 
 
 @contextmanager

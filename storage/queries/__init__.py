@@ -36,12 +36,11 @@ from storage.queries.scores import (
     unscored_twins,
 )
 from storage.queries.tickers import TickerRow, bar_count, free_key, has_forecasts, list_tickers, older_symbols, ticker_by_symbol
-from storage.queries.views import Rows, read_view
+from storage.queries.views import read_view
 
 __all__ = [
     "CurrentFile",
     "NewestScore",
-    "Rows",
     "RunRow",
     "ScorableForecast",
     "ScoreColumns",

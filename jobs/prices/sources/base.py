@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from storage.bars import Bars, Listing, Refusal
+if TYPE_CHECKING:  # a command that fails, or that Ctrl-C ends, looks at these errors and must not load NumPy for it
+    from storage.bars import Bars, Listing, Refusal
 
 
 class SourceError(Exception):

@@ -1,0 +1,74 @@
+"""What the quick reading commands show: public views, the tickers, and the result of a user's query. sqlite3 alone reads them.
+
+Not here: what needs NumPy, such as bars, the report and the checks (answers).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from jobs.errors import UsageError
+from jobs.exchanges.symbols import parse_symbol
+from storage.errors import not_stored
+from storage.reader import Rows, select_rows, snapshot, unknown_symbols, view_named, view_query
+from storage.sql_guard import ANY_FORMAT, ResultLimit, Selected, selecting
+from storage.versions import check_revision
+from storage.views import VIEWS
+
+__all__ = ["ALL_TICKERS", "ANY_FORMAT", "TABLE", "answer", "query_text", "ticker_rows", "view_list", "view_rows"]
+
+ALL_TICKERS = "*"  # the ticker of the rows of view `skill` that hold for all tickers together
+STDIN = "-"
+TABLE = ResultLimit(rows=100_000, bytes=20_000_000, cure="a table holds no more: add a LIMIT, or --format csv")
+TICKERS_QUERY = (
+    "SELECT symbol AS ticker, tracked, status, source, exchange, currency, price_basis, last_error FROM tickers ORDER BY symbol"
+)
+
+
+def view_rows(database: Path, view: str, tickers: Sequence[str] | None) -> Rows:
+    """Return a public view's rows, of some tickers or of all. Raises UnknownStoredTicker for a ticker that is not stored."""
+    wanted = [ticker if ticker == ALL_TICKERS else parse_symbol(ticker) for ticker in tickers or []]
+    with snapshot(database) as connection:
+        for symbol in unknown_symbols(connection, wanted):
+            if symbol != ALL_TICKERS:
+                raise not_stored(symbol)
+        return select_rows(connection, view_query(view_named(view), wanted), wanted)
+
+
+def ticker_rows(database: Path) -> Rows:
+    """Return the stored tickers."""
+    with snapshot(database) as connection:
+        return select_rows(connection, TICKERS_QUERY)
+
+
+def view_list() -> Rows:
+    """Return the public views with their columns and meanings."""
+    return Rows(("view", "column", "meaning"), [(v.name, c.name, c.meaning) for v in VIEWS for c in v.columns])
+
+
+def query_text(query: str | None, file: Path | None, *, list_views: bool) -> str:
+    """Return the query of a command line, empty for a list of the views; `-` is stdin.
+
+    Raises UsageError unless exactly one is given, and for a text that cannot be read.
+    """
+    if sum((query is not None, file is not None, list_views)) != 1:
+        raise UsageError("give one of: a query, --file QUERY.sql, --list")
+    if STDIN not in (query, str(file)) and file is None:
+        return query or ""
+    try:
+        content = sys.stdin.buffer.read() if file is None or str(file) == STDIN else file.read_bytes()
+        return content.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file or 'stdin'}: cannot be read: {error}") from error
+
+
+def answer(database: Path, query: str, *, seconds: float, most: ResultLimit = ANY_FORMAT) -> AbstractContextManager[Selected]:
+    """Return a context manager that yields the result of one SELECT.
+
+    Raises QueryRefused for anything else, and QueryOverLimit, which names the limit of time, memory, rows or bytes.
+    """
+    check_revision(database)
+    return selecting(database, query, seconds=seconds, most=most)

@@ -1,0 +1,121 @@
+"""Where a home's database and prices are. Commands that only read take this instead of the whole settings, which load slowly.
+
+Wrong settings are reported all the same: they are checked as a whole until they are found valid, and the cache keeps their hash.
+Not here: the settings (settings), or the home of commands that write (home).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tomllib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jobs.errors import HomeUnwritable, SettingsError, UsageError
+
+SETTINGS_FILE = "tickercast.toml"
+DATABASE_FILE = "tickercast.db"
+SQLITE_PREFIX = "sqlite:///"
+ENVIRONMENT_PREFIX = "TICKERCAST_"
+NOT_SETTINGS = {"TICKERCAST_HOME"}
+CHECKED_FILE = "checked-settings"
+MOST_CHECKED = 20  # texts that the cache remembers, the newest last
+# What decides whether settings are valid. Another version of the program checks them again.
+CHECKING_MODULES = ("settings.py", "setting_values.py", "config.py", "choices.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The paths of one home. store_url, store_prices: the settings of section [store]."""
+
+    folder: Path
+    store_url: str
+    store_prices: str
+
+    @property
+    def database(self) -> Path:
+        """Return the path of the SQLite file. Raises SettingsError for a URL of another kind of database."""
+        if not self.store_url:
+            return self.folder / DATABASE_FILE
+        if not self.store_url.startswith(SQLITE_PREFIX):
+            # Only the part before :// is shown: whatever else was written may be a password.
+            kind, found, _ = self.store_url.partition("://")
+            given = f", not {kind!r}" if found else ""
+            raise SettingsError(f"store.url: only {SQLITE_PREFIX}PATH is supported{given}")
+        return self.folder / self.store_url.removeprefix(SQLITE_PREFIX)
+
+    @property
+    def prices(self) -> Path:
+        """Return the folder of the Parquet files."""
+        return self.folder / (self.store_prices or "prices")
+
+    @property
+    def cache(self) -> Path:
+        """Return the folder of files that can be deleted at any time."""
+        return self.folder / "cache"
+
+
+def home_folder(option: Path | None, environment: Mapping[str, str]) -> Path:
+    """Return the absolute path of the home: the option, else TICKERCAST_HOME, else ./tickercast-home."""
+    return (option or Path(environment.get("TICKERCAST_HOME") or "tickercast-home")).expanduser().absolute()
+
+
+def open_place(folder: Path, environment: Mapping[str, str] | None = None) -> Place:
+    """Return the paths of an existing home. Raises what require_home raises, and SettingsError for wrong settings."""
+    require_home(folder)
+    given = {name.upper(): value for name, value in (os.environ if environment is None else environment).items()}
+    variables = {name: value for name, value in given.items() if name.startswith(ENVIRONMENT_PREFIX)}
+    try:
+        content = (folder / SETTINGS_FILE).read_bytes()
+    except OSError:  # no file, or one that the full check will report
+        content = b""
+    _require_valid(folder, content, variables, environment)
+    store: dict[str, Any] = tomllib.loads(content.decode()).get("store", {})
+    url, prices = (variables.get(f"{ENVIRONMENT_PREFIX}STORE__{key.upper()}", store.get(key, "")) for key in ("url", "prices"))
+    return Place(folder, url, prices)
+
+
+def require_home(folder: Path) -> None:
+    """Raise UsageError when there is no home in a folder, HomeUnwritable when it cannot be read."""
+    try:
+        exists = (folder / SETTINGS_FILE).exists() or (folder / DATABASE_FILE).exists()
+    except OSError as error:
+        raise HomeUnwritable(f"{folder}: {error.strerror}; nothing was changed") from error
+    if not exists:
+        raise UsageError(f"{folder} is not a Tickercast home; create one with `tickercast --home {folder} init`")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise HomeUnwritable(f"{folder}: permission denied; nothing was changed")
+
+
+def ignored_variables(environment: Mapping[str, str]) -> list[str]:
+    """Return the variables that begin like ours and are no settings, since they name no key of a section."""
+    names = (name for name in environment if name.upper().startswith(ENVIRONMENT_PREFIX) and "__" not in name)
+    return sorted(name for name in names if name not in NOT_SETTINGS)
+
+
+def _require_valid(folder: Path, content: bytes, variables: Mapping[str, str], environment: Mapping[str, str] | None) -> None:
+    """Raise SettingsError unless the settings are valid. What was found valid once is not checked again."""
+    checked, digest = folder / "cache" / CHECKED_FILE, _digest(content, variables)
+    with suppress(OSError):
+        if digest in checked.read_text().split():
+            return
+    from jobs.workspace.settings import read_settings  # takes 0.2 s to load
+
+    read_settings(folder / SETTINGS_FILE, environment)
+    with suppress(OSError):  # a home that may only be read
+        checked.parent.mkdir(exist_ok=True)
+        checked.touch(mode=0o600)
+        known = checked.read_text().split() if checked.exists() else []
+        checked.write_text("\n".join([*known, digest][-MOST_CHECKED:]) + "\n")
+
+
+def _digest(content: bytes, variables: Mapping[str, str]) -> str:
+    """Return a hash of the settings and of what checks them."""
+    states = [(Path(__file__).with_name(name)).stat() for name in CHECKING_MODULES]
+    code = [(state.st_mtime_ns, state.st_size) for state in states]
+    settings = sorted((name, value) for name, value in variables.items() if name not in NOT_SETTINGS)
+    return hashlib.sha256(repr((content, settings, code)).encode()).hexdigest()

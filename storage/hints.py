@@ -1,0 +1,30 @@
+"""Name the view or column that a query with a wrong name probably means."""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+from storage.views import VIEWS, View
+
+WRONG_NAME = re.compile(r"no such (table|column): (\S+)")
+LEAST_LIKENESS = 0.6
+LISTED = "`tickercast sql --list` lists the views and their columns"
+
+
+def with_hint(text: str, query: str) -> str:
+    """Return an error of SQLite, with the nearest known name where it is about a name that does not exist."""
+    found = WRONG_NAME.match(text)
+    if found is None:
+        return text
+    name = found[2].rpartition(".")[2].strip("\"'`[];").lower()
+    known = [view.name for view in VIEWS] if found[1] == "table" else _columns(query)
+    nearest = difflib.get_close_matches(name, known, n=1, cutoff=LEAST_LIKENESS)
+    return f"{text}; did you mean {nearest[0]}?" if nearest else f"{text}; {LISTED}"
+
+
+def _columns(query: str) -> list[str]:
+    """Return the columns of the views that a query names, or of all views."""
+    words = set(re.findall(r"\w+", query.lower()))
+    views: list[View] = [view for view in VIEWS if view.name in words]
+    return list(dict.fromkeys(name for view in views or VIEWS for name in view.names))

@@ -1,0 +1,69 @@
+"""Read the database with sqlite3 alone, for commands that only show what is stored: NumPy and SQLAlchemy take longer to load than
+any of their queries. Everything is read in one transaction.
+
+Not here: a user's own SQL, which runs in a guarded process (storage.sql_guard).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from storage.versions import check_revision, storage_error, uri_path
+from storage.views import VIEWS, View
+
+READER_PRAGMAS = ("busy_timeout=5000", "query_only=ON")
+SORTED_BY = ("ticker", "origin", "horizon", "mode", "epoch", "session")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The result of a query: column names, and rows in order."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+
+@contextmanager
+def snapshot(path: Path) -> Iterator[sqlite3.Connection]:
+    """Yield a read-only connection in one transaction. Raises what check_revision raises, and StorageError."""
+    check_revision(path)
+    try:
+        connection = sqlite3.connect(f"file:{uri_path(path)}?mode=ro", uri=True, isolation_level=None)
+        try:
+            for pragma in READER_PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}")
+            connection.execute("BEGIN")
+            yield connection
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise storage_error(path, error) from error
+
+
+def select_rows(connection: sqlite3.Connection, query: str, values: Sequence[Any] = ()) -> Rows:
+    """Return the rows of one of our own queries."""
+    cursor = connection.execute(query, values)
+    return Rows(tuple(column[0] for column in cursor.description), cursor.fetchall())
+
+
+def view_named(name: str) -> View:
+    """Return a public view."""
+    return next(view for view in VIEWS if view.name == name)
+
+
+def view_query(view: View, tickers: Sequence[str] | None = None) -> str:
+    """Return the query of a view's rows in contract order, sorted by ticker, origin and horizon, with a `?` for each ticker."""
+    condition = f" WHERE ticker IN ({', '.join('?' * len(tickers))})" if tickers else ""
+    order = ", ".join(key for key in SORTED_BY if key in view.names)
+    return f"SELECT {', '.join(view.names)} FROM {view.name}{condition}" + (f" ORDER BY {order}" if order else "")
+
+
+def unknown_symbols(connection: sqlite3.Connection, symbols: Sequence[str]) -> list[str]:
+    """Return the symbols that no stored ticker has now, in the given order."""
+    stored = {row[0] for row in connection.execute("SELECT symbol FROM tickers")}
+    return [symbol for symbol in symbols if symbol not in stored]

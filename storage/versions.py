@@ -1,0 +1,82 @@
+"""The schema's version in a database file, and SQLite's errors as ours. sqlite3 alone, so that reading starts quickly.
+
+Not here: how a database is upgraded (storage.database).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from storage.errors import Corrupt, DatabaseBusy, DatabaseMissing, NotADatabase, SchemaNewer, SchemaOlder, StoreUnwritable
+
+BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+UNWRITABLE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM}
+PRIMARY_CODE = 0xFF  # the bits of an extended result code that say the kind of error
+
+
+def check_revision(path: Path) -> None:
+    """Raise DatabaseMissing, NotADatabase, Corrupt, SchemaNewer or SchemaOlder unless the schema is this program's."""
+    if not path.exists():
+        raise DatabaseMissing(f"{path}: no database there; `tickercast init` makes one")
+    current, known = stored_revision(path), known_revisions()
+    if current is None:
+        raise NotADatabase(f"{path}: no Tickercast database; it is left as it is")
+    if current not in known:
+        raise SchemaNewer(newer_schema(path, current))
+    if current != known[0]:
+        raise SchemaOlder(f"{path}: its schema {current} is older than this program's; run `tickercast db upgrade`")
+
+
+def stored_revision(path: Path) -> str | None:
+    """Return the schema revision of a database, None when it has none. Raises NotADatabase, or Corrupt for damaged bytes."""
+    if not path.is_file():
+        raise NotADatabase(f"{path}: not a file")
+    try:
+        connection = sqlite3.connect(f"file:{uri_path(path)}?mode=ro", uri=True)
+        try:
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError as error:
+        if "no such table" in str(error):
+            return None
+        raise storage_error(path, error) from error
+    return str(row[0]) if row else None
+
+
+def known_revisions() -> list[str]:
+    """Return this program's schema revisions, newest first, from the names of the scripts: importing Alembic is slow."""
+    import migrations
+
+    folder = Path(next(iter(migrations.__path__))) / "versions"
+    names = sorted((entry.name for entry in folder.iterdir() if entry.name[:4].isdigit()), reverse=True)
+    return [name[:4] for name in names if name.endswith(".py")]
+
+
+def newer_schema(path: Path, revision: str) -> str:
+    """Return the error text of a database that a newer program wrote."""
+    return f"{path}: its schema {revision} is newer than this program's {known_revisions()[0]}; upgrade tickercast"
+
+
+def storage_error(path: Path, error: BaseException) -> Exception:
+    """Return the StorageError of a SQLite error; the same error when it is not about the file or the disk."""
+    code = getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE
+    return error_of_code(path, code, str(error)) or (error if isinstance(error, Exception) else RuntimeError(str(error)))
+
+
+def error_of_code(path: Path, code: int, text: str) -> Exception | None:
+    """Return the StorageError of a primary result code of SQLite, None when it is not about the file or the disk."""
+    if code in BUSY:
+        return DatabaseBusy(f"{path}: another program holds the database; what is committed stays; retry later")
+    if code in DAMAGED:
+        return Corrupt(f"{path}: {text}; restore it from a backup")
+    if code in UNWRITABLE:
+        return StoreUnwritable(f"{path}: {text}; what is committed stays; free space or mend permissions, then retry")
+    return None
+
+
+def uri_path(path: Path) -> str:
+    """Return an absolute path escaped for a SQLite `file:` URI."""
+    return path.absolute().as_uri().removeprefix("file://")
