@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-fast lint bench mutants docs clean
+.PHONY: demo test test-fast lint bench mutants torture-flips docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tickercast demo
@@ -26,6 +26,9 @@ bench: $(VENV)/.dev
 mutants: $(VENV)/.mutants
 	$(BIN)/mutmut run --max-children 2
 	$(BIN)/python benchmarks/mutants.py
+
+torture-flips: $(VENV)/.dev
+	BIT_FLIPS=1000 $(BIN)/python -m pytest -q tests/test_storage_digests.py -k flipped
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m storage.docs

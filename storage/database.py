@@ -16,9 +16,20 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
 
+from storage import digests
 from storage.errors import DatabaseMissing, NotADatabase, SchemaNewer
+from storage.files import rename_durably
 from storage.reader import READER_PRAGMAS
-from storage.versions import check_revision, known_revisions, newer_schema, storage_error, stored_revision, uri_path
+from storage.versions import (
+    DAMAGE,
+    check_revision,
+    is_blank,
+    known_revisions,
+    newer_schema,
+    storage_error,
+    stored_revision,
+    uri_path,
+)
 
 __all__ = [
     "Connection",
@@ -27,6 +38,7 @@ __all__ = [
     "open_reader",
     "open_writer",
     "reading",
+    "seal_database",
     "translated",
     "upgrade_database",
 ]
@@ -93,28 +105,67 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except (sa.exc.OperationalError, sa.exc.DatabaseError) as error:
         raise storage_error(path, error.orig if error.orig is not None else error) from error
-    except sqlite3.DatabaseError as error:
+    except DAMAGE as error:
         raise storage_error(path, error) from error
 
 
 def upgrade_database(path: Path) -> None:
-    """Upgrade a database to the newest schema, after a backup copy in the same folder. Creates a missing database.
+    """Upgrade a database to the newest schema, after a backup copy in the same folder. Creates a missing or an empty one.
 
-    Raises SchemaNewer when a newer program wrote it, NotADatabase for another kind of file.
+    A database is created beside and renamed, so that a kill or a full disk leaves none, never a half-made one. Raises
+    SchemaNewer when a newer program wrote it, NotADatabase for another kind of file.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if is_blank(path):
+        _create_database(path)
+        return
+    current, known = stored_revision(path), known_revisions()
+    if current is None:
+        raise NotADatabase(f"{path}: no Tickercast database; it is left as it is")
+    if current not in known:
+        raise SchemaNewer(newer_schema(path, current))
+    if current != known[0]:
+        _copy_aside(path, current)
+        _migrate(path)
+    seal_database(path)
+
+
+def seal_database(path: Path) -> None:
+    """Compute the digests of a database that has none, because it was just made or upgraded, or that was killed before."""
+    engine = open_writer(path)
+    try:
+        with translated(path), engine.begin() as connection:
+            if not digests.is_sealed(connection):
+                digests.recount_all(connection)
+    finally:
+        engine.dispose()
+
+
+def _create_database(path: Path) -> None:
+    new = path.with_name(f"{path.name}.new")
+    _remove_database(new)
+    _migrate(new)
+    seal_database(new)
+    connection = sqlite3.connect(new)
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        connection.close()
+    _remove_database(path)
+    rename_durably(new, path)
+    _remove_database(new)
+
+
+def _migrate(path: Path) -> None:
     from alembic import command
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    current = stored_revision(path) if path.exists() and path.stat().st_size else None
-    known = known_revisions()
-    if current is not None and current not in known:
-        raise SchemaNewer(newer_schema(path, current))
-    if current == known[0]:
-        return
-    if current is not None:
-        _copy_aside(path, current)
     with translated(path):
         command.upgrade(alembic_config(path), "head")
+
+
+def _remove_database(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def alembic_config(path: Path) -> Any:

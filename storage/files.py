@@ -37,6 +37,14 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise StoreUnwritable(f"{path}: {error.strerror}; what is stored stays; free space or mend permissions") from error
 
 
+def rename_durably(path: Path, new: Path) -> None:
+    """Give a finished file its name: fsync of the file, rename, fsync of the folder. A file of that name is replaced."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    path.replace(new)
+    _sync_folder(new.parent)
+
+
 def read_regular(path: Path) -> bytes:
     """Return a file's bytes. Raises Corrupt when it is missing or not a regular file; a link is not one."""
     try:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import struct
 from collections.abc import Iterator
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from storage import digests
 from storage.bar_files import read_bars
+from storage.bars import Bars, as_known, log_returns
 from storage.errors import Corrupt
 from storage.files import read_regular, sha256_of
+from storage.schema import Base
+from storage.types import instant_text
 
 # Each query counts rows that must not exist.
 FORBIDDEN = {
@@ -30,11 +36,23 @@ FORBIDDEN = {
         "SELECT count(*) FROM models m JOIN models p ON p.id = m.parent_id WHERE p.origin >= m.origin"
     ),
     "origins with a horizon missing": (
-        "SELECT count(*) FROM (SELECT 1 FROM forecasts GROUP BY ticker_id, config_id, origin HAVING count(*) <> max(horizon))"
+        "SELECT count(*) FROM (SELECT f.config_id, count(*) AS n, max(f.horizon) AS last FROM forecasts f "
+        "GROUP BY f.ticker_id, f.config_id, f.origin) o JOIN configs c ON c.id = o.config_id "
+        "WHERE o.n <> o.last OR o.n < json_extract(c.settings, '$.horizons')"
+    ),
+    "forecasts that are neither scored nor known to be unscored, or both": (
+        "SELECT count(*) FROM forecasts f WHERE EXISTS (SELECT 1 FROM unscored u WHERE u.ticker_id = f.ticker_id "
+        "AND u.config_id = f.config_id AND u.origin = f.origin AND u.horizon = f.horizon) = EXISTS (SELECT 1 FROM scores s "
+        "WHERE s.ticker_id = f.ticker_id AND s.config_id = f.config_id AND s.origin = f.origin AND s.horizon = f.horizon)"
+    ),
+    "rows recorded later than the present": (
+        "SELECT (SELECT count(*) FROM forecasts WHERE made_at > n.at) "
+        "+ (SELECT count(*) FROM price_files WHERE recorded_at > n.at) + (SELECT count(*) FROM runs WHERE started_at > n.at) "
+        "FROM (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+5 minutes') AS at) n"
     ),
     "chains whose cold start has no checkpoint": (
-        "SELECT count(*) FROM models m LEFT JOIN checkpoints c ON c.model_id = m.id WHERE m.start = 'cold' "
-        "AND m.role <> 'twin' AND c.model_id IS NULL"
+        "SELECT count(*) FROM models m LEFT JOIN checkpoints c ON c.model_id = m.id LEFT JOIN priors p ON p.model_id = m.id "
+        "WHERE m.start = 'cold' AND m.role <> 'twin' AND c.model_id IS NULL AND coalesce(p.diverged, 0) = 0"
     ),
     "priors fitted on bars of the session they serve from, or of a later one": (
         "SELECT count(*) FROM prior_members p JOIN models m ON m.id = p.model_id WHERE p.last_session >= m.origin"
@@ -45,7 +63,12 @@ FORBIDDEN = {
 }
 
 CURRENT_FILES = (
-    "SELECT path, sha256, rows, first_session, last_session FROM price_files WHERE superseded_at IS NULL ORDER BY path"
+    "SELECT p.path, p.sha256, p.rows, p.first_session, p.last_session, p.ticker_id, t.symbol FROM price_files p "
+    "JOIN tickers t ON t.id = p.ticker_id WHERE p.superseded_at IS NULL ORDER BY p.path"
+)
+STORED_BARS = (
+    "SELECT session, open, high, low, close, volume, dividend, split, adjusted_return, adjusted_open_return, recorded_at "
+    "FROM bars WHERE ticker_id = :ticker_id"
 )
 CHECKPOINTS = "SELECT model_id, sha256, content FROM checkpoints"
 
@@ -94,17 +117,24 @@ def find_problems(connection: Connection, prices: Path) -> list[str]:
 
 
 def find_deep_problems(connection: Connection, prices: Path) -> list[str]:
-    """Return the problems that only parsing shows: current price files with other rows or sessions than the database states."""
-    problems = []
-    for path, sha256, rows, first, last in _rows(connection, CURRENT_FILES):
+    """Return the problems that only reading every row shows, one line each.
+
+    Rows whose digests differ, rows that a check of their table forbids, price files with other rows or sessions than the
+    database states, and bars that differ from their price file.
+    """
+    problems = [*digests.changed_tables(connection), *_forbidden_by_checks(connection)]
+    for path, sha256, rows, first, last, ticker_id, symbol in _rows(connection, CURRENT_FILES):
         try:
-            days = read_bars(prices, path, sha256).bars.session
+            history = read_bars(prices, path, sha256)
         except Corrupt as error:
             problems.append(str(error))
             continue
-        if (len(days), str(days[0]), str(days[-1])) != (rows, first, last):
-            found, stated = f"{len(days)} rows {days[0]}..{days[-1]}", f"{rows} rows {first}..{last}"
-            problems.append(f"{prices / path}: {found}, the database states {stated}")
+        days = history.bars.session
+        found = f"{len(days)} rows {days[0]}..{days[-1]}" if len(days) else "no rows"
+        if found != f"{rows} rows {first}..{last}":
+            problems.append(f"{prices / path}: {found}, the database states {rows} rows {first}..{last}")
+        elif different := _different_bars(connection, ticker_id, as_known(history)):
+            problems.append(f"{symbol}: {different} rows of bars differ from {prices / path}")
     return problems
 
 
@@ -118,6 +148,31 @@ def content_hash(connection: Connection) -> str:
             digest.update(b"\n")
         digest.update(b"\f")
     return digest.hexdigest()
+
+
+def _different_bars(connection: Connection, ticker_id: int, bars: Bars) -> int:
+    """Return how many rows of the table of bars are not a bar of the price file, or are missing."""
+    columns = [getattr(bars, name).tolist() for name in ("open", "high", "low", "close", "volume", "dividend", "split")]
+    returns = [_null_for_nan(log_returns(bars, field).tolist()) for field in ("close", "open")]
+    days = [day.isoformat() for day in bars.session.tolist()]
+    instants = [instant_text(instant.replace(tzinfo=UTC)) for instant in bars.recorded_at.tolist()]
+    known = set(zip(days, *columns, *returns, instants, strict=True))
+    stored = {tuple(row) for row in connection.execute(sa.text(STORED_BARS), {"ticker_id": ticker_id})}
+    return len({row[0] for row in known ^ stored})
+
+
+def _null_for_nan(values: list[float]) -> list[float | None]:
+    return [None if math.isnan(value) else value for value in values]
+
+
+def _forbidden_by_checks(connection: Connection) -> Iterator[str]:
+    """Yield a line for each CHECK that some rows break. SQLite itself looks at them only where it may write."""
+    for table in Base.metadata.sorted_tables:
+        for constraint in table.constraints:
+            if isinstance(constraint, sa.CheckConstraint):
+                count = next(_rows(connection, f"SELECT count(*) FROM {table.name} WHERE NOT ({constraint.sqltext})"))[0]
+                if count:
+                    yield f"rows of {table.name} that its check {constraint.name} forbids: {count}"
 
 
 def _damaged_files(connection: Connection, prices: Path) -> Iterator[str]:

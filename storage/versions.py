@@ -10,6 +10,8 @@ from pathlib import Path
 
 from storage.errors import Corrupt, DatabaseBusy, DatabaseMissing, NotADatabase, SchemaNewer, SchemaOlder, StoreUnwritable
 
+# sqlite3 raises the second where a damaged name stands in its own message.
+DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
 BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 UNWRITABLE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM}
@@ -20,6 +22,8 @@ def check_revision(path: Path) -> None:
     """Raise DatabaseMissing, NotADatabase, Corrupt, SchemaNewer or SchemaOlder unless the schema is this program's."""
     if not path.exists():
         raise DatabaseMissing(f"{path}: no database there; `tickercast init` makes one")
+    if is_blank(path):
+        raise DatabaseMissing(f"{path}: its creation was interrupted; `tickercast init` finishes it")
     current, known = stored_revision(path), known_revisions()
     if current is None:
         raise NotADatabase(f"{path}: no Tickercast database; it is left as it is")
@@ -27,6 +31,21 @@ def check_revision(path: Path) -> None:
         raise SchemaNewer(newer_schema(path, current))
     if current != known[0]:
         raise SchemaOlder(f"{path}: its schema {current} is older than this program's; run `tickercast db upgrade`")
+
+
+def is_blank(path: Path) -> bool:
+    """Return whether there is no database yet: no file, or one without a table, as a kill in its creation leaves it."""
+    if not path.exists():
+        return True
+    if not path.is_file():
+        raise NotADatabase(f"{path}: not a file")
+    connection = sqlite3.connect(f"file:{uri_path(path)}?mode=ro", uri=True)
+    try:
+        return connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+    except DAMAGE as error:
+        raise storage_error(path, error) from error
+    finally:
+        connection.close()
 
 
 def stored_revision(path: Path) -> str | None:
@@ -39,7 +58,7 @@ def stored_revision(path: Path) -> str | None:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
         finally:
             connection.close()
-    except sqlite3.DatabaseError as error:
+    except DAMAGE as error:
         if "no such table" in str(error):
             return None
         raise storage_error(path, error) from error
@@ -62,6 +81,8 @@ def newer_schema(path: Path, revision: str) -> str:
 
 def storage_error(path: Path, error: BaseException) -> Exception:
     """Return the StorageError of a SQLite error; the same error when it is not about the file or the disk."""
+    if isinstance(error, UnicodeDecodeError) or "Could not decode" in str(error) or "unsupported file format" in str(error):
+        return Corrupt(f"{path}: {error}; restore it from a backup")
     code = getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE
     return error_of_code(path, code, str(error)) or (error if isinstance(error, Exception) else RuntimeError(str(error)))
 

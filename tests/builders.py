@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from storage import schema, writes
+from storage import digests, schema, writes
 from storage.bar_files import WrittenFile, read_bars, write_bars
 from storage.bars import BarHistory, Listing, as_known, make_bars
 from storage.database import Connection, open_reader, open_writer, upgrade_database
@@ -76,11 +76,14 @@ class Record:
     def force(self, *statements: str, values: tuple[Any, ...] = ()) -> None:
         """Run statements that the schema forbids: without triggers, checks and foreign keys. values: those of each one."""
         with closing(sqlite3.connect(self.database)) as connection:
-            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+            for name, _ in triggers:
                 connection.execute(f"DROP TRIGGER {name}")
             connection.execute("PRAGMA ignore_check_constraints = ON")
             for statement in statements:
                 connection.execute(statement, values)
+            for _, trigger in triggers:
+                connection.execute(trigger)
             connection.commit()
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -106,6 +109,7 @@ def small_record(folder: Path) -> Record:
             file = bar_file(record.prices, symbol)
             connection.execute(sa.insert(schema.PriceFile), price_file_row(ticker_id, file))
             writes.copy_bars(connection, ticker_id, as_known(read_bars(record.prices, file.path, file.sha256)))
+        digests.recount_all(connection)
     return record
 
 
@@ -247,7 +251,6 @@ def _forecast_rows() -> Iterator[tuple[type[schema.Base], list[dict[str, Any]]]]
             other | {"name": "garch", "crps": 0.004},
         ],
     )
-    yield schema.Digest, [{"table_name": "losses", "ticker_id": 0, "config_id": "", "rows": 2, "sha256": "3c"}]
     yield schema.Recalibration, [key | {"scale_factor": 1.25, "raw_scale": 0.008}]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from storage.database import reading
-from storage.errors import NotADatabase
+from storage.errors import Corrupt
 from storage.verify import FORBIDDEN, find_deep_problems, find_problems
 from tests.builders import Record
 
@@ -87,14 +87,25 @@ FAULTS = {
     ),
     "a score of a forecast that is not stored": (
         "UPDATE scores SET horizon = 3",
-        ["foreign_key_check: a row of scores refers to a missing row of forecasts"],
+        [
+            "foreign_key_check: a row of scores refers to a missing row of forecasts",
+            "forecasts that are neither scored nor known to be unscored, or both: 1",
+        ],
+    ),
+    "an origin without its last horizon": (
+        f"UPDATE configs SET settings = '{{\"horizons\": 2}}'; DELETE FROM forecasts WHERE {WARM} AND horizon = 2",
+        ["origins with a horizon missing: 1"],
+    ),
+    "a run that started in the future": (
+        "UPDATE runs SET started_at = '2999-01-01T00:00:00.000000Z'",
+        ["rows recorded later than the present: 1"],
     ),
 }
 
 
 @pytest.mark.parametrize(("fault", "expected"), FAULTS.values(), ids=FAULTS)
 def test_verify_finds(record: Record, fault: str, expected: list[str]) -> None:
-    record.force(fault)
+    record.force(*fault.split("; "))
     assert problems(record) == expected
 
 
@@ -130,7 +141,7 @@ def test_a_page_of_noise_is_refused_as_no_sound_database(record: Record) -> None
     content = bytearray(record.database.read_bytes())
     content[(page - 1) * size : page * size] = hashlib.shake_256(b"noise").digest(size)
     record.database.write_bytes(content)
-    with pytest.raises(NotADatabase, match="malformed"), reading(record.database) as connection:
+    with pytest.raises(Corrupt, match="malformed"), reading(record.database) as connection:
         find_problems(connection, record.prices)
 
 

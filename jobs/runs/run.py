@@ -76,14 +76,9 @@ def run_over(
     register_database(home.prices, home.database)
     record = begin_run(engine, options, home.settings.config())
     ingest = Ingest(
-        engine,
-        home.prices,
-        sources,
-        options.now,
-        home.settings.schedule.after_close_minutes,
-        record.run_id,
+        engine, home.prices, sources, options.now, home.settings.schedule.after_close_minutes, record.run_id,
         include_suspended=options.is_backfill,
-    )
+    )  # fmt: skip
     fetcher = BacklogFetcher(engine, ingest, record, options, due_sessions)
     with stop_on_signals(stop) as request:
         fetched, is_complete = _compute(fetcher, symbols, options, record, request)

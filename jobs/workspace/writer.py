@@ -8,8 +8,8 @@ from pathlib import Path
 
 from jobs.workspace.home import Home, create_home, open_home, require_writable
 from jobs.workspace.locks import writer_lock
-from storage.database import Engine, open_writer, translated, upgrade_database
-from storage.versions import check_revision
+from storage.database import Engine, open_writer, seal_database, translated, upgrade_database
+from storage.versions import check_revision, is_blank
 
 
 @contextmanager
@@ -24,9 +24,10 @@ def open_for_writing(
     home = create_home(folder, create) if create else open_home(folder)
     require_writable(home)
     with writer_lock(home.folder, command=command, wait_seconds=wait_seconds):
-        if create and not home.database.exists():
+        if create and is_blank(home.database):
             upgrade_database(home.database)
         check_revision(home.database)
+        seal_database(home.database)
         engine = open_writer(home.database)
         try:
             with translated(home.database):

@@ -10,9 +10,11 @@ from operator import attrgetter
 from typing import Any
 
 import numpy as np
+import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
 
+from storage import digests
 from storage.rows import (
     BaselineForecastRow,
     CheckpointRow,
@@ -39,6 +41,7 @@ from storage.schema import (
 )
 
 Row = Mapping[str, Any]
+KEYS = sa.PrimaryKeyConstraint | sa.UniqueConstraint
 
 
 TABLES: dict[type[InsertableRow], type[Base]] = {
@@ -90,7 +93,31 @@ def insert_mappings(connection: Connection, table: type[Base], rows: Iterable[Ro
     if not plain:
         return 0
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    return int(connection.execute(dialect.insert(table.__table__).on_conflict_do_nothing(), plain).rowcount)
+    statement = dialect.insert(table.__table__).on_conflict_do_nothing()
+    attempt = connection.begin_nested()
+    if connection.execute(statement, plain).rowcount == len(plain):
+        attempt.commit()
+    else:
+        attempt.rollback()
+        plain = _not_stored(connection, table, plain)
+        if plain:
+            connection.execute(statement, plain)
+    digests.add_rows(connection, table.__tablename__, plain)
+    return len(plain)
+
+
+def _not_stored(connection: Connection, table: type[Base], rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """Return the rows that no stored row stands in the way of: another one of the same key, or of another unique column."""
+    columns = Base.metadata.tables[table.__tablename__]
+    uniques = [constraint for constraint in columns.constraints if isinstance(constraint, KEYS)]
+    keys = [[column.name for column in constraint.columns] for constraint in uniques]
+    new: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in rows:
+        given = [names for names in keys if all(row.get(name) is not None for name in names)]
+        is_same = sa.or_(*(sa.and_(*(columns.c[name] == row[name] for name in names)) for names in given))
+        if not given or connection.execute(sa.select(sa.literal(1)).select_from(columns).where(is_same)).first() is None:
+            new.setdefault(tuple(row[name] for name in given[0]) if given else (id(row),), dict(row))
+    return list(new.values())
 
 
 def _plain(value: Any, name: str) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from storage import digests
 from storage.bars import Listing
 from storage.queries import free_key
 from storage.schema import (
@@ -55,6 +56,7 @@ def add_ticker(
     key = connection.execute(sa.insert(Ticker).values(**row)).inserted_primary_key
     assert key is not None
     connection.execute(sa.insert(Symbol).values(ticker_id=key[0], symbol=symbol, valid_from=date(1, 1, 1), valid_to=None))
+    digests.recount(connection, Ticker.__tablename__)
     return int(key[0])
 
 
@@ -78,6 +80,7 @@ def forget_ticker(connection: Connection, ticker_id: int) -> set[str]:
     for table in (Bar, PriceFile, Restatement, GateVerdict, Event, RunTicker, Symbol):
         connection.execute(sa.delete(table).where(table.ticker_id == ticker_id))
     connection.execute(sa.delete(Ticker).where(Ticker.id == ticker_id))
+    digests.recount(connection, Ticker.__tablename__)
     return paths
 
 
