@@ -57,6 +57,7 @@ def test_two_names_of_one_symbol_are_both_refused_and_neither_vanishes(tmp_path:
     assert source.tickers() == ["AAA", "B"]
     with pytest.raises(BadSourceData, match=r"AAA: .*(aaa.*AAA|AAA.*aaa).* all mean AAA; keep one of them"):
         source.fetch("AAA", None)
+    assert [line.partition(":")[0] for line in source.left_out()] == ["AAA"]
     assert len(source.fetch("B", None).bars) == 3
 
 

@@ -97,7 +97,8 @@ def copy_bars(connection: Connection, ticker_id: int, bars: Bars, *, since: date
     for day in gone:
         connection.execute(sa.delete(Bar).where(Bar.ticker_id == ticker_id, Bar.session == day))
     added = [{"ticker_id": ticker_id, **dict(zip(BAR_COLUMNS, row, strict=True))} for row in sorted(known - stored)]
-    insert_mappings(connection, Bar, added)
+    if added:
+        connection.execute(sa.insert(Bar), added)
     return len(added)
 
 

@@ -82,8 +82,8 @@ class FolderSource:
         return sorted({*self._names.by_symbol, *self._names.refused})
 
     def left_out(self) -> list[str]:
-        """Return a line for each name in the folder that is no symbol."""
-        return self._names.left_out
+        """Return a line for each name in the folder that is no symbol, and for each ticker that it cannot give."""
+        return [*self._names.left_out, *(f"{symbol}: {reason}" for symbol, reason in sorted(self._names.refused.items()))]
 
     def fetch(self, ticker: str, start: date | None, older_names: Sequence[str] = ()) -> Fetch:
         """Return the bars from `start` on, or all of them. Raises UnknownTicker, BadSourceData or SourceSettings."""
