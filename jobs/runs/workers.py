@@ -10,6 +10,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for_sentinel
+from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Protocol, TypeVar
 
 from jobs.errors import OutOfResources
@@ -26,6 +27,20 @@ class Submit(Protocol):
     """Starts a computation on a task, here or in a worker, and returns its future."""
 
     def __call__(self, work: Callable[[T], R], task: T, /) -> Future[R]: ...
+
+
+class Worker(SpawnProcess):
+    """A spawned process of a pool."""
+
+    def terminate(self) -> None:
+        """End it at once. When another worker was killed the pool would wait for ever for one that ignores SIGTERM."""
+        self.kill()
+
+
+class WorkerContext(SpawnContext):
+    """How a pool starts its processes."""
+
+    Process = Worker
 
 
 @contextmanager
@@ -47,7 +62,7 @@ def worker_pool(workers: int) -> Iterator[Submit]:
 
 def _spawned_pool(workers: int) -> Iterator[Submit]:
     """Yield how to submit work to spawned processes. At an error, tasks that have not begun are cancelled."""
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker)
+    pool = ProcessPoolExecutor(workers, mp_context=WorkerContext(), initializer=_begin_worker)
 
     def submit(work: Callable[[T], R], task: T) -> Future[R]:
         with signals_blocked():  # it may start a worker
