@@ -27,9 +27,10 @@ from storage.verify import content_hash
 TICKERS = ("AAPL", "IBM", "MSFT")
 SMALL = replace(PRESETS["density"], history_sessions=260, cold_epochs=3)
 SMALL_SETTINGS = '[source]\nkind = "sample"\n[training]\ncold_epochs = 3\n[model]\nhistory_sessions = 260\n'
-WITH_PRIORS = replace(SMALL, prior_every=63, prior_sessions=400, prior_epochs=3)
+WITH_PRIORS = replace(SMALL, prior="universe", universe=TICKERS, bundle=0, prior_every=63, prior_sessions=400, prior_epochs=3)
 PRIOR_SETTINGS = (
-    '[source]\nkind = "sample"\n[model]\nhistory_sessions = 260\n'
+    '[source]\nkind = "sample"\n[model]\nhistory_sessions = 260\nprior = "universe"\n'
+    '[prior]\nuniverse = ["AAPL", "IBM", "MSFT"]\n'
     "[training]\nprior_every = 63\nprior_sessions = 400\nprior_epochs = 3\ntune_epochs = 2\n"
 )
 

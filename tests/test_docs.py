@@ -45,7 +45,7 @@ def test_the_commands_page_is_current() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_page_names_only_commands_that_exist(page: Path) -> None:
-    assert commands_in(page.read_text()) - {"db", *(command.__name__ for command in COMMANDS)} == set()
+    assert commands_in(page.read_text()) - {"db", "prior", *(command.__name__ for command in COMMANDS)} == set()
 
 
 def test_the_readme_shows_the_main_commands() -> None:

@@ -15,7 +15,7 @@ from jobs.forecasting.identity import PriorIdentity, model_id_of, prior_identity
 from jobs.forecasting.inputs import ModelInput, history_of
 from jobs.forecasting.model import ModelState, state_bytes
 from jobs.forecasting.recalibration import PastForecast
-from jobs.forecasting.tasks import Origin, OriginTask, Parent, TickerTask, prior_index_of, prior_indices_of
+from jobs.forecasting.tasks import Origin, OriginTask, Parent, Prior, TickerTask, newest_prior, prior_index_of, prior_indices_of
 from jobs.workspace.config import PRESETS
 from rnn.params import NetworkShape
 from rnn.state import cold_state
@@ -90,9 +90,19 @@ def test_a_prior_serves_from_its_session_until_the_next_one(index: int, every: i
     assert prior_index_of(index, every) == serving
 
 
-def test_a_config_without_priors_needs_none() -> None:
-    assert prior_indices_of([1, 64, 70], 0) == set()
+def test_origins_of_one_period_share_their_prior() -> None:
     assert prior_indices_of([1, 64, 70], 63) == {0, 63}
+
+
+@pytest.mark.parametrize(
+    ("origin", "serving"),
+    [(date(2024, 2, 29), None), (MONDAY, "a"), (TUESDAY, "b"), (date(2024, 3, 7), "b"), (date(2024, 3, 8), "a")],
+)
+def test_the_newest_prior_that_serves_an_origin_is_its_prior(origin: date, serving: str | None) -> None:
+    priors = [Prior("a", MONDAY, b""), Prior("b", TUESDAY, b"", date(2024, 3, 8))]
+    for order in (priors, priors[::-1]):
+        found = newest_prior(order, origin)
+        assert (found.model_id if found else None) == serving
 
 
 def test_a_seed_is_of_ticker_origin_and_config() -> None:

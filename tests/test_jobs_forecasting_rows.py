@@ -39,7 +39,7 @@ BASELINE = ForecastDistribution(
     np.array([[9.0, 9.0], [0.0, 0.0]]), np.array([[9.0, 9.0], [0.025, 0.035]]), np.array([[9.0, 9.0], [5.0, 7.0]])
 )
 PARENT = Parent("parent", date(2024, 3, 5), 3, "ancestor", "hash before", b"")
-PRIOR = Prior("prior", 100, b"")
+PRIOR = Prior("prior", date(2024, 3, 1), b"")
 
 
 def bars() -> Bars:

@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 from jobs.exchanges.calendars import exchange_calendar
-from jobs.forecasting.prior import PriorTask, fit_prior
+from jobs.forecasting.prior import Member, PriorTask, fit_prior
 from jobs.forecasting.stack import forecast_stack
-from jobs.forecasting.tasks import Parent, StackResult
+from jobs.forecasting.tasks import Parent, Prior, StackResult
 from jobs.prices.sources.sample import SampleSource
 from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.runs.backlog import TickerBacklog
 from jobs.runs.prior_plan import due_priors
 from jobs.workspace.home import Home
 from rnn.checkpoints import state_from_bytes, state_to_bytes
@@ -26,7 +25,6 @@ from storage.verify import find_problems
 from tests.forecast_builders import (
     PRIOR_SETTINGS,
     WITH_PRIORS,
-    backlog,
     day_by_day,
     hash_of,
     in_one_go,
@@ -46,21 +44,21 @@ def refresh_day() -> date:
     return next(day for day in ten_sessions() if calendar.session_index(day) % 63 == 0)
 
 
-def task_with(*members: TickerBacklog) -> PriorTask:
-    return next(due_priors(WITH_PRIORS, "XNYS", [refresh_day()], members, None))
+def task_with(*members: Member) -> PriorTask:
+    return next(due_priors(WITH_PRIORS, exchange_calendar("XNYS"), [refresh_day()], members, None))
 
 
 def test_a_prior_knows_closes_before_its_session_alone() -> None:
     before = exchange_calendar("XNYS").session_offset(refresh_day(), -1)
     bars = sample("IBM")
-    plain = fit_prior(task_with(backlog("IBM", bars), backlog("MSFT", sample("MSFT"))))
+    plain = fit_prior(task_with(Member("IBM", "XNYS", bars), Member("MSFT", "XNYS", sample("MSFT"))))
     later = scrambled_after(bars, before, np.random.default_rng(0))
-    same = fit_prior(task_with(backlog("IBM", later), backlog("MSFT", sample("MSFT"))))
+    same = fit_prior(task_with(Member("IBM", "XNYS", later), Member("MSFT", "XNYS", sample("MSFT"))))
     earlier = scrambled_after(bars, exchange_calendar("XNYS").session_offset(before, -1), np.random.default_rng(0))
-    other = fit_prior(task_with(backlog("IBM", earlier), backlog("MSFT", sample("MSFT"))))
-    assert plain.prior == same.prior
+    other = fit_prior(task_with(Member("IBM", "XNYS", earlier), Member("MSFT", "XNYS", sample("MSFT"))))
+    assert plain.checkpoint == same.checkpoint
     assert plain.members == same.members
-    assert plain.prior != other.prior
+    assert plain.checkpoint != other.checkpoint
     assert max(row.last_session for row in plain.members) == before
 
 
@@ -70,12 +68,14 @@ def test_before_is_the_instant_of_the_close_not_the_date() -> None:
     bars = sample("IBM")
     # Days on which both exchanges trade; for Tokyo's calendar the bars stand for a Japanese ticker's.
     both = bars.select(np.isin(bars.session, exchange_calendar("XTKS").sessions) & np.isin(bars.session, days))
-    new_york = task_with(backlog("IBM", bars), backlog("7203.T", both, "XTKS"))
+    new_york = task_with(Member("IBM", "XNYS", bars), Member("7203.T", "XTKS", both))
     last = {member.key: member.bars.session[-1] for member in new_york.members}
     assert last["7203.T"] == last["IBM"]
     calendar = exchange_calendar("XTKS")
     session = calendar.session_at(calendar.session_index(date(2012, 9, 12)) // 63 * 63)
-    tokyo = next(due_priors(WITH_PRIORS, "XTKS", [session], [backlog("IBM", bars), backlog("7203.T", both, "XTKS")], None))
+    tokyo = next(
+        due_priors(WITH_PRIORS, calendar, [session], [Member("IBM", "XNYS", bars), Member("7203.T", "XTKS", both)], None)
+    )
     last = {member.key: member.bars.session[-1] for member in tokyo.members}
     assert last["IBM"] < last["7203.T"] < np.datetime64(session)
 
@@ -97,8 +97,9 @@ def test_daily_is_backfill_through_the_fit_of_a_prior(make_home: Callable[[str, 
 
 def test_a_ticker_with_its_prior_has_the_bytes_it_has_among_others() -> None:
     days = ten_sessions()
-    prior = fit_prior(task_with(backlog("IBM", sample("IBM")), backlog("MSFT", sample("MSFT")))).prior
-    assert prior is not None
+    rows = fit_prior(task_with(Member("IBM", "XNYS", sample("IBM")), Member("MSFT", "XNYS", sample("MSFT")))).checkpoint
+    assert rows is not None
+    prior = Prior(rows.model_id, refresh_day(), rows.content)
     tasks = (
         task_of({"IBM": sample("IBM")}, days, WITH_PRIORS),
         task_of({"AAPL": sample("AAPL"), "IBM": sample("IBM")}, days, WITH_PRIORS),
@@ -121,11 +122,9 @@ def test_a_short_ticker_starts_from_the_prior_of_the_others_at_once(make_home: C
             "SELECT t.symbol, m.epochs, p.role FROM models m "
             "JOIN tickers t ON t.id = m.ticker_id JOIN models p ON p.id = m.prior_id"
         ).fetchall()
-        members = connection.exec_driver_sql(
-            "SELECT t.symbol FROM prior_members p JOIN tickers t ON t.id = p.ticker_id ORDER BY 1"
-        ).fetchall()
+        members = connection.exec_driver_sql("SELECT member FROM prior_members ORDER BY 1").fetchall()
     assert sorted(rows) == [("FB", 2, "prior"), ("IBM", 2, "prior"), ("MSFT", 2, "prior")]
-    assert members == [("IBM",), ("MSFT",)]
+    assert members == [("AAPL",), ("IBM",), ("MSFT",)]
 
 
 def test_a_rerun_fits_no_prior_again(make_home: Callable[[str, str], Home]) -> None:
@@ -140,7 +139,7 @@ def test_a_rerun_fits_no_prior_again(make_home: Callable[[str, str], Home]) -> N
 @pytest.mark.parametrize("bars", [100, 299])
 def test_members_with_few_bars_make_no_prior(bars: int) -> None:
     few = sample("IBM").select(sample("IBM").session < np.datetime64(refresh_day())).select(slice(-bars, None))
-    assert list(due_priors(WITH_PRIORS, "XNYS", [refresh_day()], [backlog("IBM", few)], None)) == []
+    assert list(due_priors(WITH_PRIORS, exchange_calendar("XNYS"), [refresh_day()], [Member("IBM", "XNYS", few)], None)) == []
 
 
 def test_twins_change_no_forecast_and_measure_every_warm_start(make_home: Callable[[str, str], Home]) -> None:

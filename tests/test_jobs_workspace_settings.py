@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -10,7 +11,7 @@ import pytest
 from jobs.errors import SettingsError
 from jobs.prices.sources.folder import BASES
 from jobs.workspace import choices
-from jobs.workspace.config import PRESETS
+from jobs.workspace.config import BUNDLE, PRESETS
 from jobs.workspace.home import Home
 from jobs.workspace.settings import Settings, known_keys, read_settings, settings_template
 from rnn.cells import CELLS
@@ -180,3 +181,42 @@ def test_a_window_without_a_session_that_counts_is_refused_with_the_limit(tmp_pa
 
 def test_the_homes_variable_is_not_a_setting(tmp_path: Path) -> None:
     assert settings_of(tmp_path, "", {"TICKERCAST_HOME": "/data"}).config() == PRESETS["density"]
+
+
+UNIVERSE = '[model]\nprior = "universe"\n[prior]\nuniverse = ["msft", "AAPL", "MSFT"]\n'
+
+
+@pytest.mark.parametrize("text", ["[training]\nprior_every = 0\n", '[model]\nprior = "none"\n'])
+def test_no_prior_has_the_config_that_it_had_before_priors_had_kinds(tmp_path: Path, text: str) -> None:
+    config = settings_of(tmp_path, text).config()
+    assert (config.prior, config.universe, config.bundle, config.prior_every) == ("none", (), 0, 0)
+    assert config.id == "eabaebcda8892335"
+    assert settings_of(tmp_path, '[model]\npreset = "article"\n').config().id == "652eea0cdb3a7e48"
+
+
+def test_the_config_names_its_prior(tmp_path: Path) -> None:
+    bundled, universe = settings_of(tmp_path, "").config(), settings_of(tmp_path, UNIVERSE).config()
+    assert (bundled.prior, bundled.universe, bundled.bundle) == ("bundled", (), BUNDLE)
+    assert (universe.prior, universe.universe, universe.bundle) == ("universe", ("AAPL", "MSFT"), 0)
+    other = settings_of(tmp_path, UNIVERSE.replace("AAPL", "IBM")).config()
+    next_bundle = replace(bundled, bundle=BUNDLE + 1)
+    assert len({config.id for config in (bundled, universe, other, next_bundle)}) == 4
+
+
+def test_members_of_a_universe_that_is_not_used_are_no_part_of_the_config(tmp_path: Path) -> None:
+    assert settings_of(tmp_path, '[prior]\nuniverse = ["MSFT"]\n').config() == PRESETS["density"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[model]\nprior = "universe"\n', "model.prior is universe: name its members"),
+        (UNIVERSE + "[training]\nprior_every = 0\n", "training.prior_every is 0"),
+        (UNIVERSE.replace("AAPL", "../x"), "prior.universe: '../x' is not a ticker symbol"),
+        ('[model]\npreset = "article"\nprior = "bundled"\n', "model.prior is bundled: preset article has no prior"),
+        ('[model]\nprior = "mine"\n', "model.prior"),
+    ],
+)
+def test_a_prior_that_cannot_be_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        settings_of(tmp_path, text).config()

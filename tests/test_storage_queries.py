@@ -11,7 +11,7 @@ import pytest
 
 from storage import queries, writes
 from storage.rows import TWIN, BaselineForecastRow
-from storage.schema import BaselineForecast, Checkpoint, Forecast, Model, Recalibration, Run, Score
+from storage.schema import BaselineForecast, Forecast, Recalibration, Score
 from tests.builders import (
     COLD_ORIGIN,
     CONFIG,
@@ -22,10 +22,8 @@ from tests.builders import (
     Record,
     at_night,
     bar_file,
-    checkpoint_row,
     empty_record,
     forecast_row,
-    model_row,
     score_row,
 )
 
@@ -160,7 +158,7 @@ def test_past_publications_cover_as_many_origins_as_there_are_horizons(record: R
 def test_the_serving_model_comes_with_its_checkpoint_while_that_is_kept(record: Record) -> None:
     with record.reading() as connection:
         assert queries.serving_model(connection, IBM, CONFIG, WARM_ORIGIN) == queries.ServingModel(
-            "warm", 1, "cold", "1a", "warm", b"params of warm"
+            "warm", 1, "cold", "1a", "warm", None, b"params of warm"
         )
         assert queries.serving_model(connection, IBM, CONFIG, SESSIONS[0]) is None
     record.force("DELETE FROM checkpoints")
@@ -168,24 +166,6 @@ def test_the_serving_model_comes_with_its_checkpoint_while_that_is_kept(record: 
         model = queries.serving_model(connection, IBM, CONFIG, WARM_ORIGIN)
     assert model is not None
     assert (model.model_id, model.content) == ("warm", None)
-
-
-def test_the_prior_is_the_first_one_fitted_for_a_session_and_reason(record: Record) -> None:
-    later = [
-        model_row("a", COLD_ORIGIN, role="prior", ticker_id=None, reason="refit", run_id=2),
-        model_row("b", COLD_ORIGIN, role="prior", ticker_id=None, reason="another"),
-        model_row("c", WARM_ORIGIN, role="prior", ticker_id=None, reason="refit"),
-    ]
-    run = {"id": 2, "kind": "run", "status": "done", "started_at": at_night(SESSIONS[-1]), "tickers_ok": 0,
-           "tickers_failed": 0, "forecasts": 0, "fingerprint": "cpu"}  # fmt: skip
-    with record.writing() as connection:
-        writes.insert_mappings(connection, Run, [run])
-        writes.insert_mappings(connection, Model, later)
-        writes.insert_mappings(connection, Checkpoint, [checkpoint_row(row["id"]) for row in later])
-    with record.reading() as connection:
-        assert queries.prior_model(connection, CONFIG, COLD_ORIGIN, "refit") == ("prior", b"params of prior")
-        assert queries.prior_model(connection, CONFIG, COLD_ORIGIN, "another") == ("b", b"params of b")
-        assert queries.prior_model(connection, CONFIG, SESSIONS[0], "refit") is None
 
 
 def test_unscored_forecasts_have_a_target_before_the_tickers_session_and_no_score(sound_record: Record) -> None:

@@ -18,11 +18,22 @@ from storage.sql_guard import ANY_FORMAT, ResultLimit, Selected, selecting
 from storage.versions import check_revision
 from storage.views import VIEWS
 
-__all__ = ["ALL_TICKERS", "ANY_FORMAT", "TABLE", "answer", "query_text", "ticker_rows", "view_list", "view_rows"]
+__all__ = [
+    "ALL_TICKERS",
+    "ANY_FORMAT",
+    "TABLE",
+    "answer",
+    "query_text",
+    "ticker_rows",
+    "upgrade_notices",
+    "view_list",
+    "view_rows",
+]
 
 ALL_TICKERS = "*"  # the ticker of the rows of view `skill` that hold for all tickers together
 STDIN = "-"
 TABLE = ResultLimit(rows=100_000, bytes=20_000_000, cure="a table holds no more: add a LIMIT, or --format csv")
+UPGRADE_QUERY = "SELECT message FROM event WHERE kind = 'upgrade' AND run_id = (SELECT max(run_id) FROM run_summary)"
 TICKERS_QUERY = (
     "SELECT symbol AS ticker, tracked, status, source, exchange, currency, price_basis, last_error FROM tickers ORDER BY symbol"
 )
@@ -42,6 +53,12 @@ def ticker_rows(database: Path) -> Rows:
     """Return the stored tickers."""
     with snapshot(database) as connection:
         return select_rows(connection, TICKERS_QUERY)
+
+
+def upgrade_notices(database: Path) -> list[str]:
+    """Return what the newest run says of an upgrade of the record."""
+    with snapshot(database) as connection:
+        return [row[0] for row in select_rows(connection, UPGRADE_QUERY).rows]
 
 
 def view_list() -> Rows:

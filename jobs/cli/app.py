@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.cli import read_commands, write_commands
+from jobs.cli import prior_commands, read_commands, write_commands
 from jobs.cli.options import say
 from jobs.cli.quick import convert_quickly
 from jobs.terminal.streams import discard_unwritten, has_no_reader
@@ -27,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Keeps a daily forecast record for the tickers you follow. Query it with SQL.",
 )
+prior_app = typer.Typer(rich_markup_mode=None, help="Show or fit priors: what cold starts begin from.", no_args_is_help=True)
 database_app = typer.Typer(rich_markup_mode=None, help="Manage the database.", no_args_is_help=True)
 
 COMMANDS: tuple[Callable[..., None], ...] = (
@@ -56,6 +57,9 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 for command in COMMANDS:
     app.command()(command)
 database_app.command()(write_commands.upgrade)
+prior_app.command("list")(prior_commands.list_priors)
+prior_app.command("fit")(prior_commands.fit)
+app.add_typer(prior_app, name="prior")
 app.add_typer(database_app, name="db")
 
 

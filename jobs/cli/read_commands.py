@@ -61,7 +61,11 @@ def status(
     context: typer.Context, tickers: StoredArgument = None, output_format: FormatOption = None, out: OutOption = None
 ) -> None:
     """Show how far each ticker is behind, and its last error."""
+    from jobs.analysis.views import upgrade_notices
+
     show_view(context, "freshness", tickers, output_format, out)
+    for notice in upgrade_notices(existing_place(context).database):
+        say(notice)
 
 
 def bars(

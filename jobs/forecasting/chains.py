@@ -57,7 +57,7 @@ class Chains:
         known = self.parents.get(ticker_id)
         self.parents[ticker_id] = Parent(
             row.id, task.origin.session, row.depth, row.cold_ancestor_id, task.input_sha256, checkpoint.content,
-            known.past if known else (),
+            known.past if known else (), task.prior_id,
         )  # fmt: skip
         self.states[ticker_id] = state
         kept = self.checkpoints.get(row.cold_ancestor_id, [])

@@ -52,17 +52,22 @@ def model_id_of(
     return _digest(content).hex()[:ID_DIGITS]
 
 
-def prior_identity(exchange: str, origin: date, config: Config, member_hashes: Mapping[str, str]) -> PriorIdentity:
-    """Return a prior's id and seed. member_hashes: the hash of each member's input, by the member's key."""
+def prior_identity(family: str, cutoff: date, config: Config, member_hashes: Mapping[str, str]) -> PriorIdentity:
+    """Return a fitted prior's id and seed. member_hashes: the hash of each member's input, by the member's key."""
     content = {
         "config": config.id,
-        "exchange": exchange,
+        "exchange": family,
         "members": dict(member_hashes),
-        "origin": origin.isoformat(),
+        "origin": cutoff.isoformat(),
         "role": "prior",
     }
     digest = _digest(content)
     return PriorIdentity(digest.hex()[:ID_DIGITS], _seed(digest))
+
+
+def bundled_prior_id(config: Config, sha256: str) -> str:
+    """Return the id of a bundled prior in the record, by the hash of its file: each config has a row of its own for it."""
+    return _digest({"config": config.id, "file": sha256, "role": "prior"}).hex()[:ID_DIGITS]
 
 
 def _digest(content: Mapping[str, Any]) -> bytes:

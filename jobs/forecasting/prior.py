@@ -1,7 +1,7 @@
 """The pooled prior: one network fitted on many tickers' histories, from which cold starts begin.
 
-A prior is trained from scratch. Its id is a hash of its members and of what each contributed. Which members it has, and when
-one is due, is decided in jobs.runs.prior_plan.
+A prior is trained from scratch, the bundled ones as well as those of a universe. Its id is a hash of its members and of what
+each contributed. Not here: who the members are and when a fit is due (jobs.runs.prior_plan), the weight files (jobs.runs.bundle).
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import date
 
 from threadpoolctl import threadpool_limits
@@ -19,19 +20,22 @@ from jobs.forecasting.fingerprint import fingerprint
 from jobs.forecasting.identity import PriorIdentity, prior_identity
 from jobs.forecasting.inputs import Market, MarketReader, ModelInput, history_of
 from jobs.forecasting.rows import loss_rows
-from jobs.forecasting.tasks import Prior
 from jobs.workspace.config import Config
 from rnn.checkpoints import state_to_bytes
 from rnn.training import Training
 from storage.bars import Bars
-from storage.rows import LossRow, ModelRow, PriorMemberRow
+from storage.rows import CheckpointRow, LossRow, ModelRow, PriorMemberRow, PriorRow
+
+UNIVERSE = "universe"
+# The settings that a network's shape and inputs follow from: a prior serves only configs with the same ones.
+NETWORK_SETTINGS = ("cell", "layers", "hidden", "horizons", "field", "market_ticker")
+FIT_SETTINGS = (*NETWORK_SETTINGS, "optimizer", "truncation", "prior_sessions", "prior_epochs", "prior_learning_rate")
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
     """A ticker's newest bars as the prior may know them."""
 
-    ticker_id: int
     key: str
     exchange: str
     bars: Bars
@@ -39,80 +43,115 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class PriorTask:
-    """A prior to fit: the exchange it serves, the session it serves from, and its members."""
+    """A prior to fit. family: the exchange that a universe's prior serves, or the kind of security of a bundled one.
+
+    cutoff: no member has a bar of this session or of a later one.
+    """
 
     config: Config
-    exchange: str
-    session: date
-    prior_index: int
+    kind: str
+    family: str
+    cutoff: date
     members: tuple[Member, ...]
     market: Market | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class PriorResult:
-    """A fitted prior with its rows; prior is None where its training diverged."""
+class PriorRows:
+    """What the record keeps of a prior. checkpoint is None where its training diverged: it serves nobody."""
 
-    prior: Prior | None
     model: ModelRow
-    losses: list[LossRow]
+    prior: PriorRow
     members: list[PriorMemberRow]
-    fingerprint: str
+    checkpoint: CheckpointRow | None
+    losses: list[LossRow]
 
 
-def reason_of(exchange: str) -> str:
-    """Return the reason in a prior's model row. It names the exchange whose origins the prior serves."""
-    return f"prior of {exchange}"
+def reason_of(kind: str, family: str) -> str:
+    """Return the reason in a prior's model row."""
+    return f"{kind} prior of {family}"
 
 
-def fit_prior(task: PriorTask) -> PriorResult:
+def fit_settings(config: Config) -> str:
+    """Return the settings that shape a prior, as JSON."""
+    values = asdict(config)
+    return json.dumps({name: values[name] for name in FIT_SETTINGS}, sort_keys=True)
+
+
+def fit_prior(task: PriorTask) -> PriorRows:
     """Return the prior fitted on its members' bars. BLAS has one thread, because the bytes depend on the number of threads."""
     inputs = [_member_input(task, member) for member in task.members]
     hashes = {member.key: item.sha256() for member, item in zip(task.members, inputs, strict=True)}
-    identity = prior_identity(task.exchange, task.session, task.config, hashes)
+    identity = prior_identity(task.family, task.cutoff, task.config, hashes)
     began = time.perf_counter()
     with threadpool_limits(1):
         training, features = train_pooled(task.config, inputs, identity.seed)
-    checkpoint = state_to_bytes(training.state, {"ticker": "*", "origin": task.session.isoformat(), "config": task.config.id})
+    content = state_to_bytes(training.state, {"ticker": "*", "origin": task.cutoff.isoformat(), "config": task.config.id})
+    checkpoint = CheckpointRow(identity.model_id, hashlib.sha256(content).hexdigest(), content)
     model = _model_row(
-        task, identity, training, input_sha256=hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest(),
-        features=features, seconds=time.perf_counter() - began, checkpoint_sha256=hashlib.sha256(checkpoint).hexdigest(),
+        task, identity, training, data_sha256=_data_hash(hashes), features=features, seconds=time.perf_counter() - began,
+        checkpoint_sha256=checkpoint.sha256,
     )  # fmt: skip
-    members = [
-        PriorMemberRow(identity.model_id, member.key, len(member.bars), member.bars.session[-1].item(), hashes[member.key])
-        for member in task.members
-    ]
-    prior = None if training.faults[0] else Prior(identity.model_id, task.prior_index, checkpoint)
-    return PriorResult(prior, model, loss_rows(identity.model_id, training, 0), members, fingerprint())
+    has_diverged = bool(training.faults[0])
+    return PriorRows(
+        model,
+        PriorRow(
+            identity.model_id, task.kind, task.family, task.cutoff, int(has_diverged), model.input_sha256,
+            fit_settings(task.config), fingerprint(),
+        ),
+        [
+            PriorMemberRow(identity.model_id, member.key, len(member.bars), member.bars.session[-1].item(), hashes[member.key])
+            for member in task.members
+        ],
+        None if has_diverged else checkpoint,
+        loss_rows(identity.model_id, training, 0),
+    )  # fmt: skip
+
+
+def prior_model_row(
+    identity: PriorIdentity, config: Config, cutoff: date, reason: str, *, epochs: int, updates: int, data_sha256: str,
+    features: str, seconds: float, checkpoint_sha256: str,
+) -> ModelRow:  # fmt: skip
+    """Return the model row of a prior, which belongs to no ticker."""
+    return ModelRow(
+        id=identity.model_id,
+        ticker_id=None,
+        config_id=config.id,
+        origin=cutoff,
+        role="prior",
+        start="cold",
+        reason=reason,
+        parent_id=None,
+        prior_id=None,
+        depth=0,
+        cold_ancestor_id=identity.model_id,
+        epochs=epochs,
+        updates=updates,
+        seed=identity.seed,
+        input_sha256=data_sha256,
+        features=features,
+        seconds=seconds,
+        checkpoint_sha256=checkpoint_sha256,
+    )
+
+
+def _model_row(
+    task: PriorTask, identity: PriorIdentity, training: Training, *, data_sha256: str, features: str, seconds: float,
+    checkpoint_sha256: str,
+) -> ModelRow:  # fmt: skip
+    return prior_model_row(
+        identity, task.config, task.cutoff, reason_of(task.kind, task.family),
+        epochs=int(training.epochs[0]), updates=int(training.updates[0]), data_sha256=data_sha256,
+        features=features, seconds=seconds, checkpoint_sha256=checkpoint_sha256,
+    )  # fmt: skip
+
+
+def _data_hash(hashes: Mapping[str, str]) -> str:
+    """Return one hash of what all members contributed."""
+    return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
 
 
 def _member_input(task: PriorTask, member: Member) -> ModelInput:
     """Return what the prior reads of a member, with the market as the member's own exchange knew it."""
     reader = MarketReader(task.market, member.exchange, task.config.prior_sessions)
     return ModelInput(history_of(member.bars, task.config.field), reader.up_to(member.bars.session[-1].item()))
-
-
-def _model_row(
-    task: PriorTask, identity: PriorIdentity, training: Training, *, input_sha256: str, features: str, seconds: float,
-    checkpoint_sha256: str,
-) -> ModelRow:  # fmt: skip
-    return ModelRow(
-        id=identity.model_id,
-        ticker_id=None,
-        config_id=task.config.id,
-        origin=task.session,
-        role="prior",
-        start="cold",
-        reason=reason_of(task.exchange),
-        parent_id=None,
-        prior_id=None,
-        depth=0,
-        cold_ancestor_id=identity.model_id,
-        epochs=int(training.epochs[0]),
-        updates=int(training.updates[0]),
-        seed=identity.seed,
-        input_sha256=input_sha256,
-        features=features,
-        seconds=seconds,
-        checkpoint_sha256=checkpoint_sha256,
-    )

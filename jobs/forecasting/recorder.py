@@ -91,7 +91,7 @@ class StackRecorder:
             task.ticker.key, task.origin.session, self.config,
             role=role, reason=task.reason, input_sha256=task.input_sha256,
             parent_id=None if task.is_cold or task.parent is None else task.parent.model_id,
-            prior_id=task.prior.model_id if task.prior else None,
+            prior_id=task.prior_id,
         )  # fmt: skip
         sha256 = hashlib.sha256(content).hexdigest()
         return model_row(task, trained, k, model_id=model_id, role=role, features=features, sha256=sha256, config=self.config)

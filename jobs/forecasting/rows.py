@@ -117,7 +117,7 @@ def model_row(
         start="warm" if parent else "cold",
         reason=task.reason,
         parent_id=parent.model_id if parent else None,
-        prior_id=task.prior.model_id if task.prior else None,
+        prior_id=task.prior_id,
         depth=parent.depth + 1 if parent else 0,
         cold_ancestor_id=parent.cold_ancestor_id if parent else model_id,
         epochs=int(trained.training.epochs[k]),

@@ -20,7 +20,7 @@ from jobs.forecasting.inputs import MarketReader, ModelInput, history_of, visibl
 from jobs.forecasting.model import ForecastModel, ModelState, Trained, join_states, state_of_bytes
 from jobs.forecasting.presets import model_for
 from jobs.forecasting.recorder import StackRecorder
-from jobs.forecasting.tasks import Origin, OriginTask, StackResult, StackTask, TickerTask, prior_index_of
+from jobs.forecasting.tasks import WARM, Origin, OriginTask, Prior, StackResult, StackTask, TickerTask, newest_prior
 from rnn.state import State
 
 
@@ -43,7 +43,7 @@ class StackForecaster:
         self.task, self.config = task, task.config
         self.histories = {t.ticker_id: history_of(t.bars, task.config.field) for t in task.tickers}
         self.market = MarketReader(task.market, task.exchange, task.config.history_sessions)
-        self.priors = {prior.prior_index: prior for prior in task.priors}
+        self.priors = {prior.model_id: prior for prior in task.priors}
         self.prior_states = {prior.model_id: state_of_bytes(prior.checkpoint).network for prior in task.priors}
         self.chains = Chains(task.tickers, task.force_cold)
         self.recorder = StackRecorder(task.config, self.chains)
@@ -51,7 +51,7 @@ class StackForecaster:
     def forecast_from(self, origin: Origin) -> None:
         """Train and forecast every ticker that is due at an origin."""
         tasks = [task for task in (self._origin_task(ticker, origin) for ticker in self.task.tickers) if task]
-        # Networks in lockstep share their shapes: the same start and the same number of bars.
+        # Networks in lockstep share their shapes: the same start, number of bars and prior.
         tasks.sort(key=_group_of)
         for _, group in groupby(tasks, key=_group_of):
             self._forecast_group(list(group))
@@ -69,10 +69,14 @@ class StackForecaster:
             is_scheduled_cold=bool(every) and origin.session_index % every == 0,
             hash_before=lambda: self._input(ticker, end - 1).sha256(),
         )
-        prior_every = self.config.prior_every
-        prior = self.priors.get(prior_index_of(origin.session_index, prior_every)) if prior_every else None
+        # A prior that appears between two cold starts changes no chain.
+        chain_prior_id = parent.prior_id if parent and reason == WARM else None
+        prior = self._cold_prior(origin) if reason != WARM else self.priors[chain_prior_id] if chain_prior_id else None
         seed = seed_of(ticker.key, origin.session, self.config)
         return OriginTask(ticker, origin, model_input, model_input.sha256(), reason, parent, prior, seed)
+
+    def _cold_prior(self, origin: Origin) -> Prior | None:
+        return newest_prior(self.task.priors, origin.session)
 
     def _input(self, ticker: TickerTask, end: int) -> ModelInput:
         """Return what a model at the bar before index `end` reads."""
@@ -82,8 +86,7 @@ class StackForecaster:
     def _forecast_group(self, tasks: list[OriginTask]) -> None:
         """Train tasks of one shape in lockstep, then publish what each chain's newest model forecasts."""
         model = model_for(self.config, [task.input for task in tasks])
-        # All tasks of an origin have the same prior, because it depends on the session alone.
-        prior = self.prior_states[tasks[0].prior.model_id] if tasks[0].prior else None
+        prior = self._state_of(tasks[0].prior)
         if tasks[0].is_cold:
             self._publish(tasks, model, self._train_cold(model, tasks, prior))
             return
@@ -94,13 +97,21 @@ class StackForecaster:
         trained = _timed_training(model, states, self.config.warm_epochs, tasks, prior)
         if trained.drifted.any():
             gone, healthy = np.flatnonzero(trained.drifted), np.flatnonzero(~trained.drifted)
-            self._forecast_group([replace(tasks[k], reason="drift") for k in gone])
+            self._forecast_group(self._as_cold([tasks[k] for k in gone], "drift"))
             tasks, model, trained = [tasks[k] for k in healthy], model.select(healthy), trained.select(healthy)
         if tasks:
             self._publish(tasks, model, trained)
             if self.task.with_twins:
-                twins = [replace(task, reason="twin") for task in tasks]
-                self.recorder.record_twins(twins, model, self._train_cold(model, twins, prior))
+                twins = self._as_cold(tasks, "twin")
+                self.recorder.record_twins(twins, model, self._train_cold(model, twins, self._state_of(twins[0].prior)))
+
+    def _as_cold(self, tasks: Sequence[OriginTask], reason: str) -> list[OriginTask]:
+        """Return warm tasks of one origin as cold starts, with the prior of such."""
+        prior = self._cold_prior(tasks[0].origin)
+        return [replace(task, reason=reason, prior=prior) for task in tasks]
+
+    def _state_of(self, prior: Prior | None) -> State | None:
+        return self.prior_states[prior.model_id] if prior else None
 
     def _train_cold(self, model: ForecastModel, tasks: Sequence[OriginTask], prior: State | None) -> Trained:
         """Return a training from the prior, or from scratch where there is none."""
@@ -129,5 +140,5 @@ def _timed_training(
     return replace(trained, seconds=(time.perf_counter() - began) / len(tasks))
 
 
-def _group_of(task: OriginTask) -> tuple[bool, int]:
-    return task.is_cold, len(task.input.history)
+def _group_of(task: OriginTask) -> tuple[bool, int, str]:
+    return task.is_cold, len(task.input.history), task.prior_id or ""

@@ -30,6 +30,7 @@ class Parent:
 
     session: that origin. input_sha256: hash of the bars it read; another hash now means that one of them was restated.
     past: the newest published forecasts, oldest first, at most one for each horizon; empty unless forecasts are recalibrated.
+    prior_id: the prior that its chain began from, which warm starts keep.
     """
 
     model_id: str
@@ -39,15 +40,21 @@ class Parent:
     input_sha256: str
     checkpoint: bytes
     past: tuple[PastForecast, ...] = ()
+    prior_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """A pooled model that cold starts begin from. prior_index: index of the session from which it serves."""
+    """A pooled model that cold starts begin from: those of the origins from serves_from until the day before serves_until."""
 
     model_id: str
-    prior_index: int
+    serves_from: date
     checkpoint: bytes
+    serves_until: date = date.max
+
+    def serves(self, origin: date) -> bool:
+        """Return whether cold starts of an origin may begin from it."""
+        return self.serves_from <= origin < self.serves_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +109,10 @@ class StackResult:
 
 @dataclass(frozen=True, slots=True)
 class OriginTask:
-    """One ticker at one origin: the input of its model, its seed, its parent and prior. reason: why it is trained."""
+    """One ticker at one origin: the input of its model, its seed and its parent. reason: why it is trained.
+
+    prior: of a cold start, the newest one that serves the origin; of a warm start, the one that its chain began from.
+    """
 
     ticker: TickerTask
     origin: Origin
@@ -118,12 +128,21 @@ class OriginTask:
         """Return whether the model starts from its prior or from scratch, not from its parent."""
         return self.reason != WARM
 
+    @property
+    def prior_id(self) -> str | None:
+        return self.prior.model_id if self.prior else None
+
+
+def newest_prior(priors: Iterable[Prior], origin: date) -> Prior | None:
+    """Return the newest prior that serves an origin, None without one."""
+    return max((prior for prior in priors if prior.serves(origin)), key=lambda prior: prior.serves_from, default=None)
+
 
 def prior_index_of(session_index: int, every: int) -> int:
-    """Return the index of the session whose prior serves an origin."""
+    """Return the index of the session from which the universe's prior of an origin serves."""
     return session_index - session_index % every
 
 
 def prior_indices_of(session_indices: Iterable[int], every: int) -> set[int]:
-    """Return the indices of the sessions whose priors serve some origins; none where the config has no priors."""
-    return {prior_index_of(index, every) for index in session_indices} if every else set()
+    """Return the indices of the sessions from which the universe's priors of some origins serve."""
+    return {prior_index_of(index, every) for index in session_indices}

@@ -88,6 +88,12 @@ def backfill_due_sessions(
     return due if most is None else due[-most:]
 
 
+def due_by_exchange(backlogs: Sequence[TickerBacklog]) -> dict[str, list[date]]:
+    """Return the due sessions of each exchange that has some, oldest first."""
+    exchanges = sorted({backlog.exchange for backlog in backlogs if backlog.due})
+    return {e: sorted({day for b in backlogs if b.exchange == e for day in b.due}) for e in exchanges}
+
+
 def plan_stacks(backlogs: Sequence[TickerBacklog], stack_size: int, workers: int) -> list[StackPlan]:
     """Return stacks of one exchange each and of even size: no larger than stack_size, enough to keep the workers busy."""
     plans = []

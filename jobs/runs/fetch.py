@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import date
 
 from jobs.exchanges.symbols import parse_symbol
 from jobs.forecasting.inputs import Market
-from jobs.prices.ingest import Ingest
-from jobs.prices.sources.base import SourceError
-from jobs.runs.backlog import TickerBacklog
+from jobs.forecasting.prior import UNIVERSE, Member
+from jobs.prices.ingest import Ingest, Ingested
+from jobs.prices.sources.base import BadSourceData, SourceError, UnknownTicker
+from jobs.runs.backlog import TickerBacklog, due_by_exchange
 from jobs.runs.options import RunOptions
+from jobs.runs.priors import owed_cutoffs
 from jobs.runs.record import RunRecord
 from jobs.terminal.progress import progress_bar
 from storage import queries
@@ -25,12 +27,16 @@ DueSessions = Callable[[Bars, Set[date]], list[date]]
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What fetching left: the backlogs of tickers with enough bars, failures by symbol, suspended symbols, notes for people."""
+    """What fetching left: the backlogs of tickers with enough bars, failures by symbol, suspended symbols, notes for people.
+
+    members: of the universe that the config names, with all their stored bars.
+    """
 
     backlogs: list[TickerBacklog] = field(default_factory=list)
     failures: dict[str, SourceError | Corrupt | str] = field(default_factory=dict)
     suspended: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    members: list[Member] = field(default_factory=list)
 
     @property
     def bars(self) -> dict[int, Bars]:
@@ -43,6 +49,7 @@ class BacklogFetcher:
 
     def __init__(self, engine: Engine, ingest: Ingest, record: RunRecord, options: RunOptions, due_sessions: DueSessions) -> None:
         self.engine, self.ingest, self.record, self.options, self.due_sessions = engine, ingest, record, options, due_sessions
+        self._ingested: dict[str, Ingested] = {}
 
     def fetch(self, symbols: Sequence[str], stop: threading.Event) -> Fetched:
         """Return the backlogs of some tickers, as far as fetching got before it was stopped."""
@@ -64,13 +71,41 @@ class BacklogFetcher:
         if not self.options.config.market_ticker:
             return None
         symbol = parse_symbol(self.options.config.market_ticker)
-        ingested = self.ingest.fetch(symbol)
+        ingested = self._ingest(symbol)
         if ingested.history is None or ingested.ticker is None:
             self._fail_due(fetched, f"no forecast without bars of model.market_ticker {symbol} ({ingested.error})")
             return None
         if ingested.error is not None:
             fetched.notes.append(f"the stored bars of model.market_ticker {symbol} serve ({ingested.error})")
         return Market(as_known(ingested.history, known_at=self.options.now), ingested.ticker.exchange)
+
+    def fetch_universe(self, fetched: Fetched, stop: threading.Event) -> None:
+        """Add the members of the config's universe, each with its stored bars, whoever is tracked and whatever failed.
+
+        A member without bars is left out where its source has none. Where it just could not be fetched and a prior is owed,
+        every ticker with due sessions fails: a prior without that member would serve for long.
+        """
+        due = due_by_exchange(fetched.backlogs)
+        for symbol in self.options.config.universe if self.options.config.prior == UNIVERSE else ():
+            if stop.is_set():
+                return
+            ingested = self._ingest(symbol)
+            if ingested.history is not None and ingested.ticker is not None:
+                bars = as_known(ingested.history, known_at=self.options.now)
+                fetched.members.append(Member(ingested.ticker.key, ingested.ticker.exchange, bars))
+            elif isinstance(ingested.error, (UnknownTicker, BadSourceData)) or not self._owes_prior(due):
+                fetched.notes.append(f"{symbol} of the universe has no bars ({ingested.error})")
+            else:
+                self._fail_due(fetched, f"no forecast before {symbol} of the universe has bars ({ingested.error})")
+
+    def _owes_prior(self, due: Mapping[str, Sequence[date]]) -> bool:
+        return any(owed_cutoffs(self.record, self.options.config, due).values())
+
+    def _ingest(self, symbol: str) -> Ingested:
+        """Return a ticker with its history, fetched at most once in a run."""
+        if symbol not in self._ingested:
+            self._ingested[symbol] = self.ingest.fetch(symbol)
+        return self._ingested[symbol]
 
     def _fail_due(self, fetched: Fetched, reason: str) -> None:
         """Make every ticker with due sessions a failure, and its sessions no longer due in this run."""
@@ -80,7 +115,7 @@ class BacklogFetcher:
                 fetched.backlogs[index] = replace(backlog, due=())
 
     def _fetch_one(self, symbol: str, fetched: Fetched) -> None:
-        ingested = self.ingest.fetch(symbol)
+        ingested = self._ingest(symbol)
         if ingested.is_suspended:
             fetched.suspended.append(symbol)
         if ingested.error is not None:

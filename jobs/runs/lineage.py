@@ -1,4 +1,4 @@
-"""Reads what a run continues from the record: the model that served an origin, and the priors that are stored."""
+"""Reads what a run continues from the record: the model that served an origin."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from jobs.forecasting.prior import reason_of
 from jobs.forecasting.recalibration import PastForecast
-from jobs.forecasting.tasks import Parent, Prior
+from jobs.forecasting.tasks import Parent
 from jobs.workspace.config import Config
 from storage import queries
 from storage.database import Engine
@@ -25,15 +24,8 @@ def parent_at(engine: Engine, config: Config, ticker_id: int, session: date) -> 
         past = queries.past_publications(connection, ticker_id, config.id, session) if config.recalibrate else []
     return Parent(
         found.model_id, session, found.depth, found.cold_ancestor_id, found.input_sha256, found.content,
-        _past_forecasts(past, config.horizons),
+        _past_forecasts(past, config.horizons), found.prior_id,
     )  # fmt: skip
-
-
-def prior_at(engine: Engine, config: Config, exchange: str, session: date, prior_index: int) -> Prior | None:
-    """Return the stored prior that serves an exchange from a session on."""
-    with engine.connect() as connection:
-        found = queries.prior_model(connection, config.id, session, reason_of(exchange))
-    return Prior(found[0], prior_index, found[1]) if found else None
 
 
 def _past_forecasts(rows: Sequence[tuple[Any, ...]], horizons: int) -> tuple[PastForecast, ...]:

@@ -1,50 +1,70 @@
-"""Which priors are due, and their members: the tickers of the run with enough bars."""
+"""Which priors of a universe are due, and who their members are: the tickers that the settings name, with enough bars."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import date, timedelta
 
-from jobs.exchanges.calendars import exchange_calendar
+from jobs.exchanges.calendars import ExchangeCalendar, exchange_calendar
 from jobs.forecasting.inputs import Market
-from jobs.forecasting.prior import Member, PriorTask
+from jobs.forecasting.prior import UNIVERSE, Member, PriorTask
 from jobs.forecasting.tasks import prior_indices_of
-from jobs.runs.backlog import TickerBacklog
 from jobs.workspace.config import Config
 from storage.bars import Bars
 
-# More members did not improve a prior. Which ones are chosen does not depend on their order.
-MOST_MEMBERS = 128
 FEWEST_MEMBER_BARS = 300
 
 
+def cutoffs_of(config: Config, calendar: ExchangeCalendar, origins: Sequence[date]) -> list[date]:
+    """Return the sessions from which the universe's priors of some origins serve, oldest first."""
+    indices = prior_indices_of((calendar.session_index(day) for day in origins), config.prior_every)
+    return [calendar.session_at(index) for index in sorted(indices) if index > 0]
+
+
 def due_priors(
-    config: Config, exchange: str, origins: Sequence[date], tickers: Sequence[TickerBacklog], market: Market | None
+    config: Config, calendar: ExchangeCalendar, cutoffs: Sequence[date], members: Sequence[Member], market: Market | None
 ) -> Iterator[PriorTask]:
-    """Yield the fit of each prior that some origins of an exchange need, oldest first; none where too few bars were known.
+    """Yield the fit of a universe's prior at some sessions of an exchange; none where too few bars were known.
 
-    A prior reads bars up to the session before the one it serves from.
+    A prior reads bars up to the session before the one it serves from. members: with all bars that are stored.
     """
-    calendar = exchange_calendar(exchange)
-    for index in sorted(prior_indices_of((calendar.session_index(day) for day in origins), config.prior_every)):
-        if index < 1:
-            continue
-        session, before = calendar.session_at(index), calendar.session_at(index - 1)
-        known = [
-            Member(t.ticker_id, t.key, t.exchange, _newest_known(t, exchange, before, config.prior_sessions))
-            for t in sorted(tickers, key=lambda t: hashlib.sha256(t.key.encode()).digest())
-        ]
-        chosen = [member for member in known if len(member.bars) >= FEWEST_MEMBER_BARS][:MOST_MEMBERS]
+    for cutoff in cutoffs:
+        before = calendar.session_offset(cutoff, -1)
+        chosen = _chosen([_known(member, calendar.code, before) for member in members], config.prior_sessions)
         if chosen:
-            yield PriorTask(config, exchange, session, index, tuple(sorted(chosen, key=lambda m: m.key)), market)
+            yield PriorTask(config, UNIVERSE, calendar.code, cutoff, chosen, market)
 
 
-def _newest_known(ticker: TickerBacklog, exchange: str, before: date, most: int) -> Bars:
-    """Return the newest bars of a ticker whose sessions had closed when an exchange's session did."""
-    bars = ticker.bars.through(before)
-    if ticker.exchange != exchange:
-        instant = exchange_calendar(exchange).close_at(before)
-        last = exchange_calendar(ticker.exchange).last_closed_session(instant, 0)
-        bars = ticker.bars.through(last) if last else ticker.bars.select(slice(0, 0))
-    return bars.select(slice(max(0, len(bars) - most), len(bars)))
+def members_before(members: Sequence[Member], cutoff: date, most: int) -> tuple[Member, ...]:
+    """Return the members with enough bars of sessions before a day, with the newest of those bars."""
+    day_before = cutoff - timedelta(days=1)
+    return _chosen([Member(m.key, m.exchange, m.bars.through(day_before)) for m in members], most)
+
+
+def end_of_service(config: Config, calendar: ExchangeCalendar, cutoff: date) -> date:
+    """Return the session from which the next prior of a universe serves; the last day there is where no calendar reaches it."""
+    index = calendar.session_index(cutoff) + config.prior_every
+    return calendar.session_at(index) if index < len(calendar.sessions) else date.max
+
+
+def _chosen(members: Sequence[Member], most: int) -> tuple[Member, ...]:
+    """Return the members with enough bars, by key, each with its newest bars."""
+    newest = [
+        Member(m.key, m.exchange, m.bars.select(slice(max(0, len(m.bars) - most), len(m.bars))))
+        for m in members
+        if len(m.bars) >= FEWEST_MEMBER_BARS
+    ]
+    return tuple(sorted(newest, key=lambda member: member.key))
+
+
+def _known(member: Member, exchange: str, before: date) -> Member:
+    """Return a member with the bars whose sessions had closed when a session of an exchange did."""
+    return Member(member.key, member.exchange, _known_bars(member, exchange, before))
+
+
+def _known_bars(member: Member, exchange: str, before: date) -> Bars:
+    if member.exchange == exchange:
+        return member.bars.through(before)
+    instant = exchange_calendar(exchange).close_at(before)
+    last = exchange_calendar(member.exchange).last_closed_session(instant, 0)
+    return member.bars.through(last) if last else member.bars.select(slice(0, 0))

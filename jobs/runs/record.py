@@ -7,21 +7,28 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
 from jobs.forecasting.fingerprint import fingerprint
-from jobs.forecasting.prior import PriorResult
+from jobs.forecasting.prior import PriorRows
 from jobs.forecasting.tasks import StackResult, StackTask
 from jobs.runs.backlog import TickerBacklog
+from jobs.runs.bundle import rows_of, used_priors
 from jobs.runs.options import RunOptions
 from jobs.runs.sessions import RunCalendars
 from jobs.scoring.updates import refresh_skill, revise_scores, score_settled, settled_before
 from jobs.workspace.config import Config
 from storage import queries, writes
 from storage.database import Connection, Engine
-from storage.rows import CheckpointRow
+
+UPGRADE = "upgrade"
+UPGRADE_MESSAGE = (
+    "new forecasts have config {0.id}, whose prior is {0.prior}; those made with a prior of the run's own tickers stay under "
+    "their config"
+)
 
 
 def begin_run(engine: Engine, options: RunOptions, settings_config: Config) -> RunRecord:
     """Return the record of a new run, after entering its row and its config. The settings' config becomes the active one."""
     with engine.begin() as connection:
+        is_upgrade = options.config.prior != "none" and queries.is_first_without_priors_of_runs(connection)
         for config in {options.config.id: options.config, settings_config.id: settings_config}.values():
             row = {
                 "id": config.id, "preset": config.preset, "field": config.field, "settings": config.settings_json,
@@ -31,6 +38,8 @@ def begin_run(engine: Engine, options: RunOptions, settings_config: Config) -> R
         run_id = writes.start_run(
             connection, kind=options.kind, at=options.now, config_id=options.config.id, fingerprint=fingerprint()
         )
+        if is_upgrade:
+            writes.record_event(connection, UPGRADE, UPGRADE_MESSAGE.format(options.config), at=options.now, run_id=run_id)
     return RunRecord(engine, options, run_id)
 
 
@@ -55,21 +64,17 @@ class RunRecord:
         with self.engine.begin() as connection:
             writes.update_ticker(connection, ticker_id, status="too_short")
 
-    def commit_prior(self, result: PriorResult) -> None:
-        """Store a prior and its members. One that diverged leaves an event alone, and cold starts begin from scratch."""
+    def commit_prior(self, rows: PriorRows) -> None:
+        """Store a fitted prior. Of one that diverged no checkpoint is stored, and cold starts begin from scratch."""
         with self.engine.begin() as connection:
-            if result.prior is None:
-                self._note(connection, f"the {result.model.reason} diverged and is not used", result.model.origin)
-                return
-            writes.insert_rows(connection, [result.model], run_id=self.run_id)
-            writes.insert_rows(connection, result.losses)
-            checkpoint = CheckpointRow(result.prior.model_id, result.model.checkpoint_sha256, result.prior.checkpoint)
-            writes.insert_rows(connection, [checkpoint])
-            writes.insert_rows(connection, result.members)
+            self._insert_prior(connection, rows)
+            if rows.checkpoint is None:
+                self._note(connection, f"the {rows.model.reason} diverged and is not used", rows.model.origin)
 
     def commit_stack(self, task: StackTask, result: StackResult, tickers: Sequence[TickerBacklog]) -> None:
         """Store a unit of work in one transaction: models, losses, checkpoints, forecasts, and the scores of tickers now due."""
         with self.engine.begin() as connection:
+            self._enter_bundled_priors(connection, task.config, result)
             writes.insert_rows(connection, result.models, run_id=self.run_id)
             writes.insert_rows(connection, result.losses)
             writes.insert_rows(connection, result.checkpoints)
@@ -136,6 +141,18 @@ class RunRecord:
         calendar = self.calendars.of(task.exchange)
         late = "backfill" if self.options.is_backfill else "catchup"
         return {o.session: "live" if self.options.now < calendar.open_at(o.targets[0]) else late for o in task.origins}
+
+    def _enter_bundled_priors(self, connection: Connection, config: Config, result: StackResult) -> None:
+        """Enter the bundled priors that some models began from, unless they are stored."""
+        for prior in used_priors(config, {row.prior_id for row in result.models}):
+            self._insert_prior(connection, rows_of(prior, config))
+
+    def _insert_prior(self, connection: Connection, rows: PriorRows) -> None:
+        writes.insert_rows(connection, [rows.model], run_id=self.run_id)
+        writes.insert_rows(connection, [rows.prior])
+        writes.insert_rows(connection, rows.members)
+        writes.insert_rows(connection, rows.losses)
+        writes.insert_rows(connection, [rows.checkpoint] if rows.checkpoint else [])
 
     def _note(self, connection: Connection, message: str, session: date, ticker_id: int | None = None) -> None:
         writes.record_event(

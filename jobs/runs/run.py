@@ -15,8 +15,10 @@ from jobs.errors import Interrupted, NothingFetched, SomeTickersFailed
 from jobs.prices.bindings import Sources, refuse_other_source
 from jobs.prices.ingest import Ingest
 from jobs.prices.sources.base import SourceSettings, SourceUnavailable
+from jobs.runs.backlog import due_by_exchange
 from jobs.runs.fetch import BacklogFetcher, DueSessions, Fetched
 from jobs.runs.options import RunOptions
+from jobs.runs.priors import prior_line
 from jobs.runs.record import RunRecord, begin_run
 from jobs.runs.signals import StopRequest, stop_on_signals
 from jobs.runs.stacks import run_stacks
@@ -89,7 +91,7 @@ def run_over(
     succeeded = len(symbols) - len(fetched.failures) - len(fetched.suspended)
     message = closing_line(
         engine, options, sources, fetched, forecasts=record.forecasts, succeeded=succeeded, symbols=symbols,
-        warnings=record.calendars.warnings(),
+        prior=prior_line(record, options.config, due_by_exchange(fetched.backlogs)), warnings=record.calendars.warnings(),
     )  # fmt: skip
     status = _status(fetched, succeeded) if is_complete else "interrupted"
     failures = {symbol: str(error) for symbol, error in fetched.failures.items()}
@@ -108,10 +110,13 @@ def _compute(
         bars = fetched.bars
         record.store_sessions(fetched.backlogs)
         market = fetcher.market(fetched)
+        fetcher.fetch_universe(fetched, stop.event)
         if options.is_backfill and (plan := plan_line(options, fetched)):
             show_line(plan)
         with progress_bar("forecasts") as progress:
-            is_complete = run_stacks(fetched.backlogs, options, record, market=market, stop=stop.event, progress=progress)
+            is_complete = run_stacks(
+                fetched.backlogs, options, record, members=fetched.members, market=market, stop=stop.event, progress=progress
+            )
     except BaseException as error:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         record.finish(status, str(error), ticker_ids=list(bars))

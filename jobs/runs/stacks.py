@@ -7,7 +7,6 @@ transaction, so a killed job resumes at its first missing unit.
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from datetime import date
@@ -16,13 +15,13 @@ import numpy as np
 
 from jobs.exchanges.calendars import ExchangeCalendar
 from jobs.forecasting.inputs import Market
-from jobs.forecasting.prior import PriorResult, PriorTask, fit_prior
+from jobs.forecasting.prior import Member
 from jobs.forecasting.stack import forecast_stack
-from jobs.forecasting.tasks import Origin, Parent, Prior, StackResult, StackTask, TickerTask, prior_indices_of
-from jobs.runs.backlog import StackPlan, TickerBacklog, bars_of_block, plan_stacks
-from jobs.runs.lineage import parent_at, prior_at
+from jobs.forecasting.tasks import Origin, Parent, Prior, StackResult, StackTask, TickerTask
+from jobs.runs.backlog import StackPlan, TickerBacklog, bars_of_block, due_by_exchange, plan_stacks
+from jobs.runs.lineage import parent_at
 from jobs.runs.options import RunOptions
-from jobs.runs.prior_plan import due_priors
+from jobs.runs.priors import fit_priors, missing_priors, priors_of, priors_of_block
 from jobs.runs.record import RunRecord
 from jobs.runs.workers import Submit, refuse_other_environment, worker_pool
 
@@ -34,20 +33,23 @@ def run_stacks(
     options: RunOptions,
     record: RunRecord,
     *,
+    members: Sequence[Member],
     market: Market | None,
     stop: threading.Event,
     progress: Progress,
 ) -> bool:
     """Forecast and commit every due session. Returns whether all was done: False when stop was set between units.
 
-    progress(done, all) counts stacks times sessions. Raises what a worker raises.
+    members: of the universe that the config names. progress(done, all) counts stacks times sessions. Raises what a worker raises.
     """
     plans = plan_stacks([backlog for backlog in backlogs if backlog.due], options.stack_size, options.workers)
-    prior_tasks = _missing_priors(plans, backlogs, options, record, market)
+    due = due_by_exchange(backlogs)
+    prior_tasks = missing_priors(record, options.config, due, members, market)
     done, total = 0, sum(len(plan.sessions) for plan in plans)
     with worker_pool(min(options.workers, max(len(plans), len(prior_tasks)))) as submit:
-        _fit_priors(prior_tasks, record, options.workers, submit, stop)
-        priors = _stored_priors(plans, options, record)
+        fit_priors(prior_tasks, record, options.workers, submit, stop)
+        with record.engine.connect() as connection:
+            priors = {exchange: priors_of(connection, options.config, record.calendars.of(exchange)) for exchange in due}
         runs = [StackRun(plan, options, record, priors[plan.exchange], market) for plan in plans]
         waiting = {run.submit_next(submit): run for run in runs} if not stop.is_set() else {}
         while waiting:
@@ -96,7 +98,6 @@ class StackRun:
     def _task(self, block: tuple[date, ...]) -> StackTask:
         calendar = self.record.calendars.of(self.plan.exchange)
         origins = tuple(origin_of(calendar, day, self.config.horizons) for day in block)
-        serving = prior_indices_of((origin.session_index for origin in origins), self.config.prior_every)
         tickers = tuple(self._ticker_task(ticker, block) for ticker in self.plan.tickers)
         forced = frozenset(ticker.ticker_id for ticker in tickers if ticker.due) & self.force_cold
         self.force_cold -= forced
@@ -105,7 +106,7 @@ class StackRun:
             self.plan.exchange,
             origins,
             tickers,
-            priors=tuple(prior for prior in self.priors if prior.prior_index in serving),
+            priors=priors_of_block(self.priors, block, (t.parent.prior_id for t in tickers if t.parent)),
             market=Market(self.market.bars.through(block[-1]), self.market.exchange) if self.market else None,
             with_twins=self.options.with_twins,
             force_cold=forced,
@@ -135,58 +136,3 @@ def origin_of(calendar: ExchangeCalendar, session: date, horizons: int) -> Origi
     """Return a session as an origin, with its targets: the next sessions of its exchange."""
     targets = tuple(calendar.session_offset(session, horizon) for horizon in range(1, horizons + 1))
     return Origin(session, calendar.session_index(session), targets)
-
-
-def _missing_priors(
-    plans: Sequence[StackPlan],
-    backlogs: Sequence[TickerBacklog],
-    options: RunOptions,
-    record: RunRecord,
-    market: Market | None,
-) -> list[PriorTask]:
-    """Return the fits of the priors that some stacks need and that are not stored yet."""
-    tasks: list[PriorTask] = []
-    for exchange, days in _sessions_by_exchange(plans).items():
-        needed = due_priors(options.config, exchange, days, backlogs, market)
-        tasks += [
-            task for task in needed if prior_at(record.engine, options.config, exchange, task.session, task.prior_index) is None
-        ]
-    return tasks
-
-
-def _fit_priors(tasks: Sequence[PriorTask], record: RunRecord, workers: int, submit: Submit, stop: threading.Event) -> None:
-    """Fit priors, at most one on each worker at a time, and commit them in order. Each is a unit of work of its own."""
-    pending: deque[Future[PriorResult]] = deque()
-    for task in tasks:
-        if stop.is_set():
-            break
-        if len(pending) == workers:
-            _commit_prior(pending.popleft(), record)
-        pending.append(submit(fit_prior, task))
-    while pending:
-        _commit_prior(pending.popleft(), record)
-
-
-def _commit_prior(future: Future[PriorResult], record: RunRecord) -> None:
-    result = future.result()
-    refuse_other_environment(result.fingerprint)
-    record.commit_prior(result)
-
-
-def _stored_priors(plans: Sequence[StackPlan], options: RunOptions, record: RunRecord) -> dict[str, tuple[Prior, ...]]:
-    """Return the stored priors that serve the sessions of each exchange."""
-    priors: dict[str, tuple[Prior, ...]] = {}
-    for exchange, days in _sessions_by_exchange(plans).items():
-        calendar = record.calendars.of(exchange)
-        indices = prior_indices_of((calendar.session_index(day) for day in days), options.config.prior_every)
-        stored = (
-            prior_at(record.engine, options.config, exchange, calendar.session_at(index), index) for index in sorted(indices)
-        )
-        priors[exchange] = tuple(prior for prior in stored if prior is not None)
-    return priors
-
-
-def _sessions_by_exchange(plans: Sequence[StackPlan]) -> dict[str, list[date]]:
-    """Return the due sessions of each exchange, oldest first."""
-    exchanges = sorted({plan.exchange for plan in plans})
-    return {e: sorted({day for plan in plans if plan.exchange == e for day in plan.sessions}) for e in exchanges}

@@ -1,4 +1,4 @@
-"""A run's closing line: counts, suspended and failed tickers, bars that were left out, and warnings."""
+"""A run's closing line: counts, the prior that served, suspended and failed tickers, bars that were left out, and warnings."""
 
 from __future__ import annotations
 
@@ -37,12 +37,14 @@ def closing_line(
     forecasts: int,
     succeeded: int,
     symbols: Sequence[str],
+    prior: str | None,
     warnings: Sequence[str],
 ) -> str:
-    """Return what a run over some tickers came to, in one line. warnings: about calendars."""
+    """Return what a run over some tickers came to, in one line. prior: which one served; warnings: about calendars."""
     parts = [f"{succeeded} of {len(symbols)} tickers, {forecasts} new forecasts"]
     if sources.has_live:
         parts[0] += f", {sources.requests} requests"
+    parts += [prior] if prior else []
     if fetched.suspended:
         parts.append(f"suspended, retried later: {first_names(fetched.suspended)}")
     parts += fetched.notes

@@ -7,12 +7,14 @@ import json
 from dataclasses import asdict, dataclass
 from functools import cache
 
-from jobs.workspace.choices import Cell, Optimizer, Preset, PriceField, Schedule
+from jobs.workspace.choices import Cell, Optimizer, Preset, PriceField, PriorKind, Schedule
 
 FEWEST_SESSIONS = 130  # with fewer bars a volatility and its kurtosis cannot be estimated
 SESSIONS_BEFORE_WINDOW = 30  # bars that a training needs in addition to its window
 FEWEST_WINDOW = 21  # the density model leaves out the first 20 sessions of a window, so it needs one more (rnn.density)
 ID_DIGITS = 16
+BUNDLE = 1  # the version of the weight files in jobs/forecasting/bundled; raised whenever one of them changes
+PRIOR_KEYS = ("prior", "universe", "bundle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +27,9 @@ class Config:
     cold_epochs, warm_epochs: passes over the history. tune_epochs: passes of a cold start that begins from a prior.
     patience: epochs without a better validation loss before a training stops (0 = it never stops early).
     window: sessions that the network reads at once. truncation: sessions that a gradient flows back (0 = the whole window).
-    prior_every: sessions between fits of the pooled prior, by session index (0 = no prior).
-    prior_sessions: bars of each member that the prior is fitted on.
+    prior: where cold starts begin: bundled, universe or none (from scratch). bundle: version of the bundled priors, 0 if unused.
+    universe: members of the prior, sorted, empty if unused. prior_every: sessions between its fits, by session index.
+    prior_sessions: bars of each member that it is fitted on.
     """
 
     preset: Preset
@@ -52,6 +55,9 @@ class Config:
     prior_learning_rate: float
     tune_epochs: int
     recalibrate: bool
+    prior: PriorKind = "none"
+    universe: tuple[str, ...] = ()
+    bundle: int = 0
 
     @property
     def fewest_sessions(self) -> int:
@@ -60,8 +66,14 @@ class Config:
 
     @property
     def settings_json(self) -> str:
-        """Return the canonical JSON text, of which the id is a hash."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        """Return the canonical JSON text, of which the id is a hash.
+
+        A config without a prior has no keys of one, so it keeps the id that it had before these keys existed.
+        """
+        values = asdict(self)
+        if self.prior == "none":
+            values = {key: value for key, value in values.items() if key not in PRIOR_KEYS}
+        return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
     @property
     def id(self) -> str:
@@ -99,6 +111,8 @@ PRESETS: dict[str, Config] = {
         prior_learning_rate=0.01,
         tune_epochs=5,
         recalibrate=False,
+        prior="bundled",
+        bundle=BUNDLE,
     ),
     "article": Config(
         preset="article",

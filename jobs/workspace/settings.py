@@ -20,8 +20,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from pydantic_settings import SettingsError as UnreadableValue
 
 from jobs.errors import SettingsError
-from jobs.workspace.choices import Adjustment, Cell, Optimizer, Preset, PriceField, Schedule, SourceKind
-from jobs.workspace.config import FEWEST_WINDOW, PRESETS, Config
+from jobs.exchanges.symbols import SymbolRefused, parse_symbol
+from jobs.workspace.choices import Adjustment, Cell, Optimizer, Preset, PriceField, PriorKind, Schedule, SourceKind
+from jobs.workspace.config import BUNDLE, FEWEST_WINDOW, PRESETS, Config
 from jobs.workspace.place import ENVIRONMENT_PREFIX
 from jobs.workspace.setting_values import first_problem, keys_of_type, refuse_wrong_types
 
@@ -88,6 +89,13 @@ class ModelSection(Section):
     market_ticker: str | None = Field(
         default=None, max_length=32, description="a ticker whose volatility is a further input, such as ^GSPC; empty = none"
     )
+    prior: PriorKind | None = Field(default=None, description=f"where cold starts begin: {_either(PriorKind)} (from scratch)")
+
+
+class PriorSection(Section):
+    universe: tuple[str, ...] = Field(
+        default=(), max_length=500, description="members of the prior, if model.prior is universe; they need not be tracked"
+    )
 
 
 class TrainingSection(Section):
@@ -103,7 +111,7 @@ class TrainingSection(Section):
     window: int | None = Field(default=None, ge=2, le=1_000, description="sessions that the network reads at once")
     truncation: int | None = Field(default=None, ge=0, le=1_000, description="sessions a gradient flows back; 0 = the window")
     prior_every: int | None = Field(
-        default=None, ge=0, le=10_000, description="sessions between fits of the pooled prior; 0 = no prior"
+        default=None, ge=0, le=10_000, description="sessions between fits of the universe's prior; 0 = no prior"
     )
     prior_sessions: int | None = Field(
         default=None, ge=300, le=20_000, description="bars of each member that the prior is fitted on"
@@ -127,6 +135,7 @@ class Settings(BaseSettings):
     yahoo: YahooSection = YahooSection()
     schedule: ScheduleSection = ScheduleSection()
     model: ModelSection = ModelSection()
+    prior: PriorSection = PriorSection()
     training: TrainingSection = TrainingSection()
     compute: ComputeSection = ComputeSection()
 
@@ -151,6 +160,7 @@ class Settings(BaseSettings):
             return PRESETS[preset]
         values = {**self.model.model_dump(exclude={"preset"}), **self.training.model_dump()}
         config = replace(PRESETS[self.model.preset], **{key: value for key, value in values.items() if value is not None})
+        config = self._with_prior(config)
         if config.preset == "density" and config.window < FEWEST_WINDOW:
             raise SettingsError(
                 f"training.window is {config.window}: the density model needs at least {FEWEST_WINDOW} sessions, because the "
@@ -164,6 +174,27 @@ class Settings(BaseSettings):
         if config.preset == "article" and config.warm_epochs:
             raise SettingsError(f"training.warm_epochs is {config.warm_epochs}: preset article trains once; set it to 0")
         return config
+
+    def _with_prior(self, config: Config) -> Config:
+        """Return a config with the keys of its kind of prior, and without those of other kinds. Raises SettingsError."""
+        kind = config.prior
+        if self.model.prior is None and self.training.prior_every == 0:
+            kind = "none"  # the way to say so before model.prior existed
+        if kind == "none":
+            return replace(config, prior="none", universe=(), bundle=0, prior_every=0)
+        if config.preset == "article":
+            raise SettingsError(f"model.prior is {kind}: preset article has no prior; set it to none")
+        if kind == "bundled":
+            return replace(config, universe=(), bundle=BUNDLE)
+        if not self.prior.universe:
+            raise SettingsError('model.prior is universe: name its members, as in prior.universe = ["AAPL", "MSFT"]')
+        if not config.prior_every:
+            raise SettingsError("training.prior_every is 0: a universe's prior needs at least 1 session between its fits")
+        try:
+            members = {parse_symbol(symbol) for symbol in self.prior.universe}
+        except SymbolRefused as error:
+            raise SettingsError(f"prior.universe: {error}") from error
+        return replace(config, universe=tuple(sorted(members)), bundle=0)
 
 
 def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> Settings:

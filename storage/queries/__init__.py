@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from storage.queries.forecasts import committed_origins, forecast_densities, known_at, last_origins, past_publications
-from storage.queries.models import ServingModel, prior_model, serving_model
+from storage.queries.models import (
+    ServingModel,
+    StoredPrior,
+    counted_members,
+    is_first_without_priors_of_runs,
+    serving_model,
+    summarised_priors,
+    universe_priors,
+)
 from storage.queries.prices import (
     CurrentFile,
     bars_left_out,
@@ -45,12 +53,14 @@ __all__ = [
     "ScorableForecast",
     "ScoreColumns",
     "ServingModel",
+    "StoredPrior",
     "TickerRow",
     "bar_count",
     "bars_left_out",
     "closed_sessions",
     "committed_origins",
     "copied_bars",
+    "counted_members",
     "crps_against_twins",
     "current_file",
     "forecast_densities",
@@ -58,6 +68,7 @@ __all__ = [
     "has_event",
     "has_forecasts",
     "is_copied",
+    "is_first_without_priors_of_runs",
     "judged_sessions",
     "known_at",
     "last_origins",
@@ -68,14 +79,15 @@ __all__ = [
     "newest_scores",
     "older_symbols",
     "past_publications",
-    "prior_model",
     "read_view",
     "runs_started_since",
     "scored_forecasts",
     "serving_model",
     "session_ends",
+    "summarised_priors",
     "superseded_files",
     "ticker_by_symbol",
+    "universe_priors",
     "unscored_forecasts",
     "unscored_restatements",
     "unscored_twins",

@@ -8,7 +8,7 @@ from datetime import date
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage.schema import Checkpoint, Forecast, Model
+from storage.schema import Checkpoint, Event, Forecast, Model, Prior, PriorMember
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +20,38 @@ class ServingModel:
     cold_ancestor_id: str
     input_sha256: str
     reason: str
+    prior_id: str | None
     content: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPrior:
+    """A fitted prior and the session from which it serves. content: its checkpoint, None when its fit diverged."""
+
+    model_id: str
+    cutoff: date
+    content: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class PriorSize:
+    """A fitted prior with its number of members and the size of its checkpoint, 0 where its fit diverged."""
+
+    model_id: str
+    kind: str
+    family: str
+    cutoff: date
+    members: int
+    bytes: int
+    fingerprint: str
 
 
 def serving_model(connection: Connection, ticker_id: int, config_id: str, origin: date) -> ServingModel | None:
     """Return the model that made a ticker's forecasts at an origin, None without forecasts."""
     row = connection.execute(
-        sa.select(Model.id, Model.depth, Model.cold_ancestor_id, Forecast.input_sha256, Model.reason, Checkpoint.content)
+        sa.select(
+            Model.id, Model.depth, Model.cold_ancestor_id, Forecast.input_sha256, Model.reason, Model.prior_id, Checkpoint.content
+        )
         .join(Model, Model.id == Forecast.model_id)
         .outerjoin(Checkpoint, Checkpoint.model_id == Model.id)
         .where(
@@ -39,12 +64,42 @@ def serving_model(connection: Connection, ticker_id: int, config_id: str, origin
     return ServingModel(*row) if row else None
 
 
-def prior_model(connection: Connection, config_id: str, origin: date, reason: str) -> tuple[str, bytes] | None:
-    """Return the id and the checkpoint of the first prior fitted for a session, None without one."""
-    row = connection.execute(
-        sa.select(Model.id, Checkpoint.content)
-        .join(Checkpoint, Checkpoint.model_id == Model.id)
-        .where(Model.config_id == config_id, Model.origin == origin, Model.role == "prior", Model.reason == reason)
-        .order_by(Model.run_id, Model.id)
-    ).first()
-    return (row[0], row[1]) if row else None
+def universe_priors(connection: Connection, config_id: str, exchange: str) -> list[StoredPrior]:
+    """Return the priors of a config's universe that were fitted for an exchange, oldest first."""
+    rows = connection.execute(
+        sa.select(Prior.model_id, Prior.cutoff, Checkpoint.content)
+        .join(Model, Model.id == Prior.model_id)
+        .outerjoin(Checkpoint, Checkpoint.model_id == Prior.model_id)
+        .where(Model.config_id == config_id, Prior.kind == "universe", Prior.family == exchange)
+        .order_by(Prior.cutoff, Model.run_id, Prior.model_id)
+    )
+    return [StoredPrior(*row) for row in rows]
+
+
+def counted_members(connection: Connection, model_id: str) -> int:
+    """Return the number of a prior's members."""
+    query = sa.select(sa.func.count()).where(PriorMember.model_id == model_id)
+    return int(connection.execute(query).scalar_one())
+
+
+def summarised_priors(connection: Connection, config_id: str) -> list[PriorSize]:
+    """Return the priors that were fitted under a config, oldest first; bundled ones are no part of it."""
+    members = sa.select(sa.func.count()).where(PriorMember.model_id == Prior.model_id).scalar_subquery()
+    rows = connection.execute(
+        sa.select(
+            Prior.model_id, Prior.kind, Prior.family, Prior.cutoff, members,
+            sa.func.coalesce(sa.func.length(Checkpoint.content), 0), Prior.fingerprint,
+        )
+        .join(Model, Model.id == Prior.model_id)
+        .outerjoin(Checkpoint, Checkpoint.model_id == Prior.model_id)
+        .where(Model.config_id == config_id, Prior.kind != "bundled")
+        .order_by(Prior.cutoff, Prior.family)
+    )  # fmt: skip
+    return [PriorSize(*row) for row in rows]
+
+
+def is_first_without_priors_of_runs(connection: Connection) -> bool:
+    """Return whether earlier versions stored priors of a run's tickers, and no run has said since that they end."""
+    stored = sa.select(Prior.model_id).where(Prior.kind == "run").limit(1)
+    told = sa.select(Event.id).where(Event.kind == "upgrade").limit(1)
+    return connection.execute(stored).first() is not None and connection.execute(told).first() is None

@@ -47,7 +47,8 @@ class Prior(Base):
     """Where a model of role prior comes from. A diverged one has no checkpoint and serves nobody.
 
     kind: bundled (shipped with the program), universe (fitted from the tickers that the settings name), run (of earlier
-    versions: fitted from the tickers of a run). cutoff: it read bars up to the session before, and serves origins from it on.
+    versions: fitted from the tickers of a run). cutoff: it read bars of days before it alone; a bundled one serves the origins
+    after it, another one those from it on.
     data_sha256: hash of the bars of all members. settings: those of the fit, as JSON. fingerprint: of the process that fitted it.
     """
 

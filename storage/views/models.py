@@ -59,7 +59,11 @@ PRIOR = View(
     "The pooled models that cold starts begin from, and what each was fitted on.",
     (
         model_id("p.model_id"),
-        Column("cutoff", "first session that it serves; it read bars before that alone", "p.cutoff"),
+        Column(
+            "cutoff",
+            "it read bars before this day alone; a bundled one serves later origins, another one also this session",
+            "p.cutoff",
+        ),
         Column(
             "members",
             "tickers that it was fitted on, separated by commas",

@@ -1,0 +1,69 @@
+"""The priors that cold starts of a home may begin from: the program's own files, or those that the record has of a universe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from datetime import date
+
+from jobs.exchanges.calendars import exchange_calendar
+from jobs.forecasting.identity import bundled_prior_id
+from jobs.forecasting.tasks import newest_prior
+from jobs.runs.bundle import BUNDLED, bundled_priors, mismatch
+from jobs.runs.priors import priors_of
+from jobs.workspace.config import Config
+from jobs.workspace.home import Home
+from storage import queries
+from storage.database import Connection, reading
+
+
+@dataclass(frozen=True, slots=True)
+class PriorSummary:
+    """A prior. serves: the tracked tickers whose next cold start begins from it; bytes: the size of its file or checkpoint."""
+
+    cutoff: str
+    kind: str
+    family: str
+    members: int
+    serves: str
+    bytes: int
+    fingerprint: str
+
+
+COLUMNS = tuple(field.name for field in fields(PriorSummary))
+
+
+def list_priors(home: Home, today: date) -> list[PriorSummary]:
+    """Return the bundled priors and those of the active config's universe, oldest first."""
+    config = home.settings.config()
+    with reading(home.database) as connection:
+        tickers = _served(connection, config, today)
+        return [*_bundled(config, tickers), *_of_universe(connection, config, tickers)]
+
+
+def _served(connection: Connection, config: Config, today: date) -> dict[str, list[str]]:
+    """Return the tracked tickers that each prior serves today, by its id."""
+    tracked = [ticker for ticker in queries.list_tickers(connection) if ticker.tracked]
+    served: dict[str, list[str]] = {}
+    for exchange in sorted({ticker.exchange for ticker in tracked}):
+        prior = newest_prior(priors_of(connection, config, exchange_calendar(exchange)), today)
+        if prior:
+            served.setdefault(prior.model_id, []).extend(t.symbol for t in tracked if t.exchange == exchange)
+    return served
+
+
+def _bundled(config: Config, tickers: dict[str, list[str]]) -> Iterator[PriorSummary]:
+    for prior in bundled_priors():
+        difference = mismatch(prior, config)
+        serves = f"no config of {difference}" if difference else ",".join(tickers.get(bundled_prior_id(config, prior.sha256), []))
+        yield PriorSummary(
+            str(prior.cutoff), BUNDLED, prior.family, len(prior.members), serves, len(prior.content()), prior.fingerprint
+        )
+
+
+def _of_universe(connection: Connection, config: Config, tickers: dict[str, list[str]]) -> Iterator[PriorSummary]:
+    for prior in queries.summarised_priors(connection, config.id):
+        yield PriorSummary(
+            str(prior.cutoff), prior.kind, prior.family, prior.members, ",".join(tickers.get(prior.model_id, [])),
+            prior.bytes, prior.fingerprint,
+        )  # fmt: skip

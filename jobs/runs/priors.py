@@ -1,0 +1,121 @@
+"""The priors of a run: fits those of a universe that are missing, and gives each exchange's stacks the ones that may serve."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from datetime import date
+
+from jobs.exchanges.calendars import ExchangeCalendar
+from jobs.forecasting.inputs import Market
+from jobs.forecasting.prior import Member, PriorRows, PriorTask, fit_prior
+from jobs.forecasting.tasks import Prior, newest_prior
+from jobs.runs.bundle import as_prior, bundled_priors, matching_priors, mismatch, serving
+from jobs.runs.prior_plan import cutoffs_of, due_priors, end_of_service
+from jobs.runs.record import RunRecord
+from jobs.runs.workers import Submit, refuse_other_environment
+from jobs.terminal.text import counted
+from jobs.workspace.config import Config
+from storage import queries
+from storage.database import Connection
+
+DueSessions = Mapping[str, Sequence[date]]  # the due sessions of each exchange, oldest first
+
+
+def missing_priors(
+    record: RunRecord, config: Config, due: DueSessions, members: Sequence[Member], market: Market | None
+) -> list[PriorTask]:
+    """Return the fits of the priors that a universe owes some sessions. A fit that diverged is stored and not owed again."""
+    if config.prior != "universe":
+        return []
+    tasks: list[PriorTask] = []
+    for exchange, cutoffs in owed_cutoffs(record, config, due).items():
+        tasks += due_priors(config, record.calendars.of(exchange), cutoffs, members, market)
+    return tasks
+
+
+def owed_cutoffs(record: RunRecord, config: Config, due: DueSessions) -> dict[str, list[date]]:
+    """Return, for each exchange, the cutoffs of a universe's priors that its due sessions need and that are not stored."""
+    owed = {}
+    for exchange, days in due.items():
+        with record.engine.connect() as connection:
+            stored = {prior.cutoff for prior in queries.universe_priors(connection, config.id, exchange)}
+        owed[exchange] = [day for day in cutoffs_of(config, record.calendars.of(exchange), days) if day not in stored]
+    return owed
+
+
+def fit_priors(tasks: Sequence[PriorTask], record: RunRecord, workers: int, submit: Submit, stop: threading.Event) -> None:
+    """Fit priors, at most one on each worker at a time, and commit them in order. Each is a unit of work of its own."""
+    pending: deque[Future[PriorRows]] = deque()
+    for task in tasks:
+        if stop.is_set():
+            break
+        if len(pending) == workers:
+            _commit(pending.popleft(), record)
+        pending.append(submit(fit_prior, task))
+    while pending:
+        _commit(pending.popleft(), record)
+
+
+def priors_of(connection: Connection, config: Config, calendar: ExchangeCalendar) -> tuple[Prior, ...]:
+    """Return all priors that origins of an exchange may begin from: the bundled ones of the program, or the record's own."""
+    if config.prior == "bundled":
+        return tuple(as_prior(prior, config) for prior in matching_priors(config))
+    if config.prior == "none":
+        return ()
+    stored = queries.universe_priors(connection, config.id, calendar.code)
+    return tuple(
+        Prior(p.model_id, p.cutoff, p.content, end_of_service(config, calendar, p.cutoff))
+        for p in stored
+        if p.content is not None
+    )
+
+
+def priors_of_block(priors: Sequence[Prior], origins: Iterable[date], chain_priors: Iterable[str | None]) -> tuple[Prior, ...]:
+    """Return those of some priors that some origins need. chain_priors: the priors that their chains began from."""
+    newest = {prior.model_id for day in origins if (prior := newest_prior(priors, day))}
+    return tuple(prior for prior in priors if prior.model_id in newest.union(chain_priors))
+
+
+def prior_line(record: RunRecord, config: Config, due: DueSessions) -> str | None:
+    """Return in words which priors served some origins; None where the config has none or nothing was due."""
+    days = sorted({day for sessions in due.values() for day in sessions})
+    if config.prior == "none" or not days:
+        return None
+    return _bundled_line(config, days) if config.prior == "bundled" else _universe_line(record, config, due)
+
+
+def _bundled_line(config: Config, days: Sequence[date]) -> str:
+    matching = matching_priors(config)
+    if not matching:
+        return f"no bundled prior for {mismatch(bundled_priors()[-1], config)}: cold starts begin from scratch"
+    served = serving(matching, days)
+    if not served:
+        return f"no bundled prior before {matching[0].serves_from}: cold starts begin from scratch"
+    span = " to ".join(dict.fromkeys(f"{prior.cutoff}" for prior in (served[0], served[-1])))
+    line = f"prior: bundled {served[-1].family} {span} ({counted(len(served[-1].members), 'member')})"
+    if days[0] < matching[0].serves_from:
+        line += f", from scratch before {matching[0].serves_from}"
+    return line
+
+
+def _universe_line(record: RunRecord, config: Config, due: DueSessions) -> str:
+    """Return how many members the prior of the newest due session has, for each exchange where that differs."""
+    found = dict.fromkeys(_members_of(record, config, exchange, days[-1]) for exchange, days in due.items() if days)
+    return f"prior: universe of {len(config.universe)}, {', '.join(found)}"
+
+
+def _members_of(record: RunRecord, config: Config, exchange: str, day: date) -> str:
+    with record.engine.connect() as connection:
+        prior = newest_prior(priors_of(connection, config, record.calendars.of(exchange)), day)
+        if prior is None:
+            return "none with enough bars or its fit diverged: cold starts begin from scratch"
+        return f"{queries.counted_members(connection, prior.model_id)} with enough bars"
+
+
+def _commit(future: Future[PriorRows], record: RunRecord) -> None:
+    rows = future.result()
+    refuse_other_environment(rows.prior.fingerprint)
+    record.commit_prior(rows)

@@ -1,0 +1,211 @@
+"""The bundled priors: a ticker forecasts the same whoever else is there, none knows its cutoff or later, bars make the files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jobs.exchanges.calendars import exchange_calendar
+from jobs.forecasting.tasks import newest_prior
+from jobs.prices.tickers import track
+from jobs.runs.backfill import BackfillRequest, backfill_span
+from jobs.runs.bundle import BundledPrior, as_prior, bundled_priors, matching_priors, mismatch
+from jobs.runs.daily import run_once
+from jobs.runs.refit import FIT_CONFIG, refit_bundled
+from jobs.workspace.config import BUNDLE, PRESETS
+from jobs.workspace.home import Home
+from rnn.checkpoints import state_from_bytes
+from rnn.density import density_shape
+from storage.bars import Bars
+from storage.database import open_writer, reading
+from storage.queries import read_view
+from storage.verify import find_problems
+from tests.forecast_builders import hash_of, sample, scrambled_after
+from tests.price_builders import write_csv
+
+CONFIG = PRESETS["density"]
+MANIFESTS = {1: "a3c42feabd3cf1186740f7a8106e57044326e9509dc622c98c223c540071ea25"}  # by version
+SETTINGS = "[model]\nhistory_sessions = 260\n[training]\ntune_epochs = 2\n"
+FEW = ("AAPL", "GOOG", "IBM", "MSFT")
+Make = Callable[[str, str], Home]
+
+
+def sessions(first: str, last: str) -> list[date]:
+    days = exchange_calendar("XNYS").sessions
+    found: list[date] = days[(days >= np.datetime64(first)) & (days <= np.datetime64(last))].tolist()
+    return found
+
+
+def moved(bars: Bars, last: str = "2016-02-01", count: int = 320) -> Bars:
+    """Return the newest bars of a ticker on the sessions up to another day."""
+    days = np.array(sessions("2012-01-01", last)[-count:], dtype="datetime64[D]")
+    return replace(bars.select(slice(-count, None)), session=days)
+
+
+@pytest.fixture(scope="module")
+def feed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return a folder source of a few tickers, whose real prices of earlier years stand on sessions up to February 2016."""
+    folder = tmp_path_factory.mktemp("feed")
+    for ticker in FEW:
+        write_csv(folder, ticker, moved(sample(ticker)))
+    return f"folder:{folder}"
+
+
+def backfilled(
+    home: Home, feed: str, *tickers: str, days: tuple[str, str] = ("2015-12-28", "2016-01-08"), workers: int = 1
+) -> str:
+    first, last = (date.fromisoformat(day) for day in days)
+    engine = open_writer(home.database)
+    request = BackfillRequest(tickers, first, last, source=feed, adjustment="as_traded", workers=workers)
+    told = backfill_span(home, engine, request)
+    engine.dispose()
+    return told
+
+
+def ticker_rows(home: Home, ticker: str) -> list[tuple[Any, ...]]:
+    """Return a ticker's models, forecasts and scores without instants and run ids."""
+    with reading(home.database) as connection:
+        forecasts = read_view(connection, "forecast_history", [ticker])
+        scores = read_view(connection, "scored_forecast", [ticker])
+        lineage = read_view(connection, "model_lineage", [ticker])
+    return [
+        tuple(v for name, v in zip(found.columns, row, strict=True) if name not in ("made_at", "known_at", "run_id", "seconds"))
+        for found in (forecasts, scores, lineage)
+        for row in found.rows
+    ]
+
+
+def test_every_file_is_the_one_of_its_manifest_and_a_changed_one_needs_a_new_version() -> None:
+    folder = Path(__file__).parent.parent / "jobs" / "forecasting" / "bundled"
+    manifest = (folder / "manifest.json").read_bytes()
+    assert json.loads(manifest)["version"] == BUNDLE
+    assert hashlib.sha256(manifest).hexdigest() == MANIFESTS[BUNDLE]
+    stated = {prior.file: prior.sha256 for prior in bundled_priors()}
+    assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.npz")} == stated
+
+
+@pytest.mark.parametrize("prior", bundled_priors(), ids=lambda prior: prior.file)
+def test_a_bundled_prior_read_enough_bars_before_its_cutoff_alone_and_has_the_default_network(prior: BundledPrior) -> None:
+    assert all(bars >= 300 and last < prior.cutoff for _, bars, last, _ in prior.members)
+    assert len(prior.members) > 90
+    state, meta = state_from_bytes(prior.content())
+    assert state.shape == density_shape(7, CONFIG.hidden, CONFIG.horizons, CONFIG.cell, CONFIG.layers)
+    assert meta["origin"] == prior.cutoff.isoformat()
+    assert mismatch(prior, CONFIG) is None
+
+
+@pytest.mark.parametrize(
+    ("origin", "cutoff"),
+    [
+        ("2014-12-31", None), ("2015-01-01", None), ("2015-01-02", "2015-01-01"), ("2015-12-31", "2015-01-01"),
+        ("2016-01-01", "2015-01-01"), ("2016-01-04", "2016-01-01"), ("2024-03-01", "2024-01-01"), ("2024-03-04", "2024-03-01"),
+        ("2035-01-01", "2024-03-01"),
+    ],
+)  # fmt: skip
+def test_an_origin_has_the_newest_prior_whose_cutoff_is_before_it(origin: str, cutoff: str | None) -> None:
+    by_id = {as_prior(prior, CONFIG).model_id: str(prior.cutoff) for prior in bundled_priors()}
+    found = newest_prior([as_prior(prior, CONFIG) for prior in matching_priors(CONFIG)], date.fromisoformat(origin))
+    assert (by_id[found.model_id] if found else None) == cutoff
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"cell": "lstm"}, "cell lstm"), ({"hidden": 8}, "hidden 8"), ({"layers": 2}, "layers 2"),
+        ({"horizons": 3}, "horizons 3"),
+        ({"field": "open"}, "field open"), ({"market_ticker": "^GSPC"}, "market_ticker ^GSPC"),
+    ],
+)  # fmt: skip
+def test_a_bundled_prior_serves_only_configs_of_its_own_network(changed: dict[str, Any], said: str) -> None:
+    other = replace(CONFIG, **changed)
+    assert matching_priors(other) == ()
+    assert mismatch(bundled_priors()[0], other) == said
+
+
+@pytest.mark.slow
+def test_equal_bars_give_equal_files_and_bars_from_the_cutoff_on_change_nothing(tmp_path: Path) -> None:
+    small = replace(FIT_CONFIG, prior_epochs=2, prior_sessions=350)
+    cutoff, rng = date(2012, 6, 1), np.random.default_rng(0)
+    plain = {ticker: sample(ticker).select(slice(-800, None)) for ticker in ("IBM", "MSFT")}
+    later = {ticker: scrambled_after(bars, cutoff - timedelta(days=1), rng) for ticker, bars in plain.items()}
+    earlier = {ticker: scrambled_after(bars, cutoff - timedelta(days=9), rng) for ticker, bars in plain.items()}
+    files = []
+    for name, bars in {"a": plain, "b": plain, "later": later, "earlier": earlier}.items():
+        for ticker, series in bars.items():
+            write_csv(tmp_path / name, ticker, replace(series, split=np.ones(len(series)), dividend=np.zeros(len(series))))
+        told = refit_bundled(
+            tmp_path / f"out-{name}", source=f"folder:{tmp_path / name}", adjustment="split", cutoffs=[cutoff], workers=1,
+            config=small,
+        )  # fmt: skip
+        assert told.startswith("1 priors of 2 tickers")
+        files.append({path.name: path.read_bytes() for path in (tmp_path / f"out-{name}").iterdir()})
+    assert files[0] == files[1]
+    assert files[0] == files[2]
+    assert files[0]["stock-2012-06-01.npz"] != files[3]["stock-2012-06-01.npz"]
+
+
+@pytest.mark.slow
+def test_a_home_of_one_ticker_of_two_and_of_four_give_a_ticker_the_same_bytes(make_home: Make, feed: str) -> None:
+    alone, pair, all_four = (make_home(name, SETTINGS) for name in ("alone", "pair", "four"))
+    backfilled(alone, feed, "IBM")
+    backfilled(pair, feed, "MSFT", days=("2015-12-28", "2015-12-30"))
+    backfilled(pair, feed, "IBM", "MSFT")
+    backfilled(all_four, feed, *FEW, workers=2)
+    assert ticker_rows(alone, "IBM") == ticker_rows(pair, "IBM") == ticker_rows(all_four, "IBM")
+    assert len(ticker_rows(alone, "IBM")) > 40
+    assert ticker_rows(pair, "MSFT") == ticker_rows(all_four, "MSFT")
+
+
+@pytest.mark.slow
+def test_daily_is_backfill_across_a_cutoff_and_a_chain_keeps_its_prior(make_home: Make, feed: str) -> None:
+    days, cold = sessions("2015-12-29", "2016-01-12"), date(2016, 1, 8)
+    # Of these sessions the index of one alone is divisible by its own.
+    settings = SETTINGS + f"cold_every = {exchange_calendar('XNYS').session_index(cold)}\n"
+    source = f'[source]\nkind = "folder"\npath = "{feed[7:]}"\nadjustment = "as_traded"\n'
+    once, daily = make_home("once", settings), make_home("daily", source + settings)
+    told = backfilled(once, feed, "IBM", "MSFT", days=(days[0].isoformat(), days[-1].isoformat()))
+    assert "prior: bundled stock 2015-01-01 to 2016-01-01 (95 members)" in told
+    engine = open_writer(daily.database)
+    track(daily, engine, ["IBM", "MSFT"])
+    for day in days:
+        run_once(daily, engine, now=datetime.combine(day, time(23), UTC), workers=1)
+    engine.dispose()
+    assert hash_of(once) == hash_of(daily)
+    with reading(once.database) as connection:
+        lineage = connection.exec_driver_sql(
+            "SELECT DISTINCT m.origin, p.cutoff FROM model_lineage m JOIN prior p ON p.model_id = m.prior_id "
+            "WHERE m.role = 'chain' ORDER BY 1"
+        ).fetchall()
+        shown = connection.exec_driver_sql("SELECT cutoff, kind, family, member_count, diverged FROM prior ORDER BY 1").fetchall()
+        problems = find_problems(connection, once.prices)
+    assert [tuple(row) for row in lineage] == [(day.isoformat(), "2016-01-01" if day >= cold else "2015-01-01") for day in days]
+    assert shown == [("2015-01-01", "bundled", "stock", 95, 0), ("2016-01-01", "bundled", "stock", 95, 0)]
+    assert problems == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("settings", "days", "said"),
+    [
+        ("", ("2016-01-07", "2016-01-08"), "; prior: bundled stock 2016-01-01 (95 members)"),
+        ('cell = "lstm"\n', ("2016-01-07", "2016-01-08"), "; no bundled prior for cell lstm: cold starts begin from scratch"),
+        ("", ("2014-12-30", "2014-12-31"), "; no bundled prior before 2015-01-02: cold starts begin from scratch"),
+        ("", ("2014-12-31", "2015-01-02"), "; prior: bundled stock 2015-01-01 (95 members), from scratch before 2015-01-02"),
+    ],
+)
+def test_the_closing_line_says_which_prior_served(
+    make_home: Make, tmp_path: Path, settings: str, days: tuple[str, str], said: str
+) -> None:
+    write_csv(tmp_path / "csv", "IBM", moved(sample("IBM"), last=days[1], count=200))
+    home = make_home("home", f"[model]\nhistory_sessions = 140\n{settings}[training]\ncold_epochs = 1\n")
+    told = backfilled(home, f"folder:{tmp_path / 'csv'}", "IBM", days=days)
+    assert said in told
+    assert told.count("prior") == 1
