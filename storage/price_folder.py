@@ -6,6 +6,7 @@ before, and no registered database needs it now. Where one of them cannot be rea
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Collection
 from contextlib import closing
@@ -56,11 +57,7 @@ def collect_old_files(folder: Path, database: Path, before: datetime) -> int:
 
     A file that this database never named is a stranger's, except one that a killed writer left in a folder of our own.
     """
-    old = {
-        path.relative_to(folder).as_posix()
-        for path in folder.glob("*/*")
-        if path.stat(follow_symlinks=False).st_mtime < before.timestamp()
-    }
+    old = {path.relative_to(folder).as_posix() for path in folder.glob("*/*") if _written_at(path) < before.timestamp()}
     own = _named_before(database, old) | _left_by_killed_writers(folder, database, old)
     return remove_unneeded(folder, own)
 
@@ -74,9 +71,7 @@ def remove_unneeded(folder: Path, paths: Collection[str]) -> int:
     except (StorageError, sa.exc.SQLAlchemyError, OSError):
         return 0
     unneeded = sorted(set(paths) - needed)
-    for path in unneeded:
-        (folder / path).unlink(missing_ok=True)
-    return len(unneeded)
+    return sum(_removed(folder / path) for path in unneeded)
 
 
 def _needed_by(database: Path) -> set[str]:
@@ -107,7 +102,24 @@ def _left_by_killed_writers(folder: Path, database: Path, paths: Collection[str]
     if [entry.path for entry in users] != [Path(os.path.realpath(database))]:
         return set()
     since = users[0].since.timestamp()
-    return {path for path in paths if (folder / path).stat(follow_symlinks=False).st_mtime > since}
+    return {path for path in paths if since < _written_at(folder / path) < math.inf}
+
+
+def _written_at(path: Path) -> float:
+    """Return when a file was written, as a timestamp; infinity for one that another home has just removed."""
+    try:
+        return path.stat(follow_symlinks=False).st_mtime
+    except OSError:
+        return math.inf
+
+
+def _removed(path: Path) -> bool:
+    """Remove a file, and return whether it is gone: a file that may not be removed stays, and a later run tries again."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True
 
 
 def _path_of(uri: str) -> Path:
