@@ -13,6 +13,7 @@ import argparse
 import csv
 import hashlib
 import io
+import json
 import os
 import subprocess
 import sys
@@ -28,6 +29,7 @@ VIEWS = {
 }
 SMALL = "[model]\nhistory_sessions = 260\n[training]\ncold_epochs = 3\ncold_every = 20\n"
 PRIORS = "prior_every = 30\nprior_epochs = 3\nprior_sessions = 400\n"
+TICKERS = ("AAPL", "IBM", "MSFT")
 SPAN = ("--start", "2012-09-04", "--end", "2012-11-15")
 DAYS = ("2012-11-05", "2012-11-06", "2012-11-07", "2012-11-08", "2012-11-09", "2012-11-12", "2012-11-13")
 
@@ -65,12 +67,18 @@ class Checkout:
         return f"{self.run(home, 'verify', '--content-hash').strip()} {hashlib.sha256(shown.encode()).hexdigest()[:16]}"
 
 
+def with_priors(settings: str, *members: str) -> str:
+    """Return settings, of which [training] is the last section, with the prior of a universe."""
+    universe = f"[prior]\nuniverse = {json.dumps(members or TICKERS)}\n"
+    return settings.replace("[model]\n", '[model]\nprior = "universe"\n') + PRIORS + universe
+
+
 def from_sample(settings: str, *arguments: str) -> Callable[[Checkout, Path], Path]:
     """Return a maker of a record that one backfill of the sample leaves."""
 
     def make(checkout: Checkout, folder: Path) -> Path:
         home = checkout.home(folder / "home", settings)
-        checkout.run(home, "backfill", "AAPL", "IBM", "MSFT", "--source", "sample", *arguments)
+        checkout.run(home, "backfill", *TICKERS, "--source", "sample", *arguments)
         return home
 
     return make
@@ -78,8 +86,8 @@ def from_sample(settings: str, *arguments: str) -> Callable[[Checkout, Path], Pa
 
 def forced_cold(checkout: Checkout, folder: Path) -> Path:
     """A backfill that a second one with --cold continues."""
-    home = from_sample(SMALL + PRIORS, SPAN[0], SPAN[1], "--end", "2012-10-15")(checkout, folder)
-    checkout.run(home, "backfill", "AAPL", "IBM", "MSFT", "--source", "sample", *SPAN, "--cold")
+    home = from_sample(with_priors(SMALL), SPAN[0], SPAN[1], "--end", "2012-10-15")(checkout, folder)
+    checkout.run(home, "backfill", *TICKERS, "--source", "sample", *SPAN, "--cold")
     return home
 
 
@@ -103,7 +111,7 @@ def write_folder(checkout: Checkout, folder: Path, names: dict[str, str]) -> Pat
 def three_exchanges(checkout: Checkout, folder: Path) -> Path:
     """A backfill over New York, London and Tokyo, in two overlapping parts, with two workers."""
     feed = write_folder(checkout, folder, {"AAA": "AAPL", "BBB.L": "IBM", "CCC.T": "MSFT", "DDD": "GOOG"})
-    home = checkout.home(folder / "home", SMALL + PRIORS)
+    home = checkout.home(folder / "home", with_priors(SMALL, "AAA", "BBB.L", "CCC.T", "DDD"))
     source = ("--source", f"folder:{feed}", "--adjustment", "as_traded", "--workers", "2")
     checkout.run(home, "backfill", "AAA", "BBB.L", "CCC.T", "DDD", *source, "--start", "2012-10-01", "--end", "2012-10-19")
     checkout.run(home, "backfill", "AAA", "BBB.L", "CCC.T", "DDD", *source, *SPAN)
@@ -114,7 +122,7 @@ def day_by_day(checkout: Checkout, folder: Path) -> Path:
     """Daily runs with a bad bar, a held jump that is released, a restated close and a tracked ticker that comes late."""
     feed = write_folder(checkout, folder, {"AAA": "AAPL", "BBB": "IBM", "CCC": "MSFT"})
     source = f'[source]\nkind = "folder"\npath = "{feed}"\nadjustment = "as_traded"\n'
-    home = checkout.home(folder / "home", source + SMALL + PRIORS)
+    home = checkout.home(folder / "home", source + with_priors(SMALL, "AAA", "BBB", "CCC"))
     checkout.run(home, "track", "AAA", "BBB")
     whole = {path: path.read_text(encoding="utf-8") for path in feed.glob("*.csv")}
     for day in DAYS:
@@ -153,7 +161,7 @@ RECORDS: dict[str, Callable[[Checkout, Path], Path]] = {
     "default": from_sample("", "--start", "2012-10-01", "--end", "2012-11-15"),
     "twins": from_sample(SMALL, *SPAN, "--twins"),
     "cold": forced_cold,
-    "workers": from_sample(SMALL + PRIORS, *SPAN, "--workers", "2"),
+    "workers": from_sample(with_priors(SMALL), *SPAN, "--workers", "2"),
     "baselines": from_sample(SMALL, "--start", "2012-10-15", "--end", "2012-11-15", "--baselines"),
     "elman": from_sample(
         '[model]\ncell = "elman"\nhistory_sessions = 260\n[training]\ncold_epochs = 2\nprior_every = 0\n', *SPAN
@@ -163,12 +171,16 @@ RECORDS: dict[str, Callable[[Checkout, Path], Path]] = {
         'optimizer = "adamw"\nschedule = "half_cosine"\npatience = 1\nprior_every = 0\n', *SPAN,
     ),
     "recalibrated": from_sample(
-        '[model]\nrecalibrate = true\nmarket_ticker = "GOOG"\nhistory_sessions = 260\n[training]\nlearning_rate = 0.02\n'
-        "warm_epochs = 3\ncold_every = 30\n" + PRIORS, *SPAN,
+        with_priors(
+            '[model]\nrecalibrate = true\nmarket_ticker = "GOOG"\nhistory_sessions = 260\n[training]\nlearning_rate = 0.02\n'
+            "warm_epochs = 3\ncold_every = 30\n"
+        ), *SPAN,
     ),
     "drift": from_sample(
-        "[model]\nhistory_sessions = 260\n[training]\nlearning_rate = 0.5\nwarm_epochs = 4\ncold_epochs = 2\ncold_every = 30\n"
-        + PRIORS, *SPAN,
+        with_priors(
+            "[model]\nhistory_sessions = 260\n[training]\nlearning_rate = 0.5\nwarm_epochs = 4\ncold_epochs = 2\n"
+            "cold_every = 30\n"
+        ), *SPAN,
     ),
     "article": from_sample("", "--preset", "article", "--start", "2013-01-02"),
     "three exchanges": three_exchanges,

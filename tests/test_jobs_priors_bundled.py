@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jobs.analysis.prior_list import list_priors
 from jobs.exchanges.calendars import exchange_calendar
 from jobs.forecasting.tasks import newest_prior
 from jobs.prices.tickers import track
@@ -193,19 +194,37 @@ def test_daily_is_backfill_across_a_cutoff_and_a_chain_keeps_its_prior(make_home
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("settings", "days", "said"),
+    ("cell", "cold_every", "days", "said"),
     [
-        ("", ("2016-01-07", "2016-01-08"), "; prior: bundled stock 2016-01-01 (95 members)"),
-        ('cell = "lstm"\n', ("2016-01-07", "2016-01-08"), "; no bundled prior for cell lstm: cold starts begin from scratch"),
-        ("", ("2014-12-30", "2014-12-31"), "; no bundled prior before 2015-01-02: cold starts begin from scratch"),
-        ("", ("2014-12-31", "2015-01-02"), "; prior: bundled stock 2015-01-01 (95 members), from scratch before 2015-01-02"),
+        ("gru", 0, ("2016-01-07", "2016-01-08"), "; prior: bundled stock 2016-01-01 (95 members)"),
+        ("lstm", 0, ("2016-01-07", "2016-01-08"), "; no bundled prior for cell lstm: cold starts begin from scratch"),
+        ("gru", 0, ("2014-12-30", "2014-12-31"), "; no bundled prior before 2015-01-02: cold starts begin from scratch"),
+        ("gru", 0, ("2014-12-31", "2015-01-02"), "; no bundled prior before 2015-01-02: cold starts begin from scratch"),
+        (
+            "gru",
+            1,
+            ("2014-12-31", "2015-01-02"),
+            "; prior: bundled stock 2015-01-01 (95 members), from scratch before 2015-01-02",
+        ),
     ],
 )
 def test_the_closing_line_says_which_prior_served(
-    make_home: Make, tmp_path: Path, settings: str, days: tuple[str, str], said: str
+    make_home: Make, tmp_path: Path, cell: str, cold_every: int, days: tuple[str, str], said: str
 ) -> None:
     write_csv(tmp_path / "csv", "IBM", moved(sample("IBM"), last=days[1], count=200))
-    home = make_home("home", f"[model]\nhistory_sessions = 140\n{settings}[training]\ncold_epochs = 1\n")
+    model = f'[model]\nhistory_sessions = 140\ncell = "{cell}"\n'
+    home = make_home("home", f"{model}[training]\ncold_epochs = 1\ncold_every = {cold_every}\n")
     told = backfilled(home, f"folder:{tmp_path / 'csv'}", "IBM", days=days)
     assert said in told
     assert told.count("prior") == 1
+
+
+@pytest.mark.slow
+def test_the_list_says_which_prior_serves_which_ticker(make_home: Make, feed: str) -> None:
+    home, other = make_home("home", SETTINGS), make_home("other", "[model]\nhidden = 8\n")
+    backfilled(home, feed, "IBM", "MSFT", days=("2016-01-07", "2016-01-07"))
+    rows = {row.cutoff: row for row in list_priors(home, date(2016, 1, 8))}
+    assert len(rows) == len(bundled_priors())
+    assert {row.cutoff: row.serves for row in rows.values() if row.serves} == {"2016-01-01": "IBM,MSFT"}
+    assert (rows["2016-01-01"].kind, rows["2016-01-01"].family, rows["2016-01-01"].members) == ("bundled", "stock", 95)
+    assert {row.serves for row in list_priors(other, date(2016, 1, 8))} == {"no config of hidden 8"}

@@ -19,7 +19,7 @@ from storage.database import Connection, reading
 
 @dataclass(frozen=True, slots=True)
 class PriorSummary:
-    """A prior. serves: the tracked tickers whose next cold start begins from it; bytes: the size of its file or checkpoint."""
+    """A prior. serves: the stored tickers whose next cold start begins from it; bytes: the size of its file or checkpoint."""
 
     cutoff: str
     kind: str
@@ -42,13 +42,13 @@ def list_priors(home: Home, today: date) -> list[PriorSummary]:
 
 
 def _served(connection: Connection, config: Config, today: date) -> dict[str, list[str]]:
-    """Return the tracked tickers that each prior serves today, by its id."""
-    tracked = [ticker for ticker in queries.list_tickers(connection) if ticker.tracked]
+    """Return the tickers that each prior serves today, by its id."""
+    tickers = queries.list_tickers(connection)
     served: dict[str, list[str]] = {}
-    for exchange in sorted({ticker.exchange for ticker in tracked}):
+    for exchange in sorted({ticker.exchange for ticker in tickers}):
         prior = newest_prior(priors_of(connection, config, exchange_calendar(exchange)), today)
         if prior:
-            served.setdefault(prior.model_id, []).extend(t.symbol for t in tracked if t.exchange == exchange)
+            served.setdefault(prior.model_id, []).extend(t.symbol for t in tickers if t.exchange == exchange)
     return served
 
 

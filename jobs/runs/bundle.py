@@ -6,7 +6,7 @@ They serve every home, so a ticker forecasts the same alone as among five hundre
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from functools import cache
@@ -112,12 +112,6 @@ def manifest_text(priors: Iterable[tuple[str, PriorRows]], command: str, version
     """Return the manifest of some fitted priors by their files. command: what fits them again."""
     entries = [_as_json(file, rows) for file, rows in priors]
     return json.dumps({"version": version, "refit": command, "priors": entries}, indent=1) + "\n"
-
-
-def serving(priors: Sequence[BundledPrior], origins: Iterable[date]) -> list[BundledPrior]:
-    """Return which of some priors, oldest first, serve some origins."""
-    newest = {max((p for p in priors if p.serves_from <= day), key=lambda p: p.cutoff, default=None) for day in origins}
-    return [prior for prior in priors if prior in newest]
 
 
 @cache

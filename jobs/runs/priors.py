@@ -12,7 +12,7 @@ from jobs.exchanges.calendars import ExchangeCalendar
 from jobs.forecasting.inputs import Market
 from jobs.forecasting.prior import Member, PriorRows, PriorTask, fit_prior
 from jobs.forecasting.tasks import Prior, newest_prior
-from jobs.runs.bundle import as_prior, bundled_priors, matching_priors, mismatch, serving
+from jobs.runs.bundle import as_prior, bundled_priors, matching_priors, mismatch, used_priors
 from jobs.runs.prior_plan import cutoffs_of, due_priors, end_of_service
 from jobs.runs.record import RunRecord
 from jobs.runs.workers import Submit, refuse_other_environment
@@ -80,39 +80,31 @@ def priors_of_block(priors: Sequence[Prior], origins: Iterable[date], chain_prio
 
 
 def prior_line(record: RunRecord, config: Config, due: DueSessions) -> str | None:
-    """Return in words which priors served some origins; None where the config has none or nothing was due."""
+    """Return in words which priors a run's models began from, or why there was none; None where nothing was due."""
     days = sorted({day for sessions in due.values() for day in sessions})
     if config.prior == "none" or not days:
         return None
-    return _bundled_line(config, days) if config.prior == "bundled" else _universe_line(record, config, due)
+    return _bundled_line(record, config, days) if config.prior == "bundled" else _universe_line(record, config)
 
 
-def _bundled_line(config: Config, days: Sequence[date]) -> str:
+def _bundled_line(record: RunRecord, config: Config, days: Sequence[date]) -> str | None:
     matching = matching_priors(config)
     if not matching:
         return f"no bundled prior for {mismatch(bundled_priors()[-1], config)}: cold starts begin from scratch"
-    served = serving(matching, days)
+    first, served = matching[0].serves_from, used_priors(config, record.served_priors)
     if not served:
-        return f"no bundled prior before {matching[0].serves_from}: cold starts begin from scratch"
-    span = " to ".join(dict.fromkeys(f"{prior.cutoff}" for prior in (served[0], served[-1])))
+        return f"no bundled prior before {first}: cold starts begin from scratch" if days[0] < first else None
+    span = " to ".join(dict.fromkeys(str(prior.cutoff) for prior in (served[0], served[-1])))
     line = f"prior: bundled {served[-1].family} {span} ({counted(len(served[-1].members), 'member')})"
-    if days[0] < matching[0].serves_from:
-        line += f", from scratch before {matching[0].serves_from}"
-    return line
+    return f"{line}, from scratch before {first}" if days[0] < first else line
 
 
-def _universe_line(record: RunRecord, config: Config, due: DueSessions) -> str:
-    """Return how many members the prior of the newest due session has, for each exchange where that differs."""
-    found = dict.fromkeys(_members_of(record, config, exchange, days[-1]) for exchange, days in due.items() if days)
-    return f"prior: universe of {len(config.universe)}, {', '.join(found)}"
-
-
-def _members_of(record: RunRecord, config: Config, exchange: str, day: date) -> str:
+def _universe_line(record: RunRecord, config: Config) -> str:
+    """Return how many members the priors of this run's models have."""
     with record.engine.connect() as connection:
-        prior = newest_prior(priors_of(connection, config, record.calendars.of(exchange)), day)
-        if prior is None:
-            return "none with enough bars or its fit diverged: cold starts begin from scratch"
-        return f"{queries.counted_members(connection, prior.model_id)} with enough bars"
+        counts = sorted({queries.counted_members(connection, prior_id) for prior_id in record.served_priors})
+    found = f"{' or '.join(map(str, counts))} with enough bars" if counts else "no prior: cold starts begin from scratch"
+    return f"prior: universe of {len(config.universe)}, {found}"
 
 
 def _commit(future: Future[PriorRows], record: RunRecord) -> None:

@@ -52,6 +52,7 @@ class RunRecord:
         self.forecasts = 0
         self.origins: Counter[int] = Counter()
         self.scored_configs: set[str] = set()
+        self.served_priors: set[str] = set()
 
     def store_sessions(self, backlogs: Sequence[TickerBacklog]) -> None:
         """Store the sessions of the tickers' exchanges, from the first due one to a year ahead."""
@@ -88,6 +89,7 @@ class RunRecord:
             for event in result.events:
                 self._note(connection, event.message, event.session, event.ticker_id)
             writes.update_run(connection, self.run_id, forecasts=self.forecasts)
+        self.served_priors |= {row.prior_id for row in result.models if row.prior_id}
         self.origins.update(row.ticker_id for row in result.forecasts if row.horizon == 1)
 
     def update_scores(self, tickers: Sequence[TickerBacklog]) -> None:
