@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from storage.bar_files import WrittenFile
 from storage.bars import SAME_WITHIN, Bars, ChangedValue, Merge, as_known, log_returns
 from storage.schema import (
-    Bar,
     GateVerdict,
     PriceFile,
     Restatement,
@@ -21,6 +23,8 @@ from storage.writes.inserts import Row, insert_mappings
 
 BAR_VALUES = ("open", "high", "low", "close", "volume", "dividend", "split")
 BAR_COLUMNS = ("session", *BAR_VALUES, "adjusted_return", "adjusted_open_return", "recorded_at")
+# The table without types: thousands of rows a ticker are written and compared as they are stored.
+_BARS = sa.table("bars", *(sa.column(name) for name in ("ticker_id", *BAR_COLUMNS)))
 
 
 def record_price_file(
@@ -80,25 +84,14 @@ def copy_bars(connection: Connection, ticker_id: int, bars: Bars, *, since: date
     """
     first = int(np.searchsorted(bars.session, np.datetime64(since))) if since else 0
     bars = bars.select(slice(max(first - 1, 0), None))  # the bar before gives the first return
-    returns, open_returns = log_returns(bars, "close"), log_returns(bars, "open")
-    columns = [bars.session.tolist(), *(getattr(bars, name).tolist() for name in BAR_VALUES), returns.tolist()]
-    columns += [open_returns.tolist(), [instant.replace(tzinfo=UTC) for instant in bars.recorded_at.tolist()]]
-    table = Bar.__table__
-    stored = {
-        tuple(row)
-        for row in connection.execute(
-            sa.select(*(table.c[name] for name in BAR_COLUMNS)).where(_bars_of(ticker_id, since or date.min))
-        )
-    }
-    known = {
-        tuple(None if value != value else value for value in row) for row in list(zip(*columns, strict=True))[min(first, 1) :]
-    }
-    gone = sorted({row[0] for row in stored - known})
-    for day in gone:
-        connection.execute(sa.delete(Bar).where(Bar.ticker_id == ticker_id, Bar.session == day))
+    of_ticker = (_BARS.c.ticker_id == ticker_id) & (_BARS.c.session >= (since or date.min).isoformat())
+    stored = {tuple(row) for row in connection.execute(sa.select(*(_BARS.c[name] for name in BAR_COLUMNS)).where(of_ticker))}
+    known = set(_bar_rows(bars)[min(first, 1) :])
+    for day in sorted({row[0] for row in stored - known}):
+        connection.execute(sa.delete(_BARS).where(_BARS.c.ticker_id == ticker_id, _BARS.c.session == day))
     added = [{"ticker_id": ticker_id, **dict(zip(BAR_COLUMNS, row, strict=True))} for row in sorted(known - stored)]
     if added:
-        connection.execute(sa.insert(Bar), added)
+        connection.execute(sa.insert(_BARS), added)
     return len(added)
 
 
@@ -108,8 +101,16 @@ def mark_restatements_scored(connection: Connection, ticker_id: int) -> None:
     connection.execute(sa.update(Restatement).where(owed).values(scored=1))
 
 
-def _bars_of(ticker_id: int, since: date) -> sa.ColumnElement[bool]:
-    return (Bar.ticker_id == ticker_id) & (Bar.session >= since)
+def _bar_rows(bars: Bars) -> list[tuple[Any, ...]]:
+    """Return the rows of table `bars` in the order of BAR_COLUMNS, days and instants as they are stored."""
+    returns = [_without_nan(log_returns(bars, name)) for name in ("close", "open")]
+    days, instants = np.datetime_as_string(bars.session).tolist(), np.datetime_as_string(bars.recorded_at, unit="us").tolist()
+    values = [getattr(bars, name).tolist() for name in BAR_VALUES]
+    return list(zip(days, *values, *returns, [f"{instant}Z" for instant in instants], strict=True))
+
+
+def _without_nan(values: NDArray[np.float64]) -> list[float | None]:
+    return [value if math.isfinite(value) else None for value in values.tolist()]
 
 
 def record_verdicts(connection: Connection, ticker_id: int, rows: Sequence[Row], *, at: datetime) -> int:
