@@ -91,13 +91,13 @@ def test_no_format_loses_the_second_column_of_one_name(tmp_path: Path, output_fo
 def test_a_parquet_column_has_the_type_that_holds_all_its_values(
     monkeypatch: pytest.MonkeyPatch, rows_in_group: int, values: list[object], type_: pa.DataType, stored: list[object]
 ) -> None:
-    monkeypatch.setattr(parquet_rows, "ROWS_IN_GROUP", rows_in_group)
+    monkeypatch.setattr(parquet_rows, "VALUES_IN_GROUP", rows_in_group)
     column = parquet_of(("x",), [(value,) for value in values]).column("x")
     assert (column.type, column.to_pylist()) == (type_, stored)
 
 
 def test_parquet_is_written_by_row_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet_rows, "ROWS_IN_GROUP", 100)
+    monkeypatch.setattr(parquet_rows, "VALUES_IN_GROUP", 100)
     stream = io.BytesIO()
     write_parquet(("x",), ((n,) for n in range(250)), stream)
     assert pq.ParquetFile(pa.BufferReader(stream.getvalue())).num_row_groups == 3

@@ -9,15 +9,14 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
 from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs.terminal.text import plain
+from jobs.terminal.arrow_columns import column_of, column_type
 
-ROWS_IN_GROUP = 10_000
+VALUES_IN_GROUP = 60_000
 BYTES_IN_GROUP = 8_000_000
 Columns = list[list[Any]]
 
@@ -46,9 +45,11 @@ class _Spool:
         """Write one group."""
         for kinds, column in zip(self._kinds, values, strict=True):
             kinds |= set(map(type, column)) - {type(None)}
-        if self._fitting(values).schema != self._schema:
+        table = self._fitting(values)
+        if table.schema != self._schema:
             self._widen()
-        self._writer.write_table(self._fitting(values))
+            table = self._fitting(values)
+        self._writer.write_table(table)
 
     def finished(self) -> IO[bytes]:
         """Return the file, whole and at its beginning."""
@@ -83,35 +84,19 @@ class _Spool:
         arrays = []
         for field, kinds, column in zip(schema, self._kinds, values, strict=True):
             try:
-                arrays.append(pa.array(_texts(column) if pa.types.is_string(field.type) else column, type=field.type))
-            except (pa.ArrowInvalid, OverflowError):  # a whole number that no float or 64 bits hold
+                arrays.append(column_of(column, field.type))
+            except OverflowError:
                 kinds.add(str)
                 return None
         return pa.table(arrays, schema=schema)
 
     def _wanted_schema(self) -> pa.Schema:
-        return pa.schema([pa.field(name, _type(kinds)) for name, kinds in zip(self._columns, self._kinds, strict=True)])
+        return pa.schema([pa.field(name, column_type(kinds)) for name, kinds in zip(self._columns, self._kinds, strict=True)])
 
 
 def _values(groups: pq.ParquetFile) -> Iterator[Columns]:
     for number in range(groups.num_row_groups):
         yield [column.to_pylist() for column in groups.read_row_group(number).columns]
-
-
-def _type(kinds: set[type]) -> pa.DataType:
-    """Return the Arrow type that holds all values of some Python types."""
-    single: dict[type, pa.DataType] = {
-        bool: pa.bool_(), int: pa.int64(), float: pa.float64(), bytes: pa.binary(), date: pa.date32(),
-    }  # fmt: skip
-    if not kinds:
-        return pa.null()
-    if kinds == {int, float}:
-        return pa.float64()
-    return single.get(next(iter(kinds)), pa.string()) if len(kinds) == 1 else pa.string()
-
-
-def _texts(values: list[Any]) -> list[str | None]:
-    return [value if value is None or isinstance(value, str) else str(plain(value)) for value in values]
 
 
 def _groups(rows: Iterable[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
@@ -121,7 +106,7 @@ def _groups(rows: Iterable[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
     for row in rows:
         group.append(row)
         size += sum(len(value) for value in row if isinstance(value, str | bytes))
-        if len(group) == ROWS_IN_GROUP or size > BYTES_IN_GROUP:
+        if len(group) * len(row) >= VALUES_IN_GROUP or size > BYTES_IN_GROUP:
             yield group
             group, size = [], 0
     if group:
