@@ -15,11 +15,13 @@ def now() -> datetime:
 
 
 def parse_instant(text: str) -> datetime:
-    """Return the aware UTC instant of an ISO text; without an offset it is UTC. Raises UsageError for another text."""
+    """Return the aware UTC instant of an ISO text; without an offset it is UTC. Raises UsageError for another text or year."""
     try:
         instant = datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(f"{text[:40]!r} is not an instant; write it like 2026-03-06T22:00:00Z") from error
+    if not FIRST_YEAR <= instant.year <= LAST_YEAR:
+        raise UsageError(f"{text[:40]} is outside the years {FIRST_YEAR} to {LAST_YEAR}")
     return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
 
 

@@ -7,6 +7,7 @@ JobError
 ├── NothingFetched      no ticker got anything new from its source
 ├── HomeUnwritable      the home cannot be read or written
 ├── LockHeld            another process is writing, or another daemon is running
+├── RecordAhead         the record is later than the clock, so one of them is wrong
 ├── OutOfResources      memory ran out, or the system killed a worker process
 └── Interrupted         a signal ended a one-shot command between two units of work
 """
@@ -69,6 +70,10 @@ class HomeUnwritable(JobError):
 
 class LockHeld(JobError):
     exit_code = ExitCode.LOCKED
+
+
+class RecordAhead(JobError):
+    exit_code = ExitCode.INTEGRITY
 
 
 class OutOfResources(JobError):

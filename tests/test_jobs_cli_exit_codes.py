@@ -43,6 +43,7 @@ CASES = [
     (storage_errors.DatabaseBusy("x"), 5),
     (storage_errors.StoreUnwritable("x"), 5),
     (storage_errors.Corrupt("x"), 6),
+    (errors.RecordAhead("x"), 6),
     (storage_errors.QueryRefused("x"), 8),
     (storage_errors.QueryOverLimit("x"), 8),
     (OSError("x"), 5),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,11 +23,15 @@ from jobs.cli.options import (
     WaitOption,
     WorkersOption,
     backfill_request,
+    existing_home,
     home_of,
     say,
     writing,
 )
 from jobs.terminal.logs import LogFormat
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 def init(context: typer.Context) -> None:
@@ -138,8 +142,14 @@ def run(
     now: Annotated[
         str | None,
         typer.Option(
-            "--now", metavar="INSTANT", help=f"Act as at this instant, {INSTANT_EXAMPLE}: rows get it, later bars are ignored."
+            "--now",
+            metavar="INSTANT",
+            help=f"Act as at this past instant, {INSTANT_EXAMPLE}: rows get it, later bars are ignored.",
         ),
+    ] = None,
+    rehearse: Annotated[
+        str | None,
+        typer.Option("--rehearse", metavar="INSTANT", help="Print what a cycle at this instant would do; nothing is stored."),
     ] = None,
     workers: WorkersOption = None,
     cold: ColdOption = False,
@@ -147,11 +157,29 @@ def run(
 ) -> None:
     """Run one daily cycle: fetch prices, score, train, and create the missing forecasts of all tracked tickers."""
     from jobs.clock import parse_instant
+    from jobs.errors import UsageError
     from jobs.runs.daily import run_once
 
+    if now and rehearse:
+        raise UsageError("--now acts and --rehearse does not; give one of them")
+    if rehearse:
+        _rehearse(context, parse_instant(rehearse), workers, cold)
+        return
     instant = parse_instant(now) if now else None
     with writing(context, "run", wait) as (home, engine):
         say(run_once(home, engine, now=instant, workers=workers, force_cold=cold))
+
+
+def _rehearse(context: typer.Context, instant: datetime, workers: int | None, cold: bool) -> None:
+    """Print what a cycle would do for each ticker, then its closing line. Raises what it would end with."""
+    from jobs.runs.rehearsal import rehearse
+    from jobs.terminal.output import write_rows
+
+    found = rehearse(existing_home(context), instant, workers=workers, force_cold=cold)
+    write_rows(found.outcome.columns, found.outcome.rows)
+    if found.error is not None:
+        raise found.error
+    say(f"rehearsed at {instant:%Y-%m-%dT%H:%M:%SZ}, nothing was stored: {found.message}")
 
 
 def daemon(

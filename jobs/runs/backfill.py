@@ -11,6 +11,7 @@ from jobs.exchanges.calendars import require_calendars
 from jobs.prices.bindings import Sources
 from jobs.runs.backlog import backfill_due_sessions
 from jobs.runs.fetch import DueSessions
+from jobs.runs.instants import refuse_record_ahead
 from jobs.runs.run import run_options, run_over, tracked_symbols
 from jobs.terminal.progress import show_line
 from jobs.workspace.config import Config
@@ -49,8 +50,10 @@ class BackfillRequest:
 def backfill_span(home: Home, engine: Engine, request: BackfillRequest, *, now: datetime | None = None) -> str:
     """Fetch, then forecast every session of the span that has no forecasts yet. Returns the closing line.
 
-    Raises UsageError when there is no ticker to forecast, SomeTickersFailed, NothingFetched or Interrupted.
+    Raises UsageError when there is no ticker to forecast, RecordAhead, SomeTickersFailed, NothingFetched or Interrupted.
     """
+    with engine.connect() as connection:
+        refuse_record_ahead(connection)
     require_calendars(request.symbols)
     config = home.settings.config(request.preset)
     sources = Sources(home, request.source, request.adjustment)

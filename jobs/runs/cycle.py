@@ -10,12 +10,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from jobs import clock
-from jobs.errors import JobError, LockHeld
+from jobs.errors import JobError, LockHeld, RecordAhead
 from jobs.exchanges.symbols import SymbolRefused
 from jobs.forecasting.fingerprint import fingerprint
 from jobs.prices.sources.base import SourceError
 from jobs.runs.child import Look
 from jobs.runs.daily import cycle_is_due, run_once
+from jobs.runs.instants import refuse_record_ahead
 from jobs.runs.retry import retry_wait
 from jobs.terminal.logs import Level, log_event
 from jobs.workspace.home import Home, open_home
@@ -43,8 +44,12 @@ def look(folder: Path, database: Path | None, stop: threading.Event) -> Look:
         home = open_home(folder)
         database = home.database
         check_revision(database)
+        _refuse_record_ahead(home)
         failed = cycle_is_due(home, began) and _do_cycle(folder, began, stop)
         return Look(next_due(home, clock.now()), failed=failed, tracked=_tracked(home), database=database)
+    except RecordAhead as error:  # nothing is written while one of record and clock is wrong
+        _log_failure(error)
+        return Look(failed=True, database=database)
     except LockHeld as error:
         return Look(waits_for=str(error), database=database)
     except Exception as error:  # this process ends here, and the daemon goes on
@@ -52,6 +57,11 @@ def look(folder: Path, database: Path | None, stop: threading.Event) -> Look:
         if database is not None:
             _enter_failure(folder, database, began, error)
         return Look(failed=True, database=database)
+
+
+def _refuse_record_ahead(home: Home) -> None:
+    with reading(home.database) as connection:
+        refuse_record_ahead(connection)
 
 
 def next_due(home: Home, now: datetime) -> datetime | None:

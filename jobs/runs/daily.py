@@ -12,6 +12,7 @@ from jobs.exchanges.calendars import exchange_calendar
 from jobs.prices.bindings import Sources
 from jobs.prices.ticker_status import is_fetched
 from jobs.runs.backlog import daily_due_sessions
+from jobs.runs.instants import refuse_instant, refuse_record_ahead
 from jobs.runs.retry import retry_wait
 from jobs.runs.run import run_options, run_over, tracked_symbols
 from jobs.workspace.home import Home
@@ -29,15 +30,33 @@ def run_once(
     kind: str = "run",
     stop: threading.Event | None = None,
 ) -> str:
-    """Do one daily cycle over the tracked tickers and return its closing line. now: the instant to rehearse.
+    """Do one daily cycle over the tracked tickers and return its closing line. now: a past instant to act as at.
 
-    Raises UsageError when no ticker is tracked or `now` is before the last run, SomeTickersFailed, NothingFetched or
-    Interrupted.
+    Raises UsageError for `now` after the clock or before the last run, RecordAhead, and what run_cycle raises.
     """
-    if now is not None:
-        _refuse_going_back(engine, now)
+    with engine.connect() as connection:
+        refuse_record_ahead(connection)
+        if now is not None:
+            refuse_instant(connection, now)
+    return run_cycle(home, engine, now or clock.now(), workers=workers, force_cold=force_cold, kind=kind, stop=stop)
+
+
+def run_cycle(
+    home: Home,
+    engine: Engine,
+    now: datetime,
+    *,
+    workers: int | None = None,
+    force_cold: bool = False,
+    kind: str = "run",
+    stop: threading.Event | None = None,
+) -> str:
+    """Do one daily cycle as at an instant, whatever the clock says, and return its closing line.
+
+    Raises UsageError when no ticker is tracked, SomeTickersFailed, NothingFetched or Interrupted.
+    """
     config = home.settings.config()
-    options = run_options(home, kind=kind, now=now or clock.now(), config=config, workers=workers, force_cold=force_cold)
+    options = run_options(home, kind=kind, now=now, config=config, workers=workers, force_cold=force_cold)
     symbols = tracked_symbols(engine)
     if not symbols:
         raise UsageError("no ticker is tracked; `tickercast track MSFT` follows one")
@@ -86,10 +105,3 @@ def _first_chance(tracked: Sequence[queries.TickerRow], now: datetime, wait_minu
         if closed is not None:
             chances.append(calendar.close_at(closed) + timedelta(minutes=wait_minutes))
     return max(chances)
-
-
-def _refuse_going_back(engine: Engine, now: datetime) -> None:
-    with engine.connect() as connection:
-        last = queries.last_run_started(connection)
-    if last is not None and now < last:
-        raise UsageError(f"--now {now.isoformat()} is before the last run, {last.isoformat()}; nothing was done")

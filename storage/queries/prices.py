@@ -33,6 +33,11 @@ def current_file(connection: Connection, ticker_id: int) -> CurrentFile | None:
     return CurrentFile(*row) if row else None
 
 
+def current_paths(connection: Connection) -> list[str]:
+    """Return the paths of all current files."""
+    return list(connection.scalars(sa.select(PriceFile.path).where(PriceFile.superseded_at.is_(None)).order_by(PriceFile.path)))
+
+
 def needed_files(connection: Connection, superseded: int) -> set[str]:
     """Return the paths of each ticker's current file and of its newest `superseded` files before that."""
     newest_first = (PriceFile.superseded_at.is_(None).desc(), PriceFile.id.desc())

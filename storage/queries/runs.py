@@ -8,7 +8,8 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage.schema import Event, ExchangeSession, Run, Ticker
+from storage.reader import Rows
+from storage.schema import Event, ExchangeSession, Forecast, GateVerdict, PriceFile, Run, RunTicker, Ticker
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,23 @@ class RunRow:
 def last_run_started(connection: Connection) -> datetime | None:
     """Return when the newest run started, None before the first."""
     return connection.scalars(sa.select(Run.started_at).order_by(Run.started_at.desc()).limit(1)).first()
+
+
+def newest_instant(connection: Connection) -> tuple[str, datetime | None]:
+    """Return the newest instant at which a run or an event began or a price was recorded, after its name; None without one.
+
+    Forecasts and models have the instant of their run.
+    """
+    newest: list[tuple[str, datetime | None]] = [
+        (name, connection.scalars(sa.select(sa.func.max(column, type_=column.type))).first())
+        for name, column in (
+            ("a run of", Run.started_at),
+            ("a price file of", PriceFile.recorded_at),
+            ("a finding of", GateVerdict.recorded_at),
+            ("an event of", Event.at),
+        )
+    ]
+    return max(newest, key=lambda found: found[1].timestamp() if found[1] else float("-inf"))
 
 
 def runs_started_since(connection: Connection, instant: datetime) -> list[datetime]:
@@ -63,3 +81,30 @@ def has_event(connection: Connection, kind: str, message: str) -> bool:
     """Return whether an event with a message is recorded."""
     query = sa.select(Event.id).where(Event.kind == kind, Event.message == message).limit(1)
     return connection.scalars(query).first() is not None
+
+
+def newest_run_at(connection: Connection, instant: datetime) -> int | None:
+    """Return the id of the newest run that started at an instant, None when there is none."""
+    return connection.scalars(sa.select(Run.id).where(Run.started_at == instant).order_by(Run.id.desc()).limit(1)).first()
+
+
+def run_outcome(connection: Connection, run_id: int) -> Rows:
+    """Return what a run came to for each tracked ticker: status, its origins, number of forecasts, and why it failed."""
+    columns = ("ticker", "status", "first_origin", "last_origin", "forecasts", "message")
+    made = (
+        sa.select(
+            Forecast.ticker_id,
+            sa.func.min(Forecast.origin, type_=Forecast.origin.type).label("first"),
+            sa.func.max(Forecast.origin, type_=Forecast.origin.type).label("last"),
+            sa.func.count().label("count"),
+        )
+        .where(Forecast.run_id == run_id)
+        .group_by(Forecast.ticker_id)
+        .subquery()
+    )
+    outcome = sa.select(RunTicker).where(RunTicker.run_id == run_id).subquery()
+    count, status = sa.func.coalesce(made.c.count, 0), sa.func.coalesce(outcome.c.status, Ticker.status)
+    query = sa.select(Ticker.symbol, status, made.c.first, made.c.last, count, outcome.c.message)
+    query = query.outerjoin(made, made.c.ticker_id == Ticker.id).outerjoin(outcome, outcome.c.ticker_id == Ticker.id)
+    rows = connection.execute(query.where(Ticker.tracked == 1).order_by(Ticker.symbol))
+    return Rows(columns, [(row[0], row[1], row[2] and str(row[2]), row[3] and str(row[3]), *row[4:]) for row in rows])

@@ -1,0 +1,72 @@
+"""Rehearse a daily cycle as at any instant, in a copy of the home that is removed afterwards. The home itself stays as it is."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from jobs.errors import JobError, UsageError
+from jobs.runs.daily import run_cycle
+from jobs.workspace.home import Home
+from jobs.workspace.temporary import temporary_folder
+from storage import queries
+from storage.copies import copy_database
+from storage.database import open_writer, reading, translated
+from storage.reader import Rows
+from storage.versions import check_revision
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What a cycle would do for each ticker, its closing line, and the error that it would end with."""
+
+    outcome: Rows
+    message: str
+    error: JobError | None
+
+
+def rehearse(home: Home, now: datetime, *, workers: int | None = None, force_cold: bool = False) -> Rehearsal:
+    """Return what a daily cycle at an instant would do. Needs no lock: a daemon may run.
+
+    Bars of sessions that have not closed yet count as closed at a later instant. Raises UsageError when no ticker is tracked,
+    and StorageError when the home cannot be read.
+    """
+    with temporary_folder("rehearsal") as folder:
+        copy = copy_home(home, folder / "home")
+        error = None
+        engine = open_writer(copy.database)
+        try:
+            with translated(copy.database):
+                message = run_cycle(copy, engine, now, workers=workers, force_cold=force_cold)
+        except JobError as failure:
+            message, error = str(failure), failure
+        finally:
+            engine.dispose()
+        with reading(copy.database) as connection:
+            run_id = queries.newest_run_at(connection, now)
+            if run_id is None:  # the cycle could not begin
+                raise error or UsageError(message)
+            return Rehearsal(queries.run_outcome(connection, run_id), message, error)
+
+
+def copy_home(home: Home, folder: Path) -> Home:
+    """Return a copy of a home in a new folder: its database, the price files in use, its cache and its settings as read now."""
+    folder.mkdir()
+    store = home.settings.store.model_copy(update={"url": SecretStr(""), "prices": ""})
+    copy = Home(folder, home.settings.model_copy(update={"store": store}))
+    copy_database(home.database, copy.database)
+    check_revision(copy.database)
+    copy.prices.mkdir()
+    with reading(copy.database) as connection:
+        paths = queries.current_paths(connection)
+    for path in paths:
+        if (home.prices / path).is_file():  # a missing file is the failure of its ticker, here as there
+            (copy.prices / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(home.prices / path, copy.prices / path)
+    if home.cache.is_dir():
+        shutil.copytree(home.cache, copy.cache)
+    return copy
