@@ -1,0 +1,147 @@
+"""Random lives of tickers over some weeks, and their prices.
+
+The weeks lie around the end of 2026, where the library's calendars of some exchanges end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from functools import cache
+from zlib import crc32
+
+import numpy as np
+from hypothesis import strategies as st
+
+from jobs.exchanges.calendars import exchange_calendar
+from jobs.exchanges.symbols import exchange_of
+from storage.bars import Bars, make_bars
+
+FIRST_DAY = date(2026, 12, 16)
+DAYS = tuple(FIRST_DAY + timedelta(days=i) for i in range(20))
+HISTORY = 150  # sessions before the first day
+SYMBOLS = ("AAA", "BBB", "CCC", "DDD.T", "EEE.BO")
+MEMBERS = ("BBB", "CCC", "DDD.T")  # of the universe that a prior is fitted on
+HOURS = (5, 12, 23)  # in UTC: after Tokyo's day before, after Bombay's close, after New York's
+CRASH = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What happens to one ticker, by index of day. None: it does not happen.
+
+    listed_from: sessions of history before the first day, negative where its first bar comes later. tracked: (from, until) days.
+    fails: days on which its file is damaged. crash: day of a fall that the gates quarantine.
+    """
+
+    symbol: str
+    listed_from: int = HISTORY
+    ends: int | None = None
+    pause: tuple[int, int] | None = None
+    tracked: tuple[tuple[int, int], ...] = ((0, len(DAYS)),)
+    fails: frozenset[int] = frozenset()
+    crash: int | None = None
+
+    def is_tracked(self, day: int) -> bool:
+        """Return whether it is tracked on a day."""
+        return any(begin <= day < end for begin, end in self.tracked)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """The lives, when AAA becomes AAAX and a new company takes its symbol, and the other way through them.
+
+    hour: of each day's run, UTC. prior: the setting. order: of the backfills. workers, stack: of the backfills.
+    """
+
+    lives: tuple[Life, ...]
+    renamed: int | None
+    successor: Life | None
+    hours: tuple[int, ...]
+    prior: str
+    order: tuple[int, ...]
+    together: bool
+    workers: int
+    stack: int
+
+
+@st.composite
+def lives(draw: st.DrawFn, symbol: str) -> Life:
+    """Draw what happens to one ticker."""
+    day = st.integers(1, len(DAYS) - 1)
+    begin, end = sorted((draw(st.integers(0, 9)), draw(st.integers(10, len(DAYS)))))
+    tracked: tuple[tuple[int, int], ...] = ((begin, end),)
+    if draw(st.booleans()) and end - begin > 6:
+        gap = draw(st.integers(begin + 2, end - 3))
+        tracked = ((begin, gap), (draw(st.integers(gap + 1, end - 1)), end))
+    pause = draw(st.none() | st.tuples(st.integers(-90, 14), st.integers(1, 90)))
+    return Life(
+        symbol,
+        listed_from=draw(st.sampled_from((HISTORY, HISTORY, 136, 122))),
+        ends=draw(st.none() | day),
+        pause=(pause[0], pause[0] + pause[1]) if pause else None,
+        tracked=tracked,
+        fails=draw(st.frozensets(day, max_size=4)),
+        crash=draw(st.none() | st.none() | day),
+    )
+
+
+@st.composite
+def schedules(draw: st.DrawFn) -> Schedule:
+    """Draw a schedule of three to five tickers."""
+    count = draw(st.integers(3, len(SYMBOLS)))
+    chosen = draw(st.permutations(SYMBOLS))[:count]
+    renamed = draw(st.none() | st.integers(4, 12)) if "AAA" in chosen else None
+    drawn = [draw(lives(symbol)) for symbol in chosen]
+    if renamed:  # only a stored ticker can be renamed
+        drawn = [
+            replace(life, tracked=((0, life.tracked[0][1]), *life.tracked[1:])) if life.symbol == "AAA" else life
+            for life in drawn
+        ]
+    return Schedule(
+        lives=tuple(drawn),
+        renamed=renamed,
+        successor=Life("AAA", tracked=((renamed + 1, len(DAYS)),)) if renamed and draw(st.booleans()) else None,
+        hours=tuple(draw(st.sampled_from(HOURS)) for _ in DAYS),
+        prior=draw(st.sampled_from(("none", "bundled", "universe"))),
+        order=tuple(draw(st.permutations(range(count)))),
+        together=draw(st.booleans()),
+        workers=draw(st.sampled_from((1, 1, 1, 2))),
+        stack=draw(st.integers(1, 4)),
+    )
+
+
+@cache
+def bars_of(life: Life, name: str) -> Bars:
+    """Return all bars of a life: a random walk of its own on the sessions of its exchange. name: what it is drawn from."""
+    calendar = exchange_calendar(exchange_of(life.symbol))
+    first = calendar.session_offset(_session_from(life.symbol, FIRST_DAY), -life.listed_from)
+    days = [day for day in _sessions(life.symbol, first) if life.ends is None or day <= DAYS[life.ends]]
+    if life.pause is not None:
+        begin, end = (FIRST_DAY + timedelta(days=offset) for offset in life.pause)
+        days = [day for day in days if not begin <= day < end] or days[:1]
+    rng = np.random.default_rng(crc32(name.encode()))
+    moves = rng.normal(0, 0.012, 400)[: len(days)]
+    close = 100 * np.exp(np.cumsum(moves))
+    if life.crash is not None:
+        close = np.where(np.array(days) >= DAYS[life.crash], close * CRASH, close)
+    spread = np.exp(np.abs(rng.normal(0, 0.004, 400)[: len(days)]))
+    volume = rng.integers(10_000, 20_000, 400)[: len(days)]
+    values = {"open": close, "high": close * spread, "low": close / spread, "close": close, "volume": volume}
+    return make_bars(np.array(days, dtype="datetime64[D]"), values)
+
+
+def _session_from(symbol: str, day: date) -> date:
+    """Return the first session of a symbol's exchange on a day or after it."""
+    calendar = exchange_calendar(exchange_of(symbol))
+    return next(
+        d for d in (day + timedelta(days=i) for i in range(15)) if calendar.are_sessions(np.array([d], "datetime64[D]"))[0]
+    )
+
+
+def _sessions(symbol: str, first: date) -> list[date]:
+    """Return the sessions of a symbol's exchange from a day to the last of the schedule."""
+    calendar = exchange_calendar(exchange_of(symbol))
+    days = np.arange(np.datetime64(first), np.datetime64(DAYS[-1]) + 1)
+    sessions: list[date] = days[calendar.are_sessions(days)].tolist()
+    return sessions

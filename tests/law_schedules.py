@@ -1,0 +1,168 @@
+"""Two ways through a schedule of tickers' lives: day by day, and backfills in another order. Both leave the same record."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+
+from jobs import clock
+from jobs.errors import JobError
+from jobs.prices.tickers import rename, track, untrack
+from jobs.runs.backfill import BackfillRequest, backfill_span
+from jobs.runs.daily import run_once
+from jobs.workspace.home import Home
+from storage.database import Engine, open_writer, reading
+from storage.verify import HASHED, content_hash
+from tests.law_lives import DAYS, MEMBERS, Life, Schedule, bars_of
+from tests.price_builders import write_csv
+
+BEFORE_ALL_BARS = (date(2025, 1, 2), date(2025, 1, 2))  # a span in which nothing is due: the bars are stored all the same
+
+
+@dataclass(slots=True)
+class Way:
+    """A home, its writer and the folder that its prices come from."""
+
+    home: Home
+    engine: Engine
+    folder: Path
+    symbols: dict[str, str] = field(default_factory=dict)  # of a life's own symbol: the present one
+
+    def symbol_of(self, life: Life) -> str:
+        """Return the present symbol of a life."""
+        return self.symbols.get(life.symbol, life.symbol)
+
+
+def settings_of(schedule: Schedule, folder: Path) -> str:
+    """Return the settings of a home: small networks, and prices from a folder."""
+    members = ", ".join(f'"{symbol}"' for symbol in MEMBERS)
+    universe = f"[prior]\nuniverse = [{members}]\n" if schedule.prior == "universe" else ""
+    return (
+        f'[source]\nkind = "folder"\npath = "{folder}"\nadjustment = "split"\n'
+        f'[model]\nhistory_sessions = 140\nhorizons = 3\nprior = "{schedule.prior}"\n{universe}'
+        "[training]\ncold_every = 7\ncold_epochs = 2\ntune_epochs = 1\nwindow = 40\nprior_every = 9\nprior_sessions = 300\n"
+        f"prior_epochs = 2\n[compute]\nstack = {schedule.stack}\n"
+    )
+
+
+def day_by_day(way: Way, schedule: Schedule, set_clock: Callable[[datetime], None]) -> None:
+    """Live through a schedule with one daily run a day."""
+    for index, day in enumerate(DAYS):
+        now = datetime.combine(day, time(schedule.hours[index]), UTC)
+        set_clock(now)
+        if index == schedule.renamed:
+            _rename(way)
+        for life in _present(schedule, index):
+            symbol = way.symbol_of(life) if life is not schedule.successor else life.symbol
+            _set_tracked(way, symbol, life.is_tracked(index), life.is_tracked(index - 1))
+            _write(way, schedule, life, through=day, damaged=index in life.fails)
+        with contextlib.suppress(JobError):
+            run_once(way.home, way.engine, now=now, workers=1)
+
+
+def in_another_order(way: Way, schedule: Schedule, spans: dict[str, tuple[date, date]]) -> None:
+    """Leave the same record by backfills alone. spans: the first and the last origin of each ticker's key."""
+    ordered = [schedule.lives[i] for i in schedule.order]
+    for life in ordered:
+        _write(way, schedule, life, through=DAYS[-1], damaged=False)
+    if schedule.together:
+        _backfill_together(way, schedule, {life.symbol: spans.get(life.symbol, BEFORE_ALL_BARS) for life in ordered})
+    else:
+        for life in ordered:
+            _backfill(way, schedule, [life.symbol], spans.get(life.symbol))
+    if schedule.renamed is not None:
+        _rename(way)
+        for life in _present(schedule, len(DAYS)):
+            _write(way, schedule, life, through=DAYS[-1], damaged=False)
+    if schedule.successor is not None:
+        _backfill(way, schedule, ["AAA"], spans.get("AAA#2"))
+
+
+def settle(way: Way, schedule: Schedule, spans: dict[str, tuple[date, date]]) -> None:
+    """Fetch every ticker's last bars, so that all that is due is scored. No origin is added."""
+    for life in _present(schedule, len(DAYS)):
+        _write(way, schedule, life, through=DAYS[-1], damaged=False)
+        key = "AAA#2" if life is schedule.successor else life.symbol
+        symbol = life.symbol if life is schedule.successor else way.symbol_of(life)
+        _backfill(way, schedule, [symbol], spans.get(key))
+
+
+def origins_of(home: Home) -> dict[str, tuple[date, date]]:
+    """Return the first and the last origin of each ticker's key."""
+    query = "SELECT t.key, min(f.origin), max(f.origin) FROM forecasts f JOIN tickers t ON t.id = f.ticker_id GROUP BY t.key"
+    with reading(home.database) as connection:
+        rows = connection.exec_driver_sql(query).fetchall()
+    return {key: (date.fromisoformat(first), date.fromisoformat(last)) for key, first, last in rows}
+
+
+def differences(one: Home, other: Home) -> list[str]:
+    """Return the first rows of the record that one home has and the other has not."""
+    found = []
+    with reading(one.database) as ours, reading(other.database) as theirs:
+        if content_hash(ours) == content_hash(theirs):
+            return []
+        for query in HASHED:
+            a, b = ({tuple(row) for row in connection.exec_driver_sql(query)} for connection in (ours, theirs))
+            found += [
+                f"only in {name}: {row}" for name, rows in (("one", a - b), ("other", b - a)) for row in sorted(rows, key=str)[:3]
+            ]
+    return found
+
+
+@contextlib.contextmanager
+def opened(home: Home, folder: Path) -> Iterator[Way]:
+    """Yield a way through a schedule with an empty folder of prices."""
+    folder.mkdir()
+    engine = open_writer(home.database)
+    try:
+        yield Way(home, engine, folder)
+    finally:
+        engine.dispose()
+
+
+def _backfill_together(way: Way, schedule: Schedule, spans: dict[str, tuple[date, date]]) -> None:
+    """Backfill the tickers of each span in one run."""
+    for span in dict.fromkeys(spans.values()):
+        _backfill(way, schedule, [symbol for symbol, own in spans.items() if own == span], span)
+
+
+def _backfill(way: Way, schedule: Schedule, symbols: Sequence[str], span: tuple[date, date] | None) -> None:
+    request = BackfillRequest(tuple(symbols), *(span or BEFORE_ALL_BARS), workers=schedule.workers)
+    with contextlib.suppress(JobError):
+        backfill_span(way.home, way.engine, request, now=clock.now())
+
+
+def _present(schedule: Schedule, index: int) -> list[Life]:
+    has_successor = schedule.successor is not None and schedule.renamed is not None and index > schedule.renamed
+    return [*schedule.lives, *([schedule.successor] if has_successor and schedule.successor else [])]
+
+
+def _set_tracked(way: Way, symbol: str, wanted: bool, before: bool) -> None:
+    if wanted and not before:
+        track(way.home, way.engine, [symbol])
+    elif before and not wanted:
+        untrack(way.engine, [symbol])
+
+
+def _write(way: Way, schedule: Schedule, life: Life, *, through: date, damaged: bool) -> None:
+    """Write a life's file as it is at the end of a day; before its first bar there is none."""
+    is_successor = life is schedule.successor
+    symbol = life.symbol if is_successor else way.symbol_of(life)
+    bars = bars_of(life, f"{life.symbol} {is_successor}").through(through)
+    if damaged:
+        (way.folder / f"{symbol}.csv").write_text("not,a\nprice,file\n")
+    elif len(bars):
+        write_csv(way.folder, symbol, bars)
+
+
+def _rename(way: Way) -> None:
+    """Give AAA the symbol AAAX, in the record where it is stored, and in the folder."""
+    way.symbols["AAA"] = "AAAX"
+    file = way.folder / "AAA.csv"
+    if file.exists():
+        file.rename(way.folder / "AAAX.csv")
+    with contextlib.suppress(Exception):
+        rename(way.engine, "AAA", "AAAX")
