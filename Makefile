@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-fast lint bench mutants torture-flips docs clean
+.PHONY: demo test test-fast lint bench mutants torture-laws torture-flips docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tickercast demo
@@ -26,6 +26,9 @@ bench: $(VENV)/.dev
 mutants: $(VENV)/.mutants
 	$(BIN)/mutmut run --max-children 2
 	$(BIN)/python benchmarks/mutants.py
+
+torture-laws: $(VENV)/.dev
+	LAW_SCHEDULES=300 $(BIN)/python -m pytest -q tests/test_jobs_laws_schedules.py
 
 torture-flips: $(VENV)/.dev
 	BIT_FLIPS=1000 $(BIN)/python -m pytest -q tests/test_storage_digests.py -k flipped
