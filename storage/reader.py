@@ -27,6 +27,10 @@ class Rows:
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
 
+    def records(self) -> list[dict[str, Any]]:
+        """Return each row as values by column name."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
 
 @contextmanager
 def snapshot(path: Path) -> Iterator[sqlite3.Connection]:
@@ -56,9 +60,14 @@ def view_named(name: str) -> View:
     return next(view for view in VIEWS if view.name == name)
 
 
-def view_query(view: View, tickers: Sequence[str] | None = None) -> str:
-    """Return the query of a view's rows in contract order, sorted by ticker, origin and horizon, with a `?` for each ticker."""
-    condition = f" WHERE ticker IN ({', '.join('?' * len(tickers))})" if tickers else ""
+def view_query(view: View, tickers: Sequence[str] | None = None, equal: Sequence[str] = ()) -> str:
+    """Return the query of a view's rows in contract order, sorted by ticker, origin and horizon.
+
+    It has a `?` for each ticker, and then one for the value of each column in `equal`.
+    """
+    conditions = [f"ticker IN ({', '.join('?' * len(tickers))})"] if tickers else []
+    conditions += [f"{column} = ?" for column in equal]
+    condition = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     order = ", ".join(key for key in SORTED_BY if key in view.names)
     return f"SELECT {', '.join(view.names)} FROM {view.name}{condition}" + (f" ORDER BY {order}" if order else "")
 

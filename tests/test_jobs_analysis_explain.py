@@ -54,28 +54,35 @@ def stored(home: Home) -> dict[tuple[str, int], dict[str, float]]:
     return {(row["origin"], row["horizon"]): row for row in rows}
 
 
+def figure(row: dict[str, float], what: str) -> float:
+    """Return a figure of a stored forecast; the width is that of its 5-95 % range as a share of the last price."""
+    return (row["q95"] - row["q05"]) / row["last_price"] if what == "width" else row[what]
+
+
 @pytest.mark.parametrize("restated", [False, True])
 def test_the_steps_add_up_from_one_stored_forecast_to_the_next(make_home: Make, tmp_path: Path, restated: bool) -> None:
     home = run_two_days(make_home, tmp_path, restated=restated)
     explanation, record = explain(home, "IBM"), stored(home)
     first, second = sorted({origin for origin, _ in record})
     for change in explanation.changes:
-        assert change.before == record[first, change.horizon][change.what]
-        assert change.now == record[second, change.horizon][change.what]
+        assert change.before == pytest.approx(figure(record[first, change.horizon], change.what), rel=1e-12)
+        assert change.now == pytest.approx(figure(record[second, change.horizon], change.what), rel=1e-12)
         parts = change.restated_bars + change.new_bar + change.new_weights
         assert change.before + parts == pytest.approx(change.now, abs=1e-12)
-    assert [(c.horizon, c.what) for c in explanation.changes[:3]] == [(1, "scale"), (1, "location"), (2, "scale")]
+    assert [(c.horizon, c.what) for c in explanation.changes[:4]] == [(1, "scale"), (1, "location"), (1, "width"), (2, "scale")]
     scale = explanation.changes[0]
     assert (scale.restated_bars != 0) == restated
     assert scale.new_bar != 0
     assert scale.new_weights != 0
-    assert explanation.message == f"IBM: {first} to {second}; trained at {second}: {'restatement' if restated else 'warm'}"
+    assert [day.isoformat() for day in explanation.origins] == [first, second]
+    assert (explanation.ticker, explanation.trained) == ("IBM", True)
+    assert explanation.reason == ("restatement" if restated else "warm")
 
 
 def test_without_a_training_no_weight_has_changed(make_home: Make, tmp_path: Path) -> None:
     explanation = explain(run_two_days(make_home, tmp_path, more="warm_epochs = 0\n"), "IBM")
     assert {change.new_weights for change in explanation.changes} == {0.0}
-    assert "; not trained since: " in explanation.message
+    assert not explanation.trained
 
 
 def test_one_forecast_date_is_not_enough(make_home: Make) -> None:

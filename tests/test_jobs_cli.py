@@ -181,10 +181,34 @@ def test_reading_commands_answer_while_a_writer_holds_the_lock(home: Path, ticke
     assert answers[0].stdout.splitlines()[0].startswith("ticker,origin,target,horizon,last_price,q05")
 
 
-def test_the_forecast_table_has_every_horizon(home: Path, tickercast: Command) -> None:
-    lines = tickercast("--home", home, "forecast", "ibm").stdout.splitlines()
-    assert lines[0].split()[:4] == ["ticker", "origin", "target", "horizon"]
-    assert [line.split()[3] for line in lines[1:]] == ["1", "2", "3", "4", "5"]
+def test_the_forecast_table_has_a_row_a_ticker_and_other_formats_have_every_horizon(home: Path, tickercast: Command) -> None:
+    table = tickercast("--home", home, "forecast", "ibm")
+    assert [line.split()[0] for line in table.stdout.splitlines()] == ["ticker", "IBM"]
+    assert table.stderr == ""
+    every = tickercast("--home", home, "forecast", "ibm", "--all-horizons").stdout.splitlines()
+    assert [line.split()[2] for line in every[1:]] == ["1", "2", "3", "4", "5"]
+    rows = json.loads(tickercast("--home", home, "forecast", "ibm", "--format", "json").stdout)
+    assert [row["horizon"] for row in rows] == [1, 2, 3, 4, 5]
+    third = json.loads(tickercast("--home", home, "forecast", "--horizon", "3", "--format", "json").stdout)
+    assert third == [rows[2]]
+
+
+def test_bars_show_the_last_twenty_in_a_table_and_all_in_other_formats(home: Path, tickercast: Command) -> None:
+    table = tickercast("--home", home, "bars", "IBM")
+    assert (table.stdout.count("\n"), table.stderr) == (
+        21, "the last 20 of 3270 bars; --tail N shows more, --format csv has all\n",
+    )  # fmt: skip
+    assert tickercast("--home", home, "bars", "IBM", "--tail", "30").stdout.count("\n") == 31
+    week = tickercast("--home", home, "bars", "IBM", "--start", "2013-02-04", "--end", "2013-02-08", "--format", "csv").stdout
+    assert [line[:10] for line in week.splitlines()[1:]] == [f"2013-02-0{day}" for day in (4, 5, 6, 7, 8)]
+
+
+def test_home_may_stand_after_the_command(home: Path, tickercast: Command) -> None:
+    before = tickercast("--home", home, "status", "--format", "csv")
+    after = tickercast("status", "--format", "csv", "--home", home)
+    assert (before.returncode, after.returncode) == (0, 0)
+    assert "IBM" in after.stdout
+    assert (before.stdout, tickercast("status", f"--home={home}", "--format=csv").stdout) == (after.stdout, after.stdout)
 
 
 def test_an_empty_answer_is_its_header_and_exit_0(home: Path, tickercast: Command) -> None:
@@ -201,7 +225,7 @@ def test_bars_can_be_read_as_they_were_known(home: Path, tickercast: Command) ->
 def test_a_renamed_ticker_keeps_its_record(home: Path, tickercast: Command) -> None:
     before = hash_of(home)
     assert tickercast("--home", home, "rename", "IBM", "BIG").returncode == 0
-    assert tickercast("--home", home, "forecast", "BIG").stdout.count("BIG") == 5
+    assert tickercast("--home", home, "forecast", "BIG", "--all-horizons").stdout.count("BIG") == 5
     assert hash_of(home) == before
 
 

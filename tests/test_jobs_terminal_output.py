@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.terminal.output import Format, write_rows
-from jobs.terminal.tables import print_table, select_columns
+from jobs.terminal.tables import Table, TableColumn, table_of, write_table
 from jobs.terminal.text import counted, printable
 
 COLUMNS = ("ticker", "session", "close", "volume", "note")
@@ -35,14 +35,14 @@ def written(capsys: pytest.CaptureFixture[str]) -> Written:
     return write
 
 
-def table_of(columns: tuple[str, ...], rows: list[tuple[object, ...]]) -> list[str]:
+def lines_of(columns: tuple[str, ...], rows: list[tuple[object, ...]]) -> list[str]:
     stream = io.StringIO()
-    print_table(columns, rows, stream)
+    write_table(table_of(columns, rows), stream)
     return stream.getvalue().splitlines()
 
 
 def test_a_table_aligns_numbers_to_the_right_and_text_to_the_left() -> None:
-    assert table_of(COLUMNS, ROWS) == [
+    assert lines_of(COLUMNS, ROWS) == [
         "ticker  session      close  volume  note",
         "MSFT    2026-03-06  412.35    1200",
         '^GSPC   2026-03-06  0.1235       7  says "hi", twice',
@@ -50,7 +50,7 @@ def test_a_table_aligns_numbers_to_the_right_and_text_to_the_left() -> None:
 
 
 def test_a_table_without_rows_is_its_header() -> None:
-    assert table_of(("ticker", "n"), []) == ["ticker  n"]
+    assert lines_of(("ticker", "n"), []) == ["ticker  n"]
 
 
 @pytest.mark.parametrize(
@@ -58,14 +58,15 @@ def test_a_table_without_rows_is_its_header() -> None:
     [
         (None, ""), (0, "0"), (True, "True"), (9.99994, "9.9999"), (10.0, "10.00"), (-10.0, "-10.00"), (-9.5, "-9.5000"),
         (1234567.891, "1234567.89"), ("a\tb\x1b[31m\u202e", r"a\tb\x1b[31m\u202e"), (date(2026, 3, 6), "2026-03-06"),
+        (b"\x01\xff", "01FF"), (-0.0, "0.0000"),
     ],
 )  # fmt: skip
 def test_a_cell_is_rounded_and_escaped(value: object, cell: str) -> None:
-    assert table_of(("x",), [(value,)])[1].strip() == cell
+    assert lines_of(("x",), [(value,)])[1].strip() == cell
 
 
 def test_a_column_of_numbers_and_gaps_is_flush_right_and_a_column_of_truths_is_not() -> None:
-    assert table_of(("number", "truth"), [(1, True), (None, None), (22, False)]) == [
+    assert lines_of(("number", "truth"), [(1, True), (None, None), (22, False)]) == [
         "number  truth",
         "     1  True",
         "",
@@ -73,13 +74,17 @@ def test_a_column_of_numbers_and_gaps_is_flush_right_and_a_column_of_truths_is_n
     ]
 
 
-def test_a_table_shows_the_columns_named_in_their_order(capsys: pytest.CaptureFixture[str]) -> None:
-    write_rows(COLUMNS, ROWS, "table", shown=("volume", "ticker"))
-    assert capsys.readouterr().out == "volume  ticker\n  1200  MSFT\n     7  ^GSPC\n"
+def test_a_table_shows_what_the_command_made_for_people_and_its_notes_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    write_rows(COLUMNS, ROWS, "table", table=lambda: Table((TableColumn("name"),), [["Microsoft"]], ("1 of 2",)))
+    assert capsys.readouterr() == ("name\nMicrosoft\n", "1 of 2\n")
 
 
-def test_columns_are_selected_by_name() -> None:
-    assert select_columns(("a", "b", "c"), [(1, 2, 3), (4, 5, 6)], ("c", "a")) == (("c", "a"), [[3, 1], [6, 4]])
+@pytest.mark.parametrize("output_format", ["csv", "json", "ndjson"])
+def test_other_formats_take_the_rows_and_write_no_notes(capsys: pytest.CaptureFixture[str], output_format: Format) -> None:
+    write_rows(COLUMNS, ROWS, output_format, table=lambda: Table((TableColumn("name"),), [["Microsoft"]], ("1 of 2",)))
+    written = capsys.readouterr()
+    assert "412.3456" in written.out
+    assert written.err == ""
 
 
 def test_csv_is_unrounded_and_quoted(written: Written) -> None:
@@ -101,7 +106,7 @@ def test_json_is_indented_and_ends_its_line(written: Written) -> None:
 
 
 def test_parquet_has_every_column_and_type(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
-    write_rows(COLUMNS, ROWS, "parquet", shown=("ticker",))
+    write_rows(COLUMNS, ROWS, "parquet", table=lambda: Table((), []))
     table = pq.read_table(pa.BufferReader(capsysbinary.readouterr().out))
     assert table.to_pylist() == [dict(zip(COLUMNS, row, strict=True)) for row in ROWS]
 

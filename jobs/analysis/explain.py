@@ -2,6 +2,7 @@
 
 There are four forecasts: the earlier one as stored; with the bars as known now; with the newest bar too; with the params that
 serve now, which is the newest forecast. The three differences between them add up exactly. Nothing is written.
+Not here: the words and the table for people (jobs.cli.explain_table).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from jobs.exchanges.symbols import parse_symbol
 from jobs.forecasting.inputs import Market, MarketReader, ModelInput, history_of, visible_history
 from jobs.forecasting.model import state_of_bytes
 from jobs.forecasting.presets import model_for
+from jobs.forecasting.rows import quantile_prices
 from jobs.prices.tickers import stored_ticker
 from jobs.workspace.config import Config
 from jobs.workspace.home import Home
@@ -27,11 +29,15 @@ from storage import queries
 from storage.bar_files import read_bars
 from storage.bars import BarHistory, as_known
 from storage.database import Connection, reading
+from storage.rows import QUANTILE_LEVELS
 
 
 @dataclass(frozen=True, slots=True)
 class ExplainedChange:
-    """The change of one figure (scale or location) at one horizon, in log returns: before + the three parts = now."""
+    """The change of one figure at one horizon: before + the three parts = now.
+
+    what: `scale` and `location` in log returns, `width` = q95 - q05 as a share of the last price.
+    """
 
     horizon: int
     what: str
@@ -47,10 +53,16 @@ COLUMNS = tuple(field.name for field in fields(ExplainedChange))
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The changes, scale and location of each horizon, and a line that states both origins and why the model was trained."""
+    """The changes at each horizon, between which origins, and the training of the newest one.
 
+    trained: whether the newest origin has params of its own; reason: why they were trained, or why there are none.
+    """
+
+    ticker: str
+    origins: tuple[date, date]
     changes: list[ExplainedChange]
-    message: str
+    trained: bool
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +95,9 @@ def explain(home: Home, symbol: str) -> Explanation:
     for h in range(config.horizons):
         changes.append(_change(h, "scale", [forecast.scale for forecast in forecasts]))
         changes.append(_change(h, "location", [forecast.location for forecast in forecasts]))
-    return Explanation(changes, _message(symbol, inputs))
+        changes.append(_change(h, "width", [_widths(forecast) for forecast in forecasts]))
+    before, now = inputs.models
+    return Explanation(symbol, inputs.origins, changes, now.model_id != before.model_id, now.reason)
 
 
 def _read_inputs(connection: Connection, home: Home, symbol: str, config: Config) -> _Inputs:
@@ -134,8 +148,9 @@ def _change(h: int, what: str, figures: Sequence[NDArray[np.floating]]) -> Expla
     return ExplainedChange(h + 1, what, values[0], restated_bars, new_bar, new_weights, values[-1])
 
 
-def _message(symbol: str, inputs: _Inputs) -> str:
-    (earlier, newest), (before, now) = inputs.origins, inputs.models
-    if now.model_id == before.model_id:
-        return f"{symbol}: {earlier} to {newest}; not trained since: {now.reason}"
-    return f"{symbol}: {earlier} to {newest}; trained at {newest}: {now.reason}"
+def _widths(forecast: ForecastDistribution) -> NDArray[np.floating]:
+    """Return (1, horizons): the 5-95 % range of the price as a share of the last price."""
+    prices = quantile_prices(1.0, forecast, 0)
+    names = list(QUANTILE_LEVELS)
+    widths: NDArray[np.floating] = prices[:, names.index("q95")] - prices[:, names.index("q05")]
+    return widths[np.newaxis]

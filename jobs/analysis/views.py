@@ -17,6 +17,7 @@ from storage.reader import Rows, select_rows, snapshot, unknown_symbols, view_na
 from storage.sql_guard import ANY_FORMAT, ResultLimit, Selected, selecting
 from storage.versions import check_revision
 from storage.views import VIEWS
+from storage.widths import usual_widths
 
 __all__ = [
     "ALL_TICKERS",
@@ -26,6 +27,7 @@ __all__ = [
     "query_text",
     "ticker_rows",
     "upgrade_notices",
+    "usual_widths_of",
     "view_list",
     "view_rows",
 ]
@@ -39,14 +41,25 @@ TICKERS_QUERY = (
 )
 
 
-def view_rows(database: Path, view: str, tickers: Sequence[str] | None) -> Rows:
-    """Return a public view's rows, of some tickers or of all. Raises UnknownStoredTicker for a ticker that is not stored."""
+def view_rows(database: Path, view: str, tickers: Sequence[str] | None, **equal: object) -> Rows:
+    """Return a public view's rows, of some tickers or of all. Raises UnknownStoredTicker for a ticker that is not stored.
+
+    equal: columns with the value that their rows must have; None = any.
+    """
+    given = {column: value for column, value in equal.items() if value is not None}
     wanted = [ticker if ticker == ALL_TICKERS else parse_symbol(ticker) for ticker in tickers or []]
     with snapshot(database) as connection:
         for symbol in unknown_symbols(connection, wanted):
             if symbol != ALL_TICKERS:
                 raise not_stored(symbol)
-        return select_rows(connection, view_query(view_named(view), wanted), wanted)
+        return select_rows(connection, view_query(view_named(view), wanted, tuple(given)), [*wanted, *given.values()])
+
+
+def usual_widths_of(database: Path, forecasts: Rows) -> dict[tuple[str, int], float]:
+    """Return, by ticker and horizon, the usual width in percent of the forecasts whose newest are rows of latest_forecast."""
+    newest = [(row["ticker"], row["config"], row["origin"], row["horizon"]) for row in forecasts.records()]
+    with snapshot(database) as connection:
+        return usual_widths(connection, newest)
 
 
 def ticker_rows(database: Path) -> Rows:

@@ -6,6 +6,7 @@ Results go to stdout, everything else to stderr. An error is one line and an exi
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,21 +15,26 @@ from typing import Annotated
 import typer
 
 from jobs.cli import prior_commands, read_commands, write_commands
+from jobs.cli.command_line import home_first
+from jobs.cli.examples import epilog_of
 from jobs.cli.options import say
 from jobs.cli.quick import convert_quickly
 from jobs.terminal.streams import discard_unwritten, has_no_reader
 
 PROGRAM = "tickercast"
+COMPLETION_VARIABLE = "_TICKERCAST_COMPLETE"
 
 app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
+    invoke_without_command=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"max_content_width": 110},
     help="Keeps a daily forecast record for the tickers you follow. Query it with SQL.",
 )
-prior_app = typer.Typer(rich_markup_mode=None, help="Show or fit priors: what cold starts begin from.", no_args_is_help=True)
-database_app = typer.Typer(rich_markup_mode=None, help="Manage the database.", no_args_is_help=True)
+prior_app = typer.Typer(
+    rich_markup_mode=None, help="Show or fit priors: what cold starts begin from.", invoke_without_command=True
+)
+database_app = typer.Typer(rich_markup_mode=None, help="Manage the database.", invoke_without_command=True)
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     write_commands.init,
@@ -55,10 +61,10 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     read_commands.demo,
 )
 for command in COMMANDS:
-    app.command()(command)
-database_app.command()(write_commands.upgrade)
-prior_app.command("list")(prior_commands.list_priors)
-prior_app.command("fit")(prior_commands.fit)
+    app.command(epilog=epilog_of(command.__name__))(command)
+database_app.command(epilog=epilog_of("db upgrade"))(write_commands.upgrade)
+prior_app.command("list", epilog=epilog_of("prior list"))(prior_commands.list_priors)
+prior_app.command("fit", epilog=epilog_of("prior fit"))(prior_commands.fit)
 app.add_typer(prior_app, name="prior")
 app.add_typer(database_app, name="db")
 
@@ -67,8 +73,27 @@ def _show_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"{PROGRAM} {version(PROGRAM)}")
+        from storage.versions import known_revisions
+
+        typer.echo(f"{PROGRAM} {version(PROGRAM)}, schema {known_revisions()[0]}, Python {platform.python_version()}")
         raise typer.Exit
+
+
+@database_app.callback()
+def database(context: typer.Context) -> None:
+    """Manage the database."""
+    _show_help_without_command(context)
+
+
+@prior_app.callback()
+def prior(context: typer.Context) -> None:
+    """Show or fit priors: what cold starts begin from."""
+    _show_help_without_command(context)
+
+
+def _show_help_without_command(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @app.callback()
@@ -76,13 +101,19 @@ def root(
     context: typer.Context,
     home: Annotated[
         Path | None,
-        typer.Option("--home", metavar="DIR", help="Folder of the home (default: $TICKERCAST_HOME or ./tickercast-home)."),
+        typer.Option(
+            "--home", metavar="DIR", help="Folder of the home, anywhere (default: $TICKERCAST_HOME or ./tickercast-home)."
+        ),
     ] = None,
-    version: Annotated[bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_show_version, help="Show the versions of program, schema and Python."),
+    ] = False,
 ) -> None:
     """Resolve the home, for all commands."""
     from jobs.workspace.place import home_folder, ignored_variables
 
+    _show_help_without_command(context)
     for name in ignored_variables(os.environ):
         say(f"warning: {name} is no setting and is ignored; a setting is TICKERCAST_SECTION__KEY")
     context.obj = home_folder(home, os.environ)
@@ -111,7 +142,9 @@ def _run() -> int:
 
 def _call_command() -> None:
     """Call the command of the command line. Unlike Typer's own way to do it, this lets every exception pass."""
+    if COMPLETION_VARIABLE in os.environ:  # set by the shell's script: Typer answers it
+        app(prog_name=PROGRAM)
     program = typer.main.get_command(app)
     convert_quickly(program)
-    with program.make_context(PROGRAM, sys.argv[1:]) as context:
+    with program.make_context(PROGRAM, home_first(sys.argv[1:])) as context:
         program.invoke(context)

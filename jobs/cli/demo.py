@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import time
 from datetime import date
 from pathlib import Path
@@ -12,17 +11,17 @@ from pathlib import Path
 from jobs.analysis import views
 from jobs.analysis.answers import write_pages
 from jobs.analysis.report import require_plotly
+from jobs.cli.forecast_table import forecast_table
+from jobs.cli.skill_table import BEST_FIRST, skill_table, usual_mode
 from jobs.errors import UsageError
 from jobs.prices.sources.sample import TICKERS, SampleSource
 from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.terminal.tables import print_table, select_columns
+from jobs.terminal.tables import Table, write_table
 from jobs.workspace.home import Home
+from jobs.workspace.temporary import replaced_folder
 from jobs.workspace.writer import open_for_writing
-from storage.reader import Rows
 
 SESSIONS = 250
-FORECAST_TABLE = ("ticker", "origin", "target", "horizon", "last_price", "q05", "q50", "q95")
-SKILL_TABLE = ("ticker", "horizon", "n", "crps", "baseline_crps", "crps_skill", "coverage_80", "verdict")
 QUERIES = (
     "SELECT ticker, target, q05, q50, q95 FROM latest_forecast WHERE horizon = 1",
     "SELECT ticker, horizon, round(avg(inside_80), 3) AS coverage_80 FROM scored_forecast GROUP BY ticker, horizon",
@@ -33,26 +32,31 @@ QUERIES = (
 def run_demo(keep: Path | None, *, workers: int | None) -> None:
     """Backfill the sample's last 250 sessions, print forecasts and skill, write the report, and name queries to try.
 
-    keep: the folder of the home; None = a new folder in the system's temporary one. Raises UsageError when it is not empty.
+    keep: the folder of the home; None = a temporary one, which the next demo removes. Raises UsageError when it is not empty.
     """
     require_plotly()
-    folder = _demo_folder(keep)
+    if keep is None:
+        with replaced_folder("demo") as folder:
+            _show_record(folder, workers)
+            _print_line(f"The home {folder} stays until the next demo; `{_program()} demo --keep DIR` keeps one.")
+    elif keep.exists() and any(keep.iterdir()):
+        raise UsageError(f"{keep} is not empty; the demo needs a new or empty folder")
+    else:
+        _show_record(keep, workers)
+        _print_line(f"The home {keep} is yours to keep.")
+
+
+def _show_record(folder: Path, workers: int | None) -> None:
     began = time.perf_counter()
     _print_line(f"Backfill of {SESSIONS} sessions of {', '.join(TICKERS)} (real prices, 2012 to 2013) ...")
     request = BackfillRequest(symbols=TICKERS, start=_first_session(), source="sample", workers=workers)
     with open_for_writing(folder, command="demo", wait_seconds=0, create="density") as (home, engine):
         _print_line(backfill_span(home, engine, request))
-    _print_results(home, folder / "report")
+    _print_results(home)
+    _print_heading("Report")
+    _print_line(f"  {write_pages(home, folder / 'report', None)}")
     _print_queries(home)
-    _print_line(f"Done in {time.perf_counter() - began:.1f} s. The demo's home: {folder}")
-
-
-def _demo_folder(keep: Path | None) -> Path:
-    if keep is None:
-        return Path(tempfile.mkdtemp(prefix="tickercast-demo-"))
-    if keep.exists() and any(keep.iterdir()):
-        raise UsageError(f"{keep} is not empty; the demo needs a new or empty folder")
-    return keep
+    _print_line(f"\nDone in {time.perf_counter() - began:.1f} s.")
 
 
 def _first_session() -> date:
@@ -60,28 +64,32 @@ def _first_session() -> date:
     return first
 
 
-def _print_results(home: Home, report_folder: Path) -> None:
+def _print_results(home: Home) -> None:
     from jobs.analysis.report.pages import verdict_sentences
 
-    skill = views.view_rows(home.database, "skill", [views.ALL_TICKERS])
-    _print_table(views.view_rows(home.database, "latest_forecast", None), FORECAST_TABLE)
-    _print_table(skill, SKILL_TABLE)
-    _print_line(verdict_sentences([dict(zip(skill.columns, row, strict=True)) for row in skill.rows])[0])
-    _print_line(f"Report: {write_pages(home, report_folder, None)}")
+    forecasts = views.view_rows(home.database, "latest_forecast", None, horizon=1)
+    skill = views.view_rows(home.database, "skill", None).records()
+    _print_heading("Forecasts for the next session (`forecast`)")
+    _print_table(forecast_table(forecasts.records(), views.usual_widths_of(home.database, forecasts), 1))
+    _print_heading("Scores against the random walk (`skill`)")
+    _print_table(skill_table(skill, horizon=1, mode=usual_mode(skill), sort=BEST_FIRST, limit=None))
+    _print_line(verdict_sentences([row for row in skill if row["ticker"] == views.ALL_TICKERS])[0])
 
 
 def _print_queries(home: Home) -> None:
-    _print_line(f"{len(QUERIES)} queries to try next:")
+    _print_heading("Queries to try next")
     for query in QUERIES:
         with views.answer(home.database, query, seconds=10):  # so that the demo never prints a query that fails
             pass
         _print_line(f'  {_program()} --home {home.folder} sql "{query}"')
 
 
-def _print_table(found: Rows, shown: tuple[str, ...]) -> None:
-    _print_line()
-    print_table(*select_columns(found.columns, found.rows, shown), sys.stdout)
-    _print_line()
+def _print_heading(text: str) -> None:
+    _print_line(f"\n{text}")
+
+
+def _print_table(table: Table) -> None:
+    write_table(table, sys.stdout)
 
 
 def _program() -> str:

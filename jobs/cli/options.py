@@ -1,4 +1,4 @@
-"""What several commands share: options, arguments, and the ways to open a home and to show rows.
+"""What several commands share: options, arguments, and the ways to open a home.
 
 Imports stay light here and in the commands: whatever needs NumPy, SQLAlchemy or a source is imported inside a function, so that
 `--help` is quick.
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
+from jobs.cli.completion import complete_ticker
 from jobs.terminal.output import Format
 from jobs.workspace.choices import Adjustment, Preset
 
@@ -22,12 +23,19 @@ if TYPE_CHECKING:
     from storage.database import Engine
 
 WAIT_SECONDS = 60.0
-DAY_EXAMPLE = "e.g. 2026-03-06"
-INSTANT_EXAMPLE = "e.g. 2026-03-06T22:00:00Z"
+DAY = "YYYY-MM-DD"
+INSTANT = "YYYY-MM-DDTHH:MMZ"
+INSTANT_EXAMPLE = "e.g. 2026-11-25T21:45Z"
 
-TickerArgument = Annotated[str, typer.Argument(metavar="TICKER", help="The ticker, e.g. MSFT.")]
-TrackedArgument = Annotated[list[str] | None, typer.Argument(metavar="TICKER", help="Tickers (default: the tracked ones).")]
-StoredArgument = Annotated[list[str] | None, typer.Argument(metavar="TICKER", help="Tickers (default: all that are stored).")]
+TickerArgument = Annotated[str, typer.Argument(metavar="TICKER", help="The ticker, e.g. MSFT.", autocompletion=complete_ticker)]
+TrackedArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="TICKER", help="Tickers (default: the tracked ones).", autocompletion=complete_ticker),
+]
+StoredArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="TICKER", help="Tickers (default: all that are stored).", autocompletion=complete_ticker),
+]
 
 FormatOption = Annotated[
     Format | None,
@@ -42,12 +50,8 @@ OutOption = Annotated[
 WaitOption = Annotated[
     float, typer.Option("--wait", metavar="SECONDS", min=0, help="How long to wait while another process writes.")
 ]
-StartOption = Annotated[
-    str | None, typer.Option("--start", metavar="DATE", help=f"First session to forecast from, inclusive, {DAY_EXAMPLE}.")
-]
-EndOption = Annotated[
-    str | None, typer.Option("--end", metavar="DATE", help=f"Last session to forecast from, inclusive, {DAY_EXAMPLE}.")
-]
+StartOption = Annotated[str | None, typer.Option("--start", metavar=DAY, help="First session to forecast from, inclusive.")]
+EndOption = Annotated[str | None, typer.Option("--end", metavar=DAY, help="Last session to forecast from, inclusive.")]
 SourceOption = Annotated[
     str | None,
     typer.Option("--source", metavar="yahoo|folder:PATH|sample", help="Where prices come from (default: as in the settings)."),
@@ -63,10 +67,11 @@ PresetOption = Annotated[
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", metavar="N", min=1, help="Number of training processes (default: as in the settings).")
 ]
-SessionOption = Annotated[
-    str | None, typer.Option("--session", metavar="DATE", help=f"This session alone, {DAY_EXAMPLE} (default: all of them).")
-]
+SessionOption = Annotated[str | None, typer.Option("--session", metavar=DAY, help="This session alone (default: all of them).")]
 ColdOption = Annotated[bool, typer.Option("--cold", help="Retrain each ticker from the prior at its first session.")]
+HorizonOption = Annotated[
+    int | None, typer.Option("--horizon", metavar="N", min=1, help="Only forecasts of the Nth session after their origin.")
+]
 KeepOption = Annotated[Path | None, typer.Option("--keep", metavar="DIR", help="Use this folder as the home, and keep it.")]
 
 
@@ -125,23 +130,6 @@ def backfill_request(
     )
     request.check()
     return request
-
-
-def show_view(
-    context: typer.Context,
-    view: str,
-    tickers: list[str] | None,
-    output_format: Format | None,
-    out: Path | None,
-    *,
-    shown: list[str] | None = None,
-) -> None:
-    """Write the rows of a public view, of some tickers or of all. shown: the columns of a table (default: all)."""
-    from jobs.analysis.views import view_rows
-    from jobs.terminal.output import write_rows
-
-    found = view_rows(existing_place(context).database, view, tickers)
-    write_rows(found.columns, found.rows, output_format, out=out, shown=shown)
 
 
 def say(text: str) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.cli.options import AdjustmentOption, FormatOption, OutOption, SourceOption, WorkersOption, existing_home, say
+from jobs.cli.options import DAY, AdjustmentOption, FormatOption, OutOption, SourceOption, WorkersOption, existing_home, say
 
 
 def list_priors(context: typer.Context, output_format: FormatOption = None, out: OutOption = None) -> None:
@@ -28,7 +28,7 @@ def fit(
     adjustment: AdjustmentOption = None,
     cutoff: Annotated[
         list[str] | None,
-        typer.Option("--cutoff", metavar="DATE", help="Fit on bars before this day (default: the cutoffs of the bundled ones)."),
+        typer.Option("--cutoff", metavar=DAY, help="Fit on bars before this day (default: the cutoffs of the bundled ones)."),
     ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the files.")] = Path("tickercast-priors"),
     workers: WorkersOption = None,

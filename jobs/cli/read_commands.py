@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import astuple
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 import typer
 
 from jobs.cli.options import (
+    DAY,
+    INSTANT,
     INSTANT_EXAMPLE,
     AdjustmentOption,
     EndOption,
     FormatOption,
+    HorizonOption,
     KeepOption,
     OutOption,
     SourceOption,
@@ -25,13 +28,9 @@ from jobs.cli.options import (
     existing_home,
     existing_place,
     say,
-    show_view,
 )
 
-FORECAST_TABLE = ["ticker", "origin", "target", "horizon", "last_price", "q05", "q50", "q95", "mode", "preset"]
-SKILL_TABLE = [
-    "ticker", "horizon", "mode", "n", "crps", "baseline_crps", "crps_skill", "coverage_80", "p_adjusted", "verdict",
-]  # fmt: skip
+Mode = Literal["live", "catchup", "backfill", "all"]
 
 
 def tickers(context: typer.Context, output_format: FormatOption = None, out: OutOption = None) -> None:
@@ -44,35 +43,97 @@ def tickers(context: typer.Context, output_format: FormatOption = None, out: Out
 
 
 def forecast(
-    context: typer.Context, tickers: StoredArgument = None, output_format: FormatOption = None, out: OutOption = None
+    context: typer.Context,
+    tickers: StoredArgument = None,
+    horizon: HorizonOption = None,
+    all_horizons: Annotated[bool, typer.Option("--all-horizons", help="Show every horizon in the table.")] = False,
+    output_format: FormatOption = None,
+    out: OutOption = None,
 ) -> None:
-    """Show the newest forecasts."""
-    show_view(context, "latest_forecast", tickers, output_format, out, shown=FORECAST_TABLE)
+    """Show the newest forecasts: in the table one row a ticker, for the next session.
+
+    5-95 % range: the price is inside with 90 % probability. Width: that of the range, in multiples of its median over
+    the ticker's year up to the origin. Behind: sessions closed since the origin. Other formats have all horizons and
+    columns of view latest_forecast.
+    """
+    from jobs.analysis.views import usual_widths_of, view_rows
+    from jobs.cli.forecast_table import forecast_table
+    from jobs.terminal.output import format_of, write_rows
+
+    chosen = output_format or format_of(out)
+    if chosen == "table" and not all_horizons:
+        horizon = horizon or 1
+    database = existing_place(context).database
+    found = view_rows(database, "latest_forecast", tickers, horizon=horizon)
+    write_rows(
+        found.columns, found.rows, chosen, out=out,
+        table=lambda: forecast_table(found.records(), usual_widths_of(database, found), horizon),
+    )  # fmt: skip
 
 
 def skill(
-    context: typer.Context, tickers: StoredArgument = None, output_format: FormatOption = None, out: OutOption = None
+    context: typer.Context,
+    tickers: StoredArgument = None,
+    horizon: HorizonOption = None,
+    mode: Annotated[
+        Mode | None,
+        typer.Option("--mode", metavar="|".join(get_args(Mode)), help="Only forecasts of this mode; all = all modes together."),
+    ] = None,
+    sort: Annotated[
+        str | None,
+        typer.Option("--sort", metavar="COLUMN[:desc]", help="Sort tickers by a column of view skill (table: crps_skill:desc)."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="At most N rows of single tickers.")] = None,
+    output_format: FormatOption = None,
+    out: OutOption = None,
 ) -> None:
-    """Compare past forecasts with the random walk. Ticker `*` is all tickers together."""
-    show_view(context, "skill", tickers, output_format, out, shown=SKILL_TABLE)
+    """Compare past forecasts with the random walk: first all tickers together (`*`), then each ticker.
+
+    Without TICKER the table shows each ticker one session ahead, and its live forecasts where there are any. Other
+    formats have every horizon, mode and column of view skill.
+    """
+    from jobs.analysis.views import view_rows
+    from jobs.cli import skill_table
+    from jobs.terminal.output import write_rows
+
+    order = skill_table.check_sort(sort) if sort else None
+    wanted = skill_table.ALL if mode == "all" else mode
+    found = view_rows(existing_place(context).database, "skill", tickers, horizon=horizon, mode=wanted)
+    rows = found.records()
+    first, usual = (None, None) if tickers else (1, skill_table.usual_mode(rows))
+    write_rows(
+        found.columns, (tuple(row.values()) for row in skill_table.ordered(rows, order, limit)), output_format, out=out,
+        table=lambda: skill_table.skill_table(
+            rows, horizon=horizon or first, mode=wanted or usual, sort=order or skill_table.BEST_FIRST, limit=limit
+        ),
+    )  # fmt: skip
 
 
 def status(
     context: typer.Context, tickers: StoredArgument = None, output_format: FormatOption = None, out: OutOption = None
 ) -> None:
-    """Show how far each ticker is behind, and its last error."""
-    from jobs.analysis.views import upgrade_notices
+    """Show how far each ticker is behind, and its last error. Behind: sessions closed since the last forecast's origin."""
+    from jobs.analysis.views import upgrade_notices, view_rows
+    from jobs.cli.status_table import status_table
+    from jobs.terminal.output import write_rows
 
-    show_view(context, "freshness", tickers, output_format, out)
-    for notice in upgrade_notices(existing_place(context).database):
+    database = existing_place(context).database
+    found = view_rows(database, "freshness", tickers)
+    write_rows(found.columns, found.rows, output_format, out=out, table=lambda: status_table(found.records()))
+    for notice in upgrade_notices(database):
         say(notice)
 
 
 def bars(
     context: typer.Context,
     ticker: TickerArgument,
+    start: Annotated[str | None, typer.Option("--start", metavar=DAY, help="First session to show.")] = None,
+    end: Annotated[str | None, typer.Option("--end", metavar=DAY, help="Last session to show.")] = None,
+    tail: Annotated[
+        int | None, typer.Option("--tail", metavar="N", min=1, help="Only the last N bars (default in a table: 20).")
+    ] = None,
     known_at: Annotated[
-        str | None, typer.Option("--known-at", metavar="INSTANT", help=f"The bars as known at this instant, {INSTANT_EXAMPLE}.")
+        str | None, typer.Option("--known-at", metavar=INSTANT, help=f"The bars as known at this instant, {INSTANT_EXAMPLE}.")
     ] = None,
     adjusted: Annotated[bool, typer.Option("--adjusted", help="Adjust prices for splits and dividends.")] = False,
     output_format: FormatOption = None,
@@ -80,13 +141,15 @@ def bars(
 ) -> None:
     """Show a ticker's stored prices."""
     from jobs.analysis.answers import adjusted_bars, stored_bars
-    from jobs.clock import parse_instant
+    from jobs.cli.bar_table import bar_table, between
+    from jobs.clock import parse_day, parse_instant
     from jobs.terminal.output import write_rows
 
+    first, last = parse_day(start, "--start"), parse_day(end, "--end")
     instant = parse_instant(known_at) if known_at else None
     read = adjusted_bars if adjusted else stored_bars
-    found = read(existing_home(context), ticker, known_at=instant)
-    write_rows(found.columns, found.rows, output_format, out=out)
+    found = between(read(existing_home(context), ticker, known_at=instant), first, last)
+    write_rows(found.columns, found.rows[-(tail or 0) :], output_format, out=out, table=lambda: bar_table(found, tail))
 
 
 def sql(
@@ -147,11 +210,12 @@ def explain(context: typer.Context, ticker: TickerArgument, output_format: Forma
     """Show why a ticker's newest forecast changed: restated bars, the new bar, or new weights."""
     from jobs.analysis.explain import COLUMNS
     from jobs.analysis.explain import explain as explain_ticker
+    from jobs.cli.explain_table import explain_table
     from jobs.terminal.output import write_rows
 
     explanation = explain_ticker(existing_home(context), ticker)
-    write_rows(COLUMNS, [astuple(change) for change in explanation.changes], output_format, out=out)
-    say(explanation.message)
+    changes = [astuple(change) for change in explanation.changes]
+    write_rows(COLUMNS, changes, output_format, out=out, table=lambda: explain_table(explanation))
 
 
 def evaluate(

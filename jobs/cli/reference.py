@@ -8,7 +8,8 @@ from typing import Any
 
 import typer
 
-from jobs.cli.app import app
+from jobs.cli.app import PROGRAM, app
+from jobs.cli.examples import EXAMPLES
 from jobs.errors import ExitCode
 from jobs.workspace.settings import settings_template
 
@@ -16,7 +17,9 @@ PATH = Path(__file__).parent.parent.parent / "docs" / "commands.md"
 HEAD = """# Commands and settings
 
 Generated from the code by `python -m jobs.cli.reference`. Results go to stdout, everything else to stderr.
-Options follow the command; only `--home DIR` stands before it.
+Options follow the command; `--home DIR` may stand anywhere. `tickercast --version` shows the versions of program,
+schema and Python.
+`tickercast --install-completion` installs completion of commands, options and stored tickers for the current shell.
 """
 
 
@@ -24,7 +27,7 @@ def commands_page() -> str:
     """Return the page as Markdown: exit codes, every command with its arguments and options, the settings file."""
     program = typer.main.get_command(app)
     settings = f"## Settings\n\n`tickercast.toml` in the home:\n\n```toml\n{settings_template()}```\n"
-    return "\n".join([HEAD, _exit_codes(), *_sections(program, "tickercast"), settings])
+    return "\n".join([HEAD, _exit_codes(), *_sections(program, PROGRAM), settings])
 
 
 def _exit_codes() -> str:
@@ -40,7 +43,8 @@ def _sections(command: Any, name: str) -> Iterator[str]:
             yield from _sections(children[key], f"{name} {key}")
         return
     parameters = "".join(f"- `{_usage(param)}` {param.help or ''}".rstrip() + "\n" for param in command.params)
-    yield f"## {name}\n\n{command.help}\n\n{parameters}".rstrip() + "\n"
+    examples = "".join(f"    {example}\n" for example in EXAMPLES[name.removeprefix(f"{PROGRAM} ")])
+    yield f"## {name}\n\n{command.help}\n\n{examples}\n{parameters}".rstrip() + "\n"
 
 
 def _usage(param: Any) -> str:

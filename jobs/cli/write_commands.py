@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobs.cli.options import (
+    DAY,
+    INSTANT,
     INSTANT_EXAMPLE,
     WAIT_SECONDS,
     AdjustmentOption,
@@ -143,13 +145,13 @@ def run(
         str | None,
         typer.Option(
             "--now",
-            metavar="INSTANT",
+            metavar=INSTANT,
             help=f"Act as at this past instant, {INSTANT_EXAMPLE}: rows get it, later bars are ignored.",
         ),
     ] = None,
     rehearse: Annotated[
         str | None,
-        typer.Option("--rehearse", metavar="INSTANT", help="Print what a cycle at this instant would do; nothing is stored."),
+        typer.Option("--rehearse", metavar=INSTANT, help="Print what a cycle at this instant would do; nothing is stored."),
     ] = None,
     workers: WorkersOption = None,
     cold: ColdOption = False,
@@ -207,11 +209,11 @@ def release(
     session: SessionOption = None,
     split: Annotated[
         list[str] | None,
-        typer.Option("--split", metavar="DATE=NEW:OLD", help="A split that the source does not report, e.g. 2024-06-10=4:1."),
+        typer.Option("--split", metavar=f"{DAY}=NEW:OLD", help="A split that the source does not report, e.g. 2024-06-10=4:1."),
     ] = None,
     dividend: Annotated[
         list[str] | None,
-        typer.Option("--dividend", metavar="DATE=AMOUNT", help="A dividend that it does not report, e.g. 2024-06-10=12.50."),
+        typer.Option("--dividend", metavar=f"{DAY}=AMOUNT", help="A dividend that it does not report, e.g. 2024-06-10=12.50."),
     ] = None,
     wait: WaitOption = WAIT_SECONDS,
 ) -> None:

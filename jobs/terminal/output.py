@@ -6,14 +6,14 @@ Not here: how a format is written (formats, parquet_rows, tables).
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
 from jobs.errors import UsageError
 from jobs.terminal.formats import distinct_names, write_csv, write_json, write_ndjson
-from jobs.terminal.tables import write_table
+from jobs.terminal.tables import Table, table_of, write_table
 
 Format = Literal["table", "csv", "json", "ndjson", "parquet"]
 SUFFIX_FORMATS: dict[str, Format] = {
@@ -27,20 +27,21 @@ def write_rows(
     output_format: Format | None = None,
     *,
     out: Path | None = None,
-    shown: Sequence[str] | None = None,
+    table: Callable[[], Table] | None = None,
 ) -> None:
     """Write rows as they come, to a file or to stdout. Without rows only the header is written.
 
     output_format: None = by the file's extension, a table on stdout. out: a file that appears whole or not at all.
-    shown: the columns of a table, None for all of them; the other formats ignore it. Of two columns with one name, the second
-    becomes `name_2`. Raises UsageError for an extension that says no format and for a file that cannot be made.
+    table: what a table shows instead of these rows; its notes go to stderr. Of two columns with one name, the second becomes
+    `name_2`. Raises UsageError for an extension that says no format and for a file that cannot be made.
     """
     chosen = output_format or format_of(out)
     names = distinct_names(columns)
+    notes: tuple[str, ...] = ()
     with _opened(out) as stream:
         match chosen:
             case "table":
-                write_table(names, rows, shown, stream)
+                notes = write_table(table() if table else table_of(names, list(rows)), stream)
             case "csv":
                 write_csv(names, rows, stream)
             case "json":
@@ -51,6 +52,7 @@ def write_rows(
                 from jobs.terminal.parquet_rows import write_parquet  # not at the top: pyarrow takes a while to load
 
                 write_parquet(names, rows, stream.buffer)
+    sys.stderr.writelines(f"{note}\n" for note in notes)
 
 
 def format_of(out: Path | None) -> Format:

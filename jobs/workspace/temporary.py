@@ -1,4 +1,4 @@
-"""Folders that last as long as one command, in the system's temporary folder.
+"""Folders that last as long as one command, or until the next one of its kind, in the system's temporary folder.
 
 A command that is killed cannot remove its folder. So each folder has a lock, which the system frees when the process ends, and
 the next command of the same kind removes the folders whose lock is free.
@@ -30,6 +30,16 @@ def temporary_folder(kind: str) -> Iterator[Path]:
         folder = Path(name)
         with try_lock(folder / OWNER_LOCK):
             yield folder
+
+
+@contextmanager
+def replaced_folder(kind: str) -> Iterator[Path]:
+    """Yield a new folder, which stays until the next command of this kind removes it."""
+    prefix = f"tickercast-{kind}-"
+    _remove_left_folders(prefix)
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    with try_lock(folder / OWNER_LOCK):
+        yield folder
 
 
 def _remove_left_folders(prefix: str) -> None:
