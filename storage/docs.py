@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
+from storage import query_process
 from storage.cookbook import COOKBOOK
+from storage.sql_guard import ANY_FORMAT, TABLE
 from storage.views import VIEWS
 
 PATH = Path(__file__).parent.parent / "docs" / "sql.md"
@@ -15,7 +18,34 @@ renamed. Sessions are ISO dates of the exchange; instants are UTC text `YYYY-MM-
 errors and CRPS are natural-log returns (0.01 = 1 %). "Latest" means the active config: the one that the settings name.
 
 Open the database read-only with any SQLite client (`sqlite3 'file:tickercast.db?mode=ro'`), or use
-`tickercast sql "SELECT ..."`, which can only read and stops at a time limit.
+`tickercast sql "SELECT ..."`.
+"""
+
+LIMITS = """## Limits of `tickercast sql`
+
+One statement that only reads. It runs in a process of its own, which is killed at a limit and at Ctrl-C. The error names the
+limit (exit code 8), and a wrong name gets the nearest known one. `sql -` reads the query from stdin.
+
+| limit | value |
+|---|---|
+| time | `--seconds`, default 10; the time that a pager takes does not count |
+| memory of the query | {memory} MB, and {temporary} MB for each temporary file |
+| one value, one row | {value} MB, {row} MB |
+| the query | {query} characters, {columns} columns, {depth} levels of an expression, {compound} terms of UNION |
+| the result | {rows} rows and {megabytes} MB; as a table {table_rows} rows and {table_megabytes} MB |
+
+Rows are written as they come, so a result of any length needs little memory. A query that fails half-way has written some rows
+to stdout; with `--out FILE` it leaves no file, and an older file stays. The extension says the format unless `--format` does.
+
+| value | table, CSV | JSON, NDJSON | Parquet |
+|---|---|---|---|
+| NULL | empty | null | null |
+| bytes | hexadecimal text | hexadecimal text | binary |
+| text that is not UTF-8 | its bytes escaped: `\\xff` | the same | the same |
+| infinity | `inf` | null | infinity |
+| values of several types in a column | as they are | as they are | numbers: float where exact; else text |
+| two columns named `n` | `n`, `n_2` | `n`, `n_2` | `n`, `n_2` |
+| no rows | the header | `[]`, or nothing | the columns, of type null |
 """
 
 COOKBOOK_HEAD = """## Cookbook
@@ -25,13 +55,36 @@ Questions that users ask, each with one query. Put your ticker in the place of A
 
 
 def sql_page() -> str:
-    """Return the page as Markdown: the cookbook, then each view with its purpose and its columns."""
+    """Return the page as Markdown: the cookbook, each view with its purpose and its columns, then the limits."""
     parts = [HEAD, COOKBOOK_HEAD]
     parts += [f"**{recipe.question}**\n\n```sql\n{recipe.query}\n```\n" for recipe in COOKBOOK]
     for view in VIEWS:
         rows = "\n".join(f"| {column.name} | {column.meaning.replace('|', chr(92) + '|')} |" for column in view.columns)
         parts.append(f"## {view.name}\n\n{view.purpose}\n\n| column | meaning and unit |\n|---|---|\n{rows}\n")
-    return "\n".join(parts)
+    return "\n".join([*parts, _limits()])
+
+
+def _limits() -> str:
+    """Return the section about the limits of a query, with their values."""
+    limit = query_process.SQLITE_LIMITS
+    return LIMITS.format(
+        memory=_megabytes(query_process.ADDRESS_BYTES),
+        temporary=_megabytes(query_process.TEMPORARY_BYTES),
+        value=_megabytes(limit[sqlite3.SQLITE_LIMIT_LENGTH]),
+        row=_megabytes(query_process.ANSWER_BYTES),
+        query=f"{limit[sqlite3.SQLITE_LIMIT_SQL_LENGTH]:,}",
+        columns=limit[sqlite3.SQLITE_LIMIT_COLUMN],
+        depth=limit[sqlite3.SQLITE_LIMIT_EXPR_DEPTH],
+        compound=limit[sqlite3.SQLITE_LIMIT_COMPOUND_SELECT],
+        rows=f"{ANY_FORMAT.rows:,}",
+        megabytes=_megabytes(ANY_FORMAT.bytes),
+        table_rows=f"{TABLE.rows:,}",
+        table_megabytes=_megabytes(TABLE.bytes),
+    )
+
+
+def _megabytes(count: int) -> str:
+    return f"{count // 1_000_000:,}"
 
 
 def main() -> None:

@@ -45,6 +45,7 @@ class ResultLimit:
 
 # Rows that are written as they come need no memory; this only ends a query that never would.
 ANY_FORMAT = ResultLimit(rows=20_000_000, bytes=4_000_000_000, cure="add a LIMIT")
+TABLE = ResultLimit(rows=100_000, bytes=20_000_000, cure="a table holds no more: add a LIMIT, or --format csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,8 @@ def selecting(path: Path, query: str, *, seconds: float, most: ResultLimit = ANY
 
 def _request(path: Path, query: str, seconds: float) -> bytes:
     try:
-        query.encode()
-    except UnicodeEncodeError as error:
+        query = query.encode(errors="surrogateescape").decode()  # Python escapes an argument's bytes in a locale without UTF-8
+    except UnicodeError as error:
         raise QueryRefused("the query is not UTF-8 text; nothing was changed") from error
     return marshal.dumps((f"file:{uri_path(path)}?mode=ro", query, seconds))
 

@@ -14,7 +14,7 @@ from jobs.errors import UsageError
 from jobs.exchanges.symbols import parse_symbol
 from storage.errors import not_stored
 from storage.reader import Rows, select_rows, snapshot, unknown_symbols, view_named, view_query
-from storage.sql_guard import ANY_FORMAT, ResultLimit, Selected, selecting
+from storage.sql_guard import ANY_FORMAT, TABLE, ResultLimit, Selected, selecting
 from storage.versions import check_revision
 from storage.views import VIEWS
 from storage.widths import usual_widths
@@ -34,7 +34,6 @@ __all__ = [
 
 ALL_TICKERS = "*"  # the ticker of the rows of view `skill` that hold for all tickers together
 STDIN = "-"
-TABLE = ResultLimit(rows=100_000, bytes=20_000_000, cure="a table holds no more: add a LIMIT, or --format csv")
 UPGRADE_QUERY = "SELECT message FROM event WHERE kind = 'upgrade' AND run_id = (SELECT max(run_id) FROM run_summary)"
 TICKERS_QUERY = (
     "SELECT symbol AS ticker, tracked, status, source, exchange, currency, price_basis, last_error FROM tickers ORDER BY symbol"

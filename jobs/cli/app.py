@@ -19,7 +19,7 @@ from jobs.cli.command_line import home_first
 from jobs.cli.examples import epilog_of
 from jobs.cli.options import say
 from jobs.cli.quick import convert_quickly
-from jobs.terminal.streams import discard_unwritten, has_no_reader
+from jobs.terminal.streams import discard_unwritten, has_no_reader, prepare_streams
 
 PROGRAM = "tickercast"
 COMPLETION_VARIABLE = "_TICKERCAST_COMPLETE"
@@ -122,6 +122,7 @@ def root(
 def main() -> None:
     """Run the command line and end the process with one of jobs.errors.ExitCode."""
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy loads; worker processes inherit it
+    prepare_streams()
     sys.exit(_run())
 
 
@@ -138,6 +139,7 @@ def _run() -> int:
         return report_failure(error)
     finally:
         discard_unwritten(sys.stdout)
+        discard_unwritten(sys.stderr)
 
 
 def _call_command() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from contextlib import suppress
 
 import typer
 
@@ -75,4 +76,5 @@ def _message_of(error: BaseException, code: int) -> str:
 
 def _write_line(message: str) -> None:
     text = printable(" ".join(message.split()))
-    sys.stderr.write(f"error: {text[:LONGEST_LINE]}\n")
+    with suppress(OSError):  # nobody reads it
+        sys.stderr.write(f"error: {text[:LONGEST_LINE]}\n")

@@ -1,10 +1,23 @@
-"""stdout when nobody reads it any more, or when it cannot be written."""
+"""stdout and stderr when they are closed, when nobody reads them any more, and when they cannot be written."""
 
 from __future__ import annotations
 
 import os
 import select
+import sys
+from io import TextIOWrapper
+from pathlib import Path
 from typing import TextIO
+
+
+def prepare_streams() -> None:
+    """Let stdout and stderr take any text, whatever their encoding. What goes to a closed one is dropped."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - it is open until the end
+        elif isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def has_no_reader(stream: TextIO) -> bool:
