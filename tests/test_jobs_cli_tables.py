@@ -8,6 +8,7 @@ from datetime import date
 import pytest
 
 from jobs.analysis.explain import ExplainedChange, Explanation
+from jobs.cli.bar_table import bar_table, between
 from jobs.cli.explain_table import explain_table
 from jobs.cli.forecast_table import forecast_table
 from jobs.cli.skill_table import BEST_FIRST, check_sort, ordered, skill_table, usual_mode
@@ -102,7 +103,7 @@ def test_all_modes_together_are_not_shown_beside_the_only_one() -> None:
 
 def test_skill_of_named_tickers_has_every_horizon_and_mode() -> None:
     named = [row for row in SKILL if row["ticker"] == "AAPL"]
-    assert len(lines(skill_table(named, horizon=None, mode=None, sort=BEST_FIRST, limit=None))) == 1 + 4
+    assert len(lines(skill_table(named, horizon=None, mode=None, sort=None, limit=None))) == 1 + 4
 
 
 def test_skill_without_scores_is_its_header_and_a_hint() -> None:
@@ -120,6 +121,48 @@ def test_status_says_where_the_whole_error_is(error: str | None, hints: int) -> 
     assert lines(table)[0] == "ticker  status  tracked  last bar    last origin  behind  held  last error"
     assert lines(table)[1].split("  ")[0] == "MSFT"
     assert len(table.hints) == hints
+
+
+def bar(day: int, close: float, dividend: float = 0.0, split: float = 1.0) -> tuple[object, ...]:
+    return (
+        f"2026-03-{day:02}",
+        close - 1,
+        close + 1,
+        close - 2,
+        close,
+        1200,
+        dividend,
+        split,
+        "2026-03-30T21:00:00.000000Z",
+        "yahoo",
+    )
+
+
+BAR_COLUMNS = ("session", "open", "high", "low", "close", "volume", "dividend", "split", "recorded_at", "source")
+
+
+def test_bars_show_dividends_and_splits_only_where_there_are_any() -> None:
+    table = bar_table(Rows(BAR_COLUMNS, [bar(6, 100.0), bar(9, 25.5, 0.25, 4.0)]), None)
+    assert lines(table) == [
+        "session      open    high    low   close  volume  dividend  split  recorded_at                  source",
+        "2026-03-06  99.00  101.00  98.00  100.00    1200                   2026-03-30T21:00:00.000000Z  yahoo",
+        "2026-03-09  24.50   26.50  23.50   25.50    1200    0.2500      4  2026-03-30T21:00:00.000000Z  yahoo",
+    ]
+    assert table.notes == ()
+
+
+def test_a_table_of_bars_has_the_last_twenty_and_says_so() -> None:
+    rows = Rows(BAR_COLUMNS, [bar(1 + i, 100.0) for i in range(21)])
+    assert [line[:10] for line in lines(bar_table(rows, None))[1:]] == [f"2026-03-{day:02}" for day in range(2, 22)]
+    assert bar_table(rows, None).notes[0].startswith("the last 20 of 21 bars; ")
+    assert (len(bar_table(rows, 30).rows), bar_table(rows, 30).notes) == (21, ())
+
+
+def test_bars_of_a_span_include_both_ends() -> None:
+    rows = Rows(BAR_COLUMNS, [bar(1 + i, 100.0) for i in range(21)])
+    found = between(rows, date(2026, 3, 3), date(2026, 3, 5))
+    assert [row[0] for row in found.rows] == ["2026-03-03", "2026-03-04", "2026-03-05"]
+    assert between(rows, None, None).rows == rows.rows
 
 
 RANKED = Rows(

@@ -100,11 +100,11 @@ def skill(
     wanted = skill_table.ALL if mode == "all" else mode
     found = view_rows(existing_place(context).database, "skill", tickers, horizon=horizon, mode=wanted)
     rows = found.records()
-    first, usual = (None, None) if tickers else (1, skill_table.usual_mode(rows))
+    first, usual, best = (None, None, None) if tickers else (1, skill_table.usual_mode(rows), skill_table.BEST_FIRST)
     write_rows(
         found.columns, (tuple(row.values()) for row in skill_table.ordered(rows, order, limit)), output_format, out=out,
         table=lambda: skill_table.skill_table(
-            rows, horizon=horizon or first, mode=wanted or usual, sort=order or skill_table.BEST_FIRST, limit=limit
+            rows, horizon=horizon or first, mode=wanted or usual, sort=order or best, limit=limit
         ),
     )  # fmt: skip
 

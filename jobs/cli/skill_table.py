@@ -25,14 +25,14 @@ COLUMNS = (
 )
 ALL = "*"
 NO_SCORES = "no scores yet; a forecast is scored once a later session than its target is stored"
-UNITS = "CRPS and the random walk's: basis points of return, lower is better; in 80 %: share of outcomes inside; *: all tickers"
+UNITS = "CRPS, and that of the random walk, in basis points of return: lower is better; *: all tickers"
 BEST_FIRST = "crps_skill:desc"
 DESCENDING = ":desc"
 
 Record = Mapping[str, Any]
 
 
-def skill_table(rows: Sequence[Record], *, horizon: int | None, mode: str | None, sort: str, limit: int | None) -> Table:
+def skill_table(rows: Sequence[Record], *, horizon: int | None, mode: str | None, sort: str | None, limit: int | None) -> Table:
     """Return the table of rows of skill: the summary's modes and horizons, then the tickers' at one horizon and mode.
 
     horizon, mode: of the tickers' rows; None = all of them. sort, limit: see ordered.
@@ -44,7 +44,7 @@ def skill_table(rows: Sequence[Record], *, horizon: int | None, mode: str | None
         return Table(COLUMNS, [], (NO_SCORES,))
     which = [counted(horizon, "session") + " ahead"] if horizon else []
     which += [f"mode {'all' if mode == ALL else mode}"] if mode else []
-    told = f"single tickers: {', '.join(which)}; --horizon, --mode and a ticker's name show others"
+    told = f"single tickers: {', '.join(which)}; --horizon N, --mode and TICKER show others"
     return Table(COLUMNS, [_cells(row) for row in shown], hints=(UNITS, told) if which else (UNITS,))
 
 

@@ -1,0 +1,81 @@
+"""The reading commands on real terminals of several widths: no line is longer, and no number is broken."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import termios
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from jobs.workspace.home import Home
+from storage.database import open_writer
+from storage.schema import Ticker
+from tests.builders import Record
+from tests.conftest import clean_environment, command_of
+
+pytestmark = pytest.mark.slow
+
+ERROR = "MSFT: yahoo returned no bars for 2026-03-02..2026-03-06; stored bars end 2026-02-27 and stay; retry later"
+
+
+@pytest.fixture
+def home(record: Record, make_home: Callable[[str, str], Home]) -> Path:
+    """Return a home with the small record, whose tickers have a long error."""
+    home = make_home("home", "[training]\nwarm_epochs = 2\n")
+    home.database.write_bytes(record.database.read_bytes())
+    engine = open_writer(home.database)
+    with engine.begin() as connection:
+        connection.execute(sa.update(Ticker).values(last_error=ERROR))
+    engine.dispose()
+    return home.folder
+
+
+def on_terminal(home: Path, width: int, *arguments: str) -> tuple[int, list[str], str]:
+    """Return the exit code of a command on a terminal of a width, the lines that it shows, and its stderr."""
+    shown, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
+    environment = {name: value for name, value in clean_environment(NO_COLOR="1", TERM="xterm").items() if name != "COLUMNS"}
+    started = subprocess.Popen(
+        command_of("--home", home, *arguments), env=environment, stdin=terminal, stdout=terminal, stderr=subprocess.PIPE
+    )
+    os.close(terminal)
+    content = b""
+    with suppress(OSError):  # how a terminal says that its other side was closed
+        while read := os.read(shown, 65536):
+            content += read
+    os.close(shown)
+    _, errors = started.communicate(timeout=60)
+    return started.returncode, [line.rstrip() for line in content.decode().splitlines()], errors.decode()
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+@pytest.mark.parametrize("command", ["status", "forecast", "skill", "tickers"])
+def test_no_line_is_longer_than_the_terminal(home: Path, command: str, width: int) -> None:
+    code, lines, _ = on_terminal(home, width, command)
+    assert code == 0
+    assert lines[0].startswith("ticker")
+    assert max(map(len, lines)) <= width
+
+
+def test_status_at_80_columns_shows_how_the_error_begins_and_where_the_rest_is(home: Path) -> None:
+    _, lines, errors = on_terminal(home, 80, "status")
+    assert "  MSFT: yahoo returned no bars" in lines[1]
+    assert lines[1].endswith("…")
+    assert "SELECT ticker, last_error FROM freshness" in errors
+
+
+def test_sql_wraps_texts_and_names_the_columns_that_do_not_fit(home: Path) -> None:
+    _, lines, errors = on_terminal(
+        home, 40, "sql", f"SELECT 1234567.25 AS price, '{ERROR}' AS words, 7654321.5 AS far_away_number"
+    )
+    assert lines[0].split() == ["price", "words"]
+    assert lines[1].split()[0] == "1234567.25"
+    assert "left out at a width of 40: far_away_number" in errors
