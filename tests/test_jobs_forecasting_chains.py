@@ -16,6 +16,7 @@ from jobs.forecasting.inputs import ModelInput, history_of
 from jobs.forecasting.model import ModelState, state_bytes
 from jobs.forecasting.recalibration import PastForecast
 from jobs.forecasting.tasks import Origin, OriginTask, Parent, Prior, TickerTask, newest_prior, prior_index_of, prior_indices_of
+from jobs.runs.priors import priors_of_block
 from jobs.workspace.config import PRESETS
 from rnn.params import NetworkShape
 from rnn.state import cold_state
@@ -103,6 +104,12 @@ def test_the_newest_prior_that_serves_an_origin_is_its_prior(origin: date, servi
     for order in (priors, priors[::-1]):
         found = newest_prior(order, origin)
         assert (found.model_id if found else None) == serving
+
+
+def test_a_block_gets_the_newest_priors_of_its_origins_and_those_of_its_chains() -> None:
+    priors = [Prior(name, date(2024, 1, day), b"") for day, name in enumerate("abcde", start=1)]
+    needed = priors_of_block(priors, [date(2024, 1, 4), date(2024, 1, 5)], iter(["b", None, "b", "c"]))
+    assert [prior.model_id for prior in needed] == ["b", "c", "d", "e"]
 
 
 def test_a_seed_is_of_ticker_origin_and_config() -> None:

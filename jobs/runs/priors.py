@@ -75,8 +75,8 @@ def priors_of(connection: Connection, config: Config, calendar: ExchangeCalendar
 
 def priors_of_block(priors: Sequence[Prior], origins: Iterable[date], chain_priors: Iterable[str | None]) -> tuple[Prior, ...]:
     """Return those of some priors that some origins need. chain_priors: the priors that their chains began from."""
-    newest = {prior.model_id for day in origins if (prior := newest_prior(priors, day))}
-    return tuple(prior for prior in priors if prior.model_id in newest.union(chain_priors))
+    needed = {prior.model_id for day in origins if (prior := newest_prior(priors, day))}.union(chain_priors)
+    return tuple(prior for prior in priors if prior.model_id in needed)
 
 
 def prior_line(record: RunRecord, config: Config, due: DueSessions) -> str | None:
