@@ -83,10 +83,10 @@ def test_skill_shows_all_tickers_together_first_and_then_the_live_scores_of_each
     assert usual_mode(SKILL) == "live"
     assert lines(skill_table(SKILL, horizon=1, mode="live", sort=BEST_FIRST, limit=None)) == [
         "ticker  ahead  mode        n  CRPS bp  walk bp  skill %  in 80 %        p  verdict",
-        "*           1  all       310     90.5     91.5     +1.1     81.4  < 0.001  better",
-        "*           1  backfill  249     88.0     89.0     +1.1     81.0  < 0.001  better",
-        "*           1  live       61     99.0     98.0     -1.0     78.0    0.412  not distinguishable",
-        "AAPL        1  live       61     71.0     70.0     -1.4     79.0           not distinguishable",
+        "*           1  all       310     90.5     91.5    +1.09     81.4  < 0.001  better",
+        "*           1  backfill  249     88.0     89.0    +1.12     81.0  < 0.001  better",
+        "*           1  live       61     99.0     98.0    -1.02     78.0    0.412  not distinguishable",
+        "AAPL        1  live       61     71.0     70.0    -1.43     79.0           not distinguishable",
     ]
 
 
@@ -106,9 +106,12 @@ def test_skill_of_named_tickers_has_every_horizon_and_mode() -> None:
     assert len(lines(skill_table(named, horizon=None, mode=None, sort=None, limit=None))) == 1 + 4
 
 
-def test_skill_without_scores_is_its_header_and_a_hint() -> None:
-    table = skill_table([], horizon=1, mode="*", sort=BEST_FIRST, limit=3)
-    assert (len(lines(table)), table.notes[0].split(";")[0]) == (1, "no scores yet")
+@pytest.mark.parametrize(
+    ("mode", "hint"), [("*", "no scores yet"), (None, "no scores yet"), ("live", "no scores of mode live yet")]
+)
+def test_skill_without_scores_is_its_header_and_a_hint(mode: str | None, hint: str) -> None:
+    table = skill_table([], horizon=1, mode=mode, sort=BEST_FIRST, limit=3)
+    assert (len(lines(table)), table.notes[0].split(";")[0]) == (1, hint)
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,13 @@ def test_a_long_line_is_shortened_on_a_terminal_alone(monkeypatch: pytest.Monkey
     assert stream.getvalue().count("no bars") == 20
 
 
+def test_many_rows_on_a_terminal_are_lines_of_its_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [(i, i / 7, "some words that are longer than the line has room for") for i in range(1001)]
+    text, _ = on_terminal(monkeypatch, table_of(("n", "x", "words"), rows), 40)
+    assert lines_of(text)[1001] == "1000  142.86  some words that are longe…"
+    assert len(lines_of(text)) == 1002
+
+
 def test_hints_are_for_a_terminal_and_notes_for_every_reader(monkeypatch: pytest.MonkeyPatch) -> None:
     table = Table((TableColumn("n"),), [["1"]], ("the last 1 of 2",), ("--all shows more",))
     assert on_terminal(monkeypatch, table, 80)[1] == ("the last 1 of 2", "--all shows more")

@@ -24,7 +24,7 @@ COLUMNS = (
     TableColumn("verdict"),
 )
 ALL = "*"
-NO_SCORES = "no scores yet; a forecast is scored once a later session than its target is stored"
+NO_SCORES = "no scores{of_mode} yet; a forecast is scored once a later session than its target is stored"
 UNITS = "CRPS, and that of the random walk, in basis points of return: lower is better; *: all tickers"
 BEST_FIRST = "crps_skill:desc"
 DESCENDING = ":desc"
@@ -41,7 +41,8 @@ def skill_table(rows: Sequence[Record], *, horizon: int | None, mode: str | None
     shown = _distinct_modes([row for row in rows if row["ticker"] == ALL])
     shown += ordered(single if mode else _distinct_modes(single), sort, limit)
     if not shown:
-        return Table(COLUMNS, [], (NO_SCORES,))
+        of_mode = "" if mode in (None, ALL) else f" of mode {mode}"
+        return Table(COLUMNS, [], (NO_SCORES.format(of_mode=of_mode),))
     which = [counted(horizon, "session") + " ahead"] if horizon else []
     which += [f"mode {'all' if mode == ALL else mode}"] if mode else []
     told = f"single tickers: {', '.join(which)}; --horizon N, --mode and TICKER show others"
@@ -94,7 +95,7 @@ def _cells(row: Record) -> list[str]:
         str(row["n"]),
         basis_points(row["crps"]),
         basis_points(row["baseline_crps"]),
-        percent(row["crps_skill"], signed=True),
+        percent(row["crps_skill"], 2, signed=True),
         percent(row["coverage_80"]),
         "" if row["p_adjusted"] is None else p_value(row["p_adjusted"]),
         row["verdict"],

@@ -20,6 +20,7 @@ Kind = Literal["number", "word", "text", "line"]
 GAP = "  "
 LEAST_WIDTHS: dict[Kind, int] = {"text": 16, "line": 28}
 LONGEST_WORD = 32  # longer than an instant; a longer text is wrapped
+MOST_DRAWN = 1000  # rows; drawing takes half a millisecond for each, so the texts of more are shortened instead of wrapped
 COLOURS = {"better": "green", "worse": "red", "held": "yellow", "suspended": "red", "quiet": "yellow"}
 
 
@@ -67,7 +68,10 @@ def write_table(table: Table, stream: TextIO) -> tuple[str, ...]:
         return table.notes
     width = shutil.get_terminal_size().columns
     fitted, widths = fit_columns(table, width)
-    _draw(fitted, widths, stream, width)
+    if len(table.rows) > MOST_DRAWN:
+        _write_plain(replace(fitted, rows=[_shortened(row, widths) for row in fitted.rows]), stream)
+    else:
+        _draw(fitted, widths, stream, width)
     left_out = [column.title for column in columns if column not in fitted.columns]
     note = f"left out at a width of {width}: {', '.join(left_out)}; --format csv has every column"
     return (*table.notes, *table.hints, *([note] if left_out else []))
@@ -108,6 +112,11 @@ def _write_plain(table: Table, stream: TextIO) -> None:
     for line in ([column.title for column in table.columns], *table.rows):
         padded = [text.rjust(width) if right else text.ljust(width) for text, (width, right) in zip(line, layout, strict=True)]
         stream.write(GAP.join(padded).rstrip() + "\n")
+
+
+def _shortened(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """Return the cells of a row, each on one line of its width. Only texts are longer."""
+    return [text if len(text) <= width else f"{text[: width - 1]}…" for text, width in zip(row, widths, strict=True)]
 
 
 def _draw(table: Table, widths: Sequence[int], stream: TextIO, width: int) -> None:
