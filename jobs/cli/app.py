@@ -6,9 +6,9 @@ Results go to stdout, everything else to stderr. An error is one line and an exi
 from __future__ import annotations
 
 import os
-import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Annotated
 
@@ -75,7 +75,7 @@ def _show_version(wanted: bool) -> None:
 
         from storage.versions import known_revisions
 
-        typer.echo(f"{PROGRAM} {version(PROGRAM)}, schema {known_revisions()[0]}, Python {platform.python_version()}")
+        typer.echo(f"{PROGRAM} {version(PROGRAM)}, schema {known_revisions()[0]}, Python {sys.version.split()[0]}")
         raise typer.Exit
 
 
@@ -146,7 +146,18 @@ def _call_command() -> None:
     """Call the command of the command line. Unlike Typer's own way to do it, this lets every exception pass."""
     if COMPLETION_VARIABLE in os.environ:  # set by the shell's script: Typer answers it
         app(prog_name=PROGRAM)
-    program = typer.main.get_command(app)
+    arguments = home_first(sys.argv[1:])
+    program = typer.main.get_command(_app_for(arguments))
     convert_quickly(program)
-    with program.make_context(PROGRAM, home_first(sys.argv[1:])) as context:
+    with program.make_context(PROGRAM, arguments) as context:
         program.invoke(context)
+
+
+def _app_for(arguments: Sequence[str]) -> typer.Typer:
+    """Return the app with the commands that a command line names, or with all where it names none: each takes time to build."""
+    named = [info for info in app.registered_commands if info.callback and info.callback.__name__ in arguments]
+    if not named or any(info.name in arguments for info in app.registered_groups):
+        return app
+    small = copy(app)
+    small.registered_commands, small.registered_groups = named, []
+    return small
