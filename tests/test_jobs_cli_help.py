@@ -37,6 +37,24 @@ def test_every_command_has_an_example_in_its_help(name: str) -> None:
     assert all(f"  {example}" in text for example in EXAMPLES[name])
 
 
+@pytest.mark.parametrize(
+    ("name", "usage"),
+    [
+        ("forecast", "[OPTIONS] [TICKER]..."), ("track", "[OPTIONS] TICKER..."), ("bars", "[OPTIONS] TICKER"),
+        ("rename", "[OPTIONS] OLD NEW"), ("sql", '[OPTIONS] ["SELECT ..."]'), ("init", "[OPTIONS]"),
+    ],
+)  # fmt: skip
+def test_usage_names_the_arguments_as_a_manual_does(name: str, usage: str) -> None:
+    command = command_named(name)
+    assert command.get_help(typer.Context(command, info_name=name)).splitlines()[0] == f"Usage: {name} {usage}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_shows_no_type_of_python(name: str) -> None:
+    command = command_named(name)
+    assert not re.search(r"<\w+(\[\w+\])?>|\{", command.get_help(typer.Context(command, info_name=name)))
+
+
 @pytest.mark.parametrize(("name", "example"), [(name, example) for name, several in EXAMPLES.items() for example in several])
 def test_every_example_is_understood(name: str, example: str) -> None:
     words = shlex.split(example)

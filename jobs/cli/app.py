@@ -18,6 +18,7 @@ from jobs.cli import prior_commands, read_commands, write_commands
 from jobs.cli.command_line import home_first
 from jobs.cli.examples import epilog_of
 from jobs.cli.options import say
+from jobs.cli.plain_command import PlainCommand
 from jobs.cli.quick import convert_quickly
 from jobs.terminal.streams import discard_unwritten, has_no_reader, prepare_streams
 
@@ -61,10 +62,10 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     read_commands.demo,
 )
 for command in COMMANDS:
-    app.command(epilog=epilog_of(command.__name__))(command)
-database_app.command(epilog=epilog_of("db upgrade"))(write_commands.upgrade)
-prior_app.command("list", epilog=epilog_of("prior list"))(prior_commands.list_priors)
-prior_app.command("fit", epilog=epilog_of("prior fit"))(prior_commands.fit)
+    app.command(cls=PlainCommand, epilog=epilog_of(command.__name__))(command)
+database_app.command(cls=PlainCommand, epilog=epilog_of("db upgrade"))(write_commands.upgrade)
+prior_app.command("list", cls=PlainCommand, epilog=epilog_of("prior list"))(prior_commands.list_priors)
+prior_app.command("fit", cls=PlainCommand, epilog=epilog_of("prior fit"))(prior_commands.fit)
 app.add_typer(prior_app, name="prior")
 app.add_typer(database_app, name="db")
 

@@ -10,6 +10,7 @@ import typer
 
 from jobs.cli.app import PROGRAM, app
 from jobs.cli.examples import EXAMPLES
+from jobs.cli.plain_command import usage_of_argument
 from jobs.errors import ExitCode
 from jobs.workspace.settings import settings_template
 
@@ -51,8 +52,7 @@ def _usage(param: Any) -> str:
     """Return how a parameter is written: `--start DATE`, `--format table|csv|json|parquet`, `--cold`, `[TICKER]...`."""
     if param.param_type_name == "option":
         return " ".join([", ".join(param.opts), *([] if param.is_flag else [param.metavar])])
-    repeated = "..." if param.nargs == -1 else ""
-    return f"{param.metavar}{repeated}" if param.required else f"[{param.metavar}]{repeated}"
+    return usage_of_argument(param)
 
 
 def main() -> None:
