@@ -12,7 +12,7 @@ import pytest
 
 from jobs.errors import SomeTickersFailed
 from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.runs.daily import cycle_is_due
+from jobs.runs.due import cycle_is_due
 from jobs.workspace.home import Home
 from storage.bars import VALUE_FIELDS, Bars, log_returns
 from storage.database import open_writer

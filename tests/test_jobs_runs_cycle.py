@@ -17,7 +17,7 @@ from jobs.prices.tickers import track
 from jobs.runs import cycle
 from jobs.runs.child import Look
 from jobs.runs.cycle import look, next_due
-from jobs.runs.daily import cycle_is_due
+from jobs.runs.due import cycle_is_due
 from jobs.terminal.logs import start_logging
 from jobs.workspace.home import Home
 from jobs.workspace.locks import writer_lock

@@ -15,7 +15,8 @@ import pytest
 from jobs.errors import SomeTickersFailed
 from jobs.exchanges.calendars import exchange_calendar
 from jobs.prices.tickers import track
-from jobs.runs.daily import cycle_is_due, run_once
+from jobs.runs.daily import run_once
+from jobs.runs.due import cycle_is_due
 from jobs.workspace.home import create_home, open_home
 from storage import queries
 from storage.database import open_writer, reading, upgrade_database

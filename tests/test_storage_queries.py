@@ -254,8 +254,8 @@ def test_the_runs_since_an_instant_are_daily_ones(record: Record) -> None:
             run_id = writes.start_run(connection, kind=kind, at=at_night(date(2024, 3, day)), config_id=CONFIG, fingerprint="cpu")
             writes.update_run(connection, run_id, status="partial")
     with record.reading() as connection:
-        since = queries.runs_started_since(connection, at_night(date(2024, 3, 13)))
-        assert sorted(since) == [at_night(date(2024, 3, 13)), at_night(date(2024, 3, 14))]
+        since = [attempt.started_at for attempt in queries.attempts_since(connection, at_night(date(2024, 3, 13)))]
+        assert since == [at_night(date(2024, 3, 13)), at_night(date(2024, 3, 14))]
         assert queries.last_run_started(connection) == at_night(date(2024, 3, 15))
 
 

@@ -203,10 +203,21 @@ class ExchangeCalendar(BuiltSessions):
             }
 
 
-@cache
 def exchange_calendar(code: str) -> ExchangeCalendar:
     """Return the calendar of an exchange by its code, such as XNYS. Raises CalendarError for one that cannot be built."""
-    return ExchangeCalendar(code)
+    found = _calendar_or_reason(code)
+    if isinstance(found, str):
+        raise CalendarError(found)
+    return found
+
+
+@cache
+def _calendar_or_reason(code: str) -> ExchangeCalendar | str:
+    """Return a calendar, or why it cannot be built: a second attempt would take as long."""
+    try:
+        return ExchangeCalendar(code)
+    except CalendarError as error:
+        return str(error)
 
 
 def continued_calendar(code: str, recorded: RecordedSessions) -> tuple[ExchangeCalendar, str | None]:

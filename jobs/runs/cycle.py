@@ -15,7 +15,8 @@ from jobs.exchanges.symbols import SymbolRefused
 from jobs.forecasting.fingerprint import fingerprint
 from jobs.prices.sources.base import SourceError
 from jobs.runs.child import Look
-from jobs.runs.daily import cycle_is_due, run_once
+from jobs.runs.daily import run_once
+from jobs.runs.due import cycle_is_due
 from jobs.runs.instants import refuse_record_ahead
 from jobs.runs.retry import retry_wait
 from jobs.terminal.logs import Level, log_event

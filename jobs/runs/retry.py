@@ -6,6 +6,7 @@ from datetime import timedelta
 
 FIRST_RETRY_MINUTES = 15
 MOST_DOUBLINGS = 5
+LONGEST_WAIT = timedelta(minutes=FIRST_RETRY_MINUTES * 2**MOST_DOUBLINGS)
 
 
 def retry_wait(attempts: int) -> timedelta:

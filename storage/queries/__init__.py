@@ -20,13 +20,16 @@ from storage.queries.prices import (
     current_paths,
     is_copied,
     judged_sessions,
+    last_bars,
     needed_files,
     superseded_files,
     unscored_restatements,
     verdicts,
 )
 from storage.queries.runs import (
+    Attempt,
     RunRow,
+    attempts_since,
     closed_sessions,
     has_event,
     last_run_started,
@@ -34,7 +37,6 @@ from storage.queries.runs import (
     newest_run_at,
     newest_run_between,
     run_outcome,
-    runs_started_since,
     session_ends,
 )
 from storage.queries.scores import (
@@ -51,6 +53,7 @@ from storage.queries.tickers import TickerRow, bar_count, free_key, has_forecast
 from storage.queries.views import read_view
 
 __all__ = [
+    "Attempt",
     "CurrentFile",
     "NewestScore",
     "RunRow",
@@ -59,6 +62,7 @@ __all__ = [
     "ServingModel",
     "StoredPrior",
     "TickerRow",
+    "attempts_since",
     "bar_count",
     "bars_left_out",
     "closed_sessions",
@@ -76,6 +80,7 @@ __all__ = [
     "is_first_without_priors_of_runs",
     "judged_sessions",
     "known_at",
+    "last_bars",
     "last_origins",
     "last_run_started",
     "list_tickers",
@@ -88,7 +93,6 @@ __all__ = [
     "past_publications",
     "read_view",
     "run_outcome",
-    "runs_started_since",
     "scored_forecasts",
     "serving_model",
     "session_ends",

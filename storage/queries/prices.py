@@ -33,6 +33,12 @@ def current_file(connection: Connection, ticker_id: int) -> CurrentFile | None:
     return CurrentFile(*row) if row else None
 
 
+def last_bars(connection: Connection) -> dict[int, date]:
+    """Return the session of each ticker's newest stored bar, by ticker id."""
+    query = sa.select(PriceFile.ticker_id, PriceFile.last_session).where(PriceFile.superseded_at.is_(None))
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
 def current_paths(connection: Connection) -> list[str]:
     """Return the paths of all current files."""
     return list(connection.scalars(sa.select(PriceFile.path).where(PriceFile.superseded_at.is_(None)).order_by(PriceFile.path)))

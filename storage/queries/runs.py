@@ -46,11 +46,23 @@ def newest_instant(connection: Connection) -> tuple[str, datetime | None]:
     return max(newest, key=lambda found: found[1].timestamp() if found[1] else float("-inf"))
 
 
-def runs_started_since(connection: Connection, instant: datetime) -> list[datetime]:
-    """Return when each daily run since an instant started. One that was stopped or killed is no attempt: it resumes at once."""
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A daily run that ended: when it started, and the status of each ticker that has one, by ticker id."""
+
+    started_at: datetime
+    outcomes: dict[int, str]
+
+
+def attempts_since(connection: Connection, instant: datetime) -> list[Attempt]:
+    """Return the daily runs since an instant, oldest first. One that was stopped or killed is no attempt: it resumes at once."""
     ended = Run.status.not_in(("running", "interrupted"))
-    query = sa.select(Run.started_at).where(Run.started_at >= instant, Run.kind.in_(("run", "daemon")), ended)
-    return list(connection.scalars(query))
+    query = sa.select(Run.id, Run.started_at).where(Run.started_at >= instant, Run.kind.in_(("run", "daemon")), ended)
+    attempts = {row.id: Attempt(row.started_at, {}) for row in connection.execute(query.order_by(Run.started_at, Run.id))}
+    outcomes = sa.select(RunTicker.run_id, RunTicker.ticker_id, RunTicker.status).where(RunTicker.run_id.in_(attempts))
+    for run_id, ticker_id, status in connection.execute(outcomes):
+        attempts[run_id].outcomes[ticker_id] = status
+    return list(attempts.values())
 
 
 def newest_run_between(connection: Connection, kind: str, first: datetime, last: datetime) -> RunRow | None:
