@@ -8,7 +8,8 @@ import exchange_calendars
 import numpy as np
 import pytest
 
-from jobs.exchanges.calendars import TIME_ZONE_EXCHANGES, CalendarError, ExchangeCalendar, exchange_calendar, exchange_of_zone
+from jobs.exchanges.calendars import CalendarError, ExchangeCalendar, exchange_calendar
+from jobs.exchanges.zones import TIME_ZONE_EXCHANGES, exchange_of_zone
 
 # Weekdays of 2024 without a session, as the exchanges published them.
 HOLIDAYS_2024 = {

@@ -10,7 +10,6 @@ import pytest
 from dateutil.easter import easter
 
 from jobs.exchanges.calendars import (
-    TIME_ZONE_EXCHANGES,
     CalendarError,
     ExchangeCalendar,
     exchange_calendar,
@@ -18,6 +17,7 @@ from jobs.exchanges.calendars import (
 )
 from jobs.exchanges.extension import easter_sunday, returning_holidays
 from jobs.exchanges.symbols import INDEX_EXCHANGES, SUFFIX_EXCHANGES, exchange_of
+from jobs.exchanges.zones import TIME_ZONE_EXCHANGES
 
 SEOUL = "XKRX"  # its calendar takes seconds to build
 TEL_AVIV = "XTAE"  # the library cannot build it before 2026

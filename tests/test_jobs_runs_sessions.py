@@ -10,7 +10,7 @@ import exchange_calendars
 import pytest
 
 from jobs.exchanges.calendars import exchange_calendar
-from jobs.runs.sessions import RunCalendars
+from jobs.runs.sessions import RunCalendars, live_until
 from jobs.workspace.home import Home
 from storage import queries, writes
 from storage.database import Engine, open_writer
@@ -116,3 +116,21 @@ def test_a_future_session_that_the_library_no_longer_knows_is_dropped_and_said(e
 def test_sessions_between_two_recorded_spans_are_counted_without_a_warning(engine: Engine) -> None:
     store(engine, [row for row in rows_without(None, date(2023, 1, 3)) if not date(2023, 6, 1) < row["session"] < MONDAY])
     assert calendars(engine).of("XNYS") is NEW_YORK
+
+
+@pytest.mark.parametrize(
+    ("exchange", "origin", "until"),
+    [
+        ("XNYS", "2024-03-08", "2024-03-11T13:30"),  # the open of Monday, in summer time
+        ("24/7", "2024-03-08", "2024-03-09T01:45"),  # closes at midnight, complete at 00:45
+        ("24/5", "2024-03-06", "2024-03-07T01:45"),
+        ("24/5", "2024-03-08", "2024-03-11T00:00"),  # a weekend lies between
+        ("us_futures", "2024-03-06", "2024-03-07T00:45"),  # closes at 18:00 in New York
+    ],
+)
+def test_a_forecast_is_live_until_its_target_opens_or_an_hour_after_a_complete_bar(
+    exchange: str, origin: str, until: str
+) -> None:
+    calendar, session = exchange_calendar(exchange), date.fromisoformat(origin)
+    target = calendar.session_offset(session, 1)
+    assert live_until(calendar, session, target, 45) == datetime.fromisoformat(f"{until}+00:00")

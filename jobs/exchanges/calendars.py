@@ -28,18 +28,6 @@ YEARS_AHEAD = 2  # built at once beyond the present year, so that a run builds a
 ENDS_SOON = timedelta(days=60)
 LONGEST_CLOSURE_DAYS = 30
 SEARCHED_SESSIONS = 5  # of the sessions up to tomorrow at most the last three can still be open
-NEW_YORK = "XNYS"
-# Where a symbol does not name its exchange: the calendar, by the time zone that its prices are quoted in.
-TIME_ZONE_EXCHANGES = {
-    "America/New_York": "XNYS", "America/Chicago": "XNYS", "America/Toronto": "XTSE", "America/Sao_Paulo": "BVMF",
-    "America/Mexico_City": "XMEX", "Europe/London": "XLON", "Europe/Berlin": "XETR", "Europe/Paris": "XPAR",
-    "Europe/Amsterdam": "XAMS", "Europe/Brussels": "XBRU", "Europe/Zurich": "XSWX", "Europe/Rome": "XMIL",
-    "Europe/Madrid": "XMAD", "Europe/Stockholm": "XSTO", "Europe/Oslo": "XOSL", "Europe/Copenhagen": "XCSE",
-    "Europe/Helsinki": "XHEL", "Europe/Vienna": "XWBO", "Europe/Warsaw": "XWAR", "Asia/Tokyo": "XTKS",
-    "Asia/Hong_Kong": "XHKG", "Asia/Kolkata": "XBOM", "Asia/Calcutta": "XBOM", "Asia/Shanghai": "XSHG",
-    "Asia/Seoul": "XKRX", "Asia/Taipei": "XTAI", "Asia/Singapore": "XSES", "Asia/Jakarta": "XIDX",
-    "Australia/Sydney": "XASX", "Pacific/Auckland": "XNZE", "UTC": "24/7",
-}  # fmt: skip
 
 
 class CalendarError(UsageError):
@@ -240,11 +228,6 @@ def require_calendars(symbols: Iterable[str]) -> None:
             exchange_calendar(exchange_of(symbol))
         except CalendarError as error:
             raise CalendarError(f"{symbol}: {error}; nothing was done") from error
-
-
-def exchange_of_zone(zone: str) -> str:
-    """Return the code of the calendar to use for a time zone; New York's for an unknown one."""
-    return TIME_ZONE_EXCHANGES.get(zone, NEW_YORK)
 
 
 def _utc(instant: np.datetime64) -> datetime:

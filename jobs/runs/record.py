@@ -12,7 +12,7 @@ from jobs.forecasting.tasks import StackResult, StackTask
 from jobs.runs.backlog import TickerBacklog
 from jobs.runs.bundle import rows_of, used_priors
 from jobs.runs.options import RunOptions
-from jobs.runs.sessions import RunCalendars
+from jobs.runs.sessions import RunCalendars, live_until
 from jobs.scoring.updates import refresh_skill, revise_scores, score_settled, settled_before
 from jobs.workspace.config import Config
 from storage import queries, writes
@@ -139,10 +139,11 @@ class RunRecord:
         self.scored_configs |= score_settled(connection, bars, before)
 
     def _modes(self, task: StackTask) -> dict[date, str]:
-        """Return each origin's mode: live when its first target session had not opened at the run's instant."""
-        calendar = self.calendars.of(task.exchange)
-        late = "backfill" if self.options.is_backfill else "catchup"
-        return {o.session: "live" if self.options.now < calendar.open_at(o.targets[0]) else late for o in task.origins}
+        """Return each origin's mode: live when it was early enough at the run's instant to act on its first target."""
+        calendar, options = self.calendars.of(task.exchange), self.options
+        late = "backfill" if options.is_backfill else "catchup"
+        ends = {o.session: live_until(calendar, o.session, o.targets[0], options.after_close_minutes) for o in task.origins}
+        return {session: "live" if options.now < end else late for session, end in ends.items()}
 
     def _enter_bundled_priors(self, connection: Connection, config: Config, result: StackResult) -> None:
         """Enter the bundled priors that some models began from, unless they are stored."""

@@ -48,7 +48,8 @@ def run_options(
     """Return a run's options, with what the settings decide filled in. Without a number of workers it is one a core."""
     compute = home.settings.compute
     count = workers or compute.workers or os.cpu_count() or 1
-    return RunOptions(kind, now, config, count, compute.stack, through, with_twins, force_cold)
+    after_close = home.settings.schedule.after_close_minutes
+    return RunOptions(kind, now, config, count, compute.stack, through, with_twins, force_cold, after_close)
 
 
 def tracked_symbols(engine: Engine) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from storage import queries, writes
 from storage.database import Connection, Engine
 
 SESSIONS_AHEAD = timedelta(days=366)
+LIVE_GRACE = timedelta(hours=1)  # for a daily cycle and its first retries
 
 
 class RunCalendars:
@@ -66,6 +67,16 @@ class RunCalendars:
             return
         writes.record_event(connection, "calendar", message, at=self.now, run_id=self.run_id)
         self._told.append(message)
+
+
+def live_until(calendar: ExchangeCalendar, origin: date, target: date, after_close_minutes: int) -> datetime:
+    """Return the instant before which a forecast is live: when its first target session opens.
+
+    Where sessions follow each other without a break (crypto pairs, currencies, futures) the target opens as the origin closes,
+    and nobody could be in time. There it is an hour after the origin's bar is complete.
+    """
+    complete = calendar.close_at(origin) + timedelta(minutes=after_close_minutes)
+    return max(calendar.open_at(target), complete + LIVE_GRACE)
 
 
 def recorded_sessions(connection: Connection, exchange: str, now: datetime) -> RecordedSessions | None:

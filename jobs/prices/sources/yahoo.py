@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from jobs.exchanges.calendars import exchange_of_zone
 from jobs.exchanges.symbols import exchange_of
+from jobs.exchanges.zones import exchange_of_zone
 from jobs.prices.sources.adjusting import as_traded
 from jobs.prices.sources.base import BadSourceData, Fetch, SourceSettings, SourceUnavailable, UnknownTicker
 from jobs.prices.sources.yahoo_client import RequestStopped, ResponseTooLarge, ServerError, TooManyRequests, YahooClient
