@@ -1,0 +1,158 @@
+"""Homes that each landed version made: they upgrade, verify, keep their rows, and go on with the forecasts of a new home."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tarfile
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.errors import SomeTickersFailed
+from jobs.prices.copies import fill_copies
+from jobs.prices.quarantine import release
+from jobs.prices.sources.sample import SampleSource
+from jobs.prices.tickers import track
+from jobs.runs.daily import run_once
+from jobs.workspace.home import Home, create_home, open_home
+from storage.bars import Bars
+from storage.database import open_writer, reading, upgrade_database
+from storage.errors import SchemaOlder
+from storage.verify import find_deep_problems, find_problems
+from tests.price_builders import write_csv
+
+pytestmark = pytest.mark.slow
+
+HOMES = Path(__file__).parent / "data" / "homes"
+VERSIONS = ("0001", "0002", "0003", "0004")
+WITH_GATES = VERSIONS[1:]
+TICKERS = ("AAPL", "IBM", "MSFT")
+RESTATED, SPIKE = date(2013, 2, 19), date(2013, 2, 22)
+NEXT_DAYS = (date(2013, 2, 26), date(2013, 2, 27))
+OLD_ROWS = ("forecasts", "models", "losses", "recalibrations")
+NEW_FORECASTS = """SELECT t.symbol, f.origin, f.horizon, f.location, f.scale, f.dof, f.q05, f.q95, f.input_sha256, f.model_id
+FROM forecasts f JOIN tickers t ON t.id = f.ticker_id JOIN configs c ON c.id = f.config_id
+WHERE c.active = 1 AND t.symbol <> 'IBM' ORDER BY 1, 2, 3"""
+
+
+def true_bars(ticker: str) -> Bars:
+    bars = SampleSource().fetch(ticker, None).bars
+    return bars.select(slice(len(bars) - 420, len(bars)))
+
+
+def write_feed(folder: Path, day: date) -> None:
+    """Write the folder's files as they were after a day."""
+    for ticker in TICKERS:
+        bars = true_bars(ticker).through(day)
+        if ticker == "IBM":
+            bars.close[bars.session == bars.session.dtype.type(RESTATED)] *= 1.004
+            bars.high[:] = bars.high.clip(min=bars.close)
+        if ticker == "AAPL":
+            for column in (bars.open, bars.high, bars.low, bars.close):
+                column[bars.session >= bars.session.dtype.type(SPIKE)] *= 0.1
+        write_csv(folder, ticker, bars)
+
+
+def unpacked(folder: Path, version: str) -> Home:
+    """Return the home that a landed version made, with its prices in a folder of this test."""
+    with tarfile.open(HOMES / f"{version}.tar.xz") as archive:
+        archive.extractall(folder / "home", filter="data")
+    settings = folder / "home" / "tickercast.toml"
+    settings.write_text(settings.read_text().replace("FEED", str(folder / "feed")))
+    return open_home(folder / "home")
+
+
+def upgraded(folder: Path, version: str) -> Home:
+    home = unpacked(folder, version)
+    upgrade_database(home.database)
+    list(fill_copies(home))
+    return home
+
+
+def rows_of(home: Home, query: str) -> list[tuple[Any, ...]]:
+    with reading(home.database) as connection:
+        return [tuple(row) for row in connection.exec_driver_sql(query)]
+
+
+def run_on(home: Home, day: date, feed: Path) -> None:
+    """Do the daily run of a day; the ticker in quarantine may fail, the others must not."""
+    write_feed(feed, day)
+    engine = open_writer(home.database)
+    with contextlib.suppress(SomeTickersFailed):
+        run_once(home, engine, now=datetime.combine(day, time(23), UTC), workers=1)
+    engine.dispose()
+
+
+def problems_of(home: Home) -> list[str]:
+    with reading(home.database) as connection:
+        return [*find_problems(connection, home.prices), *find_deep_problems(connection, home.prices)]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_home_of_a_landed_version_asks_for_the_upgrade_and_is_sound_after_it(tmp_path: Path, version: str) -> None:
+    home = unpacked(tmp_path, version)
+    with pytest.raises(SchemaOlder), reading(home.database):
+        pass
+    upgrade_database(home.database)
+    list(fill_copies(home))
+    assert problems_of(home) == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_upgraded_home_goes_on_keeps_its_rows_and_stays_sound(tmp_path: Path, version: str) -> None:
+    home = upgraded(tmp_path, version)
+    [(config,)] = rows_of(home, "SELECT id FROM configs")
+    before = {table: rows_of(home, f"SELECT * FROM {table}") for table in OLD_ROWS}
+    for day in NEXT_DAYS:
+        run_on(home, day, tmp_path / "feed")
+    for table, rows in before.items():
+        assert set(rows) <= set(rows_of(home, f"SELECT * FROM {table}"))
+    assert [row for row in rows_of(home, "SELECT id, active FROM configs") if row[0] == config] == [(config, 0)]
+    assert problems_of(home) == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_upgraded_home_forecasts_what_a_new_home_forecasts(tmp_path: Path, version: str) -> None:
+    home = upgraded(tmp_path, version)
+    run_on(home, NEXT_DAYS[0], tmp_path / "feed")
+    new = create_home(tmp_path / "new")
+    shutil.copy(home.folder / "tickercast.toml", new.folder)
+    new = open_home(new.folder)
+    upgrade_database(new.database)
+    engine = open_writer(new.database)
+    track(new, engine, ["MSFT"])
+    engine.dispose()
+    run_on(new, NEXT_DAYS[0], tmp_path / "feed")
+    expected = rows_of(new, NEW_FORECASTS)
+    assert [row for row in rows_of(home, NEW_FORECASTS) if row[0] == "MSFT"] == expected != []
+
+
+@pytest.mark.parametrize("version", WITH_GATES)
+def test_quarantined_bars_of_an_upgraded_home_can_be_released(tmp_path: Path, version: str) -> None:
+    home = upgraded(tmp_path, version)
+    engine = open_writer(home.database)
+    release(home, engine, "AAPL", None)
+    engine.dispose()
+    run_on(home, NEXT_DAYS[0], tmp_path / "feed")
+    assert rows_of(home, "SELECT last_bar FROM freshness WHERE ticker = 'AAPL'") == [(str(NEXT_DAYS[0]),)]
+    assert problems_of(home) == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_revisions_that_an_old_version_left_out_are_written_once(tmp_path: Path, version: str) -> None:
+    home = upgraded(tmp_path, version)
+    for day in NEXT_DAYS:
+        run_on(home, day, tmp_path / "feed")
+    query = "SELECT count(*), max(revision) FROM scores WHERE revision > 0"
+    first = rows_of(home, query)
+    run_on(home, NEXT_DAYS[1], tmp_path / "feed")
+    assert (rows_of(home, query), first[0][1]) == (first, 1)
+
+
+@pytest.mark.parametrize("version", VERSIONS[2:])
+def test_the_priors_of_a_landed_version_are_shown_with_their_members(tmp_path: Path, version: str) -> None:
+    home = upgraded(tmp_path, version)
+    assert rows_of(home, "SELECT kind, members, member_count FROM prior") == [("run", "AAPL,IBM,MSFT", 3)]
