@@ -83,7 +83,7 @@ def test_the_value_of_an_option_says_its_form(name: str) -> None:
         (["--home", "X", "status"], ["--home", "X", "status"]),
         (["--home", "X", "status", "--home", "Y"], ["--home", "X", "--home", "Y", "status"]),
         (["sql", "--", "--home", "X"], ["sql", "--", "--home", "X"]),
-        (["status", "--home"], ["--home", "status"]),
+        (["status", "--home"], ["--home"]),
         (["sql", "SELECT '--home'"], ["sql", "SELECT '--home'"]),
         ([], []),
     ],

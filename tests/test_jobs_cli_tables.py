@@ -72,11 +72,18 @@ def test_forecast_shows_all_horizons_with_a_column_for_them() -> None:
     ]
 
 
-@pytest.mark.parametrize("horizon", [1, 9, None])
-def test_forecast_without_rows_is_its_header_and_a_hint(horizon: int | None) -> None:
+@pytest.mark.parametrize(
+    ("horizon", "hint"),
+    [
+        (1, "no forecasts yet; `tickercast run`"),
+        (None, "no forecasts yet; `tickercast run`"),
+        (9, "no forecasts 9 sessions ahead; "),
+    ],
+)
+def test_forecast_without_rows_is_its_header_and_a_hint(horizon: int | None, hint: str) -> None:
     table = forecast_table([], {}, horizon)
     assert len(lines(table)) == 1
-    assert "no forecasts yet; `tickercast run`" in table.notes[0]
+    assert table.notes[0].startswith(hint)
 
 
 def test_skill_shows_all_tickers_together_first_and_then_the_live_scores_of_each() -> None:

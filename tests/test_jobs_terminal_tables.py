@@ -124,6 +124,30 @@ def test_many_rows_on_a_terminal_are_lines_of_its_width(monkeypatch: pytest.Monk
     assert len(lines_of(text)) == 1002
 
 
+WIDE_NAMES = [("日本語", "7203.T", 1.5), ("e\u0301", "ABC", 22.25), ("[bold]", ":smile:", 3.0)]
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_wide_characters_are_whole_and_aligned(monkeypatch: pytest.MonkeyPatch, is_terminal: bool) -> None:
+    for name, value in {"NO_COLOR": "1", "COLUMNS": "80"}.items():
+        monkeypatch.setenv(name, value)
+    stream = Terminal() if is_terminal else io.StringIO()
+    write_table(table_of(("name", "symbol", "x"), WIDE_NAMES), stream)
+    assert lines_of(stream.getvalue()) == [
+        "name    symbol        x",
+        "日本語  7203.T   1.5000",
+        "e\u0301       ABC       22.25",
+        "[bold]  :smile:  3.0000",
+    ]
+
+
+@pytest.mark.parametrize("width", range(20, 60, 3))
+def test_wrapping_loses_no_character(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    words = "日本語のとても長い説明 and some words, 12345678901234567890123456789012345678901234567890"
+    text, _ = on_terminal(monkeypatch, table_of(("x",), [(words,)]), width, NO_COLOR="1")
+    assert "".join(text.split("\n", 1)[1].split()) == "".join(words.split())
+
+
 def test_hints_are_for_a_terminal_and_notes_for_every_reader(monkeypatch: pytest.MonkeyPatch) -> None:
     table = Table((TableColumn("n"),), [["1"]], ("the last 1 of 2",), ("--all shows more",))
     assert on_terminal(monkeypatch, table, 80)[1] == ("the last 1 of 2", "--all shows more")

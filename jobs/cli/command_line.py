@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import islice
 
 HOME = "--home"
 END_OF_OPTIONS = "--"
 
 
 def home_first(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with each `--home DIR` and `--home=DIR` moved before the command. After `--` nothing is moved."""
+    """Return the arguments with each `--home DIR` and `--home=DIR` moved before the command. After `--` nothing is moved.
+
+    A last `--home` without a folder is returned alone, for Typer to complain about.
+    """
     moved: list[str] = []
     others: list[str] = []
     rest = iter(arguments)
@@ -18,7 +20,10 @@ def home_first(arguments: Sequence[str]) -> list[str]:
         if argument == END_OF_OPTIONS:
             return [*moved, *others, argument, *rest]
         if argument == HOME:
-            moved += [argument, *islice(rest, 1)]
+            folder = next(rest, None)
+            if folder is None:
+                return [HOME]
+            moved += [HOME, folder]
         elif argument.startswith(f"{HOME}="):
             moved.append(argument)
         else:

@@ -33,7 +33,10 @@ def forecast_table(rows: Sequence[Record], usual_widths: Mapping[tuple[str, int]
     usual_widths: by ticker and horizon, the width in percent that is usual for the ticker; rows without one show none.
     """
     cells = [_cells(row, usual_widths.get((row["ticker"], row["horizon"]))) for row in rows]
-    notes = () if rows else (NO_FORECASTS,)
+    missing = (
+        NO_FORECASTS if horizon in (None, 1) else f"no forecasts {horizon} sessions ahead; --all-horizons shows what there is"
+    )
+    notes = () if rows else (missing,)
     if horizon is None:
         return Table(COLUMNS, cells, notes)
     ahead = f"{counted(horizon, 'session')} ahead"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TextIO
 
 from jobs.terminal.figures import rounded
-from jobs.terminal.text import plain, printable
+from jobs.terminal.text import cell_width, plain, printable
 
 Row = Sequence[Any]
 Kind = Literal["number", "word", "text", "line"]
@@ -102,7 +102,10 @@ def _least_width(column: TableColumn, natural: int) -> int:
 
 
 def _widths(table: Table) -> list[int]:
-    return [max(len(text) for text in (column.title, *(row[i] for row in table.rows))) for i, column in enumerate(table.columns)]
+    return [
+        max(cell_width(text) for text in (column.title, *(row[i] for row in table.rows)))
+        for i, column in enumerate(table.columns)
+    ]
 
 
 def _write_plain(table: Table, stream: TextIO) -> None:
@@ -110,13 +113,25 @@ def _write_plain(table: Table, stream: TextIO) -> None:
         stream.write(f"{table.heading}\n")
     layout = list(zip(_widths(table), [column.kind == "number" for column in table.columns], strict=True))
     for line in ([column.title for column in table.columns], *table.rows):
-        padded = [text.rjust(width) if right else text.ljust(width) for text, (width, right) in zip(line, layout, strict=True)]
+        padded = [_padded(text, width, right=right) for text, (width, right) in zip(line, layout, strict=True)]
         stream.write(GAP.join(padded).rstrip() + "\n")
+
+
+def _padded(text: str, width: int, *, right: bool) -> str:
+    blanks = " " * (width - cell_width(text))
+    return blanks + text if right else text + blanks
 
 
 def _shortened(row: Sequence[str], widths: Sequence[int]) -> list[str]:
     """Return the cells of a row, each on one line of its width. Only texts are longer."""
-    return [text if len(text) <= width else f"{text[: width - 1]}…" for text, width in zip(row, widths, strict=True)]
+    return [text if cell_width(text) <= width else _cut(text, width) for text, width in zip(row, widths, strict=True)]
+
+
+def _cut(text: str, width: int) -> str:
+    shown = text[: width - 1]
+    while cell_width(shown) > width - 1:
+        shown = shown[:-1]
+    return f"{shown}…"
 
 
 def _draw(table: Table, widths: Sequence[int], stream: TextIO, width: int) -> None:
@@ -128,7 +143,7 @@ def _draw(table: Table, widths: Sequence[int], stream: TextIO, width: int) -> No
     for column, needed in zip(table.columns, widths, strict=True):
         justify: Literal["right", "left"] = "right" if column.kind == "number" else "left"
         overflow: Literal["ellipsis", "fold"] = "ellipsis" if column.kind == "line" else "fold"
-        grid.add_column(Text(column.title), justify=justify, width=needed, no_wrap=column.kind != "text", overflow=overflow)
+        grid.add_column(Text(column.title), justify=justify, width=needed, no_wrap=column.kind == "line", overflow=overflow)
     for row in table.rows:
         grid.add_row(*(Text(text, style=COLOURS.get(text, "")) for text in row))
     colourless = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"

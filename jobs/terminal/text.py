@@ -13,6 +13,13 @@ def printable(text: str) -> str:
     return "".join(c if unicodedata.category(c)[0] != "C" else c.encode("unicode_escape").decode() for c in text)
 
 
+def cell_width(text: str) -> int:
+    """Return how many columns of a terminal a text takes: two for a wide character such as 日, none for a combining accent."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
 def plain(value: object) -> object:
     """Return bytes as hexadecimal text and every other value as its text; what CSV and JSON write themselves stays as it is."""
     if isinstance(value, bytes):
