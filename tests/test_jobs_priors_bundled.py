@@ -29,6 +29,7 @@ from storage.bars import Bars
 from storage.database import open_writer, reading
 from storage.queries import read_view
 from storage.verify import find_problems
+from tests.conftest import Command
 from tests.forecast_builders import hash_of, sample, scrambled_after
 from tests.price_builders import write_csv
 
@@ -228,3 +229,21 @@ def test_the_list_says_which_prior_serves_which_ticker(make_home: Make, feed: st
     assert {row.cutoff: row.serves for row in rows.values() if row.serves} == {"2016-01-01": "IBM,MSFT"}
     assert (rows["2016-01-01"].kind, rows["2016-01-01"].family, rows["2016-01-01"].members) == ("bundled", "stock", 95)
     assert {row.serves for row in list_priors(other, date(2016, 1, 8))} == {"no config of hidden 8"}
+
+
+@pytest.mark.slow
+def test_the_command_fits_the_files_of_any_folder_and_says_what_it_needs(tickercast: Command, tmp_path: Path) -> None:
+    for ticker in ("IBM", "MSFT"):
+        write_csv(tmp_path / "csv", ticker, sample(ticker).select(slice(-700, None)))
+    fit = ("prior", "fit", "--bundled", "--source", "folder:csv", "--adjustment", "split", "--workers", 1)
+    done = tickercast(*fit, "--cutoff", "2012-01-01", "--cutoff", "2012-06-01", "--out", "made")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "2 priors of 2 tickers are in made; 0 of them equal the shipped ones byte for byte\n"
+    assert sorted(path.name for path in (tmp_path / "made").iterdir()) == [
+        "manifest.json", "stock-2012-01-01.npz", "stock-2012-06-01.npz"
+    ]  # fmt: skip
+    early, unsaid = tickercast(*fit, "--cutoff", "2010-06-01", "--out", "none"), tickercast("prior", "fit", "--source", "sample")
+    assert (early.returncode, unsaid.returncode) == (2, 2)
+    assert "cutoff 2010-06-01: no ticker of the source has enough bars before it; nothing was written" in early.stderr
+    assert not (tmp_path / "none").exists()
+    assert "add --bundled --source folder:PATH" in unsaid.stderr

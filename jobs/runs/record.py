@@ -146,8 +146,8 @@ class RunRecord:
         return {session: "live" if options.now < end else late for session, end in ends.items()}
 
     def _enter_bundled_priors(self, connection: Connection, config: Config, result: StackResult) -> None:
-        """Enter the bundled priors that some models began from, unless they are stored."""
-        for prior in used_priors(config, {row.prior_id for row in result.models}):
+        """Enter the bundled priors that some models began from, unless this run or one before it has done so."""
+        for prior in used_priors(config, {row.prior_id for row in result.models} - self.served_priors):
             self._insert_prior(connection, rows_of(prior, config))
 
     def _insert_prior(self, connection: Connection, rows: PriorRows) -> None:
