@@ -56,24 +56,33 @@ def record_hash(home: Home) -> str:
 def check(home: Home) -> str:
     """Return a closing line when the record is sound. Raises Corrupt with the first problem found."""
     with reading(home.database) as connection:
-        return _verdict(verify.find_problems(connection, home.prices))
+        _refuse(verify.find_problems(connection, home.prices))
+    return (
+        "the record is sound: the database's structure, its references and the order of its instants; price files and "
+        "checkpoints have the bytes that were written; `verify --deep` checks every row"
+    )
 
 
 def check_deeply(home: Home) -> str:
-    """Return a closing line when the record is sound and each price file has the sessions that the database names.
+    """Return a closing line when the record is sound and every row is as it was inserted, and as it is computed again.
 
     Raises Corrupt with the first problem found.
     """
+    from jobs.analysis.recompute import wrong_figures
+
     with reading(home.database) as connection:
-        problems = verify.find_problems(connection, home.prices)
-        return _verdict(problems + verify.find_deep_problems(connection, home.prices))
+        problems = verify.find_problems(connection, home.prices) + verify.find_deep_problems(connection, home.prices)
+        _refuse([*problems, *wrong_figures(connection)])
+    return (
+        "the record is sound: besides the database's structure, its references and its files, every forecast, score, model "
+        "and loss is as it was inserted; quantiles, scores and realised returns are as computed again; bars equal their files"
+    )
 
 
-def _verdict(problems: Sequence[str]) -> str:
+def _refuse(problems: Sequence[str]) -> None:
     if problems:
         more = f"; and {counted(len(problems) - 1, 'more problem')}" if len(problems) > 1 else ""
         raise Corrupt(f"{problems[0]}{more}; restore from a backup, or backfill into a new home")
-    return "the record is sound: database, references, price files and checkpoints; no forecast used later data"
 
 
 def _read_bars(home: Home, symbol: str, known_at: datetime | None) -> Bars:

@@ -1,0 +1,80 @@
+"""Recompute what a record derives from its own rows: quantiles from distributions, scores from outcomes, returns from bars.
+
+Not here: whether rows were changed since they were inserted (storage.digests), which this cannot tell from a wrong computation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.scoring.distributions import crps_student_t, student_t_cdf, student_t_quantiles
+from storage.database import Connection
+from storage.rows import QUANTILE_LEVELS
+
+Floats = NDArray[np.float64]
+
+ROWS_AT_ONCE = 20_000
+CLOSE = 1e-9  # relative, or absolute below 1: another SciPy may differ in the last digits
+DISTRIBUTION = "f.location, f.scale, f.dof"
+FORECASTS = f"SELECT {DISTRIBUTION}, f.last_price, {', '.join(f'f.{name}' for name in QUANTILE_LEVELS)} FROM forecasts f"
+OF_FORECAST = " AND ".join(f"f.{name} = s.{name}" for name in ("ticker_id", "config_id", "origin", "horizon"))
+SCORES = f"""SELECT {DISTRIBUTION}, f.baseline_location, f.baseline_scale, f.baseline_dof, f.last_price, s.realised_return,
+    s.realised_price, s.abs_error, s.baseline_abs_error, s.crps, s.baseline_crps, s.pit
+FROM scores s JOIN forecasts f ON {OF_FORECAST}"""
+# The newest revision of each score beside the return of the bars as known now. Tickers with unscored restatements are left out.
+OUTCOMES = f"""SELECT s.realised_return, (
+        SELECT sum(CASE f.field WHEN 'open' THEN b.adjusted_open_return ELSE b.adjusted_return END)
+        FROM bars b WHERE b.ticker_id = f.ticker_id AND b.session > f.origin AND b.session <= f.target), max(s.revision)
+FROM scores s JOIN forecasts f ON {OF_FORECAST}
+WHERE NOT EXISTS (SELECT 1 FROM restatements r WHERE r.ticker_id = s.ticker_id AND r.scored = 0)
+GROUP BY s.ticker_id, s.config_id, s.origin, s.horizon"""
+
+
+def wrong_figures(connection: Connection) -> Iterator[str]:
+    """Yield a line for each kind of stored figure that is not what the rows it is computed from give."""
+    quantiles = sum(_wrong_quantiles(rows) for rows in _parts(connection, FORECASTS))
+    if quantiles:
+        yield f"forecasts whose quantiles are not those of their distribution: {quantiles}"
+    scores = sum(_wrong_scores(rows) for rows in _parts(connection, SCORES))
+    if scores:
+        yield f"scores that are not those of their forecast and outcome: {scores}"
+    outcomes = sum(int((~_equal(rows[:, 0], rows[:, 1])).sum()) for rows in _parts(connection, OUTCOMES))
+    if outcomes:
+        yield f"scores whose newest revision has another return than the stored bars: {outcomes}"
+
+
+def _wrong_quantiles(rows: Floats) -> int:
+    """Return how many forecasts have a wrong quantile. rows: (n, 4 + levels), location, scale, dof, last price, prices."""
+    returns = student_t_quantiles(rows[:, 0], rows[:, 1], rows[:, 2], tuple(QUANTILE_LEVELS.values()))
+    return int((~_equal(rows[:, 4:], rows[:, 3:4] * np.exp(returns)).all(axis=1)).sum())
+
+
+def _wrong_scores(rows: Floats) -> int:
+    """Return how many scores have a wrong figure. rows: (n, 14), in the order of the query."""
+    ours, baseline, last_price, realised = rows[:, 0:3].T, rows[:, 3:6].T, rows[:, 6], rows[:, 7]
+    expected = np.column_stack(
+        [
+            last_price * np.exp(realised),
+            np.abs(realised - ours[0]),
+            np.abs(realised - baseline[0]),
+            crps_student_t(realised, *ours),
+            crps_student_t(realised, *baseline),
+            np.clip(student_t_cdf(realised, *ours), 0.0, 1.0),
+        ]
+    )
+    return int((~_equal(rows[:, 8:], expected).all(axis=1)).sum())
+
+
+def _equal(stored: Floats, computed: Floats) -> NDArray[np.bool_]:
+    """Return where two arrays have the same figures. A figure that cannot be computed (NaN) differs from every other."""
+    return np.isclose(stored, computed, rtol=CLOSE, atol=CLOSE)
+
+
+def _parts(connection: Connection, query: str) -> Iterator[Floats]:
+    """Yield a query's rows as arrays (n, columns), NULL as NaN."""
+    answer = connection.execution_options(stream_results=True).exec_driver_sql(query)
+    for rows in answer.partitions(ROWS_AT_ONCE):
+        yield np.array([tuple(row) for row in rows], np.float64)  # NumPy reads None as NaN
