@@ -25,7 +25,9 @@ WITH newest AS (
         (SELECT max(m.origin) FROM forecasts m WHERE m.ticker_id = t.id AND m.config_id = c.id) AS origin
     FROM tickers t CROSS JOIN configs c
 ), ranked AS (
-    SELECT n.*, row_number() OVER (PARTITION BY n.ticker_id ORDER BY n.active DESC, n.origin DESC, n.config_id) AS place
+    SELECT n.*, row_number() OVER (PARTITION BY n.ticker_id ORDER BY n.active DESC, n.origin DESC, n.config_id) AS place, (
+        SELECT count(*) FROM sessions s WHERE s.exchange = n.exchange AND s.session > n.origin
+        AND s.close_at <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) AS sessions_behind
     FROM newest n WHERE n.origin IS NOT NULL
 )
 SELECT r.symbol,
@@ -49,9 +51,7 @@ SELECT r.symbol,
     r.currency,
     100.0 * (f.q50 / f.last_price - 1),
     100.0 * (f.q95 - f.q05) / f.last_price,
-    (
-        SELECT count(*) FROM sessions s WHERE s.exchange = r.exchange AND s.session > f.origin
-        AND s.close_at <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+    r.sessions_behind
 FROM ranked r
 JOIN forecasts f ON f.ticker_id = r.ticker_id AND f.config_id = r.config_id AND f.origin = r.origin
 WHERE r.place = 1""",
