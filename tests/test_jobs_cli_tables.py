@@ -13,6 +13,7 @@ from jobs.cli.explain_table import explain_table
 from jobs.cli.forecast_table import forecast_table
 from jobs.cli.skill_table import BEST_FIRST, check_sort, ordered, skill_table, usual_mode
 from jobs.cli.status_table import status_table
+from jobs.cli.ticker_table import ticker_table
 from jobs.errors import UsageError
 from jobs.terminal.tables import Table, write_table
 from storage.reader import Rows
@@ -131,6 +132,21 @@ def test_status_says_where_the_whole_error_is(error: str | None, hints: int) -> 
     assert lines(table)[0] == "ticker  status  tracked  last bar    last origin  behind  held  last error"
     assert lines(table)[1].split("  ")[0] == "MSFT"
     assert len(table.hints) == hints
+
+
+def test_tickers_are_listed_with_words_and_one_line_of_error() -> None:
+    columns = ("ticker", "tracked", "status", "source", "exchange", "currency", "price_basis", "last_error")
+    rows = [
+        ("MSFT", 1, "active", "yahoo", "XNYS", "USD", "as_traded", None),
+        ("KO", 0, "held", "folder", "XNYS", "USD", None, "x y"),
+    ]
+    table = ticker_table(Rows(columns, rows).records())
+    assert lines(table) == [
+        "ticker  tracked  status  source  exchange  currency  price basis  last error",
+        "MSFT    yes      active  yahoo   XNYS      USD       as_traded",
+        "KO      no       held    folder  XNYS      USD                    x y",
+    ]
+    assert ticker_table([]).notes[0].startswith("no tickers yet; ")
 
 
 def bar(day: int, close: float, dividend: float = 0.0, split: float = 1.0) -> tuple[object, ...]:

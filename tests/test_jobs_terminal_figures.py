@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.terminal.figures import basis_points, p_value, percent, price_decimals, rounded
+from jobs.terminal.figures import basis_points, decimals_of, p_value, percent, price_decimals, rounded
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
+    ("value", "decimals", "text"),
     [
-        (0.0, "0.0000"), (-0.0, "0.0000"), (9.99994, "9.9999"), (-9.5, "-9.5000"), (10.0, "10.00"), (1234567.891, "1234567.89"),
-        (0.00049, "0.00049"), (-3.21e-7, "-3.21e-07"), (1e300, "1e+300"), (float("inf"), "inf"), (float("nan"), "nan"),
+        (0.0, 4, "0.0000"), (-0.0, 4, "0.0000"), (9.99994, 4, "9.9999"), (-9.5, 4, "-9.5000"), (1234567.891, 2, "1234567.89"),
+        (0.00882, 4, "0.0088"), (0.00004, 4, "4e-05"), (-3.21e-7, 6, "-3.21e-07"), (0.004, 2, "0.004"), (1e300, 2, "1e+300"),
+        (float("inf"), 2, "inf"), (float("nan"), 2, "nan"),
     ],
 )  # fmt: skip
-def test_a_rounded_number_never_becomes_zero(value: float, text: str) -> None:
-    assert rounded(value) == text
+def test_a_rounded_number_never_becomes_zero(value: float, decimals: int, text: str) -> None:
+    assert rounded(value, decimals) == text
+
+
+@pytest.mark.parametrize(
+    ("values", "decimals"),
+    [([10.0, 5123.5], 2), ([412.3, 0.5], 4), ([0.0088, 0.0089], 6), ([0.0, 1.0], 4), ([], 4), ([float("nan"), 20.0], 2)],
+)
+def test_the_smallest_number_of_a_column_decides_its_decimals(values: list[float], decimals: int) -> None:
+    assert decimals_of(values) == decimals
 
 
 @pytest.mark.parametrize(

@@ -43,9 +43,17 @@ def lines_of(columns: tuple[str, ...], rows: list[tuple[object, ...]]) -> list[s
 
 def test_a_table_aligns_numbers_to_the_right_and_text_to_the_left() -> None:
     assert lines_of(COLUMNS, ROWS) == [
-        "ticker  session      close  volume  note",
-        "MSFT    2026-03-06  412.35    1200",
-        '^GSPC   2026-03-06  0.1235       7  says "hi", twice',
+        "ticker  session        close  volume  note",
+        "MSFT    2026-03-06  412.3456    1200",
+        '^GSPC   2026-03-06    0.1235       7  says "hi", twice',
+    ]
+
+
+def test_scores_that_differ_look_different() -> None:
+    assert lines_of(("crps", "baseline_crps"), [(0.00882, 0.00887), (0.0101, None)]) == [
+        "    crps  baseline_crps",
+        "0.008820       0.008870",
+        "0.010100",
     ]
 
 

@@ -120,7 +120,7 @@ def test_a_long_line_is_shortened_on_a_terminal_alone(monkeypatch: pytest.Monkey
 def test_many_rows_on_a_terminal_are_lines_of_its_width(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [(i, i / 7, "some words that are longer than the line has room for") for i in range(1001)]
     text, _ = on_terminal(monkeypatch, table_of(("n", "x", "words"), rows), 40)
-    assert lines_of(text)[1001] == "1000  142.86  some words that are longe…"
+    assert lines_of(text)[1001] == "1000  142.8571  some words that are lon…"
     assert len(lines_of(text)) == 1002
 
 
@@ -134,10 +134,10 @@ def test_wide_characters_are_whole_and_aligned(monkeypatch: pytest.MonkeyPatch, 
     stream = Terminal() if is_terminal else io.StringIO()
     write_table(table_of(("name", "symbol", "x"), WIDE_NAMES), stream)
     assert lines_of(stream.getvalue()) == [
-        "name    symbol        x",
-        "日本語  7203.T   1.5000",
-        "e\u0301       ABC       22.25",
-        "[bold]  :smile:  3.0000",
+        "name    symbol         x",
+        "日本語  7203.T    1.5000",
+        "e\u0301       ABC     22.2500",
+        "[bold]  :smile:   3.0000",
     ]
 
 

@@ -38,7 +38,7 @@ def bar_table(found: Rows, tail: int | None) -> Table:
 
 def _cells(row: dict[str, Any], decimals: int) -> list[str]:
     prices = [f"{row[name]:.{decimals}f}" for name in ("open", "high", "low", "close")]
-    dividend = rounded(row["dividend"]) if row["dividend"] else ""
+    dividend = rounded(row["dividend"], 4) if row["dividend"] else ""
     split = f"{row['split']:g}" if row["split"] != 1 else ""
     return [row["session"], *prices, str(row["volume"]), dividend, split, row["recorded_at"], row["source"]]
 

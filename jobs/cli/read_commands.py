@@ -36,10 +36,11 @@ Mode = Literal["live", "catchup", "backfill", "all"]
 def tickers(context: typer.Context, output_format: FormatOption = None, out: OutOption = None) -> None:
     """List the stored tickers."""
     from jobs.analysis.views import ticker_rows
+    from jobs.cli.ticker_table import ticker_table
     from jobs.terminal.output import write_rows
 
     found = ticker_rows(existing_place(context).database)
-    write_rows(found.columns, found.rows, output_format, out=out)
+    write_rows(found.columns, found.rows, output_format, out=out, table=lambda: ticker_table(found.records()))
 
 
 def forecast(

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 LEAST_P = 0.001
 
 
-def rounded(value: float) -> str:
-    """Return a number with two decimals from 10 on and four below; very small and very large ones as powers of ten."""
+def decimals_of(values: Iterable[float]) -> int:
+    """Return how many decimals a column of numbers needs: two where all are from 10 on, four from 0.1 on, else six."""
+    sizes = [abs(value) for value in values if value and math.isfinite(value)]
+    least = min(sizes, default=1.0)
+    return 2 if least >= 10 else 4 if least >= 0.1 else 6
+
+
+def rounded(value: float, decimals: int) -> str:
+    """Return a number with some decimals; one that would become zero, or is very large, as a power of ten."""
     size = abs(value)
-    if not math.isfinite(value) or size >= 1e15 or 0 < size < 0.0005:
+    if not math.isfinite(value) or size >= 1e15 or 0 < size < 0.5 * 10.0**-decimals:
         return f"{value:.4g}"
-    return _unsigned_zero(f"{value:.2f}" if size >= 10 else f"{value:.4f}")
+    return _unsigned_zero(f"{value:.{decimals}f}")
 
 
 def price_decimals(price: float) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TextIO
 
-from jobs.terminal.figures import rounded
+from jobs.terminal.figures import decimals_of, rounded
 from jobs.terminal.text import cell_width, plain, printable
 
 Row = Sequence[Any]
@@ -54,8 +54,10 @@ class Table:
 
 def table_of(columns: Sequence[str], rows: Sequence[Row], notes: tuple[str, ...] = ()) -> Table:
     """Return a table of any rows: numbers are rounded, long texts wrapped, and the last columns are left out first."""
-    described = [TableColumn(name, _kind([row[i] for row in rows]), rank=i) for i, name in enumerate(columns)]
-    return Table(described, [[_text(value) for value in row] for row in rows], notes)
+    values = [[row[i] for row in rows] for i in range(len(columns))]
+    described = [TableColumn(name, _kind(values[i]), rank=i) for i, name in enumerate(columns)]
+    cells = [_texts(of_column) for of_column in values]
+    return Table(described, [[of_column[i] for of_column in cells] for i in range(len(rows))], notes)
 
 
 def write_table(table: Table, stream: TextIO) -> tuple[str, ...]:
@@ -154,14 +156,14 @@ def _draw(table: Table, widths: Sequence[int], stream: TextIO, width: int) -> No
     console.print(grid)
 
 
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return rounded(value) if isinstance(value, float) else str(plain(value))
+def _texts(values: Sequence[Any]) -> list[str]:
+    """Return the cells of a column. All its fractions have the same number of decimals."""
+    decimals = decimals_of(value for value in values if isinstance(value, float))
+    return ["" if v is None else rounded(v, decimals) if isinstance(v, float) else str(plain(v)) for v in values]
 
 
 def _kind(values: Sequence[Any]) -> Kind:
     if values and all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values):
         return "number"
-    is_short = all(len(text) <= LONGEST_WORD and " " not in text for text in map(_text, values))
+    is_short = all(len(text) <= LONGEST_WORD and " " not in text for text in map(str, values))
     return "word" if is_short else "text"
