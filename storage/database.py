@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
 
 from storage import digests
-from storage.errors import DatabaseMissing, NotADatabase, SchemaNewer
+from storage.errors import DatabaseMissing, NotADatabase
 from storage.files import rename_durably
 from storage.reader import READER_PRAGMAS
 from storage.versions import (
@@ -25,9 +25,9 @@ from storage.versions import (
     check_revision,
     is_blank,
     known_revisions,
-    newer_schema,
     storage_error,
     stored_revision,
+    unknown_schema,
     uri_path,
 )
 
@@ -123,7 +123,7 @@ def upgrade_database(path: Path) -> None:
     if current is None:
         raise NotADatabase(f"{path}: no Tickercast database; it is left as it is")
     if current not in known:
-        raise SchemaNewer(newer_schema(path, current))
+        raise unknown_schema(path, current)
     if current != known[0]:
         _copy_aside(path, current)
         _migrate(path)

@@ -8,7 +8,16 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from storage.errors import Corrupt, DatabaseBusy, DatabaseMissing, NotADatabase, SchemaNewer, SchemaOlder, StoreUnwritable
+from storage.errors import (
+    Corrupt,
+    DatabaseBusy,
+    DatabaseMissing,
+    NotADatabase,
+    SchemaNewer,
+    SchemaOlder,
+    StorageError,
+    StoreUnwritable,
+)
 
 # sqlite3 raises the second where a damaged name stands in its own message.
 DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
@@ -28,7 +37,7 @@ def check_revision(path: Path) -> None:
     if current is None:
         raise NotADatabase(f"{path}: no Tickercast database; it is left as it is")
     if current not in known:
-        raise SchemaNewer(newer_schema(path, current))
+        raise unknown_schema(path, current)
     if current != known[0]:
         raise SchemaOlder(f"{path}: its schema {current} is older than this program's; run `tickercast db upgrade`")
 
@@ -74,9 +83,12 @@ def known_revisions() -> list[str]:
     return [name[:4] for name in names if name.endswith(".py")]
 
 
-def newer_schema(path: Path, revision: str) -> str:
-    """Return the error text of a database that a newer program wrote."""
-    return f"{path}: its schema {revision} is newer than this program's {known_revisions()[0]}; upgrade tickercast"
+def unknown_schema(path: Path, revision: str) -> StorageError:
+    """Return the error of a schema that this program does not know: a newer one, or one that no version has had."""
+    newest = known_revisions()[0]
+    if revision > newest:
+        return SchemaNewer(f"{path}: its schema {revision} is newer than this program's {newest}; upgrade tickercast")
+    return NotADatabase(f"{path}: no version of tickercast has had its schema {revision!r}; it is left as it is")
 
 
 def storage_error(path: Path, error: BaseException) -> Exception:

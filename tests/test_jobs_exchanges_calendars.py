@@ -127,7 +127,7 @@ def test_a_calendar_warns_from_60_days_before_its_holidays_end() -> None:
     assert bombay.known_until is not None
     end = datetime.combine(bombay.known_until, datetime.min.time(), UTC)
     warning = (
-        f"the holidays of XBOM are known until {bombay.known_until}; later sessions follow its weekly rule; "
+        f"the holidays of XBOM are known until {bombay.known_until}; later sessions follow the weekly rule; "
         "upgrade exchange-calendars"
     )
     assert [bombay.end_warning(end - timedelta(days=days)) for days in (60, 59, -900)] == [None, warning, warning]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from jobs.errors import SomeTickersFailed
 from jobs.prices.tickers import track
 from jobs.runs.daily import run_cycle
 from jobs.runs.rehearsal import Rehearsal, rehearse
@@ -127,3 +128,15 @@ def test_ctrl_c_removes_the_copy_and_leaves_the_home(home: Home) -> None:
 def test_a_home_without_a_database_cannot_be_copied(tmp_path: Path) -> None:
     with pytest.raises(DatabaseMissing, match="no database there"):
         copy_database(tmp_path / "tickercast.db", tmp_path / "copy.db")
+
+
+def test_a_ticker_whose_calendar_cannot_be_built_fails_alone(home: Home) -> None:
+    engine = open_writer(home.database)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE tickers SET exchange = 'XTAE' WHERE symbol = 'MSFT'")
+    with pytest.raises(SomeTickersFailed, match=r"1 failed, first MSFT: XTAE: .* cannot build the calendar of this exchange"):
+        run_cycle(home, engine, datetime(2013, 2, 5, 23, tzinfo=UTC), workers=1)
+    with engine.connect() as connection:
+        made = connection.exec_driver_sql("SELECT count(*) FROM forecasts WHERE origin = '2013-02-05'").scalar_one()
+    engine.dispose()
+    assert made == 5

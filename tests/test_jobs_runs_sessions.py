@@ -134,3 +134,15 @@ def test_a_forecast_is_live_until_its_target_opens_or_an_hour_after_a_complete_b
     calendar, session = exchange_calendar(exchange), date.fromisoformat(origin)
     target = calendar.session_offset(session, 1)
     assert live_until(calendar, session, target, 45) == datetime.fromisoformat(f"{until}+00:00")
+
+
+def test_exchanges_whose_holidays_end_on_one_day_are_one_warning_and_an_event_each(engine: Engine) -> None:
+    run = RunCalendars(engine, datetime(2026, 12, 20, tzinfo=UTC), calendars(engine).run_id)
+    run.store("XSES", date(2026, 12, 18))
+    run.store("XBOM", date(2026, 12, 18))
+    until = exchange_calendar("XBOM").known_until
+    assert until == exchange_calendar("XSES").known_until
+    rule = f"known until {until}; later sessions follow the weekly rule; upgrade exchange-calendars"
+    assert run.warnings() == [f"the holidays of XBOM, XSES are {rule}"]
+    with engine.connect() as connection:
+        assert all(queries.has_event(connection, "calendar", f"the holidays of {code} are {rule}") for code in ("XBOM", "XSES"))

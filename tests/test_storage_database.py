@@ -127,7 +127,13 @@ def test_a_database_of_another_program_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("version", "kind", "text"),
-    [("9999", SchemaNewer, "9999 is newer"), ("0001", SchemaOlder, "0001 is older"), ("0003", SchemaOlder, "db upgrade")],
+    [
+        ("9999", SchemaNewer, "9999 is newer"),
+        ("0001", SchemaOlder, "0001 is older"),
+        ("0003", SchemaOlder, "db upgrade"),
+        ("0000", NotADatabase, "no version of tickercast has had its schema '0000'"),
+        ("", NotADatabase, "schema ''"),
+    ],
 )
 def test_a_database_of_another_version_is_refused(record: Record, version: str, kind: type[StorageError], text: str) -> None:
     record.force("UPDATE alembic_version SET version_num = ?", values=(version,))

@@ -158,10 +158,7 @@ class ExchangeCalendar(BuiltSessions):
         until = self.known_until
         if until is None or until - now.date() >= ENDS_SOON:
             return None
-        return (
-            f"the holidays of {self.code} are known until {until}; later sessions follow its weekly rule; "
-            "upgrade exchange-calendars"
-        )
+        return holidays_end([self.code], until)
 
     def open_at(self, session: date) -> datetime:
         """Return the instant when a session opens, UTC."""
@@ -219,6 +216,12 @@ def continued_calendar(code: str, recorded: RecordedSessions) -> tuple[ExchangeC
         f"exchange-calendars {version('exchange-calendars')} counts past sessions of {code} otherwise than the record, "
         "which keeps its sessions and their numbers"
     )
+
+
+def holidays_end(codes: Iterable[str], until: date) -> str:
+    """Return the warning that the known holidays of some exchanges end on a day."""
+    names = ", ".join(sorted(codes))
+    return f"the holidays of {names} are known until {until}; later sessions follow the weekly rule; upgrade exchange-calendars"
 
 
 def require_calendars(symbols: Iterable[str]) -> None:

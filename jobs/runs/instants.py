@@ -29,5 +29,5 @@ def refuse_record_ahead(connection: Connection) -> None:
     if newest is not None and newest > now + TOLERANCE:
         raise RecordAhead(
             f"{what} {newest:%Y-%m-%dT%H:%M:%SZ} is later than the clock, {now:%Y-%m-%dT%H:%M:%SZ}; nothing was done; set the "
-            "clock, or restore a copy of the home that was made before"
+            "clock, or go on from a copy of the home made before; docs/forecasts.md has the ways out"
         )

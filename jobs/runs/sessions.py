@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 
 import numpy as np
 
-from jobs.exchanges.calendars import ExchangeCalendar, continued_calendar, exchange_calendar
+from jobs.exchanges.calendars import ExchangeCalendar, continued_calendar, exchange_calendar, holidays_end
 from jobs.exchanges.extension import Schedule
 from jobs.exchanges.numbering import RecordedSessions
 from storage import queries, writes
@@ -54,19 +54,27 @@ class RunCalendars:
                     f"the calendar of {exchange} has changed: {len(changed)} future sessions corrected, the first one "
                     f"{min(changed)}; forecasts keep their targets",
                 )
-            self._note(connection, calendar.end_warning(self.now))
+            self._record(connection, calendar.end_warning(self.now))
 
     def warnings(self) -> list[str]:
-        """Return what a run's line says of its calendars: changes once, and each time that known holidays end."""
-        ending = [calendar.end_warning(self.now) for calendar in self._calendars.values()]
-        return list(dict.fromkeys([*self._told, *(warning for warning in ending if warning)]))
+        """Return what a run's line says of its calendars: a change once, and each time that known holidays end."""
+        ending: dict[date, list[str]] = {}
+        for code, calendar in self._calendars.items():
+            if calendar.known_until and calendar.end_warning(self.now):
+                ending.setdefault(calendar.known_until, []).append(code)
+        return [*self._told, *(holidays_end(codes, until) for until, codes in sorted(ending.items()))]
 
     def _note(self, connection: Connection, message: str | None) -> None:
-        """Record a message as an event and as a warning of this run, unless it was recorded before."""
+        """Record a message as an event, and keep it for this run's line, unless it was recorded before."""
+        if message is not None and self._record(connection, message):
+            self._told.append(message)
+
+    def _record(self, connection: Connection, message: str | None) -> bool:
+        """Record a message as an event, and return whether it is a new one."""
         if message is None or queries.has_event(connection, "calendar", message):
-            return
+            return False
         writes.record_event(connection, "calendar", message, at=self.now, run_id=self.run_id)
-        self._told.append(message)
+        return True
 
 
 def live_until(calendar: ExchangeCalendar, origin: date, target: date, after_close_minutes: int) -> datetime:
