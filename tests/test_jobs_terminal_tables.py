@@ -136,7 +136,7 @@ def test_wide_characters_are_whole_and_aligned(monkeypatch: pytest.MonkeyPatch, 
     assert lines_of(stream.getvalue()) == [
         "name    symbol         x",
         "日本語  7203.T    1.5000",
-        "e\u0301       ABC     22.2500",
+        "e\u0301       ABC      22.2500",
         "[bold]  :smile:   3.0000",
     ]
 
