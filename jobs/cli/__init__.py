@@ -3,6 +3,12 @@
 Not here: what a command does. Each one opens the home, calls one function of another package and prints its result.
 """
 
-from jobs.cli.app import main
+import gc
 
-__all__ = ["main"]
+
+def main() -> None:
+    """Run the command line. Garbage is collected from the moment its command is called: until then there is none to find."""
+    gc.disable()
+    from jobs.cli.app import main as run
+
+    run()

@@ -5,6 +5,7 @@ Results go to stdout, everything else to stderr. An error is one line and an exi
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -151,6 +152,8 @@ def _call_command() -> None:
     program = typer.main.get_command(_app_for(arguments))
     convert_quickly(program)
     with program.make_context(PROGRAM, arguments) as context:
+        gc.freeze()  # what was loaded so far stays, and need not be looked through again
+        gc.enable()
         program.invoke(context)
 
 
