@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -18,10 +19,19 @@ from jobs.prices.sources.sample import TICKERS, SampleSource
 from jobs.runs.backfill import BackfillRequest, backfill_span
 from jobs.terminal.tables import Table, write_table
 from jobs.workspace.home import Home
+from jobs.workspace.place import SETTINGS_FILE
 from jobs.workspace.temporary import replaced_folder
 from jobs.workspace.writer import open_for_writing
 
 SESSIONS = 250
+SETTINGS = f"""# The sample ends before the first bundled prior serves, so a prior is fitted on its own tickers.
+[source]
+kind = "sample"
+[model]
+prior = "universe"
+[prior]
+universe = {json.dumps(TICKERS)}
+"""
 QUERIES = (
     "SELECT ticker, target, q05, q50, q95 FROM latest_forecast WHERE horizon = 1",
     "SELECT ticker, horizon, round(avg(inside_80), 3) AS coverage_80 FROM scored_forecast GROUP BY ticker, horizon",
@@ -50,6 +60,8 @@ def _show_record(folder: Path, workers: int | None) -> None:
     began = time.perf_counter()
     _print_line(f"Backfill of {SESSIONS} sessions of {', '.join(TICKERS)} (real prices, 2012 to 2013) ...")
     request = BackfillRequest(symbols=TICKERS, start=_first_session(), source="sample", workers=workers)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / SETTINGS_FILE).write_text(SETTINGS, encoding="utf-8")
     with open_for_writing(folder, command="demo", wait_seconds=0, create="density") as (home, engine):
         _print_line(backfill_span(home, engine, request))
     _print_results(home)
