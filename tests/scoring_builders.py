@@ -20,7 +20,8 @@ from storage import writes
 from storage.bars import Bars, make_bars
 from storage.database import Connection, Engine, open_writer
 from storage.rows import TWIN, BaselineForecastRow, ForecastRow, ModelRow
-from storage.schema import TRIGGERS, Base, Config, Restatement, Run, Ticker
+from storage.schema import TRIGGERS, Base, Config, Run, Ticker
+from storage.writes.tickers import rescore
 
 SESSIONS = [date(2024, 3, day) for day in (4, 5, 6, 7, 8, 11, 12)]
 CONFIG, OTHER_CONFIG = EVERY_CONFIG = "c", "other"
@@ -105,10 +106,9 @@ def set_field(connection: Connection, field: str) -> None:
     connection.exec_driver_sql(f"UPDATE forecasts SET field = '{field}'")
 
 
-def restate(connection: Connection, session: int, at: datetime = NOW, ticker_id: int = 1) -> None:
-    """Record that a close was restated at an instant."""
-    row = {"ticker_id": ticker_id, "session": SESSIONS[session], "field": "close", "old_value": 1.0, "new_value": 2.0}
-    connection.execute(sa.insert(Restatement), [row | {"recorded_at": at}])
+def restate(connection: Connection, session: int, ticker_id: int = 1) -> None:
+    """Note that a stored bar changed."""
+    rescore(connection, ticker_id, SESSIONS[session])
 
 
 def revise(connection: Connection, bars: Bars) -> None:

@@ -15,8 +15,6 @@ from tests.scoring_builders import (
     CONFIG,
     EVERY_CONFIG,
     GROWING,
-    LATER,
-    NOW,
     OTHER_CONFIG,
     SCORES,
     SESSIONS,
@@ -51,7 +49,7 @@ def test_a_restated_target_adds_the_next_revision_and_keeps_the_first(connection
         (0, pytest.approx(log(1.1)), pytest.approx(110)),
         (1, pytest.approx(log(1.2)), pytest.approx(120)),
     ]
-    restate(connection, 1, LATER)
+    restate(connection, 1)
     revise(connection, bars_of(100, 130, 121))
     assert answer(connection, "SELECT revision, realised_return, realised_price FROM scores ORDER BY 1")[2:] == [
         (2, pytest.approx(log(1.3)), pytest.approx(130)),
@@ -62,7 +60,7 @@ def test_a_restatement_back_to_the_first_value_is_a_revision_too(connection: Con
     score(connection, {1: GROWING}, 2)
     restate(connection, 1)
     revise(connection, bars_of(100, 120, 121))
-    restate(connection, 1, LATER)
+    restate(connection, 1)
     revise(connection, GROWING)
     assert answer(connection, "SELECT revision, realised_return FROM scores ORDER BY 1")[2:] == [(2, pytest.approx(log(1.1)))]
 
@@ -117,8 +115,8 @@ def test_a_restatement_revises_the_scores_under_every_config(connection: Connect
 
 def test_a_revision_that_a_killed_run_left_out_is_written_by_a_later_one(connection: Connection) -> None:
     score(connection, {1: GROWING}, 2)
-    restate(connection, 1, NOW)  # and the run that stored it was killed before it scored
-    restate(connection, 4, LATER)
+    restate(connection, 1)  # and the run that stored it was killed before it scored
+    restate(connection, 4)
     revise(connection, bars_of(100, 120, 121, 133.1, 150))
     assert (1, "2024-03-04", 1, 1) in answer(connection, SCORES)
 

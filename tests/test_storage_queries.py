@@ -12,6 +12,7 @@ import pytest
 from storage import queries, writes
 from storage.rows import TWIN, BaselineForecastRow
 from storage.schema import BaselineForecast, Forecast, Recalibration, Score
+from storage.writes.tickers import rescore
 from tests.builders import (
     COLD_ORIGIN,
     CONFIG,
@@ -99,17 +100,14 @@ def test_verdicts_are_those_of_one_ticker_and_state_by_session_and_code(record: 
         assert queries.judged_sessions(connection, MSFT) == set()
 
 
-def test_unscored_restatements_span_the_sessions_of_one_ticker_that_no_scores_followed(record: Record) -> None:
-    day = "INSERT INTO restatements (ticker_id, session, field, old_value, new_value, recorded_at, scored) VALUES "
-    record.force(day + "(1, '2024-03-05', 'low', 1, 2, '2024-03-13T23:00:00.000000Z', 0)")
-    record.force(day + "(1, '2024-03-04', 'low', 1, 2, '2024-03-14T23:00:00.000000Z', 1)")
-    with record.reading() as connection:
-        assert queries.unscored_restatements(connection, IBM) == (SESSIONS[1], SESSIONS[3])
-        assert queries.unscored_restatements(connection, MSFT) is None
+def test_scores_are_owed_a_revision_from_the_first_bar_that_changed(record: Record) -> None:
     with record.writing() as connection:
-        writes.mark_restatements_scored(connection, IBM)
-    with record.reading() as connection:
-        assert queries.unscored_restatements(connection, IBM) is None
+        for day in (SESSIONS[3], SESSIONS[1], SESSIONS[2]):
+            rescore(connection, IBM, day)
+        assert queries.rescore_from(connection, IBM) == SESSIONS[1]
+        assert queries.rescore_from(connection, MSFT) is None
+        writes.update_ticker(connection, IBM, rescore_from=None)
+        assert queries.rescore_from(connection, IBM) is None
 
 
 def test_committed_origins_are_those_of_one_ticker_and_config(sound_record: Record) -> None:
@@ -181,20 +179,19 @@ def test_unscored_forecasts_have_a_target_before_the_tickers_session_and_no_scor
     assert astuple(due[0]) == expected
 
 
-def test_the_newest_score_of_each_forecast_that_overlaps_some_sessions_is_returned(record: Record) -> None:
+def test_the_newest_score_of_each_forecast_with_a_target_from_a_session_on_is_returned(record: Record) -> None:
     scores = [score_row(COLD_ORIGIN, 1, revision=1, realised_return=0.02), score_row(WARM_ORIGIN, 2)]
     with record.writing() as connection:
         writes.insert_mappings(connection, Score, scores)
     with record.reading() as connection:
-        spans = [(SESSIONS[i], SESSIONS[j]) for i, j in ((0, 1), (2, 2), (3, 3), (4, 6))]
-        found = [queries.newest_scores(connection, IBM, first, last) for first, last in spans]
+        found = [queries.newest_scores(connection, IBM, SESSIONS[i]) for i in (2, 3, 4, 6)]
     assert [keys([row.forecast for row in rows]) for rows in found] == [
-        [],
-        [(COLD_ORIGIN, 1)],
+        [(COLD_ORIGIN, 1), (WARM_ORIGIN, 2)],
         [(COLD_ORIGIN, 1), (WARM_ORIGIN, 2)],
         [(WARM_ORIGIN, 2)],
+        [],
     ]
-    assert [(row.revision, row.realised_return) for row in found[1]] == [(1, 0.02)]
+    assert [(row.revision, row.realised_return) for row in found[1][:1]] == [(1, 0.02)]
 
 
 def test_unscored_twins_are_twins_of_the_origins_given(record: Record) -> None:

@@ -92,6 +92,18 @@ def test_a_restated_bar_replaces_its_row_and_no_other(record: Record) -> None:
         again = writes.copy_bars(connection, IBM, bars)
     assert record_of(record, ("close",), "ticker = 'IBM' AND session = '2024-03-07'", name="bar") == [(110.0,)]
     assert (changed, again) == (2, 0)  # the restated bar, and the next one's return
+    assert record.rows("SELECT rescore_from FROM tickers ORDER BY id") == [("2024-03-07",), (None,)]
+
+
+def test_a_bar_that_comes_late_owes_the_scores_a_revision_from_the_next_bars_return_on(record: Record) -> None:
+    close = np.array([100.0, 101, 102, 103, 104])
+    values = {"open": close, "high": close + 1, "low": close - 1, "close": close, "volume": np.full(5, 9)}
+    bars = make_bars(np.array(SESSIONS[:5], dtype="datetime64[D]"), values).recorded(at_night(SESSIONS[4]), "folder")
+    with record.writing() as connection:
+        writes.copy_bars(connection, IBM, bars.select(np.array([0, 1, 3, 4])))
+        writes.update_ticker(connection, IBM, rescore_from=None)
+        writes.copy_bars(connection, IBM, bars)
+    assert record.rows("SELECT rescore_from FROM tickers ORDER BY id") == [("2024-03-07",), (None,)]
 
 
 def test_an_event_names_its_ticker_and_its_run(sound_record: Record) -> None:

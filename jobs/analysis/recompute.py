@@ -24,12 +24,12 @@ OF_FORECAST = " AND ".join(f"f.{name} = s.{name}" for name in ("ticker_id", "con
 SCORES = f"""SELECT {DISTRIBUTION}, f.baseline_location, f.baseline_scale, f.baseline_dof, f.last_price, s.realised_return,
     s.realised_price, s.abs_error, s.baseline_abs_error, s.crps, s.baseline_crps, s.pit
 FROM scores s JOIN forecasts f ON {OF_FORECAST}"""
-# The newest revision of each score beside the return of the bars as known now. Tickers with unscored restatements are left out.
+# The newest revision of each score beside the return of the bars as known now. Tickers that are owed revisions are left out.
 OUTCOMES = f"""SELECT s.realised_return, (
         SELECT sum(CASE f.field WHEN 'open' THEN b.adjusted_open_return ELSE b.adjusted_return END)
         FROM bars b WHERE b.ticker_id = f.ticker_id AND b.session > f.origin AND b.session <= f.target), max(s.revision)
 FROM scores s JOIN forecasts f ON {OF_FORECAST}
-WHERE NOT EXISTS (SELECT 1 FROM restatements r WHERE r.ticker_id = s.ticker_id AND r.scored = 0)
+WHERE NOT EXISTS (SELECT 1 FROM tickers t WHERE t.id = s.ticker_id AND t.rescore_from IS NOT NULL)
 GROUP BY s.ticker_id, s.config_id, s.origin, s.horizon"""
 
 

@@ -45,14 +45,15 @@ def score_settled(connection: Connection, bars: Mapping[int, Bars], before: Mapp
 
 
 def revise_scores(connection: Connection, ticker_id: int, bars: Bars) -> int:
-    """Insert a further revision of each score of a ticker that a restatement changed, and return how many were inserted.
+    """Insert a further revision of each score of a ticker that a changed bar changed, and return how many were inserted.
 
-    What is owed is read from the record: the restatements that no scores followed yet. Earlier revisions stay. bars: as known.
+    What is owed is read from the record: the first bar that changed since scores were last revised, by a restatement or by a
+    bar that was released or came late. Earlier revisions stay. bars: as known.
     """
-    span = queries.unscored_restatements(connection, ticker_id)
-    if span is None:
+    first = queries.rescore_from(connection, ticker_id)
+    if first is None:
         return 0
-    newest = queries.newest_scores(connection, ticker_id, *span)
+    newest = queries.newest_scores(connection, ticker_id, first)
     stored = {(score.forecast.config_id, score.forecast.origin, score.forecast.horizon): score for score in newest}
     revised = []
     for field in ("close", "open"):
@@ -61,7 +62,7 @@ def revise_scores(connection: Connection, ticker_id: int, bars: Bars) -> int:
             if abs(row.realised_return - before.realised_return) > LEAST_CHANGE:
                 revised.append(replace(row, revision=before.revision + 1))
     writes.insert_rows(connection, revised)
-    writes.mark_restatements_scored(connection, ticker_id)
+    writes.update_ticker(connection, ticker_id, rescore_from=None)
     return len(revised)
 
 

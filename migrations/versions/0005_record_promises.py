@@ -304,7 +304,6 @@ def upgrade() -> None:
     create_unscored()
     rebuild_skill_tests()
     op.create_index("ix_forecasts_target", "forecasts", ["target"])
-    op.add_column("restatements", sa.Column("scored", sa.Integer(), nullable=False, server_default="0"))
     for statement in (*VIEWS.values(), *TRIGGERS):
         op.execute(statement)
 
@@ -325,6 +324,9 @@ def change_tickers() -> None:
     op.add_column("tickers", sa.Column("source_path", sa.Text(), nullable=False, server_default=""))
     op.add_column("tickers", sa.Column("adjustment", sa.Text(), nullable=False, server_default=""))
     op.create_index("ix_tickers_key", "tickers", ["key"], unique=True)
+    # Earlier versions could leave revisions of scores out, so every restatement is looked at once more.
+    op.add_column("tickers", sa.Column("rescore_from", SESSION, nullable=True))
+    op.execute("UPDATE tickers SET rescore_from = (SELECT min(r.session) FROM restatements r WHERE r.ticker_id = tickers.id)")
 
 
 def create_priors() -> None:

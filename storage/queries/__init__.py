@@ -23,7 +23,6 @@ from storage.queries.prices import (
     last_bars,
     needed_files,
     superseded_files,
-    unscored_restatements,
     verdicts,
 )
 from storage.queries.runs import (
@@ -49,7 +48,16 @@ from storage.queries.scores import (
     unscored_forecasts,
     unscored_twins,
 )
-from storage.queries.tickers import TickerRow, bar_count, free_key, has_forecasts, list_tickers, older_symbols, ticker_by_symbol
+from storage.queries.tickers import (
+    TickerRow,
+    bar_count,
+    free_key,
+    has_forecasts,
+    list_tickers,
+    older_symbols,
+    rescore_from,
+    ticker_by_symbol,
+)
 from storage.queries.views import read_view
 
 __all__ = [
@@ -92,6 +100,7 @@ __all__ = [
     "older_symbols",
     "past_publications",
     "read_view",
+    "rescore_from",
     "run_outcome",
     "scored_forecasts",
     "serving_model",
@@ -101,7 +110,6 @@ __all__ = [
     "ticker_by_symbol",
     "universe_priors",
     "unscored_forecasts",
-    "unscored_restatements",
     "unscored_twins",
     "verdicts",
 ]

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from storage.queries.shared import as_dicts
-from storage.schema import Bar, GateVerdict, PriceFile, Restatement, Ticker
+from storage.schema import Bar, GateVerdict, PriceFile, Ticker
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +90,3 @@ def bars_left_out(connection: Connection, symbols: Sequence[str], at: datetime) 
 def judged_sessions(connection: Connection, ticker_id: int) -> set[date]:
     """Return a ticker's sessions that have a gate verdict."""
     return set(connection.scalars(sa.select(GateVerdict.session).where(GateVerdict.ticker_id == ticker_id)))
-
-
-def unscored_restatements(connection: Connection, ticker_id: int) -> tuple[date, date] | None:
-    """Return the first and the last restated session whose scores have no revision yet, None without any."""
-    session = Restatement.session
-    query = sa.select(sa.func.min(session, type_=session.type), sa.func.max(session, type_=session.type))
-    row = connection.execute(query.where(Restatement.ticker_id == ticker_id, Restatement.scored == 0)).one()
-    return (row[0], row[1]) if row[0] is not None else None

@@ -92,11 +92,11 @@ def unscored_twins(connection: Connection, config_id: str, first: date, last: da
     return [BaselineForecastRow(*row) for row in connection.execute(query)]
 
 
-def newest_scores(connection: Connection, ticker_id: int, first: date, last: date) -> list[NewestScore]:
-    """Return a ticker's forecasts, under any config, with their newest scores, where origin to target overlaps some sessions."""
+def newest_scores(connection: Connection, ticker_id: int, first: date) -> list[NewestScore]:
+    """Return a ticker's forecasts, under any config, with their newest scores, whose target is a session or a later one."""
     newest = (
         sa.select(Score.config_id, Score.origin, Score.horizon, sa.func.max(Score.revision).label("revision"))
-        .where(Score.ticker_id == ticker_id, Score.origin <= last)
+        .where(Score.ticker_id == ticker_id)
         .group_by(Score.config_id, Score.origin, Score.horizon)
         .subquery()
     )
@@ -105,7 +105,7 @@ def newest_scores(connection: Connection, ticker_id: int, first: date, last: dat
         sa.select(*SCORABLE, Score.revision, Score.realised_return)
         .join(Score, same_forecast(Score, Forecast))
         .join(newest, is_newest)
-        .where(Forecast.ticker_id == ticker_id, Forecast.origin <= last, Forecast.target >= first)
+        .where(Forecast.ticker_id == ticker_id, Forecast.target >= first)
     )
     return [NewestScore(ScorableForecast(*row[:-2]), *row[-2:]) for row in connection.execute(query)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -94,6 +94,11 @@ def free_key(connection: Connection, symbol: str) -> str:
     keys = connection.scalars(sa.select(Ticker.key).where(same)).all()
     numbers = [int(key.rpartition("#")[2]) if "#" in key else 1 for key in keys]
     return f"{symbol}#{max(numbers) + 1}" if numbers else symbol
+
+
+def rescore_from(connection: Connection, ticker_id: int) -> date | None:
+    """Return the first session of a ticker whose bar changed since its scores were last revised, None without any."""
+    return connection.execute(sa.select(Ticker.rescore_from).where(Ticker.id == ticker_id)).scalar_one()
 
 
 def _ticker(row: sa.Row[*tuple[Any, ...]]) -> TickerRow:

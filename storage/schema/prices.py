@@ -61,7 +61,7 @@ class Bar(Base):
 
 
 class Restatement(Base):
-    """A value of a stored bar that the source changed later. scored: 1 once the scores that it changes have a revision."""
+    """A value of a stored bar that the source changed later."""
 
     __tablename__ = "restatements"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -71,7 +71,6 @@ class Restatement(Base):
     old_value: Mapped[float]
     new_value: Mapped[float]
     recorded_at: Mapped[datetime]
-    scored: Mapped[int] = mapped_column(server_default="0")
     __table_args__ = (
         one_of("field", "open", "high", "low", "close", "volume", "dividend", "split"),
         sa.UniqueConstraint("ticker_id", "session", "field", "recorded_at"),

@@ -15,7 +15,7 @@ class Ticker(Base):
 
     key: its first symbol; a later ticker of the same first symbol gets a number, as in FB#2. source, source_path, adjustment:
     where its prices come from, fixed at its first bar. tracked: 1 when the daily run includes it. probe_at: next retry of a
-    suspended one.
+    suspended one. rescore_from: the first session whose stored bar, or its return, changed since the scores were last revised.
     """
 
     __tablename__ = "tickers"
@@ -35,6 +35,7 @@ class Ticker(Base):
     added_at: Mapped[datetime]
     failures: Mapped[int] = mapped_column(server_default="0")
     probe_at: Mapped[datetime | None]
+    rescore_from: Mapped[date | None]
     __table_args__ = (
         sa.CheckConstraint("tracked IN (0, 1)", name="tracked"),
         one_of("price_basis", "as_traded", "split_adjusted", "fully_adjusted"),

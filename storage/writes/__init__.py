@@ -7,7 +7,6 @@ from storage.writes.models import prune_checkpoints
 from storage.writes.prices import (
     copy_bars,
     decide_verdicts,
-    mark_restatements_scored,
     record_merge,
     record_price_file,
     record_verdicts,
@@ -27,7 +26,6 @@ __all__ = [
     "insert_forecasts",
     "insert_mappings",
     "insert_rows",
-    "mark_restatements_scored",
     "prune_checkpoints",
     "record_event",
     "record_merge",

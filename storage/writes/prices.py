@@ -20,6 +20,7 @@ from storage.schema import (
     Restatement,
 )
 from storage.writes.inserts import Row, insert_mappings
+from storage.writes.tickers import rescore
 
 BAR_VALUES = ("open", "high", "low", "close", "volume", "dividend", "split")
 BAR_COLUMNS = ("session", *BAR_VALUES, "adjusted_return", "adjusted_open_return", "recorded_at")
@@ -80,25 +81,22 @@ def copy_bars(connection: Connection, ticker_id: int, bars: Bars, *, since: date
     """Make the table of bars equal to a ticker's bars as known, one a session, and return how many rows were written.
 
     since: the first session whose bar may have changed; earlier rows are not read. Only bars that differ are written: a day
-    costs one row, a restatement those it changed and their next return.
+    costs one row, a restatement those it changed and their next return. Scores from the first changed bar on are owed a revision.
     """
     first = int(np.searchsorted(bars.session, np.datetime64(since))) if since else 0
     bars = bars.select(slice(max(first - 1, 0), None))  # the bar before gives the first return
     of_ticker = (_BARS.c.ticker_id == ticker_id) & (_BARS.c.session >= (since or date.min).isoformat())
     stored = {tuple(row) for row in connection.execute(sa.select(*(_BARS.c[name] for name in BAR_COLUMNS)).where(of_ticker))}
     known = set(_bar_rows(bars)[min(first, 1) :])
-    for day in sorted({row[0] for row in stored - known}):
+    changed = sorted({row[0] for row in stored - known})
+    if changed:
+        rescore(connection, ticker_id, date.fromisoformat(changed[0]))
+    for day in changed:
         connection.execute(sa.delete(_BARS).where(_BARS.c.ticker_id == ticker_id, _BARS.c.session == day))
     added = [{"ticker_id": ticker_id, **dict(zip(BAR_COLUMNS, row, strict=True))} for row in sorted(known - stored)]
     if added:
         connection.execute(sa.insert(_BARS), added)
     return len(added)
-
-
-def mark_restatements_scored(connection: Connection, ticker_id: int) -> None:
-    """Note that the scores that a ticker's restatements change have their revisions."""
-    owed = (Restatement.ticker_id == ticker_id) & (Restatement.scored == 0)
-    connection.execute(sa.update(Restatement).where(owed).values(scored=1))
 
 
 def _bar_rows(bars: Bars) -> list[tuple[Any, ...]]:

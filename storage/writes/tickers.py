@@ -65,6 +65,12 @@ def update_ticker(connection: Connection, ticker_id: int, **values: Any) -> None
     connection.execute(sa.update(Ticker).where(Ticker.id == ticker_id).values(**values))
 
 
+def rescore(connection: Connection, ticker_id: int, session: date) -> None:
+    """Note that a stored bar changed: the scores from its session on may need a revision."""
+    earlier = Ticker.rescore_from.is_(None) | (Ticker.rescore_from > session)
+    connection.execute(sa.update(Ticker).where(Ticker.id == ticker_id, earlier).values(rescore_from=session))
+
+
 def rename_ticker(connection: Connection, ticker_id: int, symbol: str, *, on: date) -> None:
     """Give a ticker another symbol from a day on; `symbols` keeps the old one with its dates."""
     open_span = (Symbol.ticker_id == ticker_id) & (Symbol.valid_to.is_(None))
