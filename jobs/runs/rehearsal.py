@@ -54,7 +54,7 @@ def rehearse(home: Home, now: datetime, *, workers: int | None = None, force_col
 
 
 def copy_home(home: Home, folder: Path) -> Home:
-    """Return a copy of a home in a new folder: its database, the price files in use, its cache and its settings as read now."""
+    """Return a copy of a home in a new folder: its database, the price files in use, and its settings as read now."""
     folder.mkdir()
     store = home.settings.store.model_copy(update={"url": SecretStr(""), "prices": ""})
     copy = Home(folder, home.settings.model_copy(update={"store": store}))
@@ -67,6 +67,4 @@ def copy_home(home: Home, folder: Path) -> Home:
         if (home.prices / path).is_file():  # a missing file is the failure of its ticker, here as there
             (copy.prices / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(home.prices / path, copy.prices / path)
-    if home.cache.is_dir():
-        shutil.copytree(home.cache, copy.cache)
     return copy
