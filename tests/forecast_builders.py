@@ -21,6 +21,7 @@ from jobs.workspace.config import PRESETS, Config
 from jobs.workspace.home import Home
 from storage.bars import Bars
 from storage.database import open_writer, reading
+from storage.queries import read_view
 from storage.rows import ForecastRow, ModelRow
 from storage.verify import content_hash
 
@@ -92,6 +93,19 @@ def rows_of(result: StackResult, ticker_id: int) -> tuple[list[dict[str, Any]], 
     forecasts, models = result.forecasts, result.models
     return [_content(row) for row in forecasts if row.ticker_id == ticker_id], [
         _content(row) for row in models if row.ticker_id == ticker_id
+    ]
+
+
+def ticker_rows(home: Home, ticker: str) -> list[tuple[Any, ...]]:
+    """Return a ticker's models, forecasts and scores without instants and run ids."""
+    with reading(home.database) as connection:
+        forecasts = read_view(connection, "forecast_history", [ticker])
+        scores = read_view(connection, "scored_forecast", [ticker])
+        lineage = read_view(connection, "model_lineage", [ticker])
+    return [
+        tuple(v for name, v in zip(found.columns, row, strict=True) if name not in ("made_at", "known_at", "run_id", "seconds"))
+        for found in (forecasts, scores, lineage)
+        for row in found.rows
     ]
 
 

@@ -27,10 +27,9 @@ from rnn.checkpoints import state_from_bytes
 from rnn.density import density_shape
 from storage.bars import Bars
 from storage.database import open_writer, reading
-from storage.queries import read_view
 from storage.verify import find_problems
 from tests.conftest import Command
-from tests.forecast_builders import hash_of, sample, scrambled_after
+from tests.forecast_builders import hash_of, sample, scrambled_after, ticker_rows
 from tests.price_builders import write_csv
 
 CONFIG = PRESETS["density"]
@@ -70,19 +69,6 @@ def backfilled(
     told = backfill_span(home, engine, request)
     engine.dispose()
     return told
-
-
-def ticker_rows(home: Home, ticker: str) -> list[tuple[Any, ...]]:
-    """Return a ticker's models, forecasts and scores without instants and run ids."""
-    with reading(home.database) as connection:
-        forecasts = read_view(connection, "forecast_history", [ticker])
-        scores = read_view(connection, "scored_forecast", [ticker])
-        lineage = read_view(connection, "model_lineage", [ticker])
-    return [
-        tuple(v for name, v in zip(found.columns, row, strict=True) if name not in ("made_at", "known_at", "run_id", "seconds"))
-        for found in (forecasts, scores, lineage)
-        for row in found.rows
-    ]
 
 
 def test_every_file_is_the_one_of_its_manifest_and_a_changed_one_needs_a_new_version() -> None:

@@ -22,9 +22,8 @@ from jobs.workspace.home import Home, open_home
 from rnn.training import Training
 from storage.database import open_writer, reading
 from storage.verify import find_problems
-from tests.forecast_builders import hash_of, sample, ten_sessions
+from tests.forecast_builders import hash_of, sample, ten_sessions, ticker_rows
 from tests.price_builders import write_csv
-from tests.test_jobs_priors_bundled import ticker_rows
 
 pytestmark = pytest.mark.slow
 
