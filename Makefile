@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-fast lint bench mutants torture-laws torture-flips docs clean
+.PHONY: demo test test-fast lint bench mutants torture-laws torture-flips torture-answers docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tickercast demo
@@ -29,6 +29,9 @@ mutants: $(VENV)/.mutants
 
 torture-laws: $(VENV)/.dev
 	LAW_SCHEDULES=300 $(BIN)/python -m pytest -q tests/test_jobs_laws_schedules.py
+
+torture-answers: $(VENV)/.dev
+	YAHOO_MUTANTS=1000 $(BIN)/python -m pytest -q -n 2 tests/test_jobs_yahoo_mutants.py
 
 torture-flips: $(VENV)/.dev
 	BIT_FLIPS=1000 $(BIN)/python -m pytest -q tests/test_storage_digests.py -k flipped

@@ -17,8 +17,8 @@ from jobs.exchanges.calendars import exchange_calendar
 from jobs.exchanges.symbols import exchange_of
 from storage.bars import Bars, make_bars
 
-FIRST_DAY = date(2026, 12, 16)
-DAYS = tuple(FIRST_DAY + timedelta(days=i) for i in range(20))
+FIRST_DAY = date(2026, 12, 23)
+DAYS = tuple(FIRST_DAY + timedelta(days=i) for i in range(12))
 HISTORY = 150  # sessions before the first day
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD.T", "EEE.BO")
 MEMBERS = ("BBB", "CCC", "DDD.T")  # of the universe that a prior is fitted on
@@ -69,12 +69,12 @@ class Schedule:
 def lives(draw: st.DrawFn, symbol: str) -> Life:
     """Draw what happens to one ticker."""
     day = st.integers(1, len(DAYS) - 1)
-    begin, end = sorted((draw(st.integers(0, 9)), draw(st.integers(10, len(DAYS)))))
+    begin, end = sorted((draw(st.integers(0, 5)), draw(st.integers(6, len(DAYS)))))
     tracked: tuple[tuple[int, int], ...] = ((begin, end),)
-    if draw(st.booleans()) and end - begin > 6:
+    if draw(st.booleans()) and end - begin > 5:
         gap = draw(st.integers(begin + 2, end - 3))
         tracked = ((begin, gap), (draw(st.integers(gap + 1, end - 1)), end))
-    pause = draw(st.none() | st.tuples(st.integers(-90, 14), st.integers(1, 90)))
+    pause = draw(st.none() | st.tuples(st.integers(-90, 8), st.integers(1, 90)))
     return Life(
         symbol,
         listed_from=draw(st.sampled_from((HISTORY, HISTORY, 136, 122))),
@@ -91,13 +91,14 @@ def schedules(draw: st.DrawFn) -> Schedule:
     """Draw a schedule of three to five tickers."""
     count = draw(st.integers(3, len(SYMBOLS)))
     chosen = draw(st.permutations(SYMBOLS))[:count]
-    renamed = draw(st.none() | st.integers(4, 12)) if "AAA" in chosen else None
+    renamed = draw(st.none() | st.integers(3, 6)) if "AAA" in chosen else None
     drawn = [draw(lives(symbol)) for symbol in chosen]
     if renamed:  # only a stored ticker can be renamed
         drawn = [
             replace(life, tracked=((0, life.tracked[0][1]), *life.tracked[1:])) if life.symbol == "AAA" else life
             for life in drawn
         ]
+    together = draw(st.booleans())
     return Schedule(
         lives=tuple(drawn),
         renamed=renamed,
@@ -105,8 +106,8 @@ def schedules(draw: st.DrawFn) -> Schedule:
         hours=tuple(draw(st.sampled_from(HOURS)) for _ in DAYS),
         prior=draw(st.sampled_from(("none", "bundled", "universe"))),
         order=tuple(draw(st.permutations(range(count)))),
-        together=draw(st.booleans()),
-        workers=draw(st.sampled_from((1, 1, 1, 2))),
+        together=together,
+        workers=draw(st.sampled_from((1, 2))) if together else 1,  # a pool takes seconds to start
         stack=draw(st.integers(1, 4)),
     )
 

@@ -72,13 +72,13 @@ def in_another_order(way: Way, schedule: Schedule, spans: dict[str, tuple[date, 
         _backfill_together(way, schedule, {life.symbol: spans.get(life.symbol, BEFORE_ALL_BARS) for life in ordered})
     else:
         for life in ordered:
-            _backfill(way, schedule, [life.symbol], spans.get(life.symbol))
+            _backfill(way, [life.symbol], spans.get(life.symbol))
     if schedule.renamed is not None:
         _rename(way)
         for life in _present(schedule, len(DAYS)):
             _write(way, schedule, life, through=DAYS[-1], damaged=False)
     if schedule.successor is not None:
-        _backfill(way, schedule, ["AAA"], spans.get("AAA#2"))
+        _backfill(way, ["AAA"], spans.get("AAA#2"))
 
 
 def settle(way: Way, schedule: Schedule, spans: dict[str, tuple[date, date]]) -> None:
@@ -87,7 +87,7 @@ def settle(way: Way, schedule: Schedule, spans: dict[str, tuple[date, date]]) ->
         _write(way, schedule, life, through=DAYS[-1], damaged=False)
         key = "AAA#2" if life is schedule.successor else life.symbol
         symbol = life.symbol if life is schedule.successor else way.symbol_of(life)
-        _backfill(way, schedule, [symbol], spans.get(key))
+        _backfill(way, [symbol], spans.get(key))
 
 
 def origins_of(home: Home) -> dict[str, tuple[date, date]]:
@@ -126,11 +126,12 @@ def opened(home: Home, folder: Path) -> Iterator[Way]:
 def _backfill_together(way: Way, schedule: Schedule, spans: dict[str, tuple[date, date]]) -> None:
     """Backfill the tickers of each span in one run."""
     for span in dict.fromkeys(spans.values()):
-        _backfill(way, schedule, [symbol for symbol, own in spans.items() if own == span], span)
+        symbols = [symbol for symbol, own in spans.items() if own == span]
+        _backfill(way, symbols, span, workers=schedule.workers if len(symbols) > 1 else 1)
 
 
-def _backfill(way: Way, schedule: Schedule, symbols: Sequence[str], span: tuple[date, date] | None) -> None:
-    request = BackfillRequest(tuple(symbols), *(span or BEFORE_ALL_BARS), workers=schedule.workers)
+def _backfill(way: Way, symbols: Sequence[str], span: tuple[date, date] | None, *, workers: int = 1) -> None:
+    request = BackfillRequest(tuple(symbols), *(span or BEFORE_ALL_BARS), workers=workers)
     with contextlib.suppress(JobError):
         backfill_span(way.home, way.engine, request, now=clock.now())
 

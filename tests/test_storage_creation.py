@@ -82,7 +82,7 @@ def test_a_database_of_another_program_is_never_upgraded(tmp_path: Path) -> None
 def test_a_home_whose_creation_was_killed_at_any_time_is_finished_by_the_same_command(
     tmp_path: Path, tickercast: Command
 ) -> None:
-    for attempt, seconds in enumerate((0.5, 0.9, 1.3, 1.7)):
+    for attempt, seconds in enumerate((0.6, 1.2)):
         home = f"home{attempt}"
         process = subprocess.Popen(
             command_of("--home", home, "init"), cwd=tmp_path, env=clean_environment(), start_new_session=True

@@ -94,6 +94,8 @@ def insert_mappings(connection: Connection, table: type[Base], rows: Iterable[Ro
         return 0
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     statement = dialect.insert(table.__table__).on_conflict_do_nothing()
+    if table.__tablename__ not in digests.DIGESTED:
+        return int(connection.execute(statement, plain).rowcount)
     attempt = connection.begin_nested()
     if connection.execute(statement, plain).rowcount == len(plain):
         attempt.commit()
