@@ -61,10 +61,18 @@ def test_garch_forecasts_are_the_packages_own(method: Method, order: int) -> Non
         assert np.allclose(100 * row, fit.params["mu"] + np.sqrt(ahead) * spread, rtol=tolerance, atol=1e-6)
 
 
-def test_several_sessions_of_garch_sum_the_expected_variances() -> None:
+@pytest.mark.parametrize(("method", "order", "distribution"), [(garch_t, 0, "t"), (gjr_skewed_t, 1, "skewt")])
+def test_several_sessions_of_garch_are_those_of_the_packages_own_simulation(
+    method: Method, order: int, distribution: str
+) -> None:
     returns, variance = series()
-    one, five = (garch_t(returns, variance, h, np.array([1300]))[0] for h in (1, 5))
-    assert 1.8 < (five[-1] - five[0]) / (one[-1] - one[0]) < 2.8
+    ours = 100 * method(returns, variance, 5, np.array([1300]))[0]
+    model = arch_model(100 * returns[1:1301], mean="Constant", vol="GARCH", p=1, o=order, q=1, dist=distribution)
+    fit = model.fit(disp="off")
+    np.random.seed(7)
+    simulated = fit.forecast(horizon=5, method="simulation", simulations=40_000).simulations.values[-1].sum(axis=1)
+    theirs = np.quantile(simulated, GRID_LEVELS)
+    assert np.abs(ours - theirs).max() < 0.03 * (theirs[-1] - theirs[0])
 
 
 def test_the_pinball_score_approaches_the_crps() -> None:

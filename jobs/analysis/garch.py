@@ -1,14 +1,13 @@
 """GARCH(1,1) with Student's t, and GJR-GARCH(1,1) with a skewed t, as methods to compare with.
 
-Refitted every 63 origins on up to 2000 returns, and filtered between. Over several sessions the expected variances are summed,
-and the one-session distribution is scaled to the sum. Only this module imports the arch package.
+Refitted every 63 origins on up to 2000 returns, and filtered between. Over several sessions the returns are simulated, because
+neither their sum nor the leverage has a closed form. Only this module imports the arch package.
 Sources: Bollerslev 1986; Glosten, Jagannathan and Runkle 1993; Hansen 1994.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -19,13 +18,14 @@ from jobs.analysis.baselines import FIT_SESSIONS, GRID_LEVELS, REFIT_SESSIONS, F
 from jobs.errors import UsageError
 
 PERCENT = 100.0  # arch fits returns in percent; smaller numbers converge badly
+PATHS = 4096  # of a simulation
 
 Distribution = Literal["t", "skewt"]
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """One fit, in percent: the mean, the recursion of the variance, and the quantiles of a standardised residual (levels,)."""
+    """One fit, in percent: the mean, the recursion of the variance, and its standardised residual by distribution and shape."""
 
     mean: float
     constant: float
@@ -34,7 +34,8 @@ class Fit:
     persistence: float
     first_session: int
     first_variance: float
-    quantiles: tuple[float, ...]
+    distribution: Distribution
+    shape: tuple[float, ...]
 
     def variances(self, returns: Floats, through: int) -> Floats:
         """Return (through + 2,) variances: at t + 1 the one expected from returns up to t; NaN before the fit's sample."""
@@ -46,12 +47,23 @@ class Fit:
             variances[t + 1] = self.constant + reaction * error**2 + self.persistence * variances[t]
         return variances
 
-    def total_variance(self, next_variance: Floats, horizon: int) -> Floats:
-        """Return the expected variance of the sum over the horizon, given that of the next session."""
-        total, ahead = np.zeros_like(next_variance), next_variance
-        for _ in range(horizon):
-            total = total + ahead
-            ahead = self.constant + (self.shock + self.leverage / 2 + self.persistence) * ahead
+    def quantiles(self, next_variance: Floats, horizon: int) -> Floats:
+        """Return (n, levels) quantiles of the sum of the next returns, given the variances (n,) of the next session."""
+        if horizon == 1:
+            residual = _residual_quantiles(self.distribution, self.shape, GRID_LEVELS)
+            return self.mean + np.sqrt(next_variance)[:, None] * residual
+        sums: Floats = np.quantile(self._simulated_sums(next_variance, horizon), GRID_LEVELS, axis=1).T
+        return sums
+
+    def _simulated_sums(self, next_variance: Floats, horizon: int) -> Floats:
+        """Return (n, PATHS) simulated sums of returns. Every origin has the same residuals, so that paths differ by variance."""
+        residuals = _residual_paths(self.distribution, self.shape, horizon)
+        variance, total = np.repeat(next_variance[:, None], PATHS, axis=1), np.zeros((len(next_variance), PATHS))
+        for step in range(horizon):
+            error = np.sqrt(variance) * residuals[step]
+            total += self.mean + error
+            reaction = self.shock + self.leverage * (error < 0)
+            variance = self.constant + reaction * error**2 + self.persistence * variance
         return total
 
 
@@ -82,9 +94,7 @@ def _forecast(distribution: Distribution, returns: Floats, horizon: int, origins
         sample = returns[max(1, first + 1 - FIT_SESSIONS) : first + 1]
         fit = _fit(distribution, sample.tobytes(), first + 1 - len(sample))
         next_variance = fit.variances(returns, int(part[-1]))[part + 1]
-        spread = np.sqrt(fit.total_variance(next_variance, horizon))
-        centre = horizon * fit.mean
-        quantiles[begin : begin + REFIT_SESSIONS] = (centre + spread[:, None] * np.array(fit.quantiles)) / PERCENT
+        quantiles[begin : begin + REFIT_SESSIONS] = fit.quantiles(next_variance, horizon) / PERCENT
     return quantiles
 
 
@@ -108,15 +118,23 @@ def _fit(distribution: Distribution, sample: bytes, first_session: int) -> Fit:
         persistence=float(params["beta[1]"]),
         first_session=first_session,
         first_variance=float(result.conditional_volatility[0]) ** 2,
-        quantiles=_residual_quantiles(distribution, params),
+        distribution=distribution,
+        shape=tuple(float(params[name]) for name in (("eta", "lambda") if distribution == "skewt" else ("nu",))),
     )
 
 
-def _residual_quantiles(distribution: Distribution, params: Mapping[str, float]) -> tuple[float, ...]:
+def _residual_quantiles(distribution: Distribution, shape: tuple[float, ...], levels: Floats) -> Floats:
+    """Return the quantiles of a standardised residual, in the shape of the levels."""
     from arch.univariate import SkewStudent, StudentsT
 
-    if distribution == "skewt":
-        quantiles = SkewStudent().ppf(GRID_LEVELS, np.array([params["eta"], params["lambda"]]))
-    else:
-        quantiles = StudentsT().ppf(GRID_LEVELS, np.array([params["nu"]]))
-    return tuple(np.atleast_1d(quantiles).tolist())
+    law = SkewStudent() if distribution == "skewt" else StudentsT()
+    quantiles: Floats = np.asarray(law.ppf(levels.ravel(), np.array(shape))).reshape(levels.shape)
+    return quantiles
+
+
+@lru_cache(maxsize=64)
+def _residual_paths(distribution: Distribution, shape: tuple[float, ...], horizon: int) -> Floats:
+    """Return (horizon, PATHS) residuals: of evenly spread probabilities, each level used once a step, in an order of its own."""
+    rng = np.random.default_rng(0)
+    levels = (np.arange(PATHS) + 0.5) / PATHS
+    return _residual_quantiles(distribution, shape, np.stack([rng.permutation(levels) for _ in range(horizon)]))
