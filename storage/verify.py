@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import struct
 from collections.abc import Iterator
-from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +13,11 @@ from sqlalchemy import Connection
 
 from storage import digests
 from storage.bar_files import read_bars
-from storage.bars import Bars, as_known, log_returns
+from storage.bars import Bars, as_known
 from storage.errors import Corrupt
 from storage.files import read_regular, sha256_of
 from storage.schema import Base
-from storage.types import instant_text
+from storage.writes.prices import BAR_COLUMNS, bar_rows
 
 # Each query counts rows that must not exist.
 FORBIDDEN = {
@@ -66,10 +64,7 @@ CURRENT_FILES = (
     "SELECT p.path, p.sha256, p.rows, p.first_session, p.last_session, p.ticker_id, t.symbol FROM price_files p "
     "JOIN tickers t ON t.id = p.ticker_id WHERE p.superseded_at IS NULL ORDER BY p.path"
 )
-STORED_BARS = (
-    "SELECT session, open, high, low, close, volume, dividend, split, adjusted_return, adjusted_open_return, recorded_at "
-    "FROM bars WHERE ticker_id = :ticker_id"
-)
+STORED_BARS = f"SELECT {', '.join(BAR_COLUMNS)} FROM bars WHERE ticker_id = ?"
 CHECKPOINTS = "SELECT model_id, sha256, content FROM checkpoints"
 
 # What the content hash covers. Equal records may differ in instants, modes, runs, seconds and fingerprints, which are left out.
@@ -152,17 +147,8 @@ def content_hash(connection: Connection) -> str:
 
 def _different_bars(connection: Connection, ticker_id: int, bars: Bars) -> int:
     """Return how many rows of the table of bars are not a bar of the price file, or are missing."""
-    columns = [getattr(bars, name).tolist() for name in ("open", "high", "low", "close", "volume", "dividend", "split")]
-    returns = [_null_for_nan(log_returns(bars, field).tolist()) for field in ("close", "open")]
-    days = [day.isoformat() for day in bars.session.tolist()]
-    instants = [instant_text(instant.replace(tzinfo=UTC)) for instant in bars.recorded_at.tolist()]
-    known = set(zip(days, *columns, *returns, instants, strict=True))
-    stored = {tuple(row) for row in connection.execute(sa.text(STORED_BARS), {"ticker_id": ticker_id})}
-    return len({row[0] for row in known ^ stored})
-
-
-def _null_for_nan(values: list[float]) -> list[float | None]:
-    return [None if math.isnan(value) else value for value in values]
+    stored = {tuple(row) for row in connection.exec_driver_sql(STORED_BARS, (ticker_id,))}
+    return len({row[0] for row in set(bar_rows(bars)) ^ stored})
 
 
 def _forbidden_by_checks(connection: Connection) -> Iterator[str]:

@@ -44,15 +44,15 @@ def score_settled(connection: Connection, bars: Mapping[int, Bars], before: Mapp
     return configs
 
 
-def revise_scores(connection: Connection, ticker_id: int, bars: Bars) -> int:
-    """Insert a further revision of each score of a ticker that a changed bar changed, and return how many were inserted.
+def revise_scores(connection: Connection, ticker_id: int, bars: Bars) -> None:
+    """Insert a further revision of each score of a ticker that a changed bar changed.
 
     What is owed is read from the record: the first bar that changed since scores were last revised, by a restatement or by a
     bar that was released or came late. Earlier revisions stay. bars: as known.
     """
     first = queries.rescore_from(connection, ticker_id)
     if first is None:
-        return 0
+        return
     newest = queries.newest_scores(connection, ticker_id, first)
     stored = {(score.forecast.config_id, score.forecast.origin, score.forecast.horizon): score for score in newest}
     revised = []
@@ -63,7 +63,6 @@ def revise_scores(connection: Connection, ticker_id: int, bars: Bars) -> int:
                 revised.append(replace(row, revision=before.revision + 1))
     writes.insert_rows(connection, revised)
     writes.update_ticker(connection, ticker_id, rescore_from=None)
-    return len(revised)
 
 
 def refresh_skill(connection: Connection, config_id: str, *, computed_at: datetime) -> None:

@@ -87,7 +87,7 @@ def copy_bars(connection: Connection, ticker_id: int, bars: Bars, *, since: date
     bars = bars.select(slice(max(first - 1, 0), None))  # the bar before gives the first return
     of_ticker = (_BARS.c.ticker_id == ticker_id) & (_BARS.c.session >= (since or date.min).isoformat())
     stored = {tuple(row) for row in connection.execute(sa.select(*(_BARS.c[name] for name in BAR_COLUMNS)).where(of_ticker))}
-    known = set(_bar_rows(bars)[min(first, 1) :])
+    known = set(bar_rows(bars)[min(first, 1) :])
     changed = sorted({row[0] for row in stored - known})
     if changed:
         rescore(connection, ticker_id, date.fromisoformat(changed[0]))
@@ -99,7 +99,7 @@ def copy_bars(connection: Connection, ticker_id: int, bars: Bars, *, since: date
     return len(added)
 
 
-def _bar_rows(bars: Bars) -> list[tuple[Any, ...]]:
+def bar_rows(bars: Bars) -> list[tuple[Any, ...]]:
     """Return the rows of table `bars` in the order of BAR_COLUMNS, days and instants as they are stored."""
     returns = [_without_nan(log_returns(bars, name)) for name in ("close", "open")]
     days, instants = np.datetime_as_string(bars.session).tolist(), np.datetime_as_string(bars.recorded_at, unit="us").tolist()
