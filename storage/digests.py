@@ -39,6 +39,7 @@ DIGESTED: dict[str, frozenset[str]] = {
     "baseline_forecasts": frozenset({"crps"}),
     "recalibrations": frozenset(),
     "scores": frozenset(),
+    "company_events": frozenset(),
 }
 SCHEMA = "sqlite_master"  # digested too: a changed view would give wrong answers
 Owner = tuple[int, str]  # the ticker's id and the config's, 0 and "" where a table has none
@@ -178,8 +179,10 @@ def _unchanged(value: Any) -> Any:
 
 def _owner_getter(table: str) -> Callable[[Mapping[str, Any]], Owner]:
     columns = Base.metadata.tables[table].columns
-    if "ticker_id" not in columns or "config_id" not in columns:
+    if "ticker_id" not in columns:
         return lambda _row: (0, "")
+    if "config_id" not in columns:
+        return lambda row: (row["ticker_id"], "")
     both = itemgetter("ticker_id", "config_id")
 
     def owner(row: Mapping[str, Any]) -> Owner:

@@ -86,7 +86,8 @@ class PriorMemberRow:
 class ForecastRow:
     """A Student-t distribution of a log return, from origin to target, with price quantiles on the origin's share scale.
 
-    dof is None for a normal. baseline_* are the random walk's distribution of the same return.
+    dof is None for a normal. baseline_* are the random walk's distribution of the same return. context: what was known of the
+    company's reports at the origin: recorded, assumed or none.
     """
 
     ticker_id: int
@@ -113,6 +114,7 @@ class ForecastRow:
     input_sha256: str
     price_basis: str
     model_id: str
+    context: str = "none"
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ FORBIDDEN = {
     "rows recorded later than the present": (
         "SELECT (SELECT count(*) FROM forecasts WHERE made_at > n.at) "
         "+ (SELECT count(*) FROM price_files WHERE recorded_at > n.at) + (SELECT count(*) FROM runs WHERE started_at > n.at) "
+        "+ (SELECT count(*) FROM company_events WHERE recorded_at > n.at) "
         "FROM (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+5 minutes') AS at) n"
     ),
     "chains whose cold start has no checkpoint": (

@@ -30,7 +30,7 @@ FORECAST = {
     "ticker_id": IBM, "config_id": CONFIG, "field": "close", "location": 0.0, "scale": 0.01, "dof": 5.0, "last_price": 100.0,
     "q05": 98.0, "q10": 98.5, "q25": 99.0, "q50": 100.0, "q75": 101.0, "q90": 101.5, "q95": 102.0, "baseline_location": 0.0,
     "baseline_scale": 0.012, "baseline_dof": None, "mode": "backfill", "input_sha256": "1a", "price_basis": "as_traded",
-    "run_id": 1,
+    "run_id": 1, "context": "recorded",
 }  # fmt: skip
 SCORE = {
     "ticker_id": IBM, "config_id": CONFIG, "realised_price": 101.0, "baseline_abs_error": 0.01, "baseline_crps": 0.004,
@@ -258,6 +258,12 @@ def _other_rows() -> Iterator[tuple[type[schema.Base], list[dict[str, Any]]]]:
     night = at_night(SESSIONS[-1])
     yield schema.RunTicker, [{"run_id": 1, "ticker_id": IBM, "status": "ok", "origins": 2}]
     yield schema.Event, [{"at": night, "run_id": 1, "ticker_id": IBM, "session": SESSIONS[0], "kind": "gap", "message": "a gap"}]
+    yield schema.CompanyEvent, [
+        {"ticker_id": IBM, "kind": "earnings", "date": SESSIONS[-1], "recorded_at": at_night(SESSIONS[0]), "source": "yahoo"}
+    ]  # fmt: skip
+    yield schema.ContextRequest, [
+        {"subject": "IBM", "kind": "calendar", "asked_at": night, "failing_since": night, "message": "no response"}
+    ]  # fmt: skip
     yield schema.Restatement, [
         {"ticker_id": IBM, "session": WARM_ORIGIN, "field": "close", "old_value": 102.0, "new_value": 103.0,
          "recorded_at": at_night(date(2024, 3, 13))}

@@ -19,7 +19,7 @@ from sqlalchemy.schema import CreateTable
 
 from storage.database import alembic_config, open_reader, open_writer, upgrade_database
 from storage.errors import Corrupt, DatabaseMissing, NotADatabase, SchemaNewer, SchemaOlder, StorageError
-from storage.schema import TRIGGERS, Base, Forecast, Score
+from storage.schema import TRIGGERS, Base, CompanyEvent, Forecast, Score
 from storage.types import instant_from_text, instant_text
 from storage.versions import check_revision
 from storage.views import VIEWS, View
@@ -39,7 +39,7 @@ def test_the_migrations_build_what_the_models_say(tmp_path: Path) -> None:
     command.check(alembic_config(tmp_path / "a.db"))
 
 
-@pytest.mark.parametrize("version", ["0001", "0002", "0003", "0004", "0005"])
+@pytest.mark.parametrize("version", ["0001", "0002", "0003", "0004", "0005", "0006"])
 def test_a_database_of_any_version_gets_the_views_and_triggers_of_the_code(tmp_path: Path, version: str) -> None:
     command.upgrade(alembic_config(tmp_path / "a.db"), version)
     upgrade_database(tmp_path / "a.db")
@@ -98,6 +98,20 @@ def test_every_view_has_its_columns_and_rows(sound_record: Record, view: View) -
 def test_forecasts_and_scores_are_never_changed(record: Record, table: Any, statement: Any) -> None:
     with pytest.raises(sa.exc.IntegrityError, match="never changed"), record.writing() as connection:
         connection.execute(statement(table))
+
+
+@pytest.mark.parametrize("statement", [sa.delete, lambda table: sa.update(table).values(source="file")])
+def test_events_of_a_ticker_with_forecasts_are_never_changed(record: Record, statement: Any) -> None:
+    with pytest.raises(sa.exc.IntegrityError, match="refused"), record.writing() as connection:
+        connection.execute(statement(CompanyEvent))
+
+
+def test_a_replaced_event_stays_as_it_is(record: Record) -> None:
+    with record.writing() as connection:
+        connection.exec_driver_sql(
+            "INSERT OR REPLACE INTO company_events SELECT ticker_id, kind, date, recorded_at, 'file' FROM company_events"
+        )
+    assert record.rows("SELECT source FROM company_events") == [("yahoo",)]
 
 
 def test_a_reader_cannot_write(sound_record: Record) -> None:

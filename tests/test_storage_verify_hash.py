@@ -22,7 +22,7 @@ COVERED = {
     "checkpoints": {"content"},  # its sha256 is hashed; verify compares the two
     "prior_members": set(),
     "losses": set(),
-    "forecasts": {"mode", "made_at", "known_at", "run_id"},
+    "forecasts": {"mode", "made_at", "known_at", "context", "run_id"},
     "baseline_forecasts": set(),
     "recalibrations": set(),
     "scores": set(),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from storage.schema.base import FORECAST_KEY, Base
 from storage.schema.digests import Digest
+from storage.schema.events import CompanyEvent, ContextRequest
 from storage.schema.forecasts import BaselineForecast, Forecast, Recalibration
 from storage.schema.models import Checkpoint, Loss, Model, Prior, PriorMember
 from storage.schema.prices import Bar, GateVerdict, PriceFile, Restatement
@@ -24,7 +25,9 @@ __all__ = [
     "Base",
     "BaselineForecast",
     "Checkpoint",
+    "CompanyEvent",
     "Config",
+    "ContextRequest",
     "Digest",
     "Event",
     "ExchangeSession",

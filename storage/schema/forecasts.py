@@ -11,7 +11,10 @@ from storage.schema.base import STRICT, WITHOUT_ROWID, Base, ConfigKey, TickerKe
 
 
 class Forecast(Base):
-    """A Student-t distribution of the return from origin to target, its prices, and the baseline's distribution."""
+    """A Student-t distribution of the return from origin to target, its prices, and the baseline's distribution.
+
+    context: what was known of the company's reports, recorded, assumed or none; NULL in rows of earlier versions.
+    """
 
     __tablename__ = "forecasts"
     ticker_id: Mapped[TickerKey]
@@ -41,6 +44,7 @@ class Forecast(Base):
     price_basis: Mapped[str]
     model_id: Mapped[str] = mapped_column(sa.ForeignKey("models.id"))
     run_id: Mapped[int] = mapped_column(sa.ForeignKey("runs.id"))
+    context: Mapped[str | None]
     __table_args__ = (
         sa.CheckConstraint("target > origin", name="target"),
         sa.CheckConstraint("horizon >= 1", name="horizon"),
@@ -53,6 +57,7 @@ class Forecast(Base):
         ),
         one_of("field", "close", "open"),
         one_of("mode", "live", "catchup", "backfill"),
+        one_of("context", "recorded", "assumed", "none"),
         sa.Index("ix_forecasts_config_id_origin", "config_id", "origin"),
         sa.Index("ix_forecasts_target", "target"),
         WITHOUT_ROWID,

@@ -14,8 +14,9 @@ class Ticker(Base):
     """A ticker that is stored. Seeds, ids and files are made of its key, which never changes.
 
     key: its first symbol; a later ticker of the same first symbol gets a number, as in FB#2. source, source_path, adjustment:
-    where its prices come from, fixed at its first bar. tracked: 1 when the daily run includes it. probe_at: next retry of a
-    suspended one. rescore_from: the first session whose stored bar, or its return, changed since the scores were last revised.
+    where its prices come from, fixed at its first bar. kind: of security, which chooses the family of its prior; NULL until it
+    is told by the user or the source. tracked: 1 when the daily run includes it. probe_at: next retry of a suspended one.
+    rescore_from: the first session whose stored bar, or its return, changed since the scores were last revised.
     """
 
     __tablename__ = "tickers"
@@ -36,10 +37,12 @@ class Ticker(Base):
     failures: Mapped[int] = mapped_column(server_default="0")
     probe_at: Mapped[datetime | None]
     rescore_from: Mapped[date | None]
+    kind: Mapped[str | None]
     __table_args__ = (
         sa.CheckConstraint("tracked IN (0, 1)", name="tracked"),
         one_of("price_basis", "as_traded", "split_adjusted", "fully_adjusted"),
         one_of("status", "active", "quiet", "held", "suspended", "too_short"),
+        one_of("kind", "stock", "fund", "index", "crypto", "currency"),
         sa.Index("ix_tickers_key", "key", unique=True),
         STRICT,
     )

@@ -1,4 +1,4 @@
-"""Triggers that refuse to change a stored forecast or score, and that list the unscored forecasts.
+"""Triggers that refuse to change a stored forecast, score or company event, and that list the unscored forecasts.
 
 The migrations carry their own copy; a test compares the two.
 """
@@ -28,6 +28,14 @@ TRIGGERS = {
     for table in ("forecasts", "scores")
     for action in ("UPDATE", "DELETE")
 } | {
+    "company_events_refuse_update": _refusal("company_events", "UPDATE"),
+    # A ticker without forecasts can be forgotten, with its events.
+    "company_events_refuse_delete": (
+        "CREATE TRIGGER company_events_refuse_delete BEFORE DELETE ON company_events "
+        "WHEN EXISTS (SELECT 1 FROM forecasts WHERE ticker_id = OLD.ticker_id) "
+        "BEGIN SELECT RAISE(ABORT, 'company_events of a ticker with forecasts are kept: DELETE refused'); END"
+    ),
+    "company_events_ignore_replace": _ignored_replacement("company_events", "ticker_id", "kind", "date", "recorded_at"),
     # INSERT OR REPLACE deletes the stored row without a DELETE trigger.
     "forecasts_ignore_replace": _ignored_replacement("forecasts", *FORECAST_KEY),
     "scores_ignore_replace": _ignored_replacement("scores", *FORECAST_KEY, "revision"),

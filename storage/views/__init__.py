@@ -6,6 +6,7 @@ A database gets its views from the migrations, which carry their own copy of eac
 from __future__ import annotations
 
 from storage.views.definition import Column, View
+from storage.views.events import COMPANY_EVENT
 from storage.views.forecasts import FORECAST_HISTORY, LATEST_FORECAST, OUTCOME
 from storage.views.models import LOSS_CURVE, MODEL_LINEAGE, PRIOR, PRIOR_MEMBER
 from storage.views.prices import BAR, GATE, PRICE_FILE, RESTATEMENT
@@ -37,4 +38,5 @@ VIEWS = (
     RESTATEMENT,
     GATE,
     PRICE_FILE,
+    COMPANY_EVENT,
 )

@@ -66,6 +66,15 @@ def mode(table: str) -> Column:
     return Column("mode", meaning, f"{table}.mode")
 
 
+def context(table: str) -> Column:
+    """Return the column that says what a forecast knew of the company's reports."""
+    meaning = (
+        "company events known at the origin: recorded = recorded by then; assumed = dates a few sessions ahead, which nobody "
+        "recorded at the time; none; NULL = made by an earlier version"
+    )
+    return Column("context", meaning, f"{table}.context")
+
+
 def model_id(sql: str) -> Column:
     """Return the column of a model's id."""
     return Column("model_id", "the training that produced it; see model_lineage", sql)

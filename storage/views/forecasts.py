@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storage.views.definition import Column, View, config, horizon, mode, model_id, origin, target, ticker
+from storage.views.definition import Column, View, config, context, horizon, mode, model_id, origin, target, ticker
 
 QUANTILES = tuple(
     Column(
@@ -53,6 +53,7 @@ LATEST_FORECAST = View(
             "sessions closed by now since origin",
             "r.sessions_behind",
         ),
+        context("f"),
     ),
     """FROM ranked r
 JOIN forecasts f ON f.ticker_id = r.ticker_id AND f.config_id = r.config_id AND f.origin = r.origin
@@ -77,6 +78,7 @@ FORECAST_HISTORY = View(
         Column("price_basis", "as_traded, split_adjusted or fully_adjusted", "f.price_basis"),
         Column("run_id", "the run that made it; see run_summary", "f.run_id"),
         *config(id_from="f", field_from="f"),
+        context("f"),
     ),
     """FROM forecasts f
 JOIN tickers t ON t.id = f.ticker_id
@@ -125,6 +127,7 @@ OUTCOME = View(
         Column("made_at", MADE_AT.meaning, "o.made_at"),
         model_id("o.model_id"),
         *config("o", id_from="o", field_from="o"),
+        context("o"),
     ),
     f"""FROM (
     SELECT r.*, r.last_price * exp(r.realised_return) AS realised_price FROM (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storage.views.definition import Column, View, config, horizon, mode, model_id, origin, target, ticker
+from storage.views.definition import Column, View, config, context, horizon, mode, model_id, origin, target, ticker
 from storage.views.forecasts import LAST_PRICE, MADE_AT, QUANTILES
 
 COVERED = (50, 80, 90)  # the central intervals, in percent
@@ -45,6 +45,7 @@ SCORED_FORECAST = View(
         *(quantile for quantile in QUANTILES if quantile.name != "q50"),
         MADE_AT,
         model_id("f.model_id"),
+        context("f"),
     ),
     f"""FROM forecasts f
 JOIN tickers t ON t.id = f.ticker_id

@@ -14,6 +14,8 @@ from storage.bars import Listing
 from storage.queries import free_key
 from storage.schema import (
     Bar,
+    CompanyEvent,
+    ContextRequest,
     Event,
     ExchangeSession,
     GateVerdict,
@@ -83,10 +85,13 @@ def rename_ticker(connection: Connection, ticker_id: int, symbol: str, *, on: da
 def forget_ticker(connection: Connection, ticker_id: int) -> set[str]:
     """Remove a ticker without forecasts and all that is stored of it, and return the paths of its price files."""
     paths = set(connection.scalars(sa.select(PriceFile.path).where(PriceFile.ticker_id == ticker_id)))
-    for table in (Bar, PriceFile, Restatement, GateVerdict, Event, RunTicker, Symbol):
+    key = sa.select(Ticker.key).where(Ticker.id == ticker_id).scalar_subquery()
+    connection.execute(sa.delete(ContextRequest).where(ContextRequest.subject == key))
+    for table in (Bar, CompanyEvent, PriceFile, Restatement, GateVerdict, Event, RunTicker, Symbol):
         connection.execute(sa.delete(table).where(table.ticker_id == ticker_id))
     connection.execute(sa.delete(Ticker).where(Ticker.id == ticker_id))
-    digests.recount(connection, Ticker.__tablename__)
+    for name in (Ticker.__tablename__, CompanyEvent.__tablename__):
+        digests.recount(connection, name)
     return paths
 
 
