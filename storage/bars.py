@@ -27,13 +27,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A ticker's listing as its source states it. price_basis: as_traded, split_adjusted or fully_adjusted."""
+    """A listing as its source states it. price_basis: as_traded, split_adjusted or fully_adjusted; kind: empty = not told."""
 
     ticker: str
     currency: str
     exchange: str
     time_zone: str
     price_basis: str
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

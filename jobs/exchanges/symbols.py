@@ -1,4 +1,4 @@
-"""Ticker symbols: which texts are valid, and the exchange that a symbol names.
+"""Ticker symbols: which texts are valid, and the exchange and the kind of security that a symbol names.
 
 A text is checked before anything is requested or written, because a symbol becomes part of a URL and of a path.
 """
@@ -56,6 +56,18 @@ def exchange_of(symbol: str, default: str = "XNYS") -> str:
         return "24/7"
     name, _, suffix = symbol.rpartition(".")
     return SUFFIX_EXCHANGES.get(suffix, default) if name else default
+
+
+def kind_of_symbol(symbol: str) -> str:
+    """Return the kind of security that a symbol names by Yahoo's conventions: index, currency, crypto, else stock.
+
+    A future (=F) counts as an index: it moves like one.
+    """
+    if symbol.startswith("^") or symbol.endswith("=F"):
+        return "index"
+    if symbol.endswith("=X"):
+        return "currency"
+    return "crypto" if CRYPTO_PAIR.fullmatch(symbol) else "stock"
 
 
 def _shown(text: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 
+from jobs.forecasting.context import Events, Reference
 from jobs.forecasting.inputs import Market, ModelInput
 from jobs.forecasting.recalibration import PastForecast
 from jobs.workspace.config import Config
@@ -59,7 +60,10 @@ class Prior:
 
 @dataclass(frozen=True, slots=True)
 class TickerTask:
-    """One ticker's part: its bars as known, the origins it is due for, and its chain so far. key: its first symbol."""
+    """One ticker's part: its bars as known, the origins it is due for, and its chain so far. key: its first symbol.
+
+    kind: of security: stock, fund, index, crypto or currency. events: the company's reports as recorded, None without any.
+    """
 
     ticker_id: int
     key: str
@@ -67,11 +71,16 @@ class TickerTask:
     bars: Bars
     due: frozenset[date]
     parent: Parent | None
+    kind: str = "stock"
+    events: Events | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StackTask:
-    """Some tickers of one exchange and the origins to forecast from. force_cold: ids of tickers whose chain starts cold first."""
+    """Some tickers of one exchange and the origins to forecast from. force_cold: ids of tickers whose chain starts cold first.
+
+    reference: the exchange's volatility index, None where there is none.
+    """
 
     config: Config
     exchange: str
@@ -81,6 +90,7 @@ class StackTask:
     market: Market | None = None
     with_twins: bool = False
     force_cold: frozenset[int] = frozenset()
+    reference: Reference | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,11 +97,11 @@ class Ingest:
             raise BadSourceData(f"{stored.symbol}: {error}") from error
 
     def _is_complete(self, stored: StoredPrices, source: Source, version: str | None) -> bool:
-        """Return whether a source can have nothing new, with no bar in quarantine.
+        """Return whether a source can have nothing new, with no bar in quarantine and the ticker's kind known.
 
         A live one: the newest closed session is stored. A file: it was read completely and is unchanged.
         """
-        if stored.ticker is None or stored.file is None or stored.quarantined_from:
+        if stored.ticker is None or stored.file is None or stored.quarantined_from or stored.ticker.kind is None:
             return False
         if not source.live:
             return self.sources.read_files.has(stored.key, version, stored.file.sha256, stored.told)

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from jobs.exchanges.calendars import exchange_calendar
+from jobs.exchanges.symbols import kind_of_symbol
 from jobs.prices.bindings import Binding
 from jobs.prices.ticker_status import TickerStatus, status_after_answer, status_after_unknown
 from jobs.prices.tickers import stored_ticker
@@ -137,14 +138,15 @@ class PriceRecord:
             writes.record_verdicts(connection, ticker.id, [verdict_row(v) for v in verdicts], at=self.now)
             self._decide_stored(connection, ticker.id, merge, verdicts)
             status = self._status_after_answer(connection, ticker, merge.history, is_live=is_live)
+            kind = ticker.kind or listing.kind or kind_of_symbol(stored.symbol)
             writes.update_ticker(
                 connection, ticker.id, currency=listing.currency, price_basis=listing.price_basis,
                 exchange=listing.exchange, time_zone=listing.time_zone, last_error=None, status=status.status,
                 failures=status.failures, probe_at=status.probe_at, source=binding.kind, source_path=binding.path,
-                adjustment=binding.adjustment,
+                adjustment=binding.adjustment, kind=kind,
             )  # fmt: skip
             self._record_status_change(connection, ticker, status)
-        return replace(ticker, exchange=listing.exchange, status=status.status)
+        return replace(ticker, exchange=listing.exchange, status=status.status, kind=kind)
 
     def copy_missing_bars(self, ticker: queries.TickerRow, history: BarHistory) -> None:
         """Copy a ticker's bars to SQL where an earlier version stored them without a copy."""

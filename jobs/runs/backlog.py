@@ -14,6 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from jobs.forecasting.context import Events
 from jobs.workspace.config import Config
 from storage.bars import Bars
 
@@ -28,7 +29,7 @@ ARTICLE_TRAINING_SHARE = 0.8
 class TickerBacklog:
     """One ticker, its bars as known, the sessions to forecast from (oldest first), and those that have forecasts.
 
-    key: its first symbol, which seeds and ids are made of.
+    key: its first symbol, which seeds and ids are made of. kind: of security. events: the company's reports, None without any.
     """
 
     ticker_id: int
@@ -39,6 +40,8 @@ class TickerBacklog:
     bars: Bars
     due: tuple[date, ...]
     committed: frozenset[date]
+    kind: str = "stock"
+    events: Events | None = None
 
 
 @dataclass(frozen=True, slots=True)

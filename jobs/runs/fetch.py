@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from jobs.exchanges.symbols import parse_symbol
+from jobs.exchanges.symbols import kind_of_symbol, parse_symbol
+from jobs.forecasting.context import Reference
 from jobs.forecasting.inputs import Market
 from jobs.forecasting.prior import UNIVERSE, Member
 from jobs.prices.ingest import Ingest, Ingested
 from jobs.prices.sources.base import BadSourceData, SourceError, UnknownTicker
 from jobs.runs.backlog import TickerBacklog, due_by_exchange
+from jobs.runs.context import stored_events, stored_references
 from jobs.runs.options import RunOptions
 from jobs.runs.priors import owed_cutoffs
 from jobs.runs.record import RunRecord
@@ -29,7 +31,8 @@ DueSessions = Callable[[Bars, Set[date]], list[date]]
 class Fetched:
     """What fetching left: the backlogs of tickers with enough bars, failures by symbol, suspended symbols, notes for people.
 
-    members: of the universe that the config names, with all their stored bars.
+    members: of the universe that the config names, with all their stored bars. references: the volatility index of each exchange
+    that has one, as known.
     """
 
     backlogs: list[TickerBacklog] = field(default_factory=list)
@@ -37,6 +40,7 @@ class Fetched:
     suspended: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     members: list[Member] = field(default_factory=list)
+    references: dict[str, Reference] = field(default_factory=dict)
 
     @property
     def bars(self) -> dict[int, Bars]:
@@ -78,6 +82,15 @@ class BacklogFetcher:
         if ingested.error is not None:
             fetched.notes.append(f"the stored bars of model.market_ticker {symbol} serve ({ingested.error})")
         return Market(as_known(ingested.history, known_at=self.options.now), ingested.ticker.exchange)
+
+    def add_context(self, fetched: Fetched) -> None:
+        """Add what is stored of the exchanges' references, and of each ticker's company events."""
+        now, exchanges = self.options.now, {backlog.exchange for backlog in fetched.backlogs if backlog.due}
+        fetched.references.update(stored_references(self.engine, self.ingest.prices, exchanges, now))
+        with self.engine.connect() as connection:
+            for index, backlog in enumerate(fetched.backlogs):
+                events = stored_events(connection, backlog.ticker_id, now)
+                fetched.backlogs[index] = replace(backlog, events=events)
 
     def fetch_universe(self, fetched: Fetched, stop: threading.Event) -> None:
         """Add the members of the config's universe, each with its stored bars, whoever is tracked and whatever failed.
@@ -150,5 +163,6 @@ class BacklogFetcher:
                 bars,
                 due,
                 frozenset(committed),
+                ticker.kind or kind_of_symbol(ticker.symbol),
             )
         )

@@ -112,12 +112,14 @@ def _compute(
         record.store_sessions(fetched.backlogs)
         market = fetcher.market(fetched)
         fetcher.fetch_universe(fetched, stop.event)
+        fetcher.add_context(fetched)
         if options.is_backfill and (plan := plan_line(options, fetched)):
             show_line(plan)
         with progress_bar("forecasts") as progress:
             is_complete = run_stacks(
-                fetched.backlogs, options, record, members=fetched.members, market=market, stop=stop.event, progress=progress
-            )
+                fetched.backlogs, options, record, members=fetched.members, references=fetched.references, market=market,
+                stop=stop.event, progress=progress,
+            )  # fmt: skip
     except BaseException as error:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         record.finish(status, str(error), ticker_ids=list(bars))

@@ -7,13 +7,14 @@ transaction, so a killed job resumes at its first missing unit.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from datetime import date
 
 import numpy as np
 
 from jobs.exchanges.calendars import ExchangeCalendar
+from jobs.forecasting.context import Reference
 from jobs.forecasting.inputs import Market
 from jobs.forecasting.prior import Member
 from jobs.forecasting.stack import forecast_stack
@@ -34,13 +35,15 @@ def run_stacks(
     record: RunRecord,
     *,
     members: Sequence[Member],
+    references: Mapping[str, Reference],
     market: Market | None,
     stop: threading.Event,
     progress: Progress,
 ) -> bool:
     """Forecast and commit every due session. Returns whether all was done: False when stop was set between units.
 
-    members: of the universe that the config names. progress(done, all) counts stacks times sessions. Raises what a worker raises.
+    members: of the universe that the config names. references: by exchange.
+    progress(done, all) counts stacks times sessions. Raises what a worker raises.
     """
     plans = plan_stacks([backlog for backlog in backlogs if backlog.due], options.stack_size, options.workers)
     due = due_by_exchange(backlogs)
@@ -50,7 +53,7 @@ def run_stacks(
         fit_priors(prior_tasks, record, options.workers, submit, stop)
         with record.engine.connect() as connection:
             priors = {exchange: priors_of(connection, options.config, record.calendars.of(exchange)) for exchange in due}
-        runs = [StackRun(plan, options, record, priors[plan.exchange], market) for plan in plans]
+        runs = [StackRun(plan, options, record, priors[plan.exchange], references.get(plan.exchange), market) for plan in plans]
         waiting = {run.submit_next(submit): run for run in runs} if not stop.is_set() else {}
         while waiting:
             finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
@@ -67,9 +70,16 @@ class StackRun:
     """One stack's blocks in order. Each block continues from what the one before committed."""
 
     def __init__(
-        self, plan: StackPlan, options: RunOptions, record: RunRecord, priors: Sequence[Prior], market: Market | None
+        self,
+        plan: StackPlan,
+        options: RunOptions,
+        record: RunRecord,
+        priors: Sequence[Prior],
+        reference: Reference | None,
+        market: Market | None,
     ) -> None:
         self.plan, self.options, self.record, self.priors, self.market = plan, options, record, priors, market
+        self.reference = reference
         self.config = options.config
         self.force_cold = {ticker.ticker_id for ticker in plan.tickers} if options.force_cold else set()
         self.next_block = 0
@@ -110,13 +120,16 @@ class StackRun:
             market=Market(self.market.bars.through(block[-1]), self.market.exchange) if self.market else None,
             with_twins=self.options.with_twins,
             force_cold=forced,
+            reference=_through(self.reference, block[-1]) if self.reference else None,
         )
 
     def _ticker_task(self, ticker: TickerBacklog, block: tuple[date, ...]) -> TickerTask:
         due = frozenset(block) & frozenset(ticker.due)
         bars = bars_of_block(ticker.bars, min(due), max(due), self.config) if due else ticker.bars.select(slice(0, 0))
         parent = self._parent(ticker, min(due)) if due else self.parents.get(ticker.ticker_id)
-        return TickerTask(ticker.ticker_id, ticker.key, ticker.price_basis, bars, due, parent)
+        return TickerTask(
+            ticker.ticker_id, ticker.key, ticker.price_basis, bars, due, parent, kind=ticker.kind, events=ticker.events
+        )
 
     def _parent(self, ticker: TickerBacklog, first_due: date) -> Parent | None:
         """Return the model that served the bar before the first due one: from the last block, else from the record."""
@@ -130,6 +143,12 @@ class StackRun:
         if before not in ticker.committed:
             return None
         return parent_at(self.record.engine, self.config, ticker.ticker_id, before)
+
+
+def _through(reference: Reference, last: date) -> Reference:
+    """Return the sessions of a reference up to a day, inclusive."""
+    end = int(np.searchsorted(reference.session, np.datetime64(last), side="right"))
+    return Reference(reference.session[:end], reference.close[:end])
 
 
 def origin_of(calendar: ExchangeCalendar, session: date, horizons: int) -> Origin:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from storage.queries.events import company_events
 from storage.queries.forecasts import committed_origins, forecast_densities, known_at, last_origins, past_publications
 from storage.queries.models import (
     ServingModel,
@@ -75,6 +76,7 @@ __all__ = [
     "bars_left_out",
     "closed_sessions",
     "committed_origins",
+    "company_events",
     "copied_bars",
     "counted_members",
     "crps_against_twins",

@@ -26,6 +26,7 @@ _TICKERS = sa.select(
     Ticker.currency,
     Ticker.failures,
     Ticker.probe_at,
+    Ticker.kind,
 )
 
 
@@ -34,6 +35,7 @@ class TickerRow:
     """A stored ticker. price_basis: None before its first bar; probe_at: next retry while it is suspended.
 
     adjustment: empty where no source was named and no bar is stored, and in rows of earlier versions.
+    kind: of security, None until it is told.
     """
 
     id: int
@@ -50,6 +52,7 @@ class TickerRow:
     currency: str
     failures: int
     probe_at: datetime | None
+    kind: str | None
 
     @property
     def is_bound(self) -> bool:
