@@ -43,6 +43,20 @@ def test_a_checkpoint_comes_back_as_it_was() -> None:
     assert state_to_bytes(state, meta) == CONTENT
 
 
+def test_a_checkpoint_has_the_bytes_that_zipfile_writes_for_its_arrays() -> None:
+    sink = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(CONTENT)) as archive, zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as copy:
+        assert archive.testzip() is None
+        for entry in archive.infolist():
+            copy.writestr(zipfile.ZipInfo(entry.filename, (1980, 1, 1, 0, 0, 0)), archive.read(entry))
+    assert CONTENT == sink.getvalue()
+
+
+def test_numpy_reads_a_checkpoint() -> None:
+    with np.load(io.BytesIO(CONTENT), allow_pickle=False) as arrays:
+        assert arrays["params"].tobytes() == STATE.params.tobytes()
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, len(CONTENT) - 1), st.integers(1, 255))
 def test_a_changed_byte_is_refused_or_harmless(place: int, mask: int) -> None:

@@ -31,11 +31,12 @@ class StackRecorder:
             if fault:
                 self._note(task, f"{task.reason} training diverged ({fault}) and is not used; the parent's params serve")
                 continue
-            content = state_bytes(trained.state.one(k), task.ticker.key, task.origin.session, self.config)
+            state = trained.state.one(k)
+            content = state_bytes(state, task.ticker.key, task.origin.session, self.config)
             row = self._model_row(task, trained, k, "chain", features, content)
             self.result.models.append(row)
             self.result.losses.extend(loss_rows(row.id, trained.training, k))
-            self.chains.extend(task, row, trained.state.one(k), CheckpointRow(row.id, row.checkpoint_sha256, content))
+            self.chains.extend(task, row, state, CheckpointRow(row.id, row.checkpoint_sha256, content))
 
     def record_twins(self, tasks: Sequence[OriginTask], model: ForecastModel, trained: Trained) -> None:
         """Record what each warm chain would have forecast after a cold start at the same origin."""
