@@ -49,7 +49,7 @@ def test_a_checkpoint_has_the_bytes_that_zipfile_writes_for_its_arrays() -> None
         assert archive.testzip() is None
         for entry in archive.infolist():
             copy.writestr(zipfile.ZipInfo(entry.filename, (1980, 1, 1, 0, 0, 0)), archive.read(entry))
-    assert CONTENT == sink.getvalue()
+    assert sink.getvalue() == CONTENT
 
 
 def test_numpy_reads_a_checkpoint() -> None:
