@@ -135,16 +135,16 @@ def test_status_says_where_the_whole_error_is(error: str | None, hints: int) -> 
 
 
 def test_tickers_are_listed_with_words_and_one_line_of_error() -> None:
-    columns = ("ticker", "tracked", "status", "source", "exchange", "currency", "price_basis", "last_error")
+    columns = ("ticker", "tracked", "status", "source", "exchange", "currency", "price_basis", "last_error", "kind")
     rows = [
-        ("MSFT", 1, "active", "yahoo", "XNYS", "USD", "as_traded", None),
-        ("KO", 0, "held", "folder", "XNYS", "USD", None, "x y"),
+        ("MSFT", 1, "active", "yahoo", "XNYS", "USD", "as_traded", None, "stock"),
+        ("KO", 0, "held", "folder", "XNYS", "USD", None, "x y", None),
     ]
     table = ticker_table(Rows(columns, rows).records())
     assert lines(table) == [
-        "ticker  tracked  status  source  exchange  currency  price basis  last error",
-        "MSFT    yes      active  yahoo   XNYS      USD       as_traded",
-        "KO      no       held    folder  XNYS      USD                    x y",
+        "ticker  tracked  status  kind   source  exchange  currency  price basis  last error",
+        "MSFT    yes      active  stock  yahoo   XNYS      USD       as_traded",
+        "KO      no       held           folder  XNYS      USD                    x y",
     ]
     assert ticker_table([]).notes[0].startswith("no tickers yet; ")
 

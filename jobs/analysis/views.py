@@ -35,9 +35,8 @@ __all__ = [
 ALL_TICKERS = "*"  # the ticker of the rows of view `skill` that hold for all tickers together
 STDIN = "-"
 UPGRADE_QUERY = "SELECT message FROM event WHERE kind = 'upgrade' AND run_id = (SELECT max(run_id) FROM run_summary)"
-TICKERS_QUERY = (
-    "SELECT symbol AS ticker, tracked, status, source, exchange, currency, price_basis, last_error FROM tickers ORDER BY symbol"
-)
+TICKERS_QUERY = """SELECT symbol AS ticker, tracked, status, source, exchange, currency, price_basis, last_error, kind
+FROM tickers ORDER BY symbol"""
 
 
 def view_rows(database: Path, view: str, tickers: Sequence[str] | None, **equal: object) -> Rows:

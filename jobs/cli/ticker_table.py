@@ -12,6 +12,7 @@ COLUMNS = (
     TableColumn("ticker"),
     TableColumn("tracked"),
     TableColumn("status"),
+    TableColumn("kind"),
     TableColumn("source"),
     TableColumn("exchange", rank=1),
     TableColumn("currency", rank=2),
@@ -22,7 +23,7 @@ COLUMNS = (
 
 def ticker_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Return the table of the stored tickers."""
-    names = ("status", "source", "exchange", "currency", "price_basis", "last_error")
+    names = ("status", "kind", "source", "exchange", "currency", "price_basis", "last_error")
     cells = [[row["ticker"], "yes" if row["tracked"] else "no", *(str(row[name] or "") for name in names)] for row in rows]
     if not rows:
         return Table(COLUMNS, [], (NO_TICKERS,))

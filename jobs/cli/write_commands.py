@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -31,6 +31,7 @@ from jobs.cli.options import (
     writing,
 )
 from jobs.terminal.logs import LogFormat
+from jobs.workspace.choices import SecurityKind
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -53,13 +54,21 @@ def track(
     tickers: Annotated[list[str], typer.Argument(metavar="TICKER", help="Tickers to follow, e.g. MSFT ^GSPC.")],
     source: SourceOption = None,
     adjustment: AdjustmentOption = None,
+    kind: Annotated[
+        SecurityKind | None,
+        typer.Option(
+            "--kind",
+            metavar="|".join(get_args(SecurityKind)),
+            help="Kind of security, which chooses the prior (default: as the source says, else by the symbol).",
+        ),
+    ] = None,
     wait: WaitOption = WAIT_SECONDS,
 ) -> None:
     """Follow tickers: `run` and `daemon` forecast them, each from its own source."""
     from jobs.prices.tickers import track as track_tickers
 
     with writing(context, "track", wait) as (home, engine):
-        say(track_tickers(home, engine, tickers, source=source, adjustment=adjustment))
+        say(track_tickers(home, engine, tickers, source=source, adjustment=adjustment, kind=kind))
 
 
 def untrack(

@@ -13,14 +13,23 @@ from jobs.workspace.home import Home
 from storage import queries, writes
 from storage.bars import Listing
 from storage.database import Connection, Engine
-from storage.errors import not_stored
+from storage.errors import TickerSourceFixed, not_stored
 
 
-def track(home: Home, engine: Engine, symbols: Sequence[str], *, source: str | None = None, adjustment: str | None = None) -> str:
+def track(
+    home: Home,
+    engine: Engine,
+    symbols: Sequence[str],
+    *,
+    source: str | None = None,
+    adjustment: str | None = None,
+    kind: str | None = None,
+) -> str:
     """Follow some tickers, and return what was done. source, adjustment: where their prices come from; None = the settings'.
 
-    A ticker keeps its source from its first stored bar on; only its folder may move. Raises SourceSettings for a source that
-    cannot be opened, TickerSourceFixed for another one than a ticker has, CalendarError for an exchange without a calendar.
+    kind: of security; None = as the source or the symbol says. A ticker keeps its source from its first stored bar on, where only
+    its folder may move, and its kind from its first forecast on. Raises SourceSettings for a source that cannot be opened,
+    TickerSourceFixed for another source or kind than a ticker has, CalendarError for an exchange without a calendar.
     """
     wanted = list(dict.fromkeys(parse_symbol(symbol) for symbol in symbols))
     require_calendars(wanted)
@@ -29,12 +38,25 @@ def track(home: Home, engine: Engine, symbols: Sequence[str], *, source: str | N
         for symbol in wanted:
             ticker = queries.ticker_by_symbol(connection, symbol) or _added(connection, symbol, home.settings.source.kind)
             writes.update_ticker(connection, ticker.id, tracked=1)
+            if kind is not None:
+                _refuse_other_kind(connection, ticker, kind)
+                writes.update_ticker(connection, ticker.id, kind=kind)
             binding = bound_to(sources, ticker)
             if binding is not None:
                 sources.open(binding, symbol)
                 values = {"source": binding.kind, "source_path": binding.path, "adjustment": binding.adjustment}
                 writes.update_ticker(connection, ticker.id, **values)
     return f"{', '.join(wanted)} tracked; `tickercast run` forecasts from the newest closed session"
+
+
+def _refuse_other_kind(connection: Connection, ticker: queries.TickerRow, kind: str) -> None:
+    """Raise TickerSourceFixed where a ticker with forecasts has another kind: its forecasts began from that kind's priors."""
+    if ticker.kind in (None, kind) or not queries.has_forecasts(connection, ticker.id):
+        return
+    raise TickerSourceFixed(
+        f"{ticker.symbol} has forecasts as {ticker.kind} and keeps that kind for life; nothing was changed; leave --kind out, or "
+        "store it in another home"
+    )
 
 
 def _added(connection: Connection, symbol: str, source: str) -> queries.TickerRow:

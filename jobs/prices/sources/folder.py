@@ -21,7 +21,7 @@ from jobs.exchanges.symbols import exchange_of, parse_symbol
 from jobs.prices.sources.adjusting import as_traded
 from jobs.prices.sources.base import BadSourceData, Fetch, SourceSettings, UnknownTicker
 from jobs.prices.sources.folder_files import Names, content_of, names_of, names_of_files, price_files
-from jobs.prices.sources.price_tables import bars_of_table, has_ticker_column, read_table
+from jobs.prices.sources.price_tables import bars_of_table, has_ticker_column, kind_of_table, read_table
 from jobs.terminal.text import counted, first_names
 from storage.bars import Bars, Listing, refuse_bad_rows
 from storage.files import sha256_of
@@ -103,7 +103,7 @@ class FolderSource:
             bars, basis = as_traded(bars, after), "as_traded"
         if start is not None:
             bars = bars.select(bars.session >= np.datetime64(start))
-        return Fetch(Listing(ticker, "USD", exchange, zone, basis), bars, refused)
+        return Fetch(Listing(ticker, "USD", exchange, zone, basis, _kind(ticker, table)), bars, refused)
 
     def version(self, ticker: str, older_names: Sequence[str] = ()) -> str:
         """Return a hash of a ticker's file and of how it is read: equal for the same bars. Raises what fetch raises."""
@@ -162,6 +162,14 @@ class FolderSource:
         table = read_table(self._many, content_of(self._many))
         names = table["ticker"].astype("object").where(table["ticker"].notna(), "").map(str)
         return {str(name): rows for name, rows in table.groupby(names, sort=True)}
+
+
+def _kind(ticker: str, table: pd.DataFrame) -> str:
+    """Return the kind that a ticker's rows state, empty without one. Raises BadSourceData."""
+    try:
+        return kind_of_table(table)
+    except BadSourceData as error:
+        raise BadSourceData(f"{ticker}: {error}") from error
 
 
 def _with_splits(bars: Bars, stated: dict[date, float]) -> Bars:

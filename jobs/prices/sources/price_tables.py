@@ -1,14 +1,14 @@
 """Price files as tables: reads CSV and Parquet, checks the columns, and converts rows to bars.
 
-Columns by name, in any case: date, open, high, low, close, volume; optional adj_close, dividend, split, and ticker in a
-Parquet file with many tickers. Other columns are ignored.
+Columns by name, in any case: date, open, high, low, close, volume; optional adj_close, dividend, split, kind (of
+security), and ticker in a Parquet file with many tickers. Other columns are ignored.
 """
 
 from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from jobs.prices.sources.adjusting import implied_dividends
 from jobs.prices.sources.base import BadSourceData
 from jobs.terminal.text import counted, first_names
+from jobs.workspace.choices import SecurityKind
 from storage.bars import PRICE_FIELDS, Bars, make_bars
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ ALIASES = {
     "stock_splits": "split", "splits": "split", "symbol": "ticker", "datetime": "date",
 }  # fmt: skip
 
+LONGEST_KIND = 40  # characters of a wrong kind that an error shows
 TIME_WITH_ZONE = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*(?:Z|[+-]\d\d:?\d\d)"
 
 
@@ -66,7 +68,7 @@ def read_table(path: Path, content: bytes) -> pd.DataFrame:
     if frame.columns.duplicated().any():
         raise BadSourceData(f"{path}: two columns have the same name")
     try:
-        return _with_types(frame[[name for name in ("ticker", "date", *NUMBERS) if name in frame]].copy())
+        return _with_types(frame[[name for name in ("ticker", "date", "kind", *NUMBERS) if name in frame]].copy())
     except (ValueError, TypeError, OverflowError, pa.ArrowException) as error:
         raise BadSourceData(f"{path}: {_one_line(error)[:200]}") from error
 
@@ -89,6 +91,18 @@ def bars_of_table(table: pd.DataFrame, adjustment: str, time_zone: str) -> Bars:
             dividend = implied_dividends(values["close"], _column(table, "adj_close", np.nan), unadjusted_split)
     days = table["date"].to_numpy().astype("datetime64[D]")
     return make_bars(days, {**values, "volume": _column(table, "volume", 0.0), "dividend": dividend, "split": split})
+
+
+def kind_of_table(table: pd.DataFrame) -> str:
+    """Return the kind of security that a table states, empty where it states none. Raises BadSourceData for anything else."""
+    if "kind" not in table:
+        return ""
+    stated = sorted({str(value).strip().lower() for value in table["kind"].dropna()} - {""})
+    if len(stated) > 1:
+        raise BadSourceData(f"column kind has {first_names(stated)}; a ticker has one kind")
+    if stated and stated[0] not in get_args(SecurityKind):
+        raise BadSourceData(f"column kind has {stated[0][:LONGEST_KIND]!r}; use {', '.join(get_args(SecurityKind))}")
+    return stated[0] if stated else ""
 
 
 def _with_types(table: pd.DataFrame) -> pd.DataFrame:

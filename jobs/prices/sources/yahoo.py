@@ -32,7 +32,12 @@ if TYPE_CHECKING:
 MOST_ATTEMPTS = 4
 LONGEST_BACKOFF_SECONDS = 20.0
 MOST_SILENT_TICKERS = 3  # in a row without a response: then the circuit opens
-META_KEYS = ("symbol", "currency", "exchangeTimezoneName")
+META_KEYS = ("symbol", "currency", "exchangeTimezoneName", "instrumentType")
+# Other types of instruments count as their symbols say.
+INSTRUMENT_KINDS = {
+    "EQUITY": "stock", "ETF": "fund", "MUTUALFUND": "fund", "MONEYMARKET": "fund", "INDEX": "index", "FUTURE": "index",
+    "CRYPTOCURRENCY": "crypto", "CURRENCY": "currency",
+}  # fmt: skip
 
 
 class YahooCharts:
@@ -58,7 +63,8 @@ class YahooCharts:
             raise BadSourceData(f"{ticker}: none of Yahoo's {len(frame)} rows has usable prices")
         zone = str(meta.get("exchangeTimezoneName", ""))
         exchange = exchange_of(ticker, default=exchange_of_zone(zone))
-        listing = Listing(ticker, str(meta.get("currency") or ""), exchange, zone, "as_traded")
+        kind = INSTRUMENT_KINDS.get(str(meta.get("instrumentType", "")).upper(), "")
+        listing = Listing(ticker, str(meta.get("currency") or ""), exchange, zone, "as_traded", kind)
         traded, beyond = refuse_bad_rows(as_traded(bars))  # the product of absurd splits can carry a price beyond all bounds
         return Fetch(listing, traded, refused + beyond)
 
