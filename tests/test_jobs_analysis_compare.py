@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 import pytest
 
-from jobs.analysis.baselines import Floats, Origins
+from jobs.analysis.baselines import Floats, Method, Origins
 from jobs.analysis.compare import FEWEST_BEFORE, OURS, ComparisonTask, Densities, MethodScores, score_task
+from jobs.analysis.other_forecasts import ALL_LEVELS, Mask, OtherForecasts
 from storage.bars import Bars, make_bars
 
 N = FEWEST_BEFORE + 10
@@ -42,10 +45,24 @@ def bars() -> Bars:
     return make_bars(session, {"open": close, "high": close * 1.01, "low": close * 0.99, "close": close})
 
 
-def scores_of(bars: Bars, **methods: object) -> dict[str, MethodScores]:
-    n = len(POSITIONS)
-    forecasts = Densities(bars.session[POSITIONS], np.zeros(n), np.full(n, 0.02), np.full(n, np.nan))
-    return {s.method: s for s in score_task(ComparisonTask("A", bars, "close", HORIZON, forecasts, methods))}  # type: ignore[arg-type]
+def task_of(
+    bars: Bars,
+    positions: list[int],
+    scale: float,
+    dof: float,
+    methods: Mapping[str, Method],
+    others: Mapping[str, OtherForecasts] = MappingProxyType({}),
+    levels: Mask = ALL_LEVELS,
+) -> ComparisonTask:
+    """Return a task with our forecasts from some positions: no location, and one scale and dof. Odd positions have context."""
+    n = len(positions)
+    context = np.array([("none", "assumed")[position % 2] for position in positions])
+    ours = Densities(bars.session[positions], np.zeros(n), np.full(n, scale), np.full(n, dof), context)
+    return ComparisonTask("A", bars, "close", HORIZON, ours, methods, others, levels)
+
+
+def scores_of(bars: Bars, **methods: Method) -> dict[str, MethodScores]:
+    return {s.method: s for s in score_task(task_of(bars, POSITIONS, 0.02, np.nan, methods))}
 
 
 def test_an_origin_needs_enough_bars_before_it_and_a_bar_at_its_target(bars: Bars) -> None:
@@ -65,8 +82,7 @@ def test_nothing_is_scored_where_a_method_has_no_width(bars: Bars) -> None:
 
 def test_nothing_is_scored_without_enough_bars(bars: Bars) -> None:
     short = bars.select(slice(20, None))
-    forecasts = Densities(short.session[-4:-3], np.zeros(1), np.full(1, 0.02), np.full(1, 5.0))
-    assert score_task(ComparisonTask("A", short, "close", HORIZON, forecasts, {})) == []
+    assert score_task(task_of(short, [len(short) - 4], 0.02, 5.0, {})) == []
 
 
 def test_a_score_is_twice_the_mean_pinball_loss_in_percent(bars: Bars) -> None:

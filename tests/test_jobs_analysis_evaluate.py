@@ -4,27 +4,41 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from jobs.analysis.baselines import BASELINE_METHODS
 from jobs.analysis.compare import OURS, MethodScores
-from jobs.analysis.evaluate import COLUMNS, evaluation_rows
+from jobs.analysis.confidence_set import confidence_p_values
+from jobs.analysis.evaluation_table import COLUMNS, EvaluationRow, evaluation_rows
+from jobs.analysis.periods import parse_periods
+from jobs.errors import UsageError
 from tests.conftest import Command
 
 pytestmark = pytest.mark.slow
 
-DAYS = np.array(["2024-03-04", "2024-03-05", "2024-03-06", "2024-03-07"], dtype="datetime64[D]")
+DAYS = np.array(["2023-12-28", "2023-12-29", "2024-01-02", "2024-01-03"], dtype="datetime64[D]")
 INSIDE_ALL = (True, True, True)
 INSIDE_90 = (False, False, True)
+YEAR_2023, YEAR_2024 = ("2023-12-28", "2023-12-29"), ("2024-01-02", "2024-01-03")
 
 
-def scores_of(ticker: str, method: str, crps: list[float], inside: list[tuple[bool, bool, bool]]) -> MethodScores:
+def scores_of(
+    ticker: str,
+    method: str,
+    crps: list[float],
+    inside: list[tuple[float, float, float]],
+    context: tuple[str, ...] = ("none", "none", "none", "none"),
+) -> MethodScores:
     """Return scores of the first days at horizon 1; location and scale do not matter to the table."""
     n = len(crps)
-    return MethodScores(ticker, 1, method, DAYS[:n], np.array(crps), np.array(inside), np.zeros(n), np.ones(n))
+    known = np.array(context[:n])
+    return MethodScores(ticker, 1, method, DAYS[:n], np.array(crps), np.array(inside, float), np.zeros(n), np.ones(n), known)
 
 
 SCORES = [
@@ -35,12 +49,16 @@ SCORES = [
 ]
 
 
-def test_the_table_has_each_span_and_method_in_order() -> None:
-    rows = evaluation_rows(SCORES)
-    assert [(row.first_origin, row.last_origin, row.method, row.n, row.tickers) for row in rows] == [
-        ("2024-03-04", "2024-03-07", OURS, 6, 2), ("2024-03-04", "2024-03-07", "other", 6, 2),
-        ("2024-03-04", "2024-03-05", OURS, 4, 2), ("2024-03-04", "2024-03-05", "other", 4, 2),
-        ("2024-03-06", "2024-03-07", OURS, 2, 1), ("2024-03-06", "2024-03-07", "other", 2, 1),
+def row_of(rows: list[EvaluationRow], method: str = "other", context: str = "all", period: str = "all") -> EvaluationRow:
+    return next(row for row in rows if (row.method, row.context, row.period) == (method, context, period))
+
+
+def test_the_table_has_each_period_and_method_in_order() -> None:
+    rows = [row for row in evaluation_rows(SCORES) if row.context == "all"]
+    assert [(row.period, row.first_origin, row.last_origin, row.method, row.n, row.tickers, row.dates) for row in rows] == [
+        ("all", "2023-12-28", "2024-01-03", OURS, 6, 2, 4), ("all", "2023-12-28", "2024-01-03", "other", 6, 2, 4),
+        ("2023", *YEAR_2023, OURS, 4, 2, 2), ("2023", *YEAR_2023, "other", 4, 2, 2),
+        ("2024", *YEAR_2024, OURS, 2, 1, 2), ("2024", *YEAR_2024, "other", 2, 1, 2),
     ]  # fmt: skip
 
 
@@ -54,8 +72,95 @@ def test_a_row_has_the_means_over_all_tickers_and_origins() -> None:
 
 
 def test_ours_is_better_on_the_tickers_where_our_mean_is_lower() -> None:
-    # A: 2.5 against 2 is worse; B: 1 against 4 is better. In the later half only A is left, and it is worse.
-    assert [row.ours_better_on for row in evaluation_rows(SCORES) if row.method == "other"] == [0.5, 1.0, 0.0]
+    rows = evaluation_rows(SCORES)
+    # A: 2.5 against 2 is worse; B: 1 against 4 is better. In 2024 only A is left, and it is worse.
+    assert [row_of(rows, period=period).ours_better_on for period in ("all", "2023", "2024")] == [0.5, 1.0, 0.0]
+
+
+def test_the_difference_is_tested_on_the_means_of_dates() -> None:
+    # By date, ours: 1, 1.5, 3, 4; other: 2.5, 3.5, 2, 2. At horizon 1 the test is a t-test of their differences.
+    expected = stats.ttest_1samp([-1.5, -2.0, 1.0, 2.0], 0)
+    row = row_of(evaluation_rows(SCORES))
+    assert (row.dm_statistic, row.p_value) == (pytest.approx(expected.statistic), pytest.approx(expected.pvalue))
+
+
+def test_ours_is_not_tested_against_itself() -> None:
+    row = row_of(evaluation_rows(SCORES), OURS)
+    assert (row.dm_statistic, row.p_value) == (None, None)
+
+
+def test_forecasts_that_knew_different_things_are_also_shown_apart() -> None:
+    apart = ("none", "assumed", "none", "none")
+    scores = [replace(s, context=np.array(apart[: len(s)])) for s in SCORES]
+    rows = evaluation_rows(scores)
+    assert list(dict.fromkeys(row.context for row in rows)) == ["all", "assumed", "none"]
+    # On 2023-12-29: ours 2 and 1, the other 2 and 5.
+    assumed = row_of(rows, context="assumed")
+    assert (assumed.n, assumed.crps, assumed.ours_over_it) == (2, 3.5, pytest.approx(3 / 7))
+    assert row_of(rows, context="none").n == 4
+
+
+def test_one_context_has_the_figures_of_all() -> None:
+    rows = evaluation_rows(SCORES)
+    assert [replace(row, context="all") for row in rows if row.context == "none"] == [row for row in rows if row.context == "all"]
+
+
+def test_named_periods_are_inclusive_and_one_without_an_origin_has_no_row() -> None:
+    named = parse_periods("2023-12-29..2024-01-02, 2019-01-01..2019-12-31")
+    rows = evaluation_rows(SCORES, named)
+    assert [row.period for row in rows if row.context == "all" and row.method == OURS] == [
+        "all", "2023", "2024", "2023-12-29..2024-01-02",
+    ]  # fmt: skip
+    assert row_of(rows, period="2023-12-29..2024-01-02").n == 3
+
+
+@pytest.mark.parametrize("text", ["2019", "2019-01-01..", "2020-01-01..2019-01-01", "", "2019-01-01-2020-01-01"])
+def test_what_is_no_period_is_a_usage_error(text: str) -> None:
+    with pytest.raises(UsageError, match="--periods"):
+        parse_periods(text)
+
+
+def test_a_coverage_is_unknown_for_a_method_without_its_interval() -> None:
+    unknown = np.array([[np.nan, 1.0, 0.0]] * 4)
+    rows = evaluation_rows([SCORES[0], replace(SCORES[1], inside=unknown)])
+    other = row_of(rows)
+    assert (other.coverage_50, other.coverage_80, other.coverage_90) == (None, 1.0, 0.0)
+
+
+def losses_of(*added: float) -> np.ndarray:
+    """Return (250, methods): losses of methods on the same dates, each its own noise and what is added to its mean."""
+    rng = np.random.default_rng(3)
+    return rng.gamma(2.0, 1.0, (250, 1)) + rng.normal(0, 0.1, (250, len(added))) + np.array(added)
+
+
+def test_the_best_method_has_p_one_and_one_that_is_clearly_worse_is_not_in_the_set() -> None:
+    worse, best, nearly = confidence_p_values(losses_of(0.2, 0.0, 0.002))
+    assert (worse, best) == (0.0, 1.0)
+    assert nearly > 0.05
+
+
+def test_equal_methods_have_equal_p_values() -> None:
+    losses = losses_of(0.0, 0.05)
+    assert confidence_p_values(losses[:, [0, 1, 0]]).tolist() == confidence_p_values(losses)[[0, 1, 0]].tolist()
+    assert confidence_p_values(losses[:, [0, 0]]).tolist() == [1.0, 1.0]
+
+
+def test_there_is_no_confidence_set_of_few_dates_or_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = losses_of(0.0, 0.1)
+    assert confidence_p_values(losses[:59]) is None
+    monkeypatch.setitem(sys.modules, "arch", None)
+    assert confidence_p_values(losses) is None
+
+
+def test_the_set_of_a_row_is_of_the_means_of_dates() -> None:
+    losses = losses_of(0.0, 0.2)
+    days = np.datetime64("2024-01-01") + np.arange(250)
+    scores = [
+        replace(SCORES[0], method=name, origin=days, crps=losses[:, i], inside=np.ones((250, 3)), context=np.full(250, "none"))
+        for i, name in enumerate((OURS, "other"))
+    ]
+    rows = evaluation_rows(scores)
+    assert [(row.mcs_p_value, row.in_mcs) for row in rows[:2]] == [(1.0, True), (0.0, False)]
 
 
 def test_scores_between_two_days_include_both() -> None:
@@ -84,8 +189,10 @@ def test_the_command_prints_every_method_on_the_same_origins(tickercast: Command
     assert done.returncode == 0
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert tuple(rows[0]) == COLUMNS
-    assert len(rows) == 2 * 3 * (1 + len(BASELINE_METHODS))
-    assert {row["n"] for row in rows if row["horizon"] == "1" and row["last_origin"] == "2013-02-20"} == {"150", "76"}
+    assert len(rows) == 2 * 2 * 3 * (1 + len(BASELINE_METHODS))  # horizons, contexts, periods, methods
+    assert {row["n"] for row in rows if row["horizon"] == "1" and row["last_origin"] == "2013-02-20"} == {"150", "68"}
+    assert {row["in_mcs"] for row in rows if row["period"] == "all"} == {"True", "False"}
+    assert {row["in_mcs"] for row in rows if row["period"] == "2013"} == {""}  # 34 dates
     assert all(0.5 < float(row["ours_over_it"]) < 1.5 for row in rows)
     assert "config" in done.stderr
     assert not list(tmp_path.glob("tickercast-home*"))

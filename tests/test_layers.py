@@ -29,7 +29,7 @@ ORDER = (
 DOORS = {
     "alembic": ("storage/database.py", "migrations/"),
     "apscheduler": ("jobs/runs/daemon.py",),
-    "arch": ("jobs/analysis/garch.py",),
+    "arch": ("jobs/analysis/garch.py", "jobs/analysis/confidence_set.py"),
     "bokeh_sampledata": ("jobs/prices/sources/sample.py",),
     "curl_cffi": ("jobs/prices/sources/yahoo_client.py",),
     "exchange_calendars": ("jobs/exchanges/calendars.py",),

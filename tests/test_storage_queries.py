@@ -128,8 +128,8 @@ def test_known_at_is_the_instant_stored_with_the_forecasts(sound_record: Record)
 def test_densities_are_those_of_one_horizon_by_origin(sound_record: Record) -> None:
     with sound_record.reading() as connection:
         assert queries.forecast_densities(connection, IBM, CONFIG, 2) == [
-            (COLD_ORIGIN, 0.0, 0.01, 5.0),
-            (WARM_ORIGIN, 0.0, 0.01, 5.0),
+            (COLD_ORIGIN, 0.0, 0.01, 5.0, "recorded"),
+            (WARM_ORIGIN, 0.0, 0.01, 5.0, "recorded"),
         ]
         assert queries.forecast_densities(connection, IBM, CONFIG, 3) == []
 

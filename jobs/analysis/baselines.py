@@ -72,10 +72,10 @@ BASELINE_METHODS: dict[str, Method] = {
 }
 
 
-def pinball_score(quantiles: Floats, realised: Floats) -> Floats:
-    """Return (...), twice the mean pinball loss over GRID_LEVELS of quantiles (..., levels) for realised values (...)."""
+def pinball_score(quantiles: Floats, realised: Floats, levels: Floats = GRID_LEVELS) -> Floats:
+    """Return (...), twice the mean pinball loss over levels of quantiles (..., levels) for realised values (...)."""
     error = np.asarray(realised)[..., None] - quantiles
-    score: Floats = 2 * np.mean(np.maximum(GRID_LEVELS * error, (GRID_LEVELS - 1) * error), axis=-1)
+    score: Floats = 2 * np.mean(np.maximum(levels * error, (levels - 1) * error), axis=-1)
     return score
 
 

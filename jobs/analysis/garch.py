@@ -57,13 +57,13 @@ class Fit:
 
     def _simulated_sums(self, next_variance: Floats, horizon: int) -> Floats:
         """Return (n, PATHS) simulated sums of returns. Every origin has the same residuals, so that paths differ by variance."""
-        residuals = _residual_paths(self.distribution, self.shape, horizon)
-        variance, total = np.repeat(next_variance[:, None], PATHS, axis=1), np.zeros((len(next_variance), PATHS))
-        for step in range(horizon):
-            error = np.sqrt(variance) * residuals[step]
-            total += self.mean + error
-            reaction = self.shock + self.leverage * (error < 0)
-            variance = self.constant + reaction * error**2 + self.persistence * variance
+        variance = np.repeat(next_variance[:, None], PATHS, axis=1)
+        total = np.full_like(variance, horizon * self.mean)
+        for residual in _residual_paths(self.distribution, self.shape, horizon):
+            total += np.sqrt(variance) * residual
+            # An error is a residual times the volatility, so the residual alone says its sign and its square over the variance.
+            variance *= self.persistence + (self.shock + self.leverage * (residual < 0)) * residual**2
+            variance += self.constant
         return total
 
 
@@ -124,11 +124,11 @@ def _fit(distribution: Distribution, sample: bytes, first_session: int) -> Fit:
 
 
 def _residual_quantiles(distribution: Distribution, shape: tuple[float, ...], levels: Floats) -> Floats:
-    """Return the quantiles of a standardised residual, in the shape of the levels."""
+    """Return (levels,): the quantiles of a standardised residual."""
     from arch.univariate import SkewStudent, StudentsT
 
     law = SkewStudent() if distribution == "skewt" else StudentsT()
-    quantiles: Floats = np.asarray(law.ppf(levels.ravel(), np.array(shape))).reshape(levels.shape)
+    quantiles: Floats = np.asarray(law.ppf(levels, np.array(shape)))
     return quantiles
 
 
@@ -136,5 +136,5 @@ def _residual_quantiles(distribution: Distribution, shape: tuple[float, ...], le
 def _residual_paths(distribution: Distribution, shape: tuple[float, ...], horizon: int) -> Floats:
     """Return (horizon, PATHS) residuals: of evenly spread probabilities, each level used once a step, in an order of its own."""
     rng = np.random.default_rng(0)
-    levels = (np.arange(PATHS) + 0.5) / PATHS
-    return _residual_quantiles(distribution, shape, np.stack([rng.permutation(levels) for _ in range(horizon)]))
+    residuals = _residual_quantiles(distribution, shape, (np.arange(PATHS) + 0.5) / PATHS)
+    return np.stack([rng.permutation(residuals) for _ in range(horizon)])

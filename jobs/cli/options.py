@@ -72,6 +72,14 @@ ColdOption = Annotated[bool, typer.Option("--cold", help="Retrain each ticker fr
 HorizonOption = Annotated[
     int | None, typer.Option("--horizon", metavar="N", min=1, help="Only forecasts of the Nth session after their origin.")
 ]
+AddOption = Annotated[
+    list[Path] | None,
+    typer.Option("--add", metavar="FILE", help="Also compare with another tool's quantiles, CSV or Parquet; repeatable."),
+]
+PeriodsOption = Annotated[
+    str | None,
+    typer.Option("--periods", metavar="DAY..DAY,...", help="Also show these periods of origins apart, beside the years."),
+]
 KeepOption = Annotated[Path | None, typer.Option("--keep", metavar="DIR", help="Use this folder as the home, and keep it.")]
 
 

@@ -12,12 +12,14 @@ from jobs.cli.options import (
     DAY,
     INSTANT,
     INSTANT_EXAMPLE,
+    AddOption,
     AdjustmentOption,
     EndOption,
     FormatOption,
     HorizonOption,
     KeepOption,
     OutOption,
+    PeriodsOption,
     SourceOption,
     StartOption,
     StoredArgument,
@@ -227,23 +229,38 @@ def evaluate(
     source: SourceOption = None,
     adjustment: AdjustmentOption = None,
     garch: Annotated[bool, typer.Option("--garch", help="Also compare with GARCH models (extra garch).")] = False,
+    add: AddOption = None,
+    periods: PeriodsOption = None,
     keep: KeepOption = None,
     workers: WorkersOption = None,
     output_format: FormatOption = None,
     out: OutOption = None,
 ) -> None:
-    """Backfill a span, in a temporary home, and compare the forecasts with other models. Needs --start and --end."""
+    """Backfill a span, in a temporary home, and compare the forecasts with other models. Needs --start and --end.
+
+    CRPS is in percent of return, and lower is better. Ours / it: our CRPS divided by the method's; below 1, ours is better.
+    p: of the Diebold-Mariano test, ours against the method. Set p: of the model confidence set; above 0.05 the method cannot be
+    told from the best. Files of --add have the long format of cross_validation in neuralforecast and statsforecast; see
+    docs/experiments.md.
+    """
     from jobs.analysis.baselines import BASELINE_METHODS
-    from jobs.analysis.evaluate import COLUMNS, evaluate_kept, evaluate_temporarily
+    from jobs.analysis.evaluate import Comparison, evaluate_kept, evaluate_temporarily
+    from jobs.analysis.evaluation_table import COLUMNS
     from jobs.analysis.garch import garch_methods
+    from jobs.analysis.other_files import read_other_models
+    from jobs.analysis.periods import parse_periods
+    from jobs.cli.evaluate_table import evaluate_table
     from jobs.terminal.output import format_of, write_rows
 
     chosen = output_format or format_of(out)  # a wrong extension is told before the work
     request = backfill_request(tickers, start, end, source, adjustment, workers)
     methods = BASELINE_METHODS | (garch_methods() if garch else {})
-    evaluation = evaluate_kept(keep, request, methods) if keep else evaluate_temporarily(request, methods)
-    write_rows(COLUMNS, [astuple(row) for row in evaluation.rows], chosen, out=out)
-    say(evaluation.message)
+    comparison = Comparison(methods, read_other_models(add or [], list(methods)), parse_periods(periods))
+    evaluation = evaluate_kept(keep, request, comparison) if keep else evaluate_temporarily(request, comparison)
+    rows = evaluation.rows
+    write_rows(COLUMNS, [astuple(row) for row in rows], chosen, out=out, table=lambda: evaluate_table(rows))
+    for line in evaluation.lines:
+        say(line)
 
 
 def demo(context: typer.Context, keep: KeepOption = None, workers: WorkersOption = None) -> None:

@@ -59,8 +59,12 @@ def past_publications(connection: Connection, ticker_id: int, config_id: str, la
 
 
 def forecast_densities(connection: Connection, ticker_id: int, config_id: str, horizon: int) -> list[tuple[Any, ...]]:
-    """Return (origin, location, scale, dof) of a ticker's forecasts at one horizon, by origin."""
-    columns = (Forecast.origin, Forecast.location, Forecast.scale, Forecast.dof)
+    """Return (origin, location, scale, dof, context) of a ticker's forecasts at one horizon, by origin.
+
+    Rows of earlier versions have no context: they knew of no company event.
+    """
+    context = sa.func.coalesce(Forecast.context, "none")
+    columns = (Forecast.origin, Forecast.location, Forecast.scale, Forecast.dof, context)
     query = sa.select(*columns).where(*_of(ticker_id, config_id), Forecast.horizon == horizon).order_by(Forecast.origin)
     return [tuple(row) for row in connection.execute(query)]
 
