@@ -20,22 +20,11 @@ from jobs.exchanges.calendars import exchange_calendar
 from jobs.prices.sources.yahoo import YahooSource
 from jobs.prices.sources.yahoo_client import YahooClient
 from storage.bars import PRICE_FIELDS, Bars
+from tests.loopback_reports import Query, Reply, ReportAnswers
 
 NEW_YORK = "America/New_York"
+REFERENCE = "^VIX"
 MISSING = {"chart": {"result": None, "error": {"code": "Not Found", "description": "No data found, symbol may be delisted"}}}
-Query = dict[str, list[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What the server sends. wait: seconds before it. cut: the bytes it sends of the body. drip: seconds between bytes."""
-
-    status: int = 200
-    body: bytes = b""
-    headers: tuple[tuple[str, str], ...] = ()
-    wait: float = 0.0
-    cut: int | None = None
-    drip: float = 0.0
 
 
 @dataclass
@@ -43,7 +32,8 @@ class LoopbackYahoo:
     """The server's state: bodies and bars by ticker, and the chart requests it received.
 
     faults: replies to send first, each once. always: a reply to send to every request after them. today: the last session
-    of served bars, which are adjusted for the splits up to it; None = all.
+    of served bars, which are adjusted for the splits up to it; None = all. events: what it sends of companies' reports.
+    reference: a reply to every request for ^VIX, which are counted alone and have no faults of others.
     """
 
     url: str = ""
@@ -53,6 +43,9 @@ class LoopbackYahoo:
     always: Reply | None = None
     today: date | None = None
     chart_requests: list[str] = field(default_factory=list)
+    reference: Reply | None = None
+    reference_requests: int = 0
+    events: ReportAnswers = field(default_factory=ReportAnswers)
     closing: threading.Event = field(default_factory=threading.Event)
 
     def record(self, ticker: str, body: bytes) -> None:
@@ -69,14 +62,22 @@ class LoopbackYahoo:
 
     def reply(self, path: str, query: Query) -> Reply:
         """Return the reply to a request, and note it if it is one for a chart."""
+        if (answer := self.events.answer(path, query)) is not None:
+            return answer
         if "/v8/finance/chart/" not in path:
             return Reply(200, b"crumb") if "getcrumb" in path else Reply(404, json.dumps(MISSING).encode())
         ticker = unquote(path.rsplit("/", 1)[1])
+        if ticker == REFERENCE:
+            self.reference_requests += 1
+            return self.reference or self._reply_with_bars(ticker, query)
         self.chart_requests.append(f"{ticker} {query.get('range', query.get('period1', ['']))[0]}")
         if self.faults:
             return self.faults.pop(0)
         if self.always is not None:
             return self.always
+        return self._reply_with_bars(ticker, query)
+
+    def _reply_with_bars(self, ticker: str, query: Query) -> Reply:
         body = self.bodies.get(ticker) or self._served(ticker, query)
         return Reply(200, body) if body is not None else Reply(404, json.dumps(MISSING).encode())
 

@@ -13,7 +13,8 @@ from jobs.prices.sources.folder import BASES
 from jobs.workspace import choices
 from jobs.workspace.config import BUNDLE, PRESETS
 from jobs.workspace.home import Home
-from jobs.workspace.settings import Settings, known_keys, read_settings, settings_template
+from jobs.workspace.settings import Settings, known_keys, read_settings
+from jobs.workspace.settings_template import settings_template
 from rnn.cells import CELLS
 from rnn.density import DensityLayout
 from rnn.optimizers import OPTIMIZERS, SCHEDULES

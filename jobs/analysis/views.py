@@ -12,6 +12,7 @@ from pathlib import Path
 
 from jobs.errors import UsageError
 from jobs.exchanges.symbols import parse_symbol
+from jobs.terminal.text import counted
 from storage.errors import not_stored
 from storage.reader import Rows, select_rows, snapshot, unknown_symbols, view_named, view_query
 from storage.sql_guard import ANY_FORMAT, TABLE, ResultLimit, Selected, selecting
@@ -24,6 +25,7 @@ __all__ = [
     "ANY_FORMAT",
     "TABLE",
     "answer",
+    "context_notices",
     "query_text",
     "ticker_rows",
     "upgrade_notices",
@@ -35,6 +37,10 @@ __all__ = [
 ALL_TICKERS = "*"  # the ticker of the rows of view `skill` that hold for all tickers together
 STDIN = "-"
 UPGRADE_QUERY = "SELECT message FROM event WHERE kind = 'upgrade' AND run_id = (SELECT max(run_id) FROM run_summary)"
+# Of a ticker that is no longer followed nothing is requested, so an old failure says nothing.
+FAILING_CONTEXT = """SELECT r.kind = 'reference', count(DISTINCT r.subject), min(r.failing_since), min(r.subject), max(r.message)
+FROM context_requests r LEFT JOIN tickers t ON t.key = r.subject
+WHERE r.failing_since IS NOT NULL AND (r.kind = 'reference' OR t.tracked = 1) GROUP BY 1 ORDER BY 1"""
 TICKERS_QUERY = """SELECT symbol AS ticker, tracked, status, source, exchange, currency, price_basis, last_error, kind
 FROM tickers ORDER BY symbol"""
 
@@ -70,6 +76,17 @@ def upgrade_notices(database: Path) -> list[str]:
     """Return what the newest run says of an upgrade of the record."""
     with snapshot(database) as connection:
         return [row[0] for row in select_rows(connection, UPGRADE_QUERY).rows]
+
+
+def context_notices(database: Path) -> list[str]:
+    """Return one line about the context that could not be fetched, and since when; none where everything was."""
+    with snapshot(database) as connection:
+        rows = select_rows(connection, FAILING_CONTEXT).rows
+    parts = []
+    for is_reference, count, since, subject, message in rows:
+        what = f"reference {subject}" if is_reference else f"company events of {counted(count, 'tracked ticker')}"
+        parts.append(f"{what} not fetched since {since[:10]} ({message})")
+    return ["; ".join(parts) + "; what is stored serves"] if parts else []
 
 
 def view_list() -> Rows:

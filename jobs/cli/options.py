@@ -60,6 +60,10 @@ AdjustmentOption = Annotated[
     Adjustment | None,
     typer.Option("--adjustment", metavar="|".join(get_args(Adjustment)), help="How the prices in a folder are adjusted."),
 ]
+EventsOption = Annotated[
+    Path | None,
+    typer.Option("--events", metavar="FILE", help="Company events to store: columns ticker, date, kind, recorded_at."),
+]
 PresetOption = Annotated[
     Preset | None,
     typer.Option("--preset", metavar="|".join(get_args(Preset)), help="Use this preset instead of the one in the settings."),

@@ -12,7 +12,7 @@ from jobs.cli.app import PROGRAM, app
 from jobs.cli.examples import EXAMPLES
 from jobs.cli.plain_command import usage_of_argument
 from jobs.errors import ExitCode
-from jobs.workspace.settings import settings_template
+from jobs.workspace.settings_template import settings_template
 
 PATH = Path(__file__).parent.parent.parent / "docs" / "commands.md"
 HEAD = """# Commands and settings

@@ -16,6 +16,7 @@ from jobs.cli.options import (
     AdjustmentOption,
     ColdOption,
     EndOption,
+    EventsOption,
     PresetOption,
     SessionOption,
     SourceOption,
@@ -122,6 +123,7 @@ def backfill(
     ] = False,
     source: SourceOption = None,
     adjustment: AdjustmentOption = None,
+    events: EventsOption = None,
     preset: PresetOption = None,
     twins: Annotated[
         bool, typer.Option("--twins", help="For each warm start, also train a cold twin and store it for comparison.")
@@ -135,7 +137,7 @@ def backfill(
 ) -> None:
     """Create the missing forecasts of a past span. Repeat the command to resume it. Tickers named here are not tracked."""
     request = backfill_request(tickers, start, end, source, adjustment, workers)
-    request = replace(request, preset=preset, with_twins=twins, force_cold=cold, everything=everything)
+    request = replace(request, preset=preset, with_twins=twins, force_cold=cold, everything=everything, events=events)
     request.check()
     with writing(context, "backfill", wait, create=preset or "density") as (home, engine):
         if baselines:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from jobs.exchanges.calendars import CalendarError, ExchangeCalendar, exchange_calendar
-from jobs.prices.bindings import Sources
+from jobs.prices.bindings import Binding, Sources
 from jobs.prices.gates import apply_gates, notes
 from jobs.prices.price_record import JudgedFetch, PriceRecord, StoredPrices, file_without_quarantine, read_stored_prices
 from jobs.prices.sources.base import BadSourceData, Fetch, Source, SourceError, UnknownTicker
@@ -63,8 +63,11 @@ class Ingest:
         self.after_close_minutes, self.include_suspended = after_close_minutes, include_suspended
         self.record = PriceRecord(engine, prices, now, after_close_minutes, run_id)
 
-    def fetch(self, symbol: str) -> Ingested:
-        """Return a ticker with its merged history. After a failed fetch the stored bars stay, and the error is returned."""
+    def fetch(self, symbol: str, binding: Binding | None = None) -> Ingested:
+        """Return a ticker with its merged history. After a failed fetch the stored bars stay, and the error is returned.
+
+        binding: where prices of a ticker that is not stored yet come from; None = as the sources say.
+        """
         stored = read_stored_prices(self.engine, self.prices, symbol)
         ticker = stored.ticker
         if ticker and not self.include_suspended and not is_fetched(ticker.status, ticker.probe_at, self.now):
@@ -74,7 +77,7 @@ class Ingest:
         if ticker and stored.history:
             self.record.copy_missing_bars(ticker, stored.history)
         try:
-            binding = self.sources.binding_of(ticker)
+            binding = binding or self.sources.binding_of(ticker)
             source = self.sources.open(binding, symbol)
             version = source.version(symbol, stored.older_names)
             if self._is_complete(stored, source, version):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 
 from jobs import clock
 from jobs.errors import UsageError
 from jobs.exchanges.calendars import require_calendars
 from jobs.prices.bindings import Sources
+from jobs.prices.event_files import EventFile, read_event_file
+from jobs.prices.sources.base import BadSourceData
 from jobs.runs.backlog import backfill_due_sessions
 from jobs.runs.fetch import DueSessions
 from jobs.runs.instants import refuse_record_ahead
@@ -26,6 +29,7 @@ class BackfillRequest:
     """What a user wants forecast; None where the settings decide. start and end are the first and the last origin.
 
     everything: all stored history. Without it and a start it is the last 252 sessions, or what preset article tests on.
+    events: a file of company events to store.
     """
 
     symbols: tuple[str, ...] = ()
@@ -38,6 +42,7 @@ class BackfillRequest:
     with_twins: bool = False
     force_cold: bool = False
     everything: bool = False
+    events: Path | None = None
 
     def check(self) -> None:
         """Raise UsageError when the span is empty, or given twice."""
@@ -56,11 +61,13 @@ def backfill_span(home: Home, engine: Engine, request: BackfillRequest, *, now: 
         refuse_record_ahead(connection)
     require_calendars(request.symbols)
     config = home.settings.config(request.preset)
+    now = now or clock.now()
+    event_file = _event_file(request.events, now) if request.events else None
     sources = Sources(home, request.source, request.adjustment)
     options = run_options(
         home,
         kind="backfill",
-        now=now or clock.now(),
+        now=now,
         config=config,
         workers=request.workers,
         through=request.end,
@@ -70,7 +77,18 @@ def backfill_span(home: Home, engine: Engine, request: BackfillRequest, *, now: 
     symbols = request.symbols or tracked_symbols(engine) or _listed(sources)
     if not symbols:
         raise UsageError("no ticker is named and none is tracked; name some, or `tickercast track` them first")
-    return run_over(home, engine, sources, options, symbols, _due_sessions(request, config))
+    return run_over(home, engine, sources, options, symbols, _due_sessions(request, config), event_file=event_file)
+
+
+def _event_file(path: Path, now: datetime) -> EventFile:
+    """Return what a file of company events says, after a line for each kind of bad row. Raises UsageError for a bad file."""
+    try:
+        file = read_event_file(path.expanduser(), now)
+    except BadSourceData as error:
+        raise UsageError(f"--events: {error}; nothing was done") from error
+    for line in file.problems:
+        show_line(line)
+    return file
 
 
 def _listed(sources: Sources) -> list[str]:

@@ -14,7 +14,6 @@ from jobs.forecasting.prior import UNIVERSE, Member
 from jobs.prices.ingest import Ingest, Ingested
 from jobs.prices.sources.base import BadSourceData, SourceError, UnknownTicker
 from jobs.runs.backlog import TickerBacklog, due_by_exchange
-from jobs.runs.context import stored_events, stored_references
 from jobs.runs.options import RunOptions
 from jobs.runs.priors import owed_cutoffs
 from jobs.runs.record import RunRecord
@@ -82,15 +81,6 @@ class BacklogFetcher:
         if ingested.error is not None:
             fetched.notes.append(f"the stored bars of model.market_ticker {symbol} serve ({ingested.error})")
         return Market(as_known(ingested.history, known_at=self.options.now), ingested.ticker.exchange)
-
-    def add_context(self, fetched: Fetched) -> None:
-        """Add what is stored of the exchanges' references, and of each ticker's company events."""
-        now, exchanges = self.options.now, {backlog.exchange for backlog in fetched.backlogs if backlog.due}
-        fetched.references.update(stored_references(self.engine, self.ingest.prices, exchanges, now))
-        with self.engine.connect() as connection:
-            for index, backlog in enumerate(fetched.backlogs):
-                events = stored_events(connection, backlog.ticker_id, now)
-                fetched.backlogs[index] = replace(backlog, events=events)
 
     def fetch_universe(self, fetched: Fetched, stop: threading.Event) -> None:
         """Add the members of the config's universe, each with its stored bars, whoever is tracked and whatever failed.

@@ -13,9 +13,12 @@ from datetime import date, datetime, timedelta
 from jobs import clock
 from jobs.errors import Interrupted, NothingFetched, SomeTickersFailed
 from jobs.prices.bindings import Sources, refuse_other_source
+from jobs.prices.event_files import EventFile
+from jobs.prices.events import EventIngest
 from jobs.prices.ingest import Ingest
 from jobs.prices.sources.base import SourceSettings, SourceUnavailable
 from jobs.runs.backlog import due_by_exchange
+from jobs.runs.context import ContextFetcher
 from jobs.runs.fetch import BacklogFetcher, DueSessions, Fetched
 from jobs.runs.options import RunOptions
 from jobs.runs.priors import prior_line
@@ -66,12 +69,13 @@ def run_over(
     symbols: Sequence[str],
     due_sessions: DueSessions,
     *,
+    event_file: EventFile | None = None,
     stop: threading.Event | None = None,
 ) -> str:
     """Fetch, forecast and commit, with the writer lock held, and return the closing line.
 
-    stop: a daemon's own event, used in place of signals. Raises SomeTickersFailed, NothingFetched or Interrupted after
-    committing the rest.
+    event_file: company events to store. stop: a daemon's own event, used in place of signals. Raises SomeTickersFailed,
+    NothingFetched or Interrupted after committing the rest.
     """
     with engine.connect() as connection:
         stored = [queries.ticker_by_symbol(connection, symbol) for symbol in symbols]
@@ -82,9 +86,11 @@ def run_over(
         engine, home.prices, sources, options.now, home.settings.schedule.after_close_minutes, record.run_id,
         include_suspended=options.is_backfill,
     )  # fmt: skip
+    events = EventIngest(engine, sources, options.now, ingest.after_close_minutes, given=event_file)
+    context = ContextFetcher(engine, ingest, events, options)
     fetcher = BacklogFetcher(engine, ingest, record, options, due_sessions)
     with stop_on_signals(stop) as request:
-        fetched, is_complete = _compute(fetcher, symbols, options, record, request)
+        fetched, is_complete = _compute(fetcher, context, symbols, options, record, request)
     sources.read_files.save()
     # Files have the wall clock's times, also in a run with --now.
     collect_old_files(home.prices, home.database, clock.now() - COLLECT_AFTER)
@@ -102,7 +108,12 @@ def run_over(
 
 
 def _compute(
-    fetcher: BacklogFetcher, symbols: Sequence[str], options: RunOptions, record: RunRecord, stop: StopRequest
+    fetcher: BacklogFetcher,
+    context: ContextFetcher,
+    symbols: Sequence[str],
+    options: RunOptions,
+    record: RunRecord,
+    stop: StopRequest,
 ) -> tuple[Fetched, bool]:
     """Return what was fetched, and whether its whole backlog was forecast. A failure is entered in the run's row."""
     bars: dict[int, Bars] = {}
@@ -112,7 +123,7 @@ def _compute(
         record.store_sessions(fetched.backlogs)
         market = fetcher.market(fetched)
         fetcher.fetch_universe(fetched, stop.event)
-        fetcher.add_context(fetched)
+        context.fetch(fetched, stop.event)
         if options.is_backfill and (plan := plan_line(options, fetched)):
             show_line(plan)
         with progress_bar("forecasts") as progress:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from jobs.errors import HomeUnwritable, UsageError
 from jobs.workspace.place import SETTINGS_FILE, Place, require_home
-from jobs.workspace.settings import Settings, read_settings, settings_template
+from jobs.workspace.settings import Settings, read_settings
+from jobs.workspace.settings_template import settings_template
 
 
 @dataclass(frozen=True, slots=True)

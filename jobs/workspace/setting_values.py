@@ -42,6 +42,11 @@ def keys_of_type(sections: Sections, kind: type) -> list[str]:
     ]
 
 
+def without_secret(value: object) -> object:
+    """Return the text of a secret, and any other value as it is."""
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
 def _shortened(value: object) -> str:
     text = repr(value)
     return text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "..."

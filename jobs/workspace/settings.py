@@ -26,8 +26,6 @@ from jobs.workspace.config import BUNDLE, FEWEST_WINDOW, PRESETS, Config
 from jobs.workspace.place import ENVIRONMENT_PREFIX
 from jobs.workspace.setting_values import first_problem, keys_of_type, refuse_wrong_types
 
-COMMENT_COLUMN = 44
-
 
 def _either(choices: object) -> str:
     """Return the names of a Literal type as text: a, b or c."""
@@ -98,6 +96,10 @@ class PriorSection(Section):
     )
 
 
+class EventsSection(Section):
+    source: str = Field(default="", description="a CSV or Parquet file of company events: ticker, date, kind, recorded_at")
+
+
 class TrainingSection(Section):
     cold_every: int | None = Field(default=None, ge=0, le=10_000, description="sessions between fixed cold starts; 0 = never")
     cold_epochs: int | None = Field(default=None, ge=1, le=10_000, description="passes over the history in a cold start")
@@ -136,6 +138,7 @@ class Settings(BaseSettings):
     schedule: ScheduleSection = ScheduleSection()
     model: ModelSection = ModelSection()
     prior: PriorSection = PriorSection()
+    events: EventsSection = EventsSection()
     training: TrainingSection = TrainingSection()
     compute: ComputeSection = ComputeSection()
 
@@ -219,43 +222,14 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
 
 def known_keys() -> list[str]:
     """Return every `section.key`, in the order of the settings file."""
-    return [f"{section}.{key}" for section, field in Settings.model_fields.items() for key in _fields_of(field.annotation)]
-
-
-def settings_template(preset: str = "density") -> str:
-    """Return the text of a new settings file: every key with its meaning, commented out and at its default."""
-    lines = ["# Tickercast settings. Uncomment a line to change it; TICKERCAST_SECTION__KEY overrides it.", ""]
-    for section, field in Settings.model_fields.items():
-        lines.append(f"[{section}]")
-        for key, info in _fields_of(field.annotation).items():
-            value = _toml(_default_of(key, info.default, preset))
-            mark = "" if key == "preset" and preset != "density" else "# "
-            lines.append(f"{mark}{key} = {value}".ljust(COMMENT_COLUMN) + f"# {info.description}")
-        lines.append("")
-    return "\n".join(lines)
-
-
-def _default_of(key: str, default: object, preset: str) -> object:
-    if key == "preset":
-        return preset
-    if default is None:
-        return getattr(PRESETS[preset], key)
-    return default.get_secret_value() if isinstance(default, SecretStr) else default
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, tuple):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    return [f"{section}.{key}" for section, field in Settings.model_fields.items() for key in fields_of(field.annotation)]
 
 
 def _sections() -> dict[str, Any]:
     return {name: field.annotation for name, field in Settings.model_fields.items()}
 
 
-def _fields_of(section: Any) -> dict[str, FieldInfo]:
+def fields_of(section: Any) -> dict[str, FieldInfo]:
     return dict(section.model_fields)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storage.queries.events import company_events
+from storage.queries.events import RequestRow, company_events, context_requests, event_count
 from storage.queries.forecasts import committed_origins, forecast_densities, known_at, last_origins, past_publications
 from storage.queries.models import (
     ServingModel,
@@ -65,6 +65,7 @@ __all__ = [
     "Attempt",
     "CurrentFile",
     "NewestScore",
+    "RequestRow",
     "RunRow",
     "ScorableForecast",
     "ScoreColumns",
@@ -77,11 +78,13 @@ __all__ = [
     "closed_sessions",
     "committed_origins",
     "company_events",
+    "context_requests",
     "copied_bars",
     "counted_members",
     "crps_against_twins",
     "current_file",
     "current_paths",
+    "event_count",
     "forecast_densities",
     "free_key",
     "has_event",

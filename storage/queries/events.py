@@ -1,15 +1,25 @@
-"""Company events as recorded."""
+"""Company events as recorded, and when the sources of context were asked."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, datetime
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage.schema import CompanyEvent
+from storage.schema import CompanyEvent, ContextRequest
 
 EARNINGS = "earnings"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRow:
+    """When a source of context was last asked. failing_since, message: None after a success."""
+
+    asked_at: datetime
+    failing_since: datetime | None
+    message: str | None
 
 
 def company_events(connection: Connection, ticker_id: int, known_at: datetime) -> list[tuple[date, datetime]]:
@@ -19,3 +29,15 @@ def company_events(connection: Connection, ticker_id: int, known_at: datetime) -
     query = columns.where(of_ticker, CompanyEvent.recorded_at <= known_at)
     rows = connection.execute(query.order_by(CompanyEvent.date, CompanyEvent.recorded_at))
     return [(row.date, row.recorded_at) for row in rows]
+
+
+def event_count(connection: Connection, source: str) -> int:
+    """Return the number of company events that came from a source."""
+    return int(connection.scalar(sa.select(sa.func.count()).where(CompanyEvent.source == source)) or 0)
+
+
+def context_requests(connection: Connection) -> dict[tuple[str, str], RequestRow]:
+    """Return when each source of context was last asked, by subject and kind."""
+    table = ContextRequest
+    rows = connection.execute(sa.select(table.subject, table.kind, table.asked_at, table.failing_since, table.message))
+    return {(row[0], row[1]): RequestRow(*row[2:]) for row in rows}

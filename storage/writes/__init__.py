@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from storage.writes.events import add_reports, note_context_request
 from storage.writes.inserts import insert_forecasts, insert_mappings, insert_rows
 from storage.writes.models import prune_checkpoints
 from storage.writes.prices import (
@@ -18,6 +19,7 @@ from storage.writes.tickers import add_ticker, forget_ticker, rename_ticker, sto
 
 __all__ = [
     "add_failed_run",
+    "add_reports",
     "add_ticker",
     "copy_bars",
     "decide_verdicts",
@@ -26,6 +28,7 @@ __all__ = [
     "insert_forecasts",
     "insert_mappings",
     "insert_rows",
+    "note_context_request",
     "prune_checkpoints",
     "record_event",
     "record_merge",

@@ -20,7 +20,7 @@ from jobs.exchanges.calendars import exchange_calendar
 from jobs.exchanges.symbols import exchange_of, parse_symbol
 from jobs.prices.sources.adjusting import as_traded
 from jobs.prices.sources.base import BadSourceData, Fetch, SourceSettings, UnknownTicker
-from jobs.prices.sources.folder_files import Names, content_of, names_of, names_of_files, price_files
+from jobs.prices.sources.folder_files import Names, content_of, event_file_of, names_of, names_of_files, price_files
 from jobs.prices.sources.price_tables import bars_of_table, has_ticker_column, kind_of_table, read_table
 from jobs.terminal.text import counted, first_names
 from storage.bars import Bars, Listing, refuse_bad_rows
@@ -84,6 +84,11 @@ class FolderSource:
     def left_out(self) -> list[str]:
         """Return a line for each name in the folder that is no symbol, and for each ticker that it cannot give."""
         return [*self._names.left_out, *(f"{symbol}: {reason}" for symbol, reason in sorted(self._names.refused.items()))]
+
+    @property
+    def event_file(self) -> Path | None:
+        """Return the folder's file of company events, None without one."""
+        return event_file_of(self.path)
 
     def fetch(self, ticker: str, start: date | None, older_names: Sequence[str] = ()) -> Fetch:
         """Return the bars from `start` on, or all of them. Raises UnknownTicker, BadSourceData or SourceSettings."""

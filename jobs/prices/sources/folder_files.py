@@ -17,6 +17,7 @@ from jobs.terminal.text import first_names, printable
 from storage.files import unquote_ticker
 
 FILE_TYPES = (".csv", ".parquet")
+EVENT_STEM = "events"  # a file of this name has company events, not the prices of a ticker
 LONGEST_SHOWN = 40
 
 
@@ -55,11 +56,22 @@ def _short(name: str) -> str:
 
 def price_files(path: Path) -> list[Path]:
     """Return a file, or the files of a folder that by their name have prices, in order of name. Raises SourceUnavailable."""
+    if not path.is_dir():
+        return [path] if path.suffix.lower() in FILE_TYPES else []
+    return [file for file in _files_of(path) if file.stem.lower() != EVENT_STEM]
+
+
+def event_file_of(path: Path) -> Path | None:
+    """Return a folder's file of company events, CSV before Parquet; None without one. Raises SourceUnavailable."""
+    found = [file for file in _files_of(path) if file.stem.lower() == EVENT_STEM] if path.is_dir() else []
+    return found[0] if found else None
+
+
+def _files_of(folder: Path) -> list[Path]:
     try:
-        found = sorted(path.iterdir()) if path.is_dir() else [path]
+        return [file for file in sorted(folder.iterdir()) if file.suffix.lower() in FILE_TYPES]
     except OSError as error:
-        raise SourceUnavailable(f"{path}: cannot be read: {error.strerror}") from error
-    return [file for file in found if file.suffix.lower() in FILE_TYPES]
+        raise SourceUnavailable(f"{folder}: cannot be read: {error.strerror}") from error
 
 
 def names_of_files(files: Iterable[Path]) -> Names:

@@ -23,6 +23,7 @@ from jobs.exchanges.zones import exchange_of_zone
 from jobs.prices.sources.adjusting import as_traded
 from jobs.prices.sources.base import BadSourceData, Fetch, SourceSettings, SourceUnavailable, UnknownTicker
 from jobs.prices.sources.yahoo_client import RequestStopped, ResponseTooLarge, ServerError, TooManyRequests, YahooClient
+from jobs.prices.sources.yahoo_events import YahooEvents
 from storage.bars import PRICE_FIELDS, Bars, Listing, make_bars, refuse_bad_rows
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class YahooCharts:
 
     def __init__(self, client: YahooClient, timeout_seconds: float, cache_folder: Path) -> None:
         self.client, self.timeout_seconds, self.cache_folder = client, timeout_seconds, cache_folder
-        self._session: Any = None
+        self.session: Any = None
 
     def fetch(self, ticker: str, start: date | None) -> Fetch:
         """Return the bars of one response. Raises SourceError, TooManyRequests or RequestStopped."""
@@ -70,14 +71,14 @@ class YahooCharts:
 
     def _request(self, ticker: str, start: date | None) -> tuple[pd.DataFrame, dict[str, Any]]:
         """Return yfinance's frame and the response's meta. Translates yfinance's errors."""
-        yf = self._yfinance()
+        yf = self.yfinance()
         # Without an end the response has all splits up to now. yfinance's own cache would repeat a failed response.
         span: dict[str, Any] = {"start": start - timedelta(days=1)} if start else {"period": "max"}
         yf.data.YfData.cache_get.cache_clear()
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # yfinance's use of pandas, and absurd numbers that the gates judge later
-                handle = yf.Ticker(ticker, session=self._session)
+                handle = yf.Ticker(ticker, session=self.session)
                 frame = handle.history(
                     **span, auto_adjust=False, actions=True, repair=False, keepna=True, timeout=self.timeout_seconds
                 )
@@ -98,17 +99,17 @@ class YahooCharts:
         except Exception as error:  # yfinance fails with any type on a response that it does not expect
             raise BadSourceData(f"{ticker}: Yahoo's response is not a price history ({_fault(error)})") from error
 
-    def _yfinance(self) -> Any:
+    def yfinance(self) -> Any:
         """Return yfinance. The first call makes it raise errors, log nothing, and use our cache folder and session."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             import yfinance as yf
-        if self._session is None:
+        if self.session is None:
             logging.getLogger("yfinance").setLevel(logging.CRITICAL)
             yf.config.debug.hide_exceptions = False
             self.cache_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             yf.set_tz_cache_location(str(self.cache_folder))
-            self._session = self.client.session()
+            self.session = self.client.session()
         return yf
 
 
@@ -125,6 +126,7 @@ class YahooSource:
             raise SourceSettings(f"yahoo.base_url {client.base_url!r} is not an http or https address")
         self.client, self.sleep = client, sleep
         self.charts = YahooCharts(client, timeout_seconds, cache_folder)
+        self.events = YahooEvents(client, self.charts, timeout_seconds)
         self._silent_tickers = 0
         self._lock = threading.Lock()
 

@@ -20,6 +20,8 @@ CIRCUIT_OPEN_SECONDS = 900.0
 MOST_BYTES = 20_000_000
 MOST_CLOCK_ERROR = timedelta(days=1)
 CHART_PATH = "/v8/finance/chart/"
+SUMMARY_PATH = "/v10/finance/quoteSummary/"
+REPORTS_PATH = "/calendar/earnings"
 
 
 class RequestStopped(Exception):
@@ -36,6 +38,10 @@ class TooManyRequests(Exception):
 
 class ServerError(OSError):
     """Yahoo responded with a status of 500 or above."""
+
+
+class NothingFound(Exception):
+    """Yahoo responded 404 to a request for the events of a company: it knows none."""
 
 
 class ResponseTooLarge(Exception):
@@ -62,14 +68,17 @@ class YahooClient:
         self.ticker_deadline = self.run_deadline
         self.circuit_open_until, self.circuit_reason = float("-inf"), ""
 
-    def start_ticker(self) -> None:
-        """Set the next ticker's deadline. Raises RequestStopped while the circuit is open or after the run's deadline."""
+    def start_ticker(self, seconds: float | None = None) -> None:
+        """Set the next ticker's deadline, after ticker_seconds or fewer.
+
+        Raises RequestStopped while the circuit is open or after the run's deadline.
+        """
         now = self.monotonic()
         if now < self.circuit_open_until:
             raise RequestStopped(f"{self.circuit_reason}; no request was sent")
         if now >= self.run_deadline:
             raise RequestStopped(f"the run has used its {self.run_seconds:.0f} s for Yahoo")
-        self.ticker_deadline = min(now + self.ticker_seconds, self.run_deadline)
+        self.ticker_deadline = min(now + min(seconds or self.ticker_seconds, self.ticker_seconds), self.run_deadline)
 
     def open_circuit(self, reason: str) -> None:
         """Send no request for 15 minutes, for any ticker."""
@@ -124,9 +133,15 @@ class YahooClient:
 
 
 def raise_for_status(response: Any, url: str) -> None:
-    """Raise TooManyRequests for a 429 and ServerError for a 5xx, where the URL is one of prices."""
-    if CHART_PATH not in url:
+    """Raise TooManyRequests for a 429 and ServerError for a 5xx, where the URL is one of prices or of a company's events.
+
+    Raises NothingFound for a 404 of the latter. yfinance itself handles its other requests, such as those for cookies.
+    """
+    is_of_events = SUMMARY_PATH in url or REPORTS_PATH in url
+    if CHART_PATH not in url and not is_of_events:
         return
+    if is_of_events and response.status_code == 404:
+        raise NothingFound
     if response.status_code == 429:
         raise TooManyRequests(retry_after_seconds(response.headers.get("Retry-After")))
     if response.status_code >= 500:

@@ -1,0 +1,157 @@
+"""Requests company events from Yahoo for the stocks whose prices come from there, and stores what is new.
+
+The next report is requested once a session, past ones at first and then once a month. A failure changes no exit code: the stored
+events serve, and one line says so.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from jobs.exchanges.calendars import exchange_calendar
+from jobs.prices.bindings import Sources
+from jobs.prices.company_events import new_reports
+from jobs.prices.sources.base import BadSourceData, SourceError, SourceUnavailable
+from jobs.terminal.text import counted
+from storage import queries, writes
+from storage.database import Engine
+
+if TYPE_CHECKING:
+    from jobs.prices.sources.yahoo_events import YahooEvents
+
+CALENDAR, HISTORY = "calendar", "history"
+HISTORY_EVERY = timedelta(days=30)
+RETRY_AFTER = timedelta(minutes=15)
+MOST_SILENT = 3  # tickers in a row without a response: then no request is sent for the others
+SPARE_SECONDS, PACE = 60.0, 4.0  # of a run's time for events: what its requests take at the rate limit, times PACE, and a minute
+LONGEST_MESSAGE = 300
+
+Requests = Mapping[tuple[str, str], queries.RequestRow]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of some tickers' requests. errors: by symbol. postponed: tickers left for the next run."""
+
+    errors: dict[str, str] = field(default_factory=dict)
+    postponed: int = 0
+
+    def note(self, tickers: int) -> str | None:
+        """Return one line about what was not fetched, None where everything was. tickers: how many had something due."""
+        parts = []
+        if self.errors:
+            first = next(iter(self.errors.values()))
+            parts.append(f"company events of {len(self.errors)} of {counted(tickers, 'ticker')} not fetched, first {first}")
+        if self.postponed:
+            parts.append(f"company events of {counted(self.postponed, 'ticker')} left for the next run")
+        return "; ".join([*parts, "the stored ones serve"]) if parts else None
+
+
+class EventRequests:
+    """Requests what is due at an instant. monotonic: the clock of the longest time, in seconds."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        sources: Sources,
+        now: datetime,
+        after_close_minutes: int,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.engine, self.sources, self.now, self.after_close_minutes = engine, sources, now, after_close_minutes
+        self.monotonic = monotonic
+
+    def fetch(self, tickers: Sequence[queries.TickerRow], stop: threading.Event) -> str | None:
+        """Request what is due of some tickers and store it. Returns a note about what was not fetched, None without any."""
+        with self.engine.connect() as connection:
+            asked = queries.context_requests(connection)
+        due = [(ticker, kinds) for ticker in tickers if (kinds := tuple(self._due(ticker, asked)))]
+        rate = self.sources.home.settings.yahoo.requests_per_second
+        end = self.monotonic() + SPARE_SECONDS + PACE * sum(len(kinds) for _, kinds in due) / rate
+        outcome, silent = Outcome(), 0
+        for done, (ticker, kinds) in enumerate(due):
+            if stop.is_set() or silent == MOST_SILENT or self.monotonic() > end:
+                outcome.postponed = len(due) - done
+                break
+            error = self._fetch_one(ticker, kinds)
+            silent = silent + 1 if isinstance(error, SourceUnavailable) else 0
+            if error is not None:
+                outcome.errors[ticker.symbol] = str(error)
+        return outcome.note(len(due))
+
+    def _due(self, ticker: queries.TickerRow, asked: Requests) -> Iterator[str]:
+        """Yield the kinds of requests that are due of a ticker: none unless it is a stock with prices from Yahoo."""
+        if ticker.kind != "stock" or ticker.source != "yahoo":
+            return
+        if self._is_calendar_due(ticker, asked.get((ticker.key, CALENDAR))):
+            yield CALENDAR
+        history = asked.get((ticker.key, HISTORY))
+        if history is None or _is_retried(history, self.now) or self.now >= history.asked_at + HISTORY_EVERY:
+            yield HISTORY
+
+    def _is_calendar_due(self, ticker: queries.TickerRow, asked: queries.RequestRow | None) -> bool:
+        if asked is None or _is_retried(asked, self.now):
+            return True
+        calendar = exchange_calendar(ticker.exchange)
+        closed = calendar.last_closed_session(self.now, self.after_close_minutes)
+        return closed is not None and asked.asked_at < calendar.close_at(closed)
+
+    def _fetch_one(self, ticker: queries.TickerRow, kinds: Sequence[str]) -> SourceError | None:
+        """Request and store some kinds of a ticker's dates, and return the first error."""
+        try:
+            events = self._events(ticker)
+        except SourceError as error:
+            return error
+        first = None
+        for kind in kinds:
+            failure = self._request(ticker, kind, events)
+            first = first or failure
+            if isinstance(failure, SourceUnavailable):
+                break
+        return first
+
+    def _events(self, ticker: queries.TickerRow) -> YahooEvents:
+        from jobs.prices.sources.yahoo import YahooSource
+
+        source = self.sources.open(self.sources.binding_of(ticker), ticker.symbol)
+        assert isinstance(source, YahooSource)
+        return source.events
+
+    def _request(self, ticker: queries.TickerRow, kind: str, events: YahooEvents) -> SourceError | None:
+        """Send one request and store what it says and that it was sent. Returns its error."""
+        days, failure = [], None
+        try:
+            if kind == CALENDAR:
+                day = events.next_date(ticker.symbol, ticker.time_zone)
+                days = [day] if day else []
+            else:
+                days = self._past_days(ticker, events)
+        except SourceError as error:
+            failure = error
+        message = str(failure)[:LONGEST_MESSAGE] if failure else None
+        with self.engine.begin() as connection:
+            known = queries.company_events(connection, ticker.id, self.now)
+            writes.add_reports(connection, ticker.id, new_reports(known, days, self.now), source="yahoo")
+            writes.note_context_request(connection, ticker.key, kind, at=self.now, message=message)
+        return failure
+
+    def _past_days(self, ticker: queries.TickerRow, events: YahooEvents) -> list[date]:
+        """Return the days of past reports. A page without any, of a company with a report ahead, has changed its form."""
+        days = events.past_dates(ticker.symbol, ticker.time_zone, self.now.date())
+        if days is not None:
+            return days
+        with self.engine.connect() as connection:
+            known = queries.company_events(connection, ticker.id, self.now)
+        if known:
+            raise BadSourceData(f"{ticker.symbol}: Yahoo's page of past reports has no table")
+        return []
+
+
+def _is_retried(asked: queries.RequestRow, now: datetime) -> bool:
+    """Return whether a request failed and may be sent again, before its time."""
+    return asked.failing_since is not None and now >= asked.asked_at + RETRY_AFTER
