@@ -127,6 +127,7 @@ def upgrade_database(path: Path) -> None:
     if current != known[0]:
         _copy_aside(path, current)
         _migrate(path)
+        _compact(path)
     seal_database(path)
 
 
@@ -161,6 +162,17 @@ def _migrate(path: Path) -> None:
 
     with translated(path):
         command.upgrade(alembic_config(path), "head")
+
+
+def _compact(path: Path) -> None:
+    """Give the space of what a migration removed back to the disk. A kill during it leaves the database as it was."""
+    connection = sqlite3.connect(path)
+    try:
+        with translated(path):
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        connection.close()
 
 
 def _remove_database(path: Path) -> None:

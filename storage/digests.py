@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
-from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,18 +22,21 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.schema import Base, Digest
-from storage.types import Instant, SessionDate, instant_text
+from storage.types import Instant, SessionDate, Sha256, instant_text
 
 MODULUS = 1 << 256
+NAN = float("nan")
 ROWS_AT_ONCE = 20_000
 # Tables whose rows never change, and the columns of each that may.
 DIGESTED: dict[str, frozenset[str]] = {
     "tickers": frozenset(column.name for column in Base.metadata.tables["tickers"].columns) - {"id", "key"},
     "configs": frozenset({"active"}),
+    "feature_sets": frozenset(),
     "models": frozenset(),
     "losses": frozenset(),
     "priors": frozenset(),
     "prior_members": frozenset(),
+    "origins": frozenset(),
     "forecasts": frozenset(),
     "baseline_forecasts": frozenset({"crps"}),
     "recalibrations": frozenset(),
@@ -45,17 +47,12 @@ SCHEMA = "sqlite_master"  # digested too: a changed view would give wrong answer
 Owner = tuple[int, str]  # the ticker's id and the config's, 0 and "" where a table has none
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class RowSum:
-    """The number of some rows and the sum of their hashes."""
+    """The number of some rows and the sum of their hashes, modulo 2**256."""
 
     rows: int = 0
     total: int = 0
-
-    def add(self, content: bytes) -> None:
-        """Count one more row."""
-        self.rows += 1
-        self.total = (self.total + int.from_bytes(hashlib.sha256(content).digest(), "big")) % MODULUS
 
     @property
     def sha256(self) -> str:
@@ -65,36 +62,52 @@ class RowSum:
 
 @dataclass(frozen=True, slots=True)
 class TableForm:
-    """How the rows of a table become bytes: the names of its numbers with a fraction, and of its other columns."""
+    """How the rows of a table become bytes. A row is its digested columns' values as the database stores them, in their order.
 
-    numbers: tuple[str, ...]
-    others: tuple[str, ...]
+    numbers, others: the positions of its numbers with a fraction, and of its other columns. owner: the positions of the ticker's
+    id and of the config's, None where the table has no such column.
+    """
+
+    columns: tuple[str, ...]
     converters: tuple[Callable[[Any], Any], ...]
-    pack: struct.Struct
+    numbers: tuple[int, ...]
+    others: tuple[int, ...]
+    owner: tuple[int | None, int | None]
 
-    def content(self, row: Mapping[str, Any]) -> bytes:
-        """Return the bytes of a row that is about to be inserted, the same as those of the row when it is read."""
-        numbers = [float("nan") if row.get(name) is None else row[name] for name in self.numbers]
-        others = [convert(row.get(name)) for name, convert in zip(self.others, self.converters, strict=True)]
-        return self.pack.pack(*numbers) + repr(others).encode()
+    def sums(self, rows: Iterable[Sequence[Any]]) -> dict[Owner, RowSum]:
+        """Return the sums of some rows by owner."""
+        counts: dict[Owner, int] = defaultdict(int)
+        totals: dict[Owner, int] = defaultdict(int)
+        pack, numbers, others = struct.Struct(f"<{len(self.numbers)}d").pack, self.numbers, self.others
+        for row in rows:
+            content = pack(*[NAN if row[i] is None else row[i] for i in numbers]) + repr([row[i] for i in others]).encode()
+            owner = self._owner(row)
+            counts[owner] += 1
+            totals[owner] += int.from_bytes(hashlib.sha256(content).digest(), "big")
+        return {owner: RowSum(count, totals[owner] % MODULUS) for owner, count in counts.items()}
 
-    def stored_content(self, values: Sequence[Any]) -> bytes:
-        """Return the bytes of a stored row, read as numbers first and others after, in the database's own types."""
-        count = len(self.numbers)
-        numbers = [float("nan") if value is None else value for value in values[:count]]
-        return self.pack.pack(*numbers) + repr(list(values[count:])).encode()
+    def stored(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return the values of a row that is about to be inserted, as the database stores them."""
+        return tuple(convert(row.get(name)) for name, convert in zip(self.columns, self.converters, strict=True))
+
+    def _owner(self, row: Sequence[Any]) -> Owner:
+        ticker, config = self.owner
+        return 0 if ticker is None else row[ticker] or 0, "" if config is None else row[config]
 
 
-def add_rows(connection: Connection, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add rows that were all just inserted to the digests of their table. Other tables are left out."""
-    if table not in DIGESTED:
-        return
-    form, owner_of = form_of(table), _owner_getter(table)
-    sums: dict[Owner, RowSum] = defaultdict(RowSum)
-    for row in rows:
-        sums[owner_of(row)].add(form.content(row))
-    stored = _stored(connection, table)
-    _write(connection, table, {owner: _sum_of(stored.get(owner), found) for owner, found in sums.items()})
+def add_rows(connection: Connection, table: str, rows: Iterable[Sequence[Any]]) -> None:
+    """Add rows that were all just inserted to the digests of their table: values of all its columns, as the database has them."""
+    if DIGESTED[table]:
+        names = Base.metadata.tables[table].columns.keys()
+        kept = [names.index(name) for name in form_of(table).columns]
+        rows = ([row[i] for i in kept] for row in rows)
+    _add(connection, table, rows)
+
+
+def add_mappings(connection: Connection, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Add rows that were all just inserted to the digests of their table: values by column, as SQLAlchemy takes them."""
+    form = form_of(table)
+    _add(connection, table, (form.stored(row) for row in rows))
 
 
 def recount(connection: Connection, table: str) -> None:
@@ -133,36 +146,35 @@ def changed_tables(connection: Connection) -> Iterator[str]:
 
 def sums_of(connection: Connection, table: str) -> dict[Owner, RowSum]:
     """Return the sums of a table's rows by owner."""
-    sums: dict[Owner, RowSum] = defaultdict(RowSum)
     if table == SCHEMA:
-        for row in connection.exec_driver_sql("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name"):
-            sums[0, ""].add(repr(tuple(row)).encode())
-        return sums
-    form, columns = form_of(table), Base.metadata.tables[table].columns
-    owners = [f"coalesce({name}, 0)" if name in columns else "0" for name in ("ticker_id",)]
-    owners += ["config_id" if "config_id" in columns else "''"]
-    wanted = ", ".join((*owners, *(f'"{name}"' for name in (*form.numbers, *form.others))))
+        rows = connection.exec_driver_sql("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name")
+        return SCHEMA_FORM.sums(tuple(row) for row in rows)
+    form = form_of(table)
+    wanted = ", ".join(f'"{name}"' for name in form.columns)
     answer = connection.execution_options(stream_results=True).exec_driver_sql(f"SELECT {wanted} FROM {table}")
-    for rows in answer.partitions(ROWS_AT_ONCE):
-        for row in rows:
-            sums[row[0], row[1]].add(form.stored_content(row[2:]))
-    return sums
+    return form.sums(row for rows in answer.partitions(ROWS_AT_ONCE) for row in rows)
 
 
 @cache
 def form_of(table: str) -> TableForm:
     """Return how the rows of a table become bytes."""
     columns = [column for column in Base.metadata.tables[table].columns if column.name not in DIGESTED[table]]
-    numbers = tuple(column.name for column in columns if isinstance(column.type, sa.Double))
-    others = [column for column in columns if column.name not in numbers]
-    converters = tuple(_converter(column.type) for column in others)
-    return TableForm(numbers, tuple(column.name for column in others), converters, struct.Struct(f"<{len(numbers)}d"))
+    names = tuple(column.name for column in columns)
+    numbers = tuple(i for i, column in enumerate(columns) if isinstance(column.type, sa.Double))
+    others = tuple(i for i in range(len(columns)) if i not in numbers)
+    ticker, config = (names.index(name) if name in names else None for name in ("ticker_id", "config_id"))
+    return TableForm(names, tuple(_converter(column.type) for column in columns), numbers, others, (ticker, config))
 
 
 def _converter(kind: sa.types.TypeEngine[Any]) -> Callable[[Any], Any]:
     if isinstance(kind, SessionDate):
         return _date_text
+    if isinstance(kind, Sha256):
+        return _hash_bytes
     return _instant_text if isinstance(kind, Instant) else _unchanged
+
+
+SCHEMA_FORM = TableForm(("type", "name", "tbl_name", "sql"), (), (), (0, 1, 2, 3), (None, None))
 
 
 def _date_text(value: date | None) -> str | None:
@@ -173,23 +185,18 @@ def _instant_text(value: datetime | None) -> str | None:
     return None if value is None else instant_text(value)
 
 
+def _hash_bytes(value: str | None) -> bytes | None:
+    return None if value is None else bytes.fromhex(value)
+
+
 def _unchanged(value: Any) -> Any:
     return value
 
 
-def _owner_getter(table: str) -> Callable[[Mapping[str, Any]], Owner]:
-    columns = Base.metadata.tables[table].columns
-    if "ticker_id" not in columns:
-        return lambda _row: (0, "")
-    if "config_id" not in columns:
-        return lambda row: (row["ticker_id"], "")
-    both = itemgetter("ticker_id", "config_id")
-
-    def owner(row: Mapping[str, Any]) -> Owner:
-        ticker_id, config_id = both(row)
-        return ticker_id or 0, config_id
-
-    return owner
+def _add(connection: Connection, table: str, rows: Iterable[Sequence[Any]]) -> None:
+    found = form_of(table).sums(rows)
+    stored = _stored(connection, table)
+    _write(connection, table, {owner: _sum_of(stored.get(owner), added) for owner, added in found.items()})
 
 
 def _stored(connection: Connection, table: str) -> dict[Owner, RowSum]:

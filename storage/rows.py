@@ -1,15 +1,21 @@
-"""Rows of the record as plain data: what a worker computes and the writer inserts. Columns have the tables' names.
+"""Rows of the record as plain data: what a worker computes and the writer inserts. Columns have the tables' names; rows
+name models, tickers and origins by what identifies them, and the writer looks up the numbers that stand for them.
 
 Not here: the tables themselves (storage.schema), or columns that only the writer knows (run_id, made_at, mode).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 
 TWIN = "cold twin"  # the name of a twin among the other models of the same origin
 QUANTILE_LEVELS = {"q05": 0.05, "q10": 0.10, "q25": 0.25, "q50": 0.50, "q75": 0.75, "q90": 0.90, "q95": 0.95}
+FORECAST_NUMBERS = (
+    "location", "scale", "dof", *QUANTILE_LEVELS, "baseline_location", "baseline_scale", "baseline_dof",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,37 +89,25 @@ class PriorMemberRow:
 
 
 @dataclass(frozen=True, slots=True)
-class ForecastRow:
-    """A Student-t distribution of a log return, from origin to target, with price quantiles on the origin's share scale.
+class OriginRow:
+    """What a ticker's forecasts from one session share, and the forecasts themselves, nearest target first.
 
-    dof is None for a normal. baseline_* are the random walk's distribution of the same return. context: what was known of the
-    company's reports at the origin: recorded, assumed or none.
+    numbers: for each horizon the figures named by FORECAST_NUMBERS: a Student-t distribution of the log return from origin to
+    target, its price quantiles on the origin's share scale, and the random walk's distribution. A dof is None for a normal.
+    context: what was known of the company's reports at the origin: recorded, assumed or none.
     """
 
     ticker_id: int
     config_id: str
     origin: date
-    horizon: int
-    target: date
     field: str
-    location: float
-    scale: float
-    dof: float | None
     last_price: float
-    q05: float
-    q10: float
-    q25: float
-    q50: float
-    q75: float
-    q90: float
-    q95: float
-    baseline_location: float
-    baseline_scale: float
-    baseline_dof: float | None
+    price_basis: str
     known_at: datetime
     input_sha256: str
-    price_basis: str
     model_id: str
+    targets: tuple[date, ...]
+    numbers: Sequence[Sequence[float | None]]
     context: str = "none"
 
 
@@ -144,19 +138,17 @@ class RecalibrationRow:
     raw_scale: float
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreRow:
-    """How good one forecast was. Errors, crps and returns are natural-log returns; inside_* are 0 or 1."""
+class ScoreRow(NamedTuple):
+    """How good one forecast was, in the order of the table's columns. crps and returns are natural-log returns; inside_* 0 or 1.
 
-    ticker_id: int
-    config_id: str
-    origin: date
+    origin_id: of its origin's row.
+    """
+
+    origin_id: int
     horizon: int
     revision: int
     realised_return: float
     realised_price: float
-    abs_error: float
-    baseline_abs_error: float
     crps: float
     baseline_crps: float
     pit: float
@@ -188,16 +180,3 @@ class SkillRow:
     p_value: float | None
     p_adjusted: float | None
     verdict: str
-
-
-InsertableRow = (
-    ModelRow
-    | LossRow
-    | CheckpointRow
-    | PriorRow
-    | PriorMemberRow
-    | ForecastRow
-    | BaselineForecastRow
-    | RecalibrationRow
-    | ScoreRow
-)

@@ -1,7 +1,7 @@
-"""Column types: exchange sessions as dates, instants as UTC.
+"""Column types: exchange sessions as dates, instants as UTC, hashes.
 
-On SQLite, the only database in use, both are text. Other dialects get their own date and time types here; the rest of the
-store is not made for them.
+On SQLite, the only database in use, the first two are text. Other dialects get their own date and time types here; the rest
+of the store is not made for them.
 """
 
 from __future__ import annotations
@@ -25,6 +25,19 @@ def instant_text(instant: datetime) -> str:
 def instant_from_text(text: str) -> datetime:
     """Return the aware UTC instant of a stored text."""
     return datetime.strptime(text, INSTANT_FORMAT).replace(tzinfo=UTC)
+
+
+class Sha256(sa.types.TypeDecorator[str]):
+    """A hash: hexadecimal text in Python, half as many bytes in the database. Views show the text."""
+
+    impl = sa.LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
+        return None if value is None else bytes.fromhex(value)
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> str | None:
+        return None if value is None else value.hex()
 
 
 class SessionDate(sa.types.TypeDecorator[date]):

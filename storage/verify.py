@@ -21,30 +21,35 @@ from storage.writes.prices import BAR_COLUMNS, bar_rows
 
 # Each query counts rows that must not exist.
 FORBIDDEN = {
-    "forecasts whose target is not after their origin": "SELECT count(*) FROM forecasts WHERE target <= origin",
-    "forecasts made before their origin had closed": (
-        "SELECT count(*) FROM forecasts f JOIN tickers t ON t.id = f.ticker_id "
-        "JOIN sessions s ON s.exchange = t.exchange AND s.session = f.origin WHERE f.made_at < s.close_at"
+    "forecasts whose target is not after their origin": (
+        "SELECT count(*) FROM forecasts f JOIN origins o ON o.id = f.origin_id WHERE f.target <= o.origin"
     ),
-    "forecasts that used a bar recorded after they were made": "SELECT count(*) FROM forecasts WHERE known_at > made_at",
+    "forecasts made before their origin had closed": (
+        "SELECT count(*) FROM forecasts f JOIN origins o ON o.id = f.origin_id JOIN tickers t ON t.id = o.ticker_id "
+        "JOIN sessions s ON s.exchange = t.exchange AND s.session = o.origin WHERE o.made_at < s.close_at"
+    ),
+    "forecasts that used a bar recorded after they were made": (
+        "SELECT count(*) FROM forecasts f JOIN origins o ON o.id = f.origin_id WHERE o.known_at > o.made_at"
+    ),
     "models trained on a later origin than the forecast they made": (
-        "SELECT count(*) FROM forecasts f JOIN models m ON m.id = f.model_id WHERE m.origin > f.origin"
+        "SELECT count(*) FROM forecasts f JOIN origins o ON o.id = f.origin_id "
+        "JOIN models m ON m.number = o.model_number WHERE m.origin > o.origin"
     ),
     "warm starts from a later model": (
-        "SELECT count(*) FROM models m JOIN models p ON p.id = m.parent_id WHERE p.origin >= m.origin"
+        "SELECT count(*) FROM models m JOIN models p ON p.number = m.parent_number WHERE p.origin >= m.origin"
     ),
     "origins with a horizon missing": (
-        "SELECT count(*) FROM (SELECT f.config_id, count(*) AS n, max(f.horizon) AS last FROM forecasts f "
-        "GROUP BY f.ticker_id, f.config_id, f.origin) o JOIN configs c ON c.id = o.config_id "
+        "SELECT count(*) FROM (SELECT o.config_id, count(f.horizon) AS n, max(f.horizon) AS last FROM origins o "
+        "LEFT JOIN forecasts f ON f.origin_id = o.id GROUP BY o.id) o JOIN configs c ON c.id = o.config_id "
         "WHERE o.n <> o.last OR o.n < json_extract(c.settings, '$.horizons')"
     ),
     "forecasts that are neither scored nor known to be unscored, or both": (
-        "SELECT count(*) FROM forecasts f WHERE EXISTS (SELECT 1 FROM unscored u WHERE u.ticker_id = f.ticker_id "
-        "AND u.config_id = f.config_id AND u.origin = f.origin AND u.horizon = f.horizon) = EXISTS (SELECT 1 FROM scores s "
-        "WHERE s.ticker_id = f.ticker_id AND s.config_id = f.config_id AND s.origin = f.origin AND s.horizon = f.horizon)"
+        "SELECT count(*) FROM forecasts f WHERE EXISTS (SELECT 1 FROM unscored u WHERE u.origin_id = f.origin_id "
+        "AND u.horizon = f.horizon) = EXISTS (SELECT 1 FROM scores s "
+        "WHERE s.origin_id = f.origin_id AND s.horizon = f.horizon)"
     ),
     "rows recorded later than the present": (
-        "SELECT (SELECT count(*) FROM forecasts WHERE made_at > n.at) "
+        "SELECT (SELECT count(*) FROM forecasts f JOIN origins o ON o.id = f.origin_id WHERE o.made_at > n.at) "
         "+ (SELECT count(*) FROM price_files WHERE recorded_at > n.at) + (SELECT count(*) FROM runs WHERE started_at > n.at) "
         "+ (SELECT count(*) FROM company_events WHERE recorded_at > n.at) "
         "FROM (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+5 minutes') AS at) n"
@@ -57,7 +62,7 @@ FORBIDDEN = {
         "SELECT count(*) FROM prior_members p JOIN models m ON m.id = p.model_id WHERE p.last_session >= m.origin"
     ),
     "checkpoints other than the one their model names": (
-        "SELECT count(*) FROM checkpoints c JOIN models m ON m.id = c.model_id WHERE c.sha256 <> m.checkpoint_sha256"
+        "SELECT count(*) FROM checkpoints c JOIN models m ON m.id = c.model_id WHERE c.sha256 <> lower(hex(m.checkpoint_sha256))"
     ),
 }
 
@@ -68,30 +73,33 @@ CURRENT_FILES = (
 STORED_BARS = f"SELECT {', '.join(BAR_COLUMNS)} FROM bars WHERE ticker_id = ?"
 CHECKPOINTS = "SELECT model_id, sha256, content FROM checkpoints"
 
+ORIGIN = "t.key, o.config_id, o.origin"
+OF_ORIGIN = "JOIN origins o ON o.id = {}.origin_id JOIN tickers t ON t.id = o.ticker_id"
 # What the content hash covers. Equal records may differ in instants, modes, runs, seconds and fingerprints, which are left out.
 HASHED = (
-    "SELECT id, preset, field, settings FROM configs WHERE id IN (SELECT config_id FROM forecasts) ORDER BY id",
-    """SELECT m.id, t.key, m.config_id, m.origin, m.role, m.start, m.reason, m.parent_id, m.prior_id, m.depth,
-    m.cold_ancestor_id, m.epochs, m.updates, m.seed, m.input_sha256, m.features, m.checkpoint_sha256
-    FROM models m LEFT JOIN tickers t ON t.id = m.ticker_id ORDER BY m.id""",
+    "SELECT id, preset, field, settings FROM configs WHERE id IN (SELECT config_id FROM origins) ORDER BY id",
+    """SELECT m.id, t.key, m.config_id, m.origin, m.role, m.start, m.reason, p.id, r.id, m.depth,
+    a.id, m.epochs, m.updates, m.seed, lower(hex(m.input_sha256)), s.names, lower(hex(m.checkpoint_sha256))
+    FROM models m LEFT JOIN tickers t ON t.id = m.ticker_id LEFT JOIN models p ON p.number = m.parent_number
+    LEFT JOIN models r ON r.number = m.prior_number LEFT JOIN models a ON a.number = m.cold_ancestor_number
+    LEFT JOIN feature_sets s ON s.id = m.feature_set_id ORDER BY m.id""",
     "SELECT model_id, sha256 FROM checkpoints ORDER BY model_id",
     "SELECT model_id, member, bars, last_session, input_sha256 FROM prior_members ORDER BY model_id, member",
-    """SELECT model_id, epoch, train_loss, validation_loss, gradient_norm, learning_rate FROM losses
-    ORDER BY model_id, epoch""",
-    """SELECT t.key, f.config_id, f.origin, f.horizon, f.target, f.field, f.location, f.scale, f.dof, f.last_price,
+    """SELECT m.id, l.epoch, l.train_loss, l.validation_loss, l.gradient_norm, l.learning_rate
+    FROM losses l JOIN models m ON m.number = l.model_number ORDER BY m.id, l.epoch""",
+    f"""SELECT {ORIGIN}, f.horizon, f.target, o.field, f.location, f.scale, f.dof, o.last_price,
     f.q05, f.q10, f.q25, f.q50, f.q75, f.q90, f.q95, f.baseline_location, f.baseline_scale, f.baseline_dof,
-    f.input_sha256, f.price_basis, f.model_id
-    FROM forecasts f JOIN tickers t ON t.id = f.ticker_id ORDER BY t.key, f.config_id, f.origin, f.horizon""",
-    """SELECT t.key, b.config_id, b.origin, b.horizon, b.name, b.location, b.scale, b.dof, b.crps
-    FROM baseline_forecasts b JOIN tickers t ON t.id = b.ticker_id
-    ORDER BY t.key, b.config_id, b.origin, b.horizon, b.name""",
-    """SELECT t.key, r.config_id, r.origin, r.horizon, r.scale_factor, r.raw_scale
-    FROM recalibrations r JOIN tickers t ON t.id = r.ticker_id
-    ORDER BY t.key, r.config_id, r.origin, r.horizon""",
-    """SELECT t.key, s.config_id, s.origin, s.horizon, s.revision, s.realised_return, s.realised_price,
-    s.abs_error, s.baseline_abs_error, s.crps, s.baseline_crps, s.pit, s.inside_50, s.inside_80, s.inside_90
-    FROM scores s JOIN tickers t ON t.id = s.ticker_id
-    ORDER BY t.key, s.config_id, s.origin, s.horizon, s.revision""",
+    lower(hex(o.input_sha256)), o.price_basis, m.id
+    FROM forecasts f {OF_ORIGIN.format("f")} LEFT JOIN models m ON m.number = o.model_number ORDER BY {ORIGIN}, f.horizon""",
+    f"""SELECT {ORIGIN}, b.horizon, b.name, b.location, b.scale, b.dof, b.crps
+    FROM baseline_forecasts b {OF_ORIGIN.format("b")} ORDER BY {ORIGIN}, b.horizon, b.name""",
+    f"""SELECT {ORIGIN}, r.horizon, r.scale_factor, r.raw_scale
+    FROM recalibrations r {OF_ORIGIN.format("r")} ORDER BY {ORIGIN}, r.horizon""",
+    f"""SELECT {ORIGIN}, s.horizon, s.revision, s.realised_return, s.realised_price,
+    abs(s.realised_return - f.location), abs(s.realised_return - f.baseline_location), s.crps, s.baseline_crps, s.pit,
+    s.inside_50, s.inside_80, s.inside_90
+    FROM scores s JOIN forecasts f ON f.origin_id = s.origin_id AND f.horizon = s.horizon {OF_ORIGIN.format("s")}
+    ORDER BY {ORIGIN}, s.horizon, s.revision""",
 )
 
 

@@ -12,8 +12,8 @@ FEWEST_WIDTHS = 10
 SESSIONS = f"""SELECT session FROM sessions WHERE exchange = ? AND session <= ?
 ORDER BY session DESC LIMIT {YEAR_SESSIONS}"""
 EXCHANGE = "SELECT exchange FROM tickers WHERE symbol = ?"
-WIDTHS = """SELECT 100.0 * (q95 - q05) / last_price AS width FROM forecasts
-WHERE ticker_id = (SELECT id FROM tickers WHERE symbol = ?) AND config_id = ? AND horizon = ? AND origin IN ({marks})
+WIDTHS = """SELECT 100.0 * (f.q95 - f.q05) / o.last_price AS width FROM origins o JOIN forecasts f ON f.origin_id = o.id
+WHERE o.ticker_id = (SELECT id FROM tickers WHERE symbol = ?) AND o.config_id = ? AND f.horizon = ? AND o.origin IN ({marks})
 ORDER BY width"""
 
 

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,27 +19,39 @@ from storage.bar_files import WrittenFile, read_bars, write_bars
 from storage.bars import BarHistory, Listing, as_known, make_bars
 from storage.database import Connection, open_reader, open_writer, upgrade_database
 from storage.files import sha256_of
-from storage.rows import TWIN
+from storage.rows import (
+    FORECAST_NUMBERS,
+    TWIN,
+    BaselineForecastRow,
+    LossRow,
+    ModelRow,
+    OriginRow,
+    PriorMemberRow,
+    PriorRow,
+    RecalibrationRow,
+)
 
 IBM, MSFT = 1, 2
 CONFIG = "c0ffee"
 SESSIONS = tuple(date(2024, 3, day) for day in (4, 5, 6, 7, 8, 11, 12))
 BARS = 5  # the stored bars: Monday to Friday
 COLD_ORIGIN, WARM_ORIGIN = SESSIONS[2], SESSIONS[3]  # the last two of the record
+ORIGIN_IDS = {COLD_ORIGIN: 1, WARM_ORIGIN: 2}  # of their rows
 FORECAST = {
-    "ticker_id": IBM, "config_id": CONFIG, "field": "close", "location": 0.0, "scale": 0.01, "dof": 5.0, "last_price": 100.0,
-    "q05": 98.0, "q10": 98.5, "q25": 99.0, "q50": 100.0, "q75": 101.0, "q90": 101.5, "q95": 102.0, "baseline_location": 0.0,
-    "baseline_scale": 0.012, "baseline_dof": None, "mode": "backfill", "input_sha256": "1a", "price_basis": "as_traded",
-    "run_id": 1, "context": "recorded",
+    "location": 0.0, "scale": 0.01, "dof": 5.0, "q05": 98.0, "q10": 98.5, "q25": 99.0, "q50": 100.0, "q75": 101.0, "q90": 101.5,
+    "q95": 102.0, "baseline_location": 0.0, "baseline_scale": 0.012, "baseline_dof": None,
+}  # fmt: skip
+ORIGIN = {
+    "ticker_id": IBM, "config_id": CONFIG, "field": "close", "last_price": 100.0, "price_basis": "as_traded",
+    "input_sha256": "1a", "context": "recorded",
 }  # fmt: skip
 SCORE = {
-    "ticker_id": IBM, "config_id": CONFIG, "realised_price": 101.0, "baseline_abs_error": 0.01, "baseline_crps": 0.004,
-    "inside_50": 0, "inside_80": 1, "inside_90": 1,
+    "realised_price": 101.0, "crps": 0.003, "baseline_crps": 0.004, "pit": 0.84, "inside_50": 0, "inside_80": 1, "inside_90": 1,
 }  # fmt: skip
 MODEL = {
     "ticker_id": IBM, "config_id": CONFIG, "role": "chain", "start": "cold", "reason": "first origin", "parent_id": None,
     "prior_id": None, "depth": 0, "epochs": 2, "updates": 8, "seed": 7, "input_sha256": "1a", "features": "return",
-    "seconds": 0.5, "run_id": 1,
+    "seconds": 0.5,
 }  # fmt: skip
 
 
@@ -103,7 +115,11 @@ def small_record(folder: Path) -> Record:
     """Return a record of two tickers: a prior, a cold start, a warm start and a twin; two origins; one scored forecast."""
     record = empty_record(folder)
     with record.writing() as connection:
-        for table, rows in (*_market_rows(), *_model_rows(), *_forecast_rows(), *_other_rows()):
+        for table, rows in (*_market_rows(), *_config_rows()):
+            connection.execute(sa.insert(table), rows)
+        _add_models(connection)
+        _add_forecasts(connection)
+        for table, rows in _other_rows():
             connection.execute(sa.insert(table), rows)
         for ticker_id, symbol in ((IBM, "IBM"), (MSFT, "MSFT")):
             file = bar_file(record.prices, symbol)
@@ -141,15 +157,12 @@ def price_file_row(ticker_id: int, file: WrittenFile) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def model_row(model_id: str, origin: date, **changes: Any) -> dict[str, Any]:
+def model_row(model_id: str, origin: date, **changes: Any) -> ModelRow:
     """Return the row of a model; a cold start of IBM's chain unless changed."""
-    row = MODEL | {
-        "id": model_id,
-        "origin": origin,
-        "cold_ancestor_id": model_id,
-        "checkpoint_sha256": sha256_of(params(model_id)),
-    }
-    return row | changes
+    own = {
+        "id": model_id, "origin": origin, "cold_ancestor_id": model_id, "checkpoint_sha256": sha256_of(params(model_id)),
+    }  # fmt: skip
+    return ModelRow(**(MODEL | own | changes))
 
 
 def checkpoint_row(model_id: str) -> dict[str, Any]:
@@ -157,17 +170,32 @@ def checkpoint_row(model_id: str) -> dict[str, Any]:
     return {"model_id": model_id, "sha256": sha256_of(params(model_id)), "content": params(model_id)}
 
 
-def forecast_row(origin: date, horizon: int, model_id: str, **changes: Any) -> dict[str, Any]:
-    """Return the row of one of IBM's forecasts."""
-    target = SESSIONS[SESSIONS.index(origin) + horizon]
-    made = {"made_at": at_night(SESSIONS[-1]), "known_at": at_night(origin), "model_id": model_id}
-    return FORECAST | {"origin": origin, "horizon": horizon, "target": target} | made | changes
+def origin_row(origin: date, model_id: str, horizons: int = 2, **changes: Any) -> OriginRow:
+    """Return the row of one of IBM's origins, with equal forecasts for one session ahead, two and so on. changes: of both."""
+    first = SESSIONS.index(origin) + 1 if origin in SESSIONS else 0
+    targets = SESSIONS[first : first + horizons] if first else tuple(origin + timedelta(days=h + 1) for h in range(horizons))
+    figures = FORECAST | {name: value for name, value in changes.items() if name in FORECAST}
+    own = {"origin": origin, "known_at": at_night(origin), "model_id": model_id, "targets": targets}
+    numbers = [[figures[name] for name in FORECAST_NUMBERS]] * horizons
+    rest = {name: value for name, value in changes.items() if name not in FORECAST}
+    return OriginRow(**(ORIGIN | own | {"numbers": numbers} | rest))
+
+
+def add_origins(connection: Connection, *rows: OriginRow, run_id: int = 1) -> int:
+    """Insert origins with forecasts that were backfilled after the last session."""
+    modes = dict.fromkeys((row.origin for row in rows), "backfill")
+    return writes.insert_origins(connection, rows, modes=modes, made_at=at_night(SESSIONS[-1]), run_id=run_id)
 
 
 def score_row(origin: date, horizon: int, **changes: Any) -> dict[str, Any]:
     """Return the row of the score of one of IBM's forecasts."""
-    row = {"origin": origin, "horizon": horizon, "revision": 0, "realised_return": 0.01, "abs_error": 0.01}
-    return SCORE | row | {"crps": 0.003, "pit": 0.84} | changes
+    return SCORE | {"origin_id": ORIGIN_IDS[origin], "horizon": horizon, "revision": 0, "realised_return": 0.01} | changes
+
+
+def other_row(origin: date, horizon: int, name: str, crps: float | None, **changes: Any) -> BaselineForecastRow:
+    """Return another model's forecast beside one of IBM's."""
+    figures = {"location": 0.0, "scale": 0.011, "dof": 6.0} | changes
+    return BaselineForecastRow(IBM, CONFIG, origin, horizon, name, crps=crps, **figures)
 
 
 def params(model_id: str) -> bytes:
@@ -191,67 +219,38 @@ def _market_rows() -> Iterator[tuple[type[schema.Base], list[dict[str, Any]]]]:
     )
 
 
-def _model_rows() -> Iterator[tuple[type[schema.Base], list[dict[str, Any]]]]:
-    yield (
-        schema.Config,
-        [
-            {
-                "id": CONFIG,
-                "preset": "density",
-                "field": "close",
-                "settings": "{}",
-                "active": 1,
-                "created_at": at_night(SESSIONS[0]),
-            }
-        ],
-    )
+def _config_rows() -> Iterator[tuple[type[schema.Base], list[dict[str, Any]]]]:
+    yield schema.Config, [
+        {"id": CONFIG, "preset": "density", "field": "close", "settings": "{}", "active": 1, "created_at": at_night(SESSIONS[0])}
+    ]  # fmt: skip
     yield schema.Run, [
         {"id": 1, "kind": "backfill", "status": "done", "started_at": at_night(SESSIONS[-1]), "config_id": CONFIG,
          "tickers_ok": 1, "tickers_failed": 0, "forecasts": 4, "fingerprint": "cpu"}
     ]  # fmt: skip
-    yield (
-        schema.Model,
-        [
-            model_row("prior", COLD_ORIGIN, role="prior", ticker_id=None, reason="refit"),
-            model_row("cold", COLD_ORIGIN, prior_id="prior"),
-            model_row("warm", WARM_ORIGIN, start="warm", reason="warm", parent_id="cold", depth=1, cold_ancestor_id="cold"),
-            model_row("twin", WARM_ORIGIN, role="twin", reason="twin", seconds=2.0),
-        ],
-    )
-    yield schema.Prior, [
-        {"model_id": "prior", "kind": "universe", "family": "XNYS", "cutoff": COLD_ORIGIN, "diverged": 0, "data_sha256": "2b",
-         "settings": "{}", "fingerprint": "cpu"}
-    ]  # fmt: skip
-    yield (
-        schema.PriorMember,
-        [{"model_id": "prior", "member": "MSFT", "bars": 2, "last_session": SESSIONS[1], "input_sha256": "2b"}],
-    )
-    yield schema.Checkpoint, [checkpoint_row(model_id) for model_id in ("prior", "cold", "warm")]
-    loss = {"model_id": "cold", "train_loss": 1.5, "validation_loss": 1.6, "gradient_norm": 0.4, "learning_rate": 0.01}
-    yield schema.Loss, [loss | {"epoch": epoch} for epoch in (0, 1)]
 
 
-def _forecast_rows() -> Iterator[tuple[type[schema.Base], list[dict[str, Any]]]]:
-    yield (
-        schema.Forecast,
-        [
-            forecast_row(origin, horizon, model_id)
-            for origin, model_id in ((COLD_ORIGIN, "cold"), (WARM_ORIGIN, "warm"))
-            for horizon in (1, 2)
-        ],
-    )
-    yield schema.Score, [score_row(COLD_ORIGIN, 1)]
-    key = {"ticker_id": IBM, "config_id": CONFIG, "origin": COLD_ORIGIN, "horizon": 1}
-    other = key | {"location": 0.0, "scale": 0.011, "dof": 6.0}
-    yield (
-        schema.BaselineForecast,
-        [
-            other | {"name": TWIN, "crps": 0.005},
-            other | {"name": "tickercast", "crps": 0.003},
-            other | {"name": "garch", "crps": 0.004},
-        ],
-    )
-    yield schema.Recalibration, [key | {"scale_factor": 1.25, "raw_scale": 0.008}]
+def _add_models(connection: Connection) -> None:
+    models = [
+        model_row("prior", COLD_ORIGIN, role="prior", ticker_id=None, reason="refit"),
+        model_row("cold", COLD_ORIGIN, prior_id="prior"),
+        model_row("warm", WARM_ORIGIN, start="warm", reason="warm", parent_id="cold", depth=1, cold_ancestor_id="cold"),
+        model_row("twin", WARM_ORIGIN, role="twin", reason="twin", seconds=2.0),
+    ]
+    writes.insert_models(connection, models, run_id=1)
+    writes.insert_losses(connection, [LossRow("cold", epoch, 1.5, 1.6, 0.4, 0.01) for epoch in (0, 1)])
+    prior = PriorRow("prior", "universe", "XNYS", COLD_ORIGIN, 0, "2b", "{}", "cpu")
+    writes.insert_rows(connection, [prior])
+    writes.insert_rows(connection, [PriorMemberRow("prior", "MSFT", 2, SESSIONS[1], "2b")])
+    checkpoints = [checkpoint_row(model_id) for model_id in ("prior", "cold", "warm")]
+    writes.insert_mappings(connection, schema.Checkpoint, checkpoints)
+
+
+def _add_forecasts(connection: Connection) -> None:
+    add_origins(connection, origin_row(COLD_ORIGIN, "cold"), origin_row(WARM_ORIGIN, "warm"))
+    writes.insert_mappings(connection, schema.Score, [score_row(COLD_ORIGIN, 1)])
+    others = [other_row(COLD_ORIGIN, 1, name, crps) for name, crps in ((TWIN, 0.005), ("tickercast", 0.003), ("garch", 0.004))]
+    writes.insert_baseline_forecasts(connection, others)
+    writes.insert_recalibrations(connection, [RecalibrationRow(IBM, CONFIG, COLD_ORIGIN, 1, scale_factor=1.25, raw_scale=0.008)])
 
 
 def _other_rows() -> Iterator[tuple[type[schema.Base], list[dict[str, Any]]]]:

@@ -22,7 +22,7 @@ from jobs.workspace.home import Home
 from storage.bars import Bars
 from storage.database import open_writer, reading
 from storage.queries import read_view
-from storage.rows import ForecastRow, ModelRow
+from storage.rows import ModelRow, OriginRow
 from storage.verify import content_hash
 
 TICKERS = ("AAPL", "IBM", "MSFT")
@@ -90,8 +90,8 @@ def task_of(bars: dict[str, Bars], days: Sequence[date], config: Config = SMALL)
 
 def rows_of(result: StackResult, ticker_id: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return a ticker's forecasts and models without what may differ between two computations."""
-    forecasts, models = result.forecasts, result.models
-    return [_content(row) for row in forecasts if row.ticker_id == ticker_id], [
+    origins, models = result.origins, result.models
+    return [_content(row) for row in origins if row.ticker_id == ticker_id], [
         _content(row) for row in models if row.ticker_id == ticker_id
     ]
 
@@ -125,5 +125,5 @@ def scrambled_after(bars: Bars, origin: date, rng: np.random.Generator) -> Bars:
     )
 
 
-def _content(row: ForecastRow | ModelRow) -> dict[str, Any]:
+def _content(row: OriginRow | ModelRow) -> dict[str, Any]:
     return {name: value for name, value in asdict(row).items() if name not in ("ticker_id", "seconds")}

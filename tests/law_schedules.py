@@ -92,7 +92,7 @@ def settle(way: Way, schedule: Schedule, spans: dict[str, tuple[date, date]]) ->
 
 def origins_of(home: Home) -> dict[str, tuple[date, date]]:
     """Return the first and the last origin of each ticker's key."""
-    query = "SELECT t.key, min(f.origin), max(f.origin) FROM forecasts f JOIN tickers t ON t.id = f.ticker_id GROUP BY t.key"
+    query = "SELECT t.key, min(o.origin), max(o.origin) FROM origins o JOIN tickers t ON t.id = o.ticker_id GROUP BY t.key"
     with reading(home.database) as connection:
         rows = connection.exec_driver_sql(query).fetchall()
     return {key: (date.fromisoformat(first), date.fromisoformat(last)) for key, first, last in rows}

@@ -19,7 +19,7 @@ from jobs.scoring.updates import revise_scores, score_settled
 from storage import writes
 from storage.bars import Bars, make_bars
 from storage.database import Connection, Engine, open_writer
-from storage.rows import TWIN, BaselineForecastRow, ForecastRow, ModelRow
+from storage.rows import TWIN, BaselineForecastRow, ModelRow, OriginRow
 from storage.schema import TRIGGERS, Base, Config, Run, Ticker
 from storage.writes.tickers import rescore
 
@@ -29,7 +29,9 @@ RETURN = log(1.1)
 MADE_AT = datetime(2024, 3, 4, 23, tzinfo=UTC)
 NOW = datetime(2024, 3, 13, 23, tzinfo=UTC)
 LATER = datetime(2024, 3, 14, 23, tzinfo=UTC)
-SCORES = "SELECT ticker_id, origin, horizon, revision FROM scores ORDER BY 1, 2, 3, 4"
+OTHERS_OF_ORIGIN = "baseline_forecasts b JOIN origins o ON o.id = b.origin_id"
+OF_ORIGIN = "scores s JOIN origins o ON o.id = s.origin_id"
+SCORES = f"SELECT o.ticker_id, o.origin, s.horizon, s.revision FROM {OF_ORIGIN} ORDER BY 1, 2, 3, 4"
 
 
 @contextmanager
@@ -65,20 +67,18 @@ def fill(connection: Connection) -> None:
     model = ModelRow(
         "m", 1, CONFIG, SESSIONS[0], "chain", "cold", "first origin", None, None, 0, "m", 1, 1, 7, "1a", "return", 0.1, "2b"
     )
-    writes.insert_rows(connection, [model], run_id=1)
-    writes.insert_rows(
-        connection,
-        [forecast(t, c, i, h) for t in (1, 2) for c in (CONFIG, OTHER_CONFIG) for i in range(5) for h in (1, 2)],
-        mode="live", made_at=MADE_AT, run_id=1,
-    )  # fmt: skip
+    writes.insert_models(connection, [model], run_id=1)
+    rows = [origin_row(t, c, i) for t in (1, 2) for c in (CONFIG, OTHER_CONFIG) for i in range(5)]
+    modes = dict.fromkeys(SESSIONS, "live")
+    writes.insert_origins(connection, rows, modes=modes, made_at=MADE_AT, run_id=1)
 
 
-def forecast(ticker_id: int, config_id: str, origin: int, horizon: int) -> ForecastRow:
-    return ForecastRow(
-        ticker_id=ticker_id, config_id=config_id, origin=SESSIONS[origin], horizon=horizon, target=SESSIONS[origin + horizon],
-        field="close", location=0.02, scale=0.03, dof=5.0, last_price=100.0, q05=95.0, q10=96.0, q25=98.0, q50=102.0, q75=104.0,
-        q90=106.0, q95=107.0, baseline_location=0.0, baseline_scale=0.05, baseline_dof=None, known_at=MADE_AT,
-        input_sha256="1a", price_basis="as_traded", model_id="m",
+def origin_row(ticker_id: int, config_id: str, origin: int) -> OriginRow:
+    quantiles = [95.0, 96.0, 98.0, 102.0, 104.0, 106.0, 107.0]
+    return OriginRow(
+        ticker_id=ticker_id, config_id=config_id, origin=SESSIONS[origin], field="close", last_price=100.0,
+        price_basis="as_traded", known_at=MADE_AT, input_sha256="1a", model_id="m",
+        targets=tuple(SESSIONS[origin + 1 : origin + 3]), numbers=[[0.02, 0.03, 5.0, *quantiles, 0.0, 0.05, None]] * 2,
     )  # fmt: skip
 
 
@@ -96,14 +96,16 @@ BOTH = {1: GROWING, 2: GROWING}
 def score(connection: Connection, bars: dict[int, Bars], before: int, configs: tuple[str, ...] = (CONFIG,)) -> None:
     """Score what is due before a session, under some configs."""
     kept = ", ".join(f"'{config}'" for config in configs)
-    connection.exec_driver_sql(f"DELETE FROM unscored WHERE config_id NOT IN ({kept})")
+    connection.exec_driver_sql(
+        f"DELETE FROM unscored WHERE origin_id NOT IN (SELECT id FROM origins WHERE config_id IN ({kept}))"
+    )
     score_settled(connection, bars, dict.fromkeys(bars, SESSIONS[before]))
 
 
 def set_field(connection: Connection, field: str) -> None:
     """Make all forecasts those of a field."""
-    connection.exec_driver_sql("DROP TRIGGER forecasts_refuse_update")
-    connection.exec_driver_sql(f"UPDATE forecasts SET field = '{field}'")
+    connection.exec_driver_sql("DROP TRIGGER origins_refuse_update")
+    connection.exec_driver_sql(f"UPDATE origins SET field = '{field}'")
 
 
 def restate(connection: Connection, session: int, ticker_id: int = 1) -> None:
@@ -118,7 +120,7 @@ def revise(connection: Connection, bars: Bars) -> None:
 def add_twins(connection: Connection, *keys: tuple[int, int, int], name: str = TWIN, config_id: str = CONFIG) -> None:
     """Add unscored twins of forecasts given by ticker, origin and horizon; their location is the number of the origin / 100."""
     rows = [BaselineForecastRow(t, config_id, SESSIONS[o], h, name, o / 100, 0.04, 6.0, None) for t, o, h in keys]
-    writes.insert_rows(connection, rows)
+    writes.insert_baseline_forecasts(connection, rows)
 
 
 def answer(connection: Connection, query: str) -> list[tuple[Any, ...]]:

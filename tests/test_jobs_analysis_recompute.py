@@ -17,6 +17,8 @@ from tests.forecast_builders import SMALL_SETTINGS, TICKERS, ten_sessions
 
 pytestmark = pytest.mark.slow
 
+OF_FIRST = "origin_id IN (SELECT id FROM origins WHERE ticker_id = 1)"  # rows of the first ticker
+
 
 @pytest.fixture(scope="module")
 def sound_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
@@ -46,18 +48,21 @@ def test_a_real_record_is_computed_again_to_the_same_figures(sound_home: Home) -
     assert "computed" not in check(sound_home)
 
 
-@pytest.mark.parametrize("column", ["q05", "q50", "q95", "last_price", "scale", "dof"])
+@pytest.mark.parametrize("column", ["q05", "q50", "q95", "scale", "dof"])
 def test_a_quantile_that_is_not_of_its_distribution_is_found(sound_home: Home, tmp_path: Path, column: str) -> None:
-    change = f"UPDATE forecasts SET {column} = {column} * 1.000001 WHERE horizon = 5 AND ticker_id = 1"
+    change = f"UPDATE forecasts SET {column} = {column} * 1.000001 WHERE horizon = 5 AND {OF_FIRST}"
     found = wrong_after(sound_home, tmp_path, change)
     assert found[0] == "forecasts whose quantiles are not those of their distribution: 10"
 
 
-@pytest.mark.parametrize("column", ["realised_price", "abs_error", "baseline_abs_error", "crps", "baseline_crps", "pit"])
+def test_a_last_price_that_the_quantiles_do_not_start_from_is_found(sound_home: Home, tmp_path: Path) -> None:
+    found = wrong_after(sound_home, tmp_path, "UPDATE origins SET last_price = last_price * 1.000001 WHERE ticker_id = 1")
+    assert found[0] == "forecasts whose quantiles are not those of their distribution: 50"
+
+
+@pytest.mark.parametrize("column", ["realised_price", "crps", "baseline_crps", "pit"])
 def test_a_score_that_is_not_of_its_forecast_is_found(sound_home: Home, tmp_path: Path, column: str) -> None:
-    found = wrong_after(
-        sound_home, tmp_path, f"UPDATE scores SET {column} = {column} * 0.9999 WHERE horizon = 1 AND ticker_id = 1"
-    )
+    found = wrong_after(sound_home, tmp_path, f"UPDATE scores SET {column} = {column} * 0.9999 WHERE horizon = 1 AND {OF_FIRST}")
     assert found == ["scores that are not those of their forecast and outcome: 8"]
 
 

@@ -12,10 +12,11 @@ from scipy import stats
 from jobs.forecasting.inputs import ModelInput, history_of
 from jobs.forecasting.model import ModelState, Trained
 from jobs.forecasting.rows import (
-    forecast_rows,
-    is_publishable,
+    are_publishable,
+    forecast_numbers,
     loss_rows,
     model_row,
+    origin_row,
     quantile_prices,
     recalibration_rows,
     twin_rows,
@@ -27,6 +28,7 @@ from rnn.params import NetworkShape
 from rnn.state import cold_state
 from rnn.training import Training
 from storage.bars import Bars, make_bars
+from storage.rows import FORECAST_NUMBERS
 
 CONFIG = replace(PRESETS["density"], horizons=2)
 RECORDED = datetime(2024, 3, 6, 22, 15, tzinfo=UTC)
@@ -69,44 +71,64 @@ def trained() -> Trained:
     return Trained(training, ModelState(training.state, ({}, {})), np.array([False, False]), seconds=0.125)
 
 
+def published() -> list[dict[str, float | None]]:
+    """Return the numbers of the second network's forecasts, by name, at each horizon."""
+    rows = forecast_numbers([9.0, 100.0], FORECAST, BASELINE)[1]
+    return [dict(zip(FORECAST_NUMBERS, row, strict=True)) for row in rows]
+
+
 def test_each_published_quantile_is_the_price_that_the_return_stays_below_with_that_probability() -> None:
-    row = forecast_rows(task(), FORECAST, BASELINE, 1, model_id="m", config=CONFIG)[0]
+    row = published()[0]
     levels = {"q05": 0.05, "q10": 0.10, "q25": 0.25, "q50": 0.50, "q75": 0.75, "q90": 0.90, "q95": 0.95}
     expected = {name: 100.0 * np.exp(stats.t.ppf(level, 4.0, 0.001, 0.02)) for name, level in levels.items()}
-    assert {name: getattr(row, name) for name in levels} == pytest.approx(expected, rel=1e-12)
+    assert {name: row[name] for name in levels} == pytest.approx(expected, rel=1e-12)
 
 
 def test_without_degrees_of_freedom_the_quantiles_are_those_of_a_normal() -> None:
-    row = forecast_rows(task(), FORECAST, BASELINE, 1, model_id="m", config=CONFIG)[1]
+    row = published()[1]
     levels = {"q05": 0.05, "q10": 0.10, "q25": 0.25, "q50": 0.50, "q75": 0.75, "q90": 0.90, "q95": 0.95}
     expected = {name: 100.0 * np.exp(stats.norm.ppf(level, -0.002, 0.03)) for name, level in levels.items()}
-    assert {name: getattr(row, name) for name in levels} == pytest.approx(expected, rel=1e-12)
-    assert row.dof is None
+    assert {name: row[name] for name in levels} == pytest.approx(expected, rel=1e-12)
+    assert row["dof"] is None
 
 
 def test_the_quantile_prices_of_a_network_are_a_row_a_horizon() -> None:
-    prices = quantile_prices(50.0, FORECAST, 1)
-    assert prices.shape == (2, 7)
-    assert prices[:, 3] == pytest.approx([50 * np.exp(0.001), 50 * np.exp(-0.002)])
+    prices = quantile_prices([9.0, 50.0], FORECAST)
+    assert prices.shape == (2, 2, 7)
+    assert prices[1, :, 3] == pytest.approx([50 * np.exp(0.001), 50 * np.exp(-0.002)])
 
 
-def test_a_forecast_row_says_what_it_was_made_from() -> None:
-    first, second = forecast_rows(task(), FORECAST, BASELINE, 1, model_id="m", config=CONFIG)
-    assert (first.horizon, first.target, second.horizon, second.target) == (1, TARGETS[0], 2, TARGETS[1])
-    assert (first.ticker_id, first.config_id, first.origin, first.field) == (7, CONFIG.id, date(2024, 3, 6), "close")
-    assert (first.location, first.scale, first.dof, first.last_price) == (0.001, 0.02, 4.0, 100.0)
-    assert (first.baseline_location, first.baseline_scale, first.baseline_dof) == (0.0, 0.025, 5.0)
-    assert (second.baseline_scale, second.baseline_dof, second.location, second.scale) == (0.035, 7.0, -0.002, 0.03)
-    assert (first.input_sha256, first.price_basis, first.model_id) == ("hash now", "as_traded", "m")
+def test_the_numbers_of_a_forecast_are_those_of_its_distribution_and_the_baselines() -> None:
+    first, second = published()
+    assert (first["location"], first["scale"], first["dof"]) == (0.001, 0.02, 4.0)
+    assert (first["baseline_location"], first["baseline_scale"], first["baseline_dof"]) == (0.0, 0.025, 5.0)
+    assert (second["baseline_scale"], second["baseline_dof"], second["location"], second["scale"]) == (0.035, 7.0, -0.002, 0.03)
+
+
+def test_a_network_alone_has_the_numbers_that_it_has_in_a_stack() -> None:
+    alone = [ForecastDistribution(d.location[1:], d.scale[1:], d.dof[1:]) for d in (FORECAST, BASELINE)]
+    assert forecast_numbers([100.0], *alone)[0] == forecast_numbers([9.0, 100.0], FORECAST, BASELINE)[1]
+
+
+def test_no_number_is_a_negative_zero_because_sqlite_has_none() -> None:
+    flat = ForecastDistribution(np.full((1, 1), -0.0), np.ones((1, 1)), np.ones((1, 1)))
+    assert [str(value) for value in forecast_numbers([1.0], flat, flat)[0][0] if value == 0] == ["0.0", "0.0"]
+
+
+def test_an_origins_row_says_what_its_forecasts_were_made_from() -> None:
+    row = origin_row(task(), [[1.0], [2.0]], model_id="m", config=CONFIG)
+    assert (row.targets, row.numbers) == (TARGETS, [[1.0], [2.0]])
+    assert (row.ticker_id, row.config_id, row.origin, row.field) == (7, CONFIG.id, date(2024, 3, 6), "close")
+    assert (row.last_price, row.input_sha256, row.price_basis, row.model_id) == (100.0, "hash now", "as_traded", "m")
 
 
 def test_known_at_is_when_the_newest_record_among_the_bars_was_made() -> None:
-    assert forecast_rows(task(), FORECAST, BASELINE, 1, model_id="m", config=CONFIG)[0].known_at == RECORDED
+    assert origin_row(task(), [], model_id="m", config=CONFIG).known_at == RECORDED
 
 
 def test_a_forecast_of_the_open_starts_from_the_last_open() -> None:
-    row = forecast_rows(task(), FORECAST, BASELINE, 1, model_id="m", config=replace(CONFIG, field="open"))[0]
-    assert (row.field, row.last_price, row.q50) == ("open", 99.0, pytest.approx(99 * np.exp(0.001)))
+    row = origin_row(task(), [], model_id="m", config=replace(CONFIG, field="open"))
+    assert (row.field, row.last_price) == ("open", 99.0)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +151,7 @@ def test_a_forecast_is_published_when_it_is_finite_and_no_wider_than_a_price_can
     location: list[float], scale: list[float], expected: bool
 ) -> None:
     forecast = ForecastDistribution(np.array([[0.0, 0.0], location]), np.array([[0.1, 0.1], scale]), np.full((2, 2), 5.0))
-    assert is_publishable(forecast, 1) is expected
+    assert are_publishable(forecast).tolist() == [True, expected]
 
 
 def test_a_twin_is_stored_unscored_under_its_own_name() -> None:

@@ -209,8 +209,8 @@ def test_a_restated_target_is_scored_again_as_a_further_revision(make_home: Make
     run_once(home, engine, now=datetime.combine(days[5], time(23), UTC), workers=1)
     with reading(home.database) as connection:
         rows = connection.exec_driver_sql(
-            "SELECT s.origin, s.horizon, f.target, s.realised_return FROM scores s "
-            "JOIN forecasts f USING (ticker_id, config_id, origin, horizon) WHERE s.revision = 1 ORDER BY 1, 2"
+            "SELECT o.origin, s.horizon, f.target, s.realised_return FROM scores s "
+            "JOIN forecasts f USING (origin_id, horizon) JOIN origins o ON o.id = s.origin_id WHERE s.revision = 1 ORDER BY 1, 2"
         ).fetchall()
         shown = read_view(connection, "scored_forecast")
     revised = {(row[0], row[2]) for row in rows}
@@ -243,8 +243,11 @@ def test_scores_of_ended_tickers_do_not_depend_on_neighbours_or_workers(make_hom
             backfill_span(home, engine, BackfillRequest(group, days[0], days[-1], workers=workers))
         engine.dispose()
         with reading(home.database) as connection:
-            query = "SELECT t.key, s.* FROM scores s JOIN tickers t ON t.id = s.ticker_id ORDER BY 1, 4, 5"
-            return [(row[0], *row[2:]) for row in connection.exec_driver_sql(query)]
+            query = (
+                "SELECT t.key, o.origin, s.* FROM scores s JOIN origins o ON o.id = s.origin_id "
+                "JOIN tickers t ON t.id = o.ticker_id ORDER BY 1, 2, s.horizon"
+            )
+            return [(*row[:2], *row[3:]) for row in connection.exec_driver_sql(query)]
 
     together = scores("one", workers=1, groups=[names])
     assert {row[0] for row in together} == set(names)

@@ -34,8 +34,10 @@ SCHEDULES = int(os.environ.get("LAW_SCHEDULES", "20"))
 
 
 # Unscored forecasts whose target has a bar before its ticker's newest origin.
-OWED = """SELECT u.* FROM unscored u JOIN bars b ON b.ticker_id = u.ticker_id AND b.session = u.target
-WHERE u.target < (SELECT max(f.origin) FROM forecasts f WHERE f.ticker_id = u.ticker_id AND f.config_id = u.config_id)"""
+OWED = """SELECT o.ticker_id, o.origin, u.horizon FROM unscored u JOIN origins o ON o.id = u.origin_id
+JOIN forecasts f ON f.origin_id = u.origin_id AND f.horizon = u.horizon
+JOIN bars b ON b.ticker_id = o.ticker_id AND b.session = f.target
+WHERE f.target < (SELECT max(n.origin) FROM origins n WHERE n.ticker_id = o.ticker_id AND n.config_id = o.config_id)"""
 
 
 def home_in(folder: Path, schedule: Schedule, name: str) -> Home:

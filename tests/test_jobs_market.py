@@ -40,7 +40,7 @@ def test_daily_is_backfill_with_a_market_that_nobody_tracks(make_home: Callable[
     assert hash_of(daily) == hash_of(backfill)
     assert hash_of(daily) != hash_of(in_one_go(make_home("without", PRIOR_SETTINGS), days))
     with reading(daily.database) as connection:
-        features = {row[0] for row in connection.exec_driver_sql("SELECT features FROM models")}
+        features = {row[0] for row in connection.exec_driver_sql("SELECT names FROM feature_sets")}
         assert {row[0] for row in read_view(connection, "forecast_history").rows} == {"AAPL", "IBM", "MSFT"}
     assert all(text.endswith("market volatility trend,market volatility level") for text in features)
 

@@ -90,7 +90,7 @@ def test_daily_is_backfill_through_the_fit_of_a_prior(make_home: Callable[[str, 
     with reading(daily.database) as connection:
         lineage = read_view(connection, "model_lineage")
         problems = find_problems(connection, daily.prices)
-        serving = connection.exec_driver_sql("SELECT count(DISTINCT prior_id) FROM models WHERE role = 'chain'").scalar()
+        serving = connection.exec_driver_sql("SELECT count(DISTINCT prior_number) FROM models WHERE role = 'chain'").scalar()
     roles = [row[lineage.columns.index("role")] for row in lineage.rows]
     assert (roles.count("prior"), serving, problems) == (2, 2, [])
 
@@ -120,7 +120,7 @@ def test_a_short_ticker_starts_from_the_prior_of_the_others_at_once(make_home: C
     with reading(home.database) as connection:
         rows = connection.exec_driver_sql(
             "SELECT t.symbol, m.epochs, p.role FROM models m "
-            "JOIN tickers t ON t.id = m.ticker_id JOIN models p ON p.id = m.prior_id"
+            "JOIN tickers t ON t.id = m.ticker_id JOIN models p ON p.number = m.prior_number"
         ).fetchall()
         members = connection.exec_driver_sql("SELECT member FROM prior_members ORDER BY 1").fetchall()
     assert sorted(rows) == [("FB", 2, "prior"), ("IBM", 2, "prior"), ("MSFT", 2, "prior")]
@@ -154,7 +154,7 @@ def test_twins_change_no_forecast_and_measure_every_warm_start(make_home: Callab
 
     def forecasts(of: Home) -> list[tuple[object, ...]]:
         with reading(of.database) as connection:
-            query = "SELECT ticker_id, origin, horizon, location, scale, dof, model_id FROM forecasts ORDER BY 1, 2, 3"
+            query = "SELECT ticker, origin, horizon, location, scale, dof, model_id FROM forecast_history ORDER BY 1, 2, 3"
             return [tuple(row) for row in connection.exec_driver_sql(query)]
 
     assert forecasts(home) == forecasts(plain)

@@ -63,8 +63,7 @@ def test_daily_is_backfill_with_recalibration(make_home: Callable[[str, str], Ho
     assert hash_of(daily) == hash_of(backfill)
     with reading(daily.database) as connection:
         rows = connection.exec_driver_sql(
-            "SELECT r.scale_factor, r.raw_scale, f.scale FROM recalibrations r "
-            "JOIN forecasts f USING (ticker_id, config_id, origin, horizon)"
+            "SELECT r.scale_factor, r.raw_scale, f.scale FROM recalibrations r JOIN forecasts f USING (origin_id, horizon)"
         ).fetchall()
         assert find_problems(connection, daily.prices) == []
     assert len(rows) == 3 * len(days) * 5

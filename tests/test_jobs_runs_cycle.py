@@ -24,8 +24,7 @@ from jobs.workspace.locks import writer_lock
 from storage import writes
 from storage.bars import Listing
 from storage.database import Engine, open_writer
-from storage.schema import Forecast, Model
-from tests.builders import SESSIONS, forecast_row, model_row
+from tests.builders import add_origins, model_row, origin_row
 from tests.loopback_yahoo import LoopbackYahoo, chart_body, recent_rows
 
 # Wednesday 27 November 2024: New York closes at 21:00 UTC. Thursday is a holiday, and on Friday it closes at 18:00.
@@ -90,10 +89,9 @@ def add_ticker(engine: Engine, *, with_forecast_from: date | None, home: Home) -
         writes.ensure_config(connection, row, active_id=config.id)
         writes.start_run(connection, kind="run", at=CLOSED - timedelta(days=9), config_id=config.id, fingerprint="f")
         model = model_row("cold", with_forecast_from, ticker_id=ticker_id, config_id=config.id)
-        writes.insert_mappings(connection, Model, [model])
-        forecast = forecast_row(SESSIONS[0], 1, "cold", ticker_id=ticker_id, config_id=config.id)
-        days = {"origin": with_forecast_from, "target": with_forecast_from + timedelta(days=1)}
-        writes.insert_mappings(connection, Forecast, [forecast | days])
+        writes.insert_models(connection, [model], run_id=1)
+        keys = {"ticker_id": ticker_id, "config_id": config.id}
+        add_origins(connection, origin_row(with_forecast_from, "cold", horizons=1, **keys))
 
 
 @pytest.mark.parametrize(

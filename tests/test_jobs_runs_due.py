@@ -15,8 +15,8 @@ from jobs.workspace.home import Home
 from storage import writes
 from storage.bars import Listing
 from storage.database import Engine, open_writer
-from storage.schema import Forecast, Model, PriceFile
-from tests.builders import forecast_row, model_row
+from storage.schema import PriceFile
+from tests.builders import add_origins, model_row, origin_row
 
 # Wednesday 6 March 2024: New York closes at 21:00 UTC, and a session counts 45 minutes later.
 COUNTS_FROM = datetime(2024, 3, 6, 21, 45, tzinfo=UTC)
@@ -62,8 +62,8 @@ def attempt(
 def store_forecast(engine: Engine, home: Home, ticker_id: int, origin: date) -> None:
     with engine.begin() as connection:
         keys = {"ticker_id": ticker_id, "config_id": home.settings.config().id}
-        writes.insert_mappings(connection, Model, [model_row("cold", origin, **keys)])
-        writes.insert_mappings(connection, Forecast, [forecast_row(origin, 1, "cold", **keys)])
+        writes.insert_models(connection, [model_row("cold", origin, **keys)], run_id=1)
+        add_origins(connection, origin_row(origin, "cold", horizons=1, **keys))
 
 
 def test_nothing_is_due_when_no_ticker_is_tracked(home: Home, engine: Engine) -> None:

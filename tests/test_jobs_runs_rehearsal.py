@@ -137,6 +137,6 @@ def test_a_ticker_whose_calendar_cannot_be_built_fails_alone(home: Home) -> None
     with pytest.raises(SomeTickersFailed, match=r"1 failed, first MSFT: XTAE: .* cannot build the calendar of this exchange"):
         run_cycle(home, engine, datetime(2013, 2, 5, 23, tzinfo=UTC), workers=1)
     with engine.connect() as connection:
-        made = connection.exec_driver_sql("SELECT count(*) FROM forecasts WHERE origin = '2013-02-05'").scalar_one()
+        made = connection.exec_driver_sql("SELECT count(*) FROM forecast_history WHERE origin = '2013-02-05'").scalar_one()
     engine.dispose()
     assert made == 5

@@ -15,6 +15,7 @@ from tests.scoring_builders import (
     CONFIG,
     EVERY_CONFIG,
     GROWING,
+    OF_ORIGIN,
     OTHER_CONFIG,
     SCORES,
     SESSIONS,
@@ -70,7 +71,8 @@ def test_each_score_that_the_restated_session_is_part_of_is_revised(connection: 
     restate(connection, 2)
     revise(connection, bars_of(100, 110, 120, 133.1, 146.41, 161.051))
     # Session 2 is the target of (0, 2) and (1, 1), and the origin of (2, 1) and (2, 2). It cancels out of (1, 2).
-    assert answer(connection, "SELECT ticker_id, origin, horizon, revision FROM scores WHERE revision > 0 ORDER BY 2, 3") == [
+    query = f"SELECT ticker_id, origin, horizon, revision FROM {OF_ORIGIN} WHERE revision > 0 ORDER BY 2, 3"
+    assert answer(connection, query) == [
         (1, "2024-03-04", 2, 1), (1, "2024-03-05", 1, 1), (1, "2024-03-06", 1, 1), (1, "2024-03-06", 2, 1),
     ]  # fmt: skip
 
@@ -110,7 +112,7 @@ def test_a_restatement_revises_the_scores_under_every_config(connection: Connect
     score(connection, {1: GROWING}, 2, EVERY_CONFIG)
     restate(connection, 1)
     revise(connection, bars_of(100, 120, 121))
-    assert answer(connection, "SELECT config_id FROM scores WHERE revision > 0 ORDER BY 1") == [(CONFIG,), (OTHER_CONFIG,)]
+    assert answer(connection, f"SELECT config_id FROM {OF_ORIGIN} WHERE revision > 0 ORDER BY 1") == [(CONFIG,), (OTHER_CONFIG,)]
 
 
 def test_a_revision_that_a_killed_run_left_out_is_written_by_a_later_one(connection: Connection) -> None:

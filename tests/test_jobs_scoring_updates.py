@@ -20,7 +20,9 @@ from tests.scoring_builders import (
     GROWING,
     LATER,
     NOW,
+    OF_ORIGIN,
     OTHER_CONFIG,
+    OTHERS_OF_ORIGIN,
     RETURN,
     SCORES,
     SESSIONS,
@@ -60,14 +62,14 @@ def test_a_target_is_scored_once_a_later_session_is_known(
     connection: Connection, before: int, scored: list[tuple[str, int]]
 ) -> None:
     score(connection, {1: GROWING}, before)
-    assert answer(connection, "SELECT origin, horizon FROM scores ORDER BY 1, 2") == scored
+    assert answer(connection, f"SELECT origin, horizon FROM {OF_ORIGIN} ORDER BY 1, 2") == scored
 
 
 def test_a_score_has_the_return_of_the_forecasts_field_and_is_that_of_its_distribution(connection: Connection) -> None:
     score(connection, {1: bars_of(100, 110, 121), 2: bars_of(100, 120, 144)}, 2)
     crps = [scoringrules.crps_t(log(growth), 5.0, 0.02, 0.03) for growth in (1.1, 1.2)]
     baseline = [scoringrules.crps_normal(log(growth), 0.0, 0.05) for growth in (1.1, 1.2)]
-    assert answer(connection, "SELECT ticker_id, realised_return, crps, baseline_crps FROM scores ORDER BY 1") == [
+    assert answer(connection, f"SELECT ticker_id, realised_return, crps, baseline_crps FROM {OF_ORIGIN} ORDER BY 1") == [
         (1, pytest.approx(log(1.1)), pytest.approx(crps[0]), pytest.approx(baseline[0])),
         (2, pytest.approx(log(1.2)), pytest.approx(crps[1]), pytest.approx(baseline[1])),
     ]
@@ -91,14 +93,14 @@ def test_scoring_again_adds_no_rows(connection: Connection) -> None:
 
 def test_only_the_given_tickers_are_scored_under_every_config(connection: Connection) -> None:
     score(connection, {2: GROWING}, 2, EVERY_CONFIG)
-    assert answer(connection, "SELECT ticker_id, config_id FROM scores ORDER BY 2") == [(2, CONFIG), (2, OTHER_CONFIG)]
+    assert answer(connection, f"SELECT ticker_id, config_id FROM {OF_ORIGIN} ORDER BY 2") == [(2, CONFIG), (2, OTHER_CONFIG)]
 
 
 def test_each_ticker_is_scored_up_to_its_own_newest_bar(connection: Connection) -> None:
     ended = bars_of(100, 110, 121)
     before = {1: settled_before(GROWING, None), 2: settled_before(ended, None)}
     score_settled(connection, {1: GROWING, 2: ended}, {t: day for t, day in before.items() if day})
-    query = "SELECT ticker_id, max(origin), max(horizon), count(*) FROM scores WHERE config_id = 'c' GROUP BY 1 ORDER BY 1"
+    query = f"SELECT ticker_id, max(origin), max(horizon), count(*) FROM {OF_ORIGIN} WHERE config_id = 'c' GROUP BY 1 ORDER BY 1"
     assert answer(connection, query) == [(1, "2024-03-08", 2, 9), (2, "2024-03-04", 1, 1)]
 
 
@@ -125,14 +127,14 @@ def test_a_twin_is_scored_at_the_realised_return_of_its_forecast(connection: Con
     score(connection, {1: bars_of(100, 110, 121, 100), 2: bars_of(100, 110, 132, 100)}, 3)
     returns, locations = (log(1.1), log(1.21), log(1.2)), (0.0, 0.0, 0.01)
     expected = [scoringrules.crps_t(r, 6.0, location, 0.04) for r, location in zip(returns, locations, strict=True)]
-    query = "SELECT crps FROM baseline_forecasts ORDER BY ticker_id, origin, horizon"
+    query = f"SELECT b.crps FROM {OTHERS_OF_ORIGIN} ORDER BY o.ticker_id, o.origin, b.horizon"
     assert answer(connection, query) == [(pytest.approx(value, abs=1e-12),) for value in expected]
 
 
 def test_a_twin_stays_unscored_while_its_forecast_is(connection: Connection) -> None:
     add_twins(connection, (1, 0, 1), (1, 1, 1), (1, 3, 1), (2, 0, 1))
     score(connection, {1: GROWING}, 3)
-    query = "SELECT ticker_id, origin, crps IS NULL FROM baseline_forecasts ORDER BY 1, 2"
+    query = f"SELECT o.ticker_id, o.origin, b.crps IS NULL FROM {OTHERS_OF_ORIGIN} ORDER BY 1, 2"
     assert answer(connection, query) == [
         (1, "2024-03-04", 0), (1, "2024-03-05", 0), (1, "2024-03-07", 1), (2, "2024-03-04", 1),
     ]  # fmt: skip

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 
 from jobs.errors import SomeTickersFailed
 from jobs.prices.copies import fill_copies
@@ -21,9 +22,9 @@ from jobs.prices.tickers import track
 from jobs.runs.daily import run_once
 from jobs.workspace.home import Home, create_home, open_home
 from storage.bars import Bars
-from storage.database import open_writer, reading, upgrade_database
+from storage.database import alembic_config, open_writer, reading, upgrade_database
 from storage.errors import SchemaOlder
-from storage.verify import find_deep_problems, find_problems
+from storage.verify import content_hash, find_deep_problems, find_problems
 from tests.price_builders import write_csv
 
 pytestmark = pytest.mark.slow
@@ -32,13 +33,21 @@ HOMES = Path(__file__).parent / "data" / "homes"
 VERSIONS = ("0001", "0002", "0003", "0004", "0005")
 WITH_GATES = VERSIONS[1:]
 WITH_OTHER_CONFIG = VERSIONS[:4]  # their settings gave another config than they give now, so chains begin anew
+# The content hash of each version's home, computed by the last version that stored a forecast's shared values in every row.
+HASHES = {
+    "0001": "eb4590f0f1ada8160f18fcaaa1b03a0d09e58114b0b0dfa349e81ddf78fdd2bb",
+    "0002": "638932239f65b9d698e9d1299a538dce2914fd0f4c95e1267911bc8a1ffa62ba",
+    "0003": "f3e48ae8857bbc279783ce597a49be5bc43732003084c7647c0e36081d2c92f1",
+    "0004": "b4ac754ace2e1bf40b7a156b193c19904837683bd779691e1096d6d87253d9f3",
+    "0005": "ca7dd2a69971dcf0b20c20d9c3fba7c0b549a5347827144312c22fd9cd3e8ed2",
+    "0005_twins": "e80a9e9e0c4d7caee70acfcdd5fc776fed6f35db15fd84a7c6b2efc85a8946db",
+}
 TICKERS = ("AAPL", "IBM", "MSFT")
 RESTATED, SPIKE = date(2013, 2, 19), date(2013, 2, 22)
 NEXT_DAYS = (date(2013, 2, 26), date(2013, 2, 27))
-OLD_ROWS = ("forecasts", "models", "losses", "recalibrations")
-NEW_FORECASTS = """SELECT t.symbol, f.origin, f.horizon, f.location, f.scale, f.dof, f.q05, f.q95, f.input_sha256, f.model_id
-FROM forecasts f JOIN tickers t ON t.id = f.ticker_id JOIN configs c ON c.id = f.config_id
-WHERE c.active = 1 AND t.symbol <> 'IBM' ORDER BY 1, 2, 3"""
+OLD_ROWS = ("origins", "forecasts", "models", "losses", "recalibrations")
+NEW_FORECASTS = """SELECT f.ticker, f.origin, f.horizon, f.location, f.scale, f.dof, f.q05, f.q95, f.input_sha256, f.model_id
+FROM forecast_history f JOIN config c ON c.id = f.config WHERE c.active = 1 AND f.ticker <> 'IBM' ORDER BY 1, 2, 3"""
 
 
 def true_bars(ticker: str) -> Bars:
@@ -84,6 +93,16 @@ def rows_of(home: Home, query: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in connection.exec_driver_sql(query)]
 
 
+def shown_by_views(home: Home) -> dict[str, tuple[list[str], list[tuple[Any, ...]]]]:
+    """Return the columns of each view in their order, and its rows in one order."""
+    with closing(sqlite3.connect(home.database)) as connection:
+        found = {}
+        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'view'").fetchall():
+            cursor = connection.execute(f"SELECT * FROM {name}")
+            found[name] = [column[0] for column in cursor.description], sorted(cursor.fetchall(), key=repr)
+    return found
+
+
 def run_on(home: Home, day: date, feed: Path) -> None:
     """Do the daily run of a day; the ticker in quarantine may fail, the others must not."""
     write_feed(feed, day)
@@ -106,6 +125,33 @@ def test_a_home_of_a_landed_version_asks_for_the_upgrade_and_is_sound_after_it(t
     upgrade_database(home.database)
     list(fill_copies(home))
     assert problems_of(home) == []
+
+
+@pytest.mark.parametrize("version", HASHES)
+def test_narrow_rows_show_in_every_view_what_wide_rows_showed(tmp_path: Path, version: str) -> None:
+    home = unpacked(tmp_path, version)
+    command.upgrade(alembic_config(home.database), "0006")
+    before = shown_by_views(home)
+    command.upgrade(alembic_config(home.database), "0007")
+    after = shown_by_views(home)
+    assert len(before["scored_forecast"][1]) > 30
+    assert before.keys() == after.keys()
+    assert [name for name in before if before[name] != after[name]] == []
+
+
+@pytest.mark.parametrize("version", HASHES)
+def test_an_upgraded_home_has_the_content_hash_that_it_had(tmp_path: Path, version: str) -> None:
+    home = unpacked(tmp_path, version)
+    upgrade_database(home.database)
+    with reading(home.database) as connection:
+        assert content_hash(connection) == HASHES[version]
+
+
+def test_an_upgraded_database_has_no_empty_pages(tmp_path: Path) -> None:
+    home = unpacked(tmp_path, "0005")
+    upgrade_database(home.database)
+    with closing(sqlite3.connect(home.database)) as connection:
+        assert connection.execute("PRAGMA freelist_count").fetchone() == (0,)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -7,6 +7,7 @@ import random
 from pathlib import Path
 
 import pytest
+from sqlalchemy.dialects import sqlite
 
 from jobs.runs.backfill import BackfillRequest, backfill_span
 from jobs.workspace.home import create_home
@@ -19,12 +20,12 @@ from tests.builders import COLD_ORIGIN, WARM_ORIGIN, Record, empty_record, score
 from tests.forecast_builders import SMALL_SETTINGS, TICKERS, ten_sessions
 
 FLIPS = int(os.environ.get("BIT_FLIPS", "60"))
-SCORES = "SELECT * FROM scores ORDER BY ticker_id, config_id, origin, horizon, revision"
+SCORES = "SELECT * FROM scores ORDER BY origin_id, horizon, revision"
 COLUMNS = [
     (table, column.name) for table, free in digests.DIGESTED.items() for column in Base.metadata.tables[table].columns
     if column.name not in free
 ]  # fmt: skip
-LOSS = {"model_id": "cold", "train_loss": 1.0, "validation_loss": None, "gradient_norm": 0.5, "learning_rate": 0.01}
+LOSS = {"model_number": 2, "train_loss": 1.0, "validation_loss": None, "gradient_norm": 0.5, "learning_rate": 0.01}
 
 
 def changed(record: Record) -> list[str]:
@@ -34,8 +35,8 @@ def changed(record: Record) -> list[str]:
 
 @pytest.mark.parametrize(("table", "column"), COLUMNS, ids=lambda part: part)
 def test_another_value_in_any_column_is_found(record: Record, table: str, column: str) -> None:
-    kind = str(Base.metadata.tables[table].columns[column].type)
-    other = "coalesce(%s, 0) + 77" if kind in ("INTEGER", "DOUBLE", "BIGINT", "REAL") else "coalesce(%s, '') || 'x'"
+    kind = Base.metadata.tables[table].columns[column].type.compile(sqlite.dialect())
+    other = {"TEXT": "coalesce(%s, '') || 'x'", "BLOB": "zeroblob(1 + length(%s))"}.get(kind, "coalesce(%s, 0) + 77")
     record.force(f"UPDATE OR IGNORE {table} SET {column} = {other % column}")
     assert any(line.startswith(table) for line in changed(record))
 

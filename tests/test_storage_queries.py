@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, fields
+from dataclasses import fields
 from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
 
 from storage import queries, writes
-from storage.rows import TWIN, BaselineForecastRow
-from storage.schema import BaselineForecast, Forecast, Recalibration, Score
+from storage.rows import TWIN, RecalibrationRow
+from storage.schema import Score
 from storage.writes.tickers import rescore
 from tests.builders import (
     COLD_ORIGIN,
@@ -21,21 +21,17 @@ from tests.builders import (
     SESSIONS,
     WARM_ORIGIN,
     Record,
+    add_origins,
     at_night,
     bar_file,
     empty_record,
-    forecast_row,
+    origin_row,
+    other_row,
     score_row,
 )
 
-KEY = {"ticker_id": IBM, "config_id": CONFIG}
 
-
-def twin(origin: date, horizon: int, crps: float | None, name: str = TWIN) -> dict[str, object]:
-    return KEY | {"origin": origin, "horizon": horizon, "name": name, "location": 0.0, "scale": 0.01, "crps": crps}
-
-
-def keys(rows: Sequence[queries.ScorableForecast | BaselineForecastRow]) -> list[tuple[date, int]]:
+def keys(rows: Sequence[queries.ScorableForecast]) -> list[tuple[date, int]]:
     return sorted((row.origin, row.horizon) for row in rows)
 
 
@@ -137,10 +133,10 @@ def test_densities_are_those_of_one_horizon_by_origin(sound_record: Record) -> N
 def test_past_publications_cover_as_many_origins_as_there_are_horizons(record: Record) -> None:
     friday = SESSIONS[4]
     factors = [(WARM_ORIGIN, 1, 1.5), (WARM_ORIGIN, 2, 2.0), (friday, 1, 3.0), (friday, 2, 4.0)]
-    rows = [KEY | {"origin": o, "horizon": h, "scale_factor": factor, "raw_scale": 0.01} for o, h, factor in factors]
+    rows = [RecalibrationRow(IBM, CONFIG, o, h, factor, 0.01) for o, h, factor in factors]
     with record.writing() as connection:
-        writes.insert_mappings(connection, Forecast, [forecast_row(friday, horizon, "warm", dof=None) for horizon in (1, 2)])
-        writes.insert_mappings(connection, Recalibration, rows)
+        add_origins(connection, origin_row(friday, "warm", dof=None))
+        writes.insert_recalibrations(connection, rows)
     with record.reading() as connection:
         assert queries.past_publications(connection, IBM, CONFIG, friday) == [
             (WARM_ORIGIN, 1, 0.0, 0.01, 5.0, 1.5),
@@ -175,8 +171,7 @@ def test_unscored_forecasts_have_a_target_before_the_tickers_session_and_no_scor
     assert keys(due) == [(COLD_ORIGIN, 2), (WARM_ORIGIN, 1), (WARM_ORIGIN, 2)]
     assert keys(earlier) == [(COLD_ORIGIN, 2), (WARM_ORIGIN, 1)]
     assert others == []
-    expected = (IBM, CONFIG, COLD_ORIGIN, 2, SESSIONS[4], "close", 0.0, 0.01, 5.0, 100.0, 0.0, 0.012, None)
-    assert astuple(due[0]) == expected
+    assert due[0] == (1, IBM, CONFIG, COLD_ORIGIN, 2, SESSIONS[4], "close", 0.0, 0.01, 5.0, 100.0, 0.0, 0.012, None)
 
 
 def test_the_newest_score_of_each_forecast_with_a_target_from_a_session_on_is_returned(record: Record) -> None:
@@ -196,20 +191,25 @@ def test_the_newest_score_of_each_forecast_with_a_target_from_a_session_on_is_re
 
 def test_unscored_twins_are_twins_of_the_origins_given(record: Record) -> None:
     with record.writing() as connection:
-        rows = [twin(WARM_ORIGIN, 1, None), twin(WARM_ORIGIN, 2, 0.1), twin(COLD_ORIGIN, 2, None)]
-        writes.insert_mappings(connection, BaselineForecast, [*rows, twin(WARM_ORIGIN, 1, None, name="garch")])
+        rows = [
+            other_row(WARM_ORIGIN, 1, TWIN, None),
+            other_row(WARM_ORIGIN, 2, TWIN, 0.1),
+            other_row(COLD_ORIGIN, 2, TWIN, None),
+        ]
+        writes.insert_baseline_forecasts(connection, [*rows, other_row(WARM_ORIGIN, 1, "garch", None)])
     with record.reading() as connection:
         both = queries.unscored_twins(connection, CONFIG, COLD_ORIGIN, WARM_ORIGIN)
         last = queries.unscored_twins(connection, CONFIG, WARM_ORIGIN, WARM_ORIGIN)
         none = queries.unscored_twins(connection, "another", COLD_ORIGIN, WARM_ORIGIN)
-    assert (keys(both), keys(last), none) == ([(COLD_ORIGIN, 2), (WARM_ORIGIN, 1)], [(WARM_ORIGIN, 1)], [])
+    assert (both, last, none) == ({(1, 2): rows[2], (2, 1): rows[0]}, {(2, 1): rows[0]}, {})
 
 
 def test_crps_against_twins_is_the_mean_one_session_ahead_of_first_scores(record: Record) -> None:
     with record.writing() as connection:
         writes.insert_mappings(connection, Score, [score_row(WARM_ORIGIN, 1, crps=0.005), score_row(WARM_ORIGIN, 2, crps=9.0)])
         writes.insert_mappings(connection, Score, [score_row(WARM_ORIGIN, 1, crps=7.0, revision=1)])
-        writes.insert_mappings(connection, BaselineForecast, [twin(WARM_ORIGIN, 1, 0.009), twin(WARM_ORIGIN, 2, 8.0)])
+        twins = [other_row(WARM_ORIGIN, 1, TWIN, 0.009), other_row(WARM_ORIGIN, 2, TWIN, 8.0)]
+        writes.insert_baseline_forecasts(connection, twins)
     with record.reading() as connection:
         # ours: 0.003 and 0.005; the twins: 0.005 and 0.009
         assert queries.crps_against_twins(connection, CONFIG) == pytest.approx((0.004, 0.007))

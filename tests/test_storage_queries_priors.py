@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from storage import queries, writes
-from storage.schema import Model, Prior
+from storage.schema import Prior
 from tests.builders import COLD_ORIGIN, CONFIG, SESSIONS, WARM_ORIGIN, Record, at_night, model_row
 
 
@@ -15,7 +15,7 @@ def test_the_priors_of_a_universe_are_those_fitted_for_an_exchange_diverged_ones
          "settings": "{}", "fingerprint": "cpu"} for name, (kind, family) in names.items()
     ]  # fmt: skip
     with record.writing() as connection:
-        writes.insert_mappings(connection, Model, models)
+        writes.insert_models(connection, models, run_id=1)
         writes.insert_mappings(connection, Prior, priors)
     with record.reading() as connection:
         found = queries.universe_priors(connection, CONFIG, "XNYS")

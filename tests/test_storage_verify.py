@@ -12,7 +12,7 @@ from storage.errors import Corrupt
 from storage.verify import FORBIDDEN, find_deep_problems, find_problems
 from tests.builders import Record
 
-WARM = "origin = '2024-03-07'"
+WARM = "origin_id = 2"  # of the forecasts from Thursday
 CLOSE = "2024-03-07T21:00:00.000000Z"
 
 
@@ -45,19 +45,19 @@ def test_a_sound_record_has_no_problem(sound_record: Record) -> None:
 # Each forbidden state: its name, what plants it in a sound record, and what verify reports.
 FAULTS = {
     "a target that is not after its origin": (
-        f"UPDATE forecasts SET target = origin WHERE {WARM} AND horizon = 1",
+        f"UPDATE forecasts SET target = '2024-03-07' WHERE {WARM} AND horizon = 1",
         ["forecasts whose target is not after their origin: 1"],
     ),
     "a forecast made before its origin had closed": (
-        f"UPDATE forecasts SET made_at = '2024-03-07T20:59:59.999999Z', known_at = '2024-03-06T23:00:00.000000Z' WHERE {WARM}",
+        "UPDATE origins SET made_at = '2024-03-07T20:59:59.999999Z', known_at = '2024-03-06T23:00:00.000000Z' WHERE id = 2",
         ["forecasts made before their origin had closed: 2"],
     ),
     "a forecast that used a bar recorded after it was made": (
-        f"UPDATE forecasts SET known_at = '2024-03-12T23:00:00.000001Z' WHERE {WARM} AND horizon = 2",
-        ["forecasts that used a bar recorded after they were made: 1"],
+        "UPDATE origins SET known_at = '2024-03-12T23:00:00.000001Z' WHERE id = 2",
+        ["forecasts that used a bar recorded after they were made: 2"],
     ),
     "a forecast by a model of a later origin": (
-        "UPDATE forecasts SET model_id = 'warm' WHERE model_id = 'cold'",
+        "UPDATE origins SET model_number = (SELECT number FROM models WHERE id = 'warm') WHERE id = 1",
         ["models trained on a later origin than the forecast they made: 2"],
     ),
     "a warm start from a model of the same origin": (
@@ -115,7 +115,7 @@ def test_every_forbidden_state_is_planted_above() -> None:
 
 
 def test_a_forecast_made_at_the_instant_of_the_close_is_allowed(record: Record) -> None:
-    record.force(f"UPDATE forecasts SET made_at = '{CLOSE}', known_at = '{CLOSE}' WHERE {WARM}")
+    record.force(f"UPDATE origins SET made_at = '{CLOSE}', known_at = '{CLOSE}' WHERE id = 2")
     assert problems(record) == []
 
 

@@ -9,9 +9,22 @@ import pytest
 
 from storage import writes
 from storage.rows import TWIN
-from storage.schema import BaselineForecast, Forecast, Model, Score
+from storage.schema import Score
 from storage.views import VIEWS
-from tests.builders import COLD_ORIGIN, CONFIG, IBM, SESSIONS, WARM_ORIGIN, Record, at_night, forecast_row, model_row, score_row
+from tests.builders import (
+    COLD_ORIGIN,
+    CONFIG,
+    IBM,
+    SESSIONS,
+    WARM_ORIGIN,
+    Record,
+    add_origins,
+    at_night,
+    model_row,
+    origin_row,
+    other_row,
+    score_row,
+)
 
 
 def view(record: Record, name: str, *columns: str) -> list[tuple[Any, ...]]:
@@ -42,8 +55,8 @@ def test_the_active_config_comes_first_even_with_an_older_origin(record: Record)
     add_config(record, "new")
     model = model_row("new-cold", COLD_ORIGIN, config_id="new")
     with record.writing() as connection:
-        writes.insert_mappings(connection, Model, [model])
-        writes.insert_mappings(connection, Forecast, [forecast_row(COLD_ORIGIN, 1, "new-cold", config_id="new", field="open")])
+        writes.insert_models(connection, [model], run_id=1)
+        add_origins(connection, origin_row(COLD_ORIGIN, "new-cold", horizons=1, config_id="new", field="open"))
     columns = ("ticker", "origin", "config", "preset", "field")
     assert view(record, "latest_forecast", *columns) == [("IBM", "2024-03-06", "new", "article", "open")]
 
@@ -86,7 +99,7 @@ def test_calibration_counts_a_pit_in_its_decile(record: Record, pit: float, deci
 
 
 def test_calibration_takes_shares_by_horizon_and_month(record: Record) -> None:
-    record.force("UPDATE forecasts SET target = '2024-04-02' WHERE origin = '2024-03-07' AND horizon = 2")
+    record.force("UPDATE forecasts SET target = '2024-04-02' WHERE origin_id = 2 AND horizon = 2")
     more = [score_row(WARM_ORIGIN, 1, pit=0.05, inside_50=1), score_row(WARM_ORIGIN, 2), score_row(COLD_ORIGIN, 2)]
     with record.writing() as connection:
         writes.insert_mappings(connection, Score, [*more, score_row(COLD_ORIGIN, 1, revision=1, pit=0.5)])
@@ -101,8 +114,7 @@ def test_calibration_takes_shares_by_horizon_and_month(record: Record) -> None:
 def test_warm_starts_are_compared_with_their_twins(record: Record) -> None:
     with record.writing() as connection:
         writes.insert_mappings(connection, Score, [score_row(WARM_ORIGIN, 1, crps=0.005)])
-        twin = {"ticker_id": IBM, "config_id": CONFIG, "origin": WARM_ORIGIN, "horizon": 1, "name": TWIN}
-        writes.insert_mappings(connection, BaselineForecast, [twin | {"location": 0.0, "scale": 0.01, "crps": 0.011}])
+        writes.insert_baseline_forecasts(connection, [other_row(WARM_ORIGIN, 1, TWIN, 0.011)])
     # The forecasts scored 0.003 and 0.005, their twins 0.005 and 0.011; one twin was trained in this record, in 2 seconds.
     [(n, crps, twin_crps, gain, seconds, twin_seconds)] = view(
         record, "warm_start", "n", "crps", "twin_crps", "gain", "seconds", "twin_seconds"
@@ -112,9 +124,8 @@ def test_warm_starts_are_compared_with_their_twins(record: Record) -> None:
 
 
 def test_other_models_are_compared_on_targets_that_both_have(record: Record) -> None:
-    alone = {"ticker_id": IBM, "config_id": CONFIG, "origin": WARM_ORIGIN, "horizon": 1, "name": "garch"}
     with record.writing() as connection:
-        writes.insert_mappings(connection, BaselineForecast, [alone | {"location": 0.0, "scale": 0.01, "crps": 9.0}])
+        writes.insert_baseline_forecasts(connection, [other_row(WARM_ORIGIN, 1, "garch", 9.0)])
     assert view(record, "baseline_skill", "name", "n", "crps", "other_crps", "ratio") == [
         ("garch", 1, 0.003, 0.004, pytest.approx(0.75))
     ]

@@ -49,7 +49,7 @@ def test_a_settled_outcome_is_that_of_its_score(sound_record: Record) -> None:
 
 
 def test_a_provisional_outcome_of_opens_uses_the_returns_of_opens(record: Record) -> None:
-    record.force("UPDATE forecasts SET field = 'open'", "UPDATE bars SET adjusted_open_return = 0.25, adjusted_return = 9")
+    record.force("UPDATE origins SET field = 'open'", "UPDATE bars SET adjusted_open_return = 0.25, adjusted_return = 9")
     rows = record_of(record, ("realised_return",), "origin = '2024-03-06' AND horizon = 2")
     assert rows == [(0.5,)]
 
@@ -130,15 +130,25 @@ def test_a_run_shows_its_seconds(record: Record) -> None:
 
 
 def test_a_stored_forecast_cannot_be_replaced_by_any_client(record: Record) -> None:
-    before = record.rows("SELECT * FROM forecasts"), record.rows("SELECT * FROM scores")
+    tables = {"origins": "last_price", "forecasts": "q50", "scores": "crps"}
+    before = [record.rows(f"SELECT * FROM {table}") for table in tables]
     with closing(sqlite3.connect(record.database)) as connection:
-        for table, column in (("forecasts", "q50"), ("scores", "crps")):
+        for table, column in tables.items():
             names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
             values = ", ".join(f"{name} + 1" if name == column else name for name in names)
             connection.execute(f"INSERT OR REPLACE INTO {table} SELECT {values} FROM {table}")
             connection.execute(f"REPLACE INTO {table} SELECT {values} FROM {table}")
         connection.commit()
-    assert (record.rows("SELECT * FROM forecasts"), record.rows("SELECT * FROM scores")) == before
+    assert [record.rows(f"SELECT * FROM {table}") for table in tables] == before
+
+
+def test_a_stored_origin_cannot_be_replaced_by_one_of_another_number(record: Record) -> None:
+    before = record.rows("SELECT * FROM origins")
+    with closing(sqlite3.connect(record.database)) as connection:
+        names = [row[1] for row in connection.execute("PRAGMA table_info(origins)")][1:]
+        connection.execute(f"INSERT OR REPLACE INTO origins ({', '.join(names)}) SELECT {', '.join(names)} FROM origins")
+        connection.commit()
+    assert record.rows("SELECT * FROM origins") == before
 
 
 def test_a_question_by_target_uses_an_index(sound_record: Record) -> None:

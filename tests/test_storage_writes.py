@@ -5,15 +5,24 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any
 
-import numpy as np
 import pytest
-import sqlalchemy as sa
 
 from storage import writes
 from storage.bars import ChangedValue, Listing
-from storage.rows import TWIN, BaselineForecastRow
-from storage.schema import BaselineForecast, Checkpoint, Forecast, Loss, Model
-from tests.builders import CONFIG, IBM, MSFT, SESSIONS, WARM_ORIGIN, Record, bar_file, checkpoint_row, forecast_row, model_row
+from storage.rows import TWIN
+from storage.schema import Checkpoint
+from tests.builders import (
+    CONFIG,
+    IBM,
+    MSFT,
+    SESSIONS,
+    WARM_ORIGIN,
+    Record,
+    bar_file,
+    checkpoint_row,
+    model_row,
+    other_row,
+)
 
 NOON = datetime(2024, 3, 13, 12, tzinfo=UTC)
 NOON_TEXT = "2024-03-13T12:00:00.000000Z"
@@ -33,42 +42,12 @@ def add_chain(record: Record, cold: str, warm: int) -> None:
         parent = {"parent_id": names[depth - 1], "depth": depth, "cold_ancestor_id": cold}
         rows.append(model_row(names[depth], date(2024, 2, 1 + depth), start="warm", **parent))
     with record.writing() as connection:
-        writes.insert_mappings(connection, Model, rows)
+        writes.insert_models(connection, rows, run_id=1)
         writes.insert_mappings(connection, Checkpoint, [checkpoint_row(name) for name in names])
 
 
 def checkpoints(record: Record) -> set[str]:
     return {model_id for (model_id,) in record.rows("SELECT model_id FROM checkpoints")}
-
-
-def test_inserting_rows_again_adds_none_and_changes_none(record: Record) -> None:
-    before = record.rows("SELECT * FROM forecasts")
-    with record.writing() as connection:
-        rows = [dict(row) for row in connection.execute(sa.select(Forecast.__table__)).mappings()]
-        assert writes.insert_mappings(connection, Forecast, [{**row, "location": 0.5} for row in rows]) == 0
-    assert (len(before), record.rows("SELECT * FROM forecasts")) == (4, before)
-
-
-def test_inserting_returns_how_many_rows_are_new(record: Record) -> None:
-    rows = [forecast_row(SESSIONS[4], horizon, "warm") for horizon in (1, 2)]
-    with record.writing() as connection:
-        assert writes.insert_mappings(connection, Forecast, [forecast_row(WARM_ORIGIN, 1, "warm"), *rows]) == 2
-        assert writes.insert_mappings(connection, Forecast, []) == 0
-
-
-@pytest.mark.parametrize("number", [float("nan"), float("inf"), np.float64("nan"), np.float32("-inf")])
-def test_a_number_that_is_not_finite_is_refused(record: Record, number: float) -> None:
-    row = forecast_row(SESSIONS[4], 1, "warm", scale=number)
-    with record.writing() as connection, pytest.raises(ValueError, match=r"scale is -?(nan|inf): only finite"):
-        writes.insert_mappings(connection, Forecast, [row])
-    assert record.rows("SELECT count(*) FROM forecasts") == [(4,)]
-
-
-def test_numpy_scalars_are_stored_as_numbers(record: Record) -> None:
-    row = {"model_id": "warm", "epoch": np.int64(3), "train_loss": np.float32(0.5), "gradient_norm": 1.0, "learning_rate": 0.1}
-    with record.writing() as connection:
-        writes.insert_mappings(connection, Loss, [row])
-    assert record.rows("SELECT epoch, train_loss FROM losses WHERE model_id = 'warm'") == [(3, 0.5)]
 
 
 def session_of_march(day: int, number: int, hour: int = 21) -> dict[str, object]:
@@ -232,19 +211,16 @@ def test_pruning_leaves_other_chains_twins_and_priors_alone(record: Record) -> N
 
 
 def test_each_twin_gets_its_own_score(record: Record) -> None:
-    key = {"ticker_id": IBM, "config_id": CONFIG, "origin": WARM_ORIGIN, "name": TWIN}
-    twins = [key | {"horizon": horizon} for horizon in (1, 2)]
     with record.writing() as connection:
-        writes.insert_mappings(connection, BaselineForecast, [row | {"location": 0.0, "scale": 0.01} for row in twins])
-        scored = [
-            BaselineForecastRow(IBM, CONFIG, WARM_ORIGIN, h, TWIN, 0.0, 0.01, None, crps) for h, crps in ((1, 0.25), (2, 0.5))
-        ]
-        writes.score_twins(connection, scored)
-    assert record.rows("SELECT name, horizon, crps FROM baseline_forecasts WHERE origin = '2024-03-07'") == [
+        others = [other_row(WARM_ORIGIN, 1, "garch", None), *(other_row(WARM_ORIGIN, h, TWIN, None) for h in (1, 2))]
+        writes.insert_baseline_forecasts(connection, others)
+        writes.score_twins(connection, {(2, 1): 0.25, (2, 2): 0.5})
+    assert record.rows("SELECT name, horizon, crps FROM baseline_forecasts WHERE origin_id = 2") == [
         (TWIN, 1, 0.25),
+        ("garch", 1, None),
         (TWIN, 2, 0.5),
     ]
-    assert record.rows(f"SELECT crps FROM baseline_forecasts WHERE origin = '2024-03-06' AND name = '{TWIN}'") == [(0.005,)]
+    assert record.rows(f"SELECT crps FROM baseline_forecasts WHERE origin_id = 1 AND name = '{TWIN}'") == [(0.005,)]
 
 
 def test_skill_of_a_config_is_replaced_and_of_another_config_kept(record: Record) -> None:

@@ -150,7 +150,7 @@ def _change(h: int, what: str, figures: Sequence[NDArray[np.floating]]) -> Expla
 
 def _widths(forecast: ForecastDistribution) -> NDArray[np.floating]:
     """Return (1, horizons): the 5-95 % range of the price as a share of the last price."""
-    prices = quantile_prices(1.0, forecast, 0)
+    prices = quantile_prices([1.0], forecast)
     names = list(QUANTILE_LEVELS)
-    widths: NDArray[np.floating] = prices[:, names.index("q95")] - prices[:, names.index("q05")]
-    return widths[np.newaxis]
+    widths: NDArray[np.floating] = prices[..., names.index("q95")] - prices[..., names.index("q05")]
+    return widths

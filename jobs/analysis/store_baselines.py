@@ -44,7 +44,7 @@ def store_baselines(home: Home, engine: Engine, request: BackfillRequest) -> str
     scores = [s.between(request.start, request.end) for s in score_tasks(tasks, request.workers)]
     rows = [row for s in scores for row in _rows(s, ids[s.ticker], config.id)]
     with engine.begin() as connection:
-        added = writes.insert_rows(connection, rows)
+        added = writes.insert_baseline_forecasts(connection, rows)
     return counted(added, "baseline row")
 
 

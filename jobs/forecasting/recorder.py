@@ -10,8 +10,17 @@ from jobs.forecasting.chains import Chains
 from jobs.forecasting.identity import model_id_of
 from jobs.forecasting.model import ForecastModel, Prediction, Trained, state_bytes
 from jobs.forecasting.recalibration import PastForecast, scale_factors
-from jobs.forecasting.rows import forecast_rows, is_publishable, loss_rows, model_row, recalibration_rows, twin_rows
-from jobs.forecasting.tasks import OriginTask, Parent, StackResult, TickerTask, TrainingEvent
+from jobs.forecasting.rows import (
+    are_publishable,
+    forecast_numbers,
+    last_price,
+    loss_rows,
+    model_row,
+    origin_row,
+    recalibration_rows,
+    twin_rows,
+)
+from jobs.forecasting.tasks import OriginTask, StackResult, TickerTask, TrainingEvent
 from jobs.workspace.config import Config
 from rnn.density import ForecastDistribution
 from storage.rows import CheckpointRow, ModelRow
@@ -41,8 +50,9 @@ class StackRecorder:
     def record_twins(self, tasks: Sequence[OriginTask], model: ForecastModel, trained: Trained) -> None:
         """Record what each warm chain would have forecast after a cold start at the same origin."""
         forecast = model.predict(trained.state).forecast
+        publishable = are_publishable(forecast)
         for k, task in enumerate(tasks):
-            if trained.training.faults[k] or not is_publishable(forecast, k) or task.ticker.ticker_id not in self.chains.parents:
+            if trained.training.faults[k] or not publishable[k] or task.ticker.ticker_id not in self.chains.parents:
                 continue
             content = state_bytes(trained.state.one(k), task.ticker.key, task.origin.session, self.config)
             self.result.models.append(self._model_row(task, trained, k, "twin", model.features, content))
@@ -50,22 +60,23 @@ class StackRecorder:
 
     def publish(self, tasks: Sequence[OriginTask], prediction: Prediction) -> None:
         """Record the forecast of each ticker that has a model. A forecast that cannot be published ends its chain."""
+        forecast, pasts = self._recalibrated(tasks, prediction.forecast)
+        publishable = are_publishable(forecast)
+        last_prices = [last_price(task, self.config) for task in tasks]
+        numbers = forecast_numbers(last_prices, forecast, prediction.baseline)
         for k, task in enumerate(tasks):
             parent = self.chains.parents.get(task.ticker.ticker_id)
             if parent is None:
                 continue  # its first training diverged
-            forecast, past = self._recalibrated(task, parent, prediction.forecast, k)
-            if not is_publishable(forecast, k):
+            if not publishable[k]:
                 self._note(task, "the forecast is not finite or absurdly wide and is not published")
                 self.chains.end(task.ticker.ticker_id)
                 continue
             if self.config.recalibrate:
                 raw_scale = prediction.forecast.scale[k]
-                self.result.recalibrations.extend(recalibration_rows(task, past[-1].factor, raw_scale, self.config))
-            self.chains.note_published(task, past)
-            self.result.forecasts.extend(
-                forecast_rows(task, forecast, prediction.baseline, k, model_id=parent.model_id, config=self.config)
-            )
+                self.result.recalibrations.extend(recalibration_rows(task, pasts[k][-1].factor, raw_scale, self.config))
+            self.chains.note_published(task, pasts[k])
+            self.result.origins.append(origin_row(task, numbers[k], model_id=parent.model_id, config=self.config))
 
     def finish(self, tickers: Sequence[TickerTask], fingerprint: str) -> StackResult:
         """Return what was recorded, with each chain's newest model in the order of the tickers."""
@@ -76,16 +87,20 @@ class StackRecorder:
         return self.result
 
     def _recalibrated(
-        self, task: OriginTask, parent: Parent, forecast: ForecastDistribution, k: int
-    ) -> tuple[ForecastDistribution, tuple[PastForecast, ...]]:
-        """Return the forecast with network k's scale recalibrated, and the newest published forecasts, this one included."""
+        self, tasks: Sequence[OriginTask], forecast: ForecastDistribution
+    ) -> tuple[ForecastDistribution, list[tuple[PastForecast, ...]]]:
+        """Return the forecast with recalibrated scales, and for each task the newest published forecasts, this one included."""
+        parents = [self.chains.parents.get(task.ticker.ticker_id) for task in tasks]
+        pasts = [parent.past if parent else () for parent in parents]
         if not self.config.recalibrate:
-            return forecast, parent.past
-        factor = scale_factors(task.input.history, parent.past, self.config.horizons)
+            return forecast, pasts
         scale = forecast.scale.copy()
-        scale[k] *= factor
-        made = PastForecast(task.origin.session, forecast.location[k], scale[k], forecast.dof[k], factor)
-        return replace(forecast, scale=scale), (*parent.past, made)[-self.config.horizons :]
+        for k, task in enumerate(tasks):
+            factor = scale_factors(task.input.history, pasts[k], self.config.horizons)
+            scale[k] *= factor
+            made = PastForecast(task.origin.session, forecast.location[k], scale[k], forecast.dof[k], factor)
+            pasts[k] = (*pasts[k], made)[-self.config.horizons :]
+        return replace(forecast, scale=scale), pasts
 
     def _model_row(self, task: OriginTask, trained: Trained, k: int, role: str, features: str, content: bytes) -> ModelRow:
         model_id = model_id_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC
 
 import numpy as np
@@ -13,59 +14,63 @@ from jobs.scoring.distributions import student_t_quantiles
 from jobs.workspace.config import Config
 from rnn.density import ForecastDistribution
 from rnn.training import Training
-from storage.rows import QUANTILE_LEVELS, TWIN, BaselineForecastRow, ForecastRow, LossRow, ModelRow, RecalibrationRow
+from storage.rows import QUANTILE_LEVELS, TWIN, BaselineForecastRow, LossRow, ModelRow, OriginRow, RecalibrationRow
 
 # A price that may move by a factor of e within its own scale is not a forecast but a fault.
 WIDEST_SCALE = 1.0
 FARTHEST_LOCATION = 1.0
 
 
-def is_publishable(forecast: ForecastDistribution, k: int) -> bool:
-    """Return whether network k's distributions are all finite and of a width that a price can have."""
-    location, scale = forecast.location[k], forecast.scale[k]
+def are_publishable(forecast: ForecastDistribution) -> NDArray[np.bool_]:
+    """Return (K,) whether each network's distributions are all finite and of a width that a price can have."""
+    location, scale = forecast.location, forecast.scale
     # A comparison with NaN is false, so these limits also refuse what is not finite.
-    return bool(((scale > 0) & (scale < WIDEST_SCALE) & (np.abs(location) < FARTHEST_LOCATION)).all())
+    is_sound = (scale > 0) & (scale < WIDEST_SCALE) & (np.abs(location) < FARTHEST_LOCATION)
+    return np.asarray(is_sound.all(axis=1))
 
 
-def forecast_rows(
-    task: OriginTask, forecast: ForecastDistribution, baseline: ForecastDistribution, k: int, *, model_id: str, config: Config
-) -> list[ForecastRow]:
-    """Return one row for each horizon from network k's distributions. Quantile prices are on the origin's share scale."""
+def origin_row(task: OriginTask, numbers: Sequence[Sequence[float | None]], *, model_id: str, config: Config) -> OriginRow:
+    """Return the row of an origin with its forecasts, whose numbers forecast_numbers gave."""
     bars = task.input.history.bars
-    last_price = float(getattr(bars, config.field)[-1])
-    prices = quantile_prices(last_price, forecast, k)
-    known_at = bars.recorded_at.max().item().replace(tzinfo=UTC)
-    return [
-        ForecastRow(
-            ticker_id=task.ticker.ticker_id,
-            config_id=config.id,
-            origin=task.origin.session,
-            horizon=h + 1,
-            target=target,
-            field=config.field,
-            location=float(forecast.location[k, h]),
-            scale=float(forecast.scale[k, h]),
-            dof=_dof(forecast, k, h),
-            last_price=last_price,
-            **dict(zip(QUANTILE_LEVELS, prices[h].tolist(), strict=True)),
-            baseline_location=float(baseline.location[k, h]),
-            baseline_scale=float(baseline.scale[k, h]),
-            baseline_dof=_dof(baseline, k, h),
-            known_at=known_at,
-            input_sha256=task.input_sha256,
-            price_basis=task.ticker.price_basis,
-            model_id=model_id,
-        )
-        for h, target in enumerate(task.origin.targets)
-    ]
+    return OriginRow(
+        ticker_id=task.ticker.ticker_id,
+        config_id=config.id,
+        origin=task.origin.session,
+        field=config.field,
+        last_price=last_price(task, config),
+        price_basis=task.ticker.price_basis,
+        known_at=bars.recorded_at.max().item().replace(tzinfo=UTC),
+        input_sha256=task.input_sha256,
+        model_id=model_id,
+        targets=task.origin.targets,
+        numbers=numbers,
+    )
 
 
-def quantile_prices(last_price: float, forecast: ForecastDistribution, k: int) -> NDArray[np.float64]:
-    """Return the prices (horizons, levels) that network k's returns reach at each of QUANTILE_LEVELS."""
+def forecast_numbers(
+    last_prices: Sequence[float], forecast: ForecastDistribution, baseline: ForecastDistribution
+) -> list[list[list[float | None]]]:
+    """Return the numbers of K networks' forecasts, (K, horizons, FORECAST_NUMBERS). last_prices: (K,), at the origin."""
+    ours, theirs = (np.stack([d.location, d.scale, d.dof], axis=-1) for d in (forecast, baseline))
+    # Adding zero turns -0.0 into 0.0, which is how SQLite stores it.
+    numbers = np.concatenate([ours, quantile_prices(last_prices, forecast), theirs], axis=-1) + 0.0
+    rows: list[list[list[float | None]]] = numbers.tolist()
+    for k, h, column in np.argwhere(np.isnan(numbers)):
+        rows[k][h][column] = None
+    return rows
+
+
+def quantile_prices(last_prices: Sequence[float], forecast: ForecastDistribution) -> NDArray[np.float64]:
+    """Return the prices (K, horizons, levels) that K networks' returns reach at each of QUANTILE_LEVELS."""
     levels = tuple(QUANTILE_LEVELS.values())
-    returns = student_t_quantiles(forecast.location[k], forecast.scale[k], forecast.dof[k], levels)
-    prices: NDArray[np.float64] = last_price * np.exp(returns)
+    returns = student_t_quantiles(forecast.location, forecast.scale, forecast.dof, levels)
+    prices: NDArray[np.float64] = np.asarray(last_prices)[:, None, None] * np.exp(returns)
     return prices
+
+
+def last_price(task: OriginTask, config: Config) -> float:
+    """Return the price at a task's origin, of the field that is forecast."""
+    return float(getattr(task.input.history.bars, config.field)[-1])
 
 
 def twin_rows(task: OriginTask, forecast: ForecastDistribution, k: int, config: Config) -> list[BaselineForecastRow]:

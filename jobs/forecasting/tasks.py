@@ -11,7 +11,7 @@ from jobs.forecasting.inputs import Market, ModelInput
 from jobs.forecasting.recalibration import PastForecast
 from jobs.workspace.config import Config
 from storage.bars import Bars
-from storage.rows import BaselineForecastRow, CheckpointRow, ForecastRow, LossRow, ModelRow, RecalibrationRow
+from storage.rows import BaselineForecastRow, CheckpointRow, LossRow, ModelRow, OriginRow, RecalibrationRow
 
 WARM = "warm"  # the reason of a training that continues its parent; any other reason is that of a cold start
 
@@ -109,7 +109,7 @@ class StackResult:
     models: list[ModelRow] = field(default_factory=list)
     losses: list[LossRow] = field(default_factory=list)
     checkpoints: list[CheckpointRow] = field(default_factory=list)
-    forecasts: list[ForecastRow] = field(default_factory=list)
+    origins: list[OriginRow] = field(default_factory=list)
     twins: list[BaselineForecastRow] = field(default_factory=list)
     recalibrations: list[RecalibrationRow] = field(default_factory=list)
     events: list[TrainingEvent] = field(default_factory=list)

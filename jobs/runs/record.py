@@ -76,21 +76,21 @@ class RunRecord:
         """Store a unit of work in one transaction: models, losses, checkpoints, forecasts, and the scores of tickers now due."""
         with self.engine.begin() as connection:
             self._enter_bundled_priors(connection, task.config, result)
-            writes.insert_rows(connection, result.models, run_id=self.run_id)
-            writes.insert_rows(connection, result.losses)
+            writes.insert_models(connection, result.models, run_id=self.run_id)
+            writes.insert_losses(connection, result.losses)
             writes.insert_rows(connection, result.checkpoints)
-            self.forecasts += writes.insert_forecasts(
-                connection, result.forecasts, modes=self._modes(task), made_at=self.options.now, run_id=self.run_id
+            self.forecasts += writes.insert_origins(
+                connection, result.origins, modes=self._modes(task), made_at=self.options.now, run_id=self.run_id
             )
-            writes.insert_rows(connection, result.twins)
-            writes.insert_rows(connection, result.recalibrations)
+            writes.insert_baseline_forecasts(connection, result.twins)
+            writes.insert_recalibrations(connection, result.recalibrations)
             writes.prune_checkpoints(connection, sorted({row.cold_ancestor_id for row in result.models}))
             self._score(connection, tickers)
             for event in result.events:
                 self._note(connection, event.message, event.session, event.ticker_id)
             writes.update_run(connection, self.run_id, forecasts=self.forecasts)
         self.served_priors |= {row.prior_id for row in result.models if row.prior_id}
-        self.origins.update(row.ticker_id for row in result.forecasts if row.horizon == 1)
+        self.origins.update(row.ticker_id for row in result.origins)
 
     def update_scores(self, tickers: Sequence[TickerBacklog]) -> None:
         """Score what is due of some tickers, restated targets as a further revision, then compute skill from all scores."""
@@ -151,10 +151,10 @@ class RunRecord:
             self._insert_prior(connection, rows_of(prior, config))
 
     def _insert_prior(self, connection: Connection, rows: PriorRows) -> None:
-        writes.insert_rows(connection, [rows.model], run_id=self.run_id)
+        writes.insert_models(connection, [rows.model], run_id=self.run_id)
         writes.insert_rows(connection, [rows.prior])
         writes.insert_rows(connection, rows.members)
-        writes.insert_rows(connection, rows.losses)
+        writes.insert_losses(connection, rows.losses)
         writes.insert_rows(connection, [rows.checkpoint] if rows.checkpoint else [])
 
     def _note(self, connection: Connection, message: str, session: date, ticker_id: int | None = None) -> None:

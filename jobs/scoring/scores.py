@@ -6,9 +6,7 @@ which targets have settled, and what is stored (updates).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,21 +17,8 @@ from storage.queries import ScorableForecast
 from storage.rows import BaselineForecastRow, ScoreRow
 
 Floats = NDArray[np.float64]
-
-
-class RealisedReturns:
-    """The log returns of one ticker's bars, summed from one session to another."""
-
-    def __init__(self, bars: Bars, field: str) -> None:
-        self._returns = log_returns(bars, field)
-        self._index = {session: i for i, session in enumerate(bars.session.tolist())}
-
-    def between(self, origin: date, target: date) -> float:
-        """Return the natural-log return from origin to target, NaN where either session has no bar."""
-        first, last = self._index.get(origin), self._index.get(target)
-        if first is None or last is None:
-            return math.nan
-        return float(self._returns[first + 1 : last + 1].sum())
+Counts = NDArray[np.int64]
+Days = NDArray[np.datetime64]
 
 
 def score_rows(forecasts: Sequence[ScorableForecast], bars: Mapping[int, Bars], field: str) -> list[ScoreRow]:
@@ -42,10 +27,28 @@ def score_rows(forecasts: Sequence[ScorableForecast], bars: Mapping[int, Bars], 
     bars: by ticker_id; those after a target do not change its score. field: the price that was forecast, close or open.
     Errors, crps and returns are natural-log returns. realised_price is on the origin's share scale.
     """
-    returns = {ticker_id: RealisedReturns(bars[ticker_id], field) for ticker_id in {f.ticker_id for f in forecasts}}
-    realised = [returns[f.ticker_id].between(f.origin, f.target) for f in forecasts]
-    known = [i for i, value in enumerate(realised) if math.isfinite(value)]
-    return _scores_at([forecasts[i] for i in known], np.array([realised[i] for i in known]))
+    origins = np.array([forecast.origin for forecast in forecasts], "M8[D]")
+    targets = np.array([forecast.target for forecast in forecasts], "M8[D]")
+    owners = np.array([forecast.ticker_id for forecast in forecasts], np.int64)
+    realised = np.full(len(forecasts), np.nan)
+    for ticker_id in np.unique(owners):
+        own = np.flatnonzero(owners == ticker_id)
+        realised[own] = realised_returns(bars[int(ticker_id)], field, origins[own], targets[own])
+    known = np.flatnonzero(np.isfinite(realised)).tolist()
+    return _scores_at([forecasts[i] for i in known], realised[known])
+
+
+def realised_returns(bars: Bars, field: str, origins: Days, targets: Days) -> Floats:
+    """Return the natural-log returns (n,) of a ticker from origins (n,) to targets (n,), NaN where either has no bar."""
+    returns, sessions = log_returns(bars, field), bars.session
+    first, last = np.searchsorted(sessions, origins), np.searchsorted(sessions, targets)
+    is_stored = last < len(sessions)
+    is_stored[is_stored] = (sessions[first[is_stored]] == origins[is_stored]) & (sessions[last[is_stored]] == targets[is_stored])
+    realised = np.full(len(origins), np.nan)
+    for count in np.unique((last - first)[is_stored]):  # few: the horizons, and more where bars are missing
+        same = is_stored & (last - first == count)
+        realised[same] = np.lib.stride_tricks.sliding_window_view(returns, count)[first[same] + 1].sum(axis=1)
+    return realised
 
 
 def twin_crps(twins: Sequence[BaselineForecastRow], realised: Sequence[float]) -> list[float]:
@@ -63,26 +66,12 @@ def _scores_at(forecasts: Sequence[ScorableForecast], realised: Floats) -> list[
     pit = np.clip(student_t_cdf(realised, location, scale, dof), 0.0, 1.0)
     price = _column(forecasts, "last_price") * np.exp(realised)
     from_median = np.abs(pit - 0.5)
-    return [
-        ScoreRow(
-            ticker_id=forecast.ticker_id,
-            config_id=forecast.config_id,
-            origin=forecast.origin,
-            horizon=forecast.horizon,
-            revision=0,
-            realised_return=float(realised[i]),
-            realised_price=float(price[i]),
-            abs_error=float(abs(realised[i] - location[i])),
-            baseline_abs_error=float(abs(realised[i] - baseline[0][i])),
-            crps=float(crps[i]),
-            baseline_crps=float(baseline_crps[i]),
-            pit=float(pit[i]),
-            inside_50=int(from_median[i] <= 0.25),
-            inside_80=int(from_median[i] <= 0.40),
-            inside_90=int(from_median[i] <= 0.45),
-        )
-        for i, forecast in enumerate(forecasts)
-    ]
+    columns: tuple[Floats | Counts, ...] = (
+        realised, price, crps, baseline_crps, pit,
+        *((from_median <= half).astype(np.int64) for half in (0.25, 0.40, 0.45)),
+    )  # fmt: skip
+    figures = zip(*(column.tolist() for column in columns), strict=True)
+    return [ScoreRow(f.origin_id, f.horizon, 0, *row) for f, row in zip(forecasts, figures, strict=True)]
 
 
 def _column(rows: Sequence[ScorableForecast] | Sequence[BaselineForecastRow], name: str) -> Floats:

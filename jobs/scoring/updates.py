@@ -6,7 +6,6 @@ Not here: the arithmetic (scores, skill), or when a run scores (jobs.runs).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime
 
 from jobs.scoring.scores import score_rows, twin_crps
@@ -37,10 +36,11 @@ def score_settled(connection: Connection, bars: Mapping[int, Bars], before: Mapp
     """
     due = queries.unscored_forecasts(connection, before)
     scores = [row for field in ("close", "open") for row in score_rows([f for f in due if f.field == field], bars, field)]
-    writes.insert_rows(connection, scores)
-    configs = {score.config_id for score in scores}
+    writes.insert_scores(connection, scores)
+    origins = {forecast.origin_id: forecast for forecast in due}
+    configs = {origins[score.origin_id].config_id for score in scores}
     for config_id in sorted(configs):
-        _score_twins(connection, config_id, [score for score in scores if score.config_id == config_id])
+        _score_twins(connection, config_id, scores, [origins[score.origin_id].origin for score in scores])
     return configs
 
 
@@ -54,14 +54,14 @@ def revise_scores(connection: Connection, ticker_id: int, bars: Bars) -> None:
     if first is None:
         return
     newest = queries.newest_scores(connection, ticker_id, first)
-    stored = {(score.forecast.config_id, score.forecast.origin, score.forecast.horizon): score for score in newest}
+    stored = {(score.forecast.origin_id, score.forecast.horizon): score for score in newest}
     revised = []
     for field in ("close", "open"):
         for row in score_rows([score.forecast for score in newest if score.forecast.field == field], {ticker_id: bars}, field):
-            before = stored[row.config_id, row.origin, row.horizon]
+            before = stored[row.origin_id, row.horizon]
             if abs(row.realised_return - before.realised_return) > LEAST_CHANGE:
-                revised.append(replace(row, revision=before.revision + 1))
-    writes.insert_rows(connection, revised)
+                revised.append(row._replace(revision=before.revision + 1))
+    writes.insert_scores(connection, revised)
     writes.update_ticker(connection, ticker_id, rescore_from=None)
 
 
@@ -71,11 +71,10 @@ def refresh_skill(connection: Connection, config_id: str, *, computed_at: dateti
     writes.replace_skill(connection, config_id, rows, computed_at=computed_at)
 
 
-def _score_twins(connection: Connection, config_id: str, scores: Sequence[ScoreRow]) -> None:
+def _score_twins(connection: Connection, config_id: str, scores: Sequence[ScoreRow], origins: Sequence[date]) -> None:
     """Store the CRPS of the cold twins of forecasts that were just scored, at the same realised returns."""
-    realised = {(score.ticker_id, score.origin, score.horizon): score.realised_return for score in scores}
-    origins = [score.origin for score in scores]
+    realised = {(score.origin_id, score.horizon): score.realised_return for score in scores}
     candidates = queries.unscored_twins(connection, config_id, min(origins), max(origins))
-    twins = [twin for twin in candidates if (twin.ticker_id, twin.origin, twin.horizon) in realised]
-    crps = twin_crps(twins, [realised[twin.ticker_id, twin.origin, twin.horizon] for twin in twins])
-    writes.score_twins(connection, [replace(twin, crps=value) for twin, value in zip(twins, crps, strict=True)])
+    twins = {key: twin for key, twin in candidates.items() if key in realised}
+    crps = twin_crps(list(twins.values()), [realised[key] for key in twins])
+    writes.score_twins(connection, dict(zip(twins, crps, strict=True)))

@@ -9,28 +9,27 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from storage.queries.shared import same_forecast
-from storage.schema import Forecast, Recalibration
+from storage.schema import Forecast, Origin, Recalibration
 
 
 def committed_origins(connection: Connection, ticker_id: int, config_id: str) -> set[date]:
     """Return the origins for which a ticker has forecasts under a config."""
-    query = sa.select(Forecast.origin).where(*_of(ticker_id, config_id), Forecast.horizon == 1)
-    return set(connection.scalars(query))
+    return set(connection.scalars(sa.select(Origin.origin).where(*_of(ticker_id, config_id))))
 
 
 def last_origins(connection: Connection, config_id: str) -> dict[int, date]:
     """Return each ticker's newest origin under a config, by ticker id."""
     rows = connection.execute(
-        sa.select(Forecast.ticker_id, sa.func.max(Forecast.origin, type_=Forecast.origin.type))
-        .where(Forecast.config_id == config_id)
-        .group_by(Forecast.ticker_id)
+        sa.select(Origin.ticker_id, sa.func.max(Origin.origin, type_=Origin.origin.type))
+        .where(Origin.config_id == config_id)
+        .group_by(Origin.ticker_id)
     )
     return {row[0]: row[1] for row in rows}
 
 
 def known_at(connection: Connection, ticker_id: int, config_id: str, origin: date) -> datetime | None:
     """Return when the newest bar was recorded that the forecasts of a ticker at an origin used, None without forecasts."""
-    query = sa.select(Forecast.known_at).where(*_of(ticker_id, config_id), Forecast.origin == origin).limit(1)
+    query = sa.select(Origin.known_at).where(*_of(ticker_id, config_id), Origin.origin == origin)
     return connection.scalars(query).first()
 
 
@@ -39,12 +38,12 @@ def past_publications(connection: Connection, ticker_id: int, config_id: str, la
 
     They are those of the newest origins up to `last`, inclusive: as many origins as there are horizons.
     """
-    known = (*_of(ticker_id, config_id), Forecast.origin <= last)
-    horizons = sa.select(sa.func.max(Forecast.horizon)).where(*known).scalar_subquery()
-    origins = sa.select(Forecast.origin).where(*known, Forecast.horizon == 1).order_by(Forecast.origin.desc()).limit(horizons)
+    known = (*_of(ticker_id, config_id), Origin.origin <= last)
+    horizons = sa.select(sa.func.max(Forecast.horizon)).join(Origin, Origin.id == Forecast.origin_id).where(*known)
+    origins = sa.select(Origin.id).where(*known).order_by(Origin.origin.desc()).limit(horizons.scalar_subquery())
     query = (
         sa.select(
-            Forecast.origin,
+            Origin.origin,
             Forecast.horizon,
             Forecast.location,
             Forecast.scale,
@@ -52,8 +51,9 @@ def past_publications(connection: Connection, ticker_id: int, config_id: str, la
             Recalibration.scale_factor,
         )
         .join(Recalibration, same_forecast(Recalibration, Forecast))
-        .where(*known, Forecast.origin.in_(origins))
-        .order_by(Forecast.origin, Forecast.horizon)
+        .join(Origin, Origin.id == Forecast.origin_id)
+        .where(Forecast.origin_id.in_(origins))
+        .order_by(Origin.origin, Forecast.horizon)
     )
     return [tuple(row) for row in connection.execute(query)]
 
@@ -63,11 +63,12 @@ def forecast_densities(connection: Connection, ticker_id: int, config_id: str, h
 
     Rows of earlier versions have no context: they knew of no company event.
     """
-    context = sa.func.coalesce(Forecast.context, "none")
-    columns = (Forecast.origin, Forecast.location, Forecast.scale, Forecast.dof, context)
-    query = sa.select(*columns).where(*_of(ticker_id, config_id), Forecast.horizon == horizon).order_by(Forecast.origin)
+    context = sa.func.coalesce(Origin.context, "none")
+    columns = (Origin.origin, Forecast.location, Forecast.scale, Forecast.dof, context)
+    query = sa.select(*columns).join(Origin, Origin.id == Forecast.origin_id)
+    query = query.where(*_of(ticker_id, config_id), Forecast.horizon == horizon).order_by(Origin.origin)
     return [tuple(row) for row in connection.execute(query)]
 
 
 def _of(ticker_id: int, config_id: str) -> tuple[sa.ColumnElement[bool], ...]:
-    return (Forecast.ticker_id == ticker_id, Forecast.config_id == config_id)
+    return (Origin.ticker_id == ticker_id, Origin.config_id == config_id)

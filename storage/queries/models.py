@@ -8,7 +8,7 @@ from datetime import date
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage.schema import Checkpoint, Event, Forecast, Model, Prior, PriorMember
+from storage.schema import Checkpoint, Event, Model, Origin, Prior, PriorMember
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +48,14 @@ class PriorSize:
 
 def serving_model(connection: Connection, ticker_id: int, config_id: str, origin: date) -> ServingModel | None:
     """Return the model that made a ticker's forecasts at an origin, None without forecasts."""
+    ancestor, prior = sa.orm.aliased(Model), sa.orm.aliased(Model)
     row = connection.execute(
-        sa.select(
-            Model.id, Model.depth, Model.cold_ancestor_id, Forecast.input_sha256, Model.reason, Model.prior_id, Checkpoint.content
-        )
-        .join(Model, Model.id == Forecast.model_id)
+        sa.select(Model.id, Model.depth, ancestor.id, Origin.input_sha256, Model.reason, prior.id, Checkpoint.content)
+        .join(Model, Model.number == Origin.model_number)
+        .join(ancestor, ancestor.number == Model.cold_ancestor_number)
+        .outerjoin(prior, prior.number == Model.prior_number)
         .outerjoin(Checkpoint, Checkpoint.model_id == Model.id)
-        .where(
-            Forecast.ticker_id == ticker_id,
-            Forecast.config_id == config_id,
-            Forecast.origin == origin,
-            Forecast.horizon == 1,
-        )
+        .where(Origin.ticker_id == ticker_id, Origin.config_id == config_id, Origin.origin == origin)
     ).first()
     return ServingModel(*row) if row else None
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from storage.reader import Rows
-from storage.schema import Event, ExchangeSession, Forecast, GateVerdict, PriceFile, Run, RunTicker, Ticker
+from storage.schema import Event, ExchangeSession, Forecast, GateVerdict, Origin, PriceFile, Run, RunTicker, Ticker
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +105,14 @@ def run_outcome(connection: Connection, run_id: int) -> Rows:
     columns = ("ticker", "status", "first_origin", "last_origin", "forecasts", "message")
     made = (
         sa.select(
-            Forecast.ticker_id,
-            sa.func.min(Forecast.origin, type_=Forecast.origin.type).label("first"),
-            sa.func.max(Forecast.origin, type_=Forecast.origin.type).label("last"),
+            Origin.ticker_id,
+            sa.func.min(Origin.origin, type_=Origin.origin.type).label("first"),
+            sa.func.max(Origin.origin, type_=Origin.origin.type).label("last"),
             sa.func.count().label("count"),
         )
-        .where(Forecast.run_id == run_id)
-        .group_by(Forecast.ticker_id)
+        .join(Forecast, Forecast.origin_id == Origin.id)
+        .where(Origin.run_id == run_id)
+        .group_by(Origin.ticker_id)
         .subquery()
     )
     outcome = sa.select(RunTicker).where(RunTicker.run_id == run_id).subquery()

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from storage.queries.shared import Query, same_forecast
+from storage.queries.shared import same_forecast
 from storage.rows import TWIN, BaselineForecastRow
-from storage.schema import BaselineForecast, Forecast, Score, Unscored
+from storage.schema import BaselineForecast, Origin, Score
 
 ROWS_AT_ONCE = 50_000
 
 
-@dataclass(frozen=True, slots=True)
-class ScorableForecast:
-    """The columns of a forecast that its score is computed from. dof is None for a normal."""
+class ScorableForecast(NamedTuple):
+    """The columns of a forecast that its score is computed from. origin_id: of its origin's row. dof is None for a normal."""
 
+    origin_id: int
     ticker_id: int
     config_id: str
     origin: date
@@ -70,44 +71,68 @@ class ScoreColumns:
         return ScoreColumns(*(getattr(self, field.name)[which] for field in fields(self)))
 
 
-SCORABLE = tuple(getattr(Forecast, field.name) for field in fields(ScorableForecast))
-TWIN_COLUMNS = tuple(getattr(BaselineForecast, field.name) for field in fields(BaselineForecastRow))
+SCORABLE = """SELECT f.origin_id, o.ticker_id, o.config_id, o.origin, f.horizon, f.target, o.field, f.location, f.scale, f.dof,
+    o.last_price, f.baseline_location, f.baseline_scale, f.baseline_dof"""
+UNSCORED = f"""{SCORABLE} FROM unscored u JOIN origins o ON o.id = u.origin_id
+JOIN forecasts f ON f.origin_id = u.origin_id AND f.horizon = u.horizon WHERE o.ticker_id IN (%s)"""
+# Of each forecast the newest score: SQLite takes the other columns from the row that has the maximum.
+NEWEST = f"""{SCORABLE}, max(s.revision), s.realised_return FROM origins o JOIN forecasts f ON f.origin_id = o.id
+JOIN scores s ON s.origin_id = f.origin_id AND s.horizon = f.horizon
+WHERE o.ticker_id = ? AND f.target >= ? GROUP BY f.origin_id, f.horizon"""
+
+# Where each of ScoreColumns comes from, and its type.
+SCORE_COLUMNS: dict[str, tuple[str, str]] = {
+    "ticker_id": ("o.ticker_id", "i4"),
+    "horizon": ("s.horizon", "i4"),
+    "mode": ("o.mode", "U8"),
+    "target": ("f.target", "M8[D]"),
+    "location": ("f.location", "f8"),
+    "realised_return": ("s.realised_return", "f8"),
+    "abs_error": ("abs(s.realised_return - f.location)", "f8"),
+    "baseline_abs_error": ("abs(s.realised_return - f.baseline_location)", "f8"),
+    "crps": ("s.crps", "f8"),
+    "baseline_crps": ("s.baseline_crps", "f8"),
+    "inside_50": ("s.inside_50", "i4"),
+    "inside_80": ("s.inside_80", "i4"),
+    "inside_90": ("s.inside_90", "i4"),
+}
+SCORED = f"""SELECT {", ".join(sql for sql, _ in SCORE_COLUMNS.values())} FROM scores s
+JOIN forecasts f ON f.origin_id = s.origin_id AND f.horizon = s.horizon JOIN origins o ON o.id = s.origin_id
+WHERE s.revision = 0 AND o.config_id = ?"""
 
 
 def unscored_forecasts(connection: Connection, before: Mapping[int, date]) -> list[ScorableForecast]:
     """Return the forecasts without a score, under any config, whose target is before a session. before: by ticker id."""
-    query = sa.select(*SCORABLE).join(Unscored, same_forecast(Unscored, Forecast)).where(Unscored.ticker_id.in_(before))
-    found = (ScorableForecast(*row) for row in connection.execute(query))
+    query = UNSCORED % ", ".join("?" * len(before))
+    found = (_scorable(row) for row in connection.exec_driver_sql(query, tuple(before)))
     return [forecast for forecast in found if forecast.target < before[forecast.ticker_id]]
 
 
-def unscored_twins(connection: Connection, config_id: str, first: date, last: date) -> list[BaselineForecastRow]:
-    """Return the cold twins without a score whose origins lie between two sessions, inclusive."""
-    query = sa.select(*TWIN_COLUMNS).where(
-        BaselineForecast.config_id == config_id,
-        BaselineForecast.origin.between(first, last),
-        BaselineForecast.crps.is_(None),
-        BaselineForecast.name == TWIN,
+def unscored_twins(connection: Connection, config_id: str, first: date, last: date) -> dict[tuple[int, int], BaselineForecastRow]:
+    """Return the cold twins without a score whose origins lie between two sessions, inclusive, by origin's id and horizon."""
+    twin = BaselineForecast
+    columns: tuple[Any, ...] = (
+        Origin.ticker_id,
+        Origin.config_id,
+        Origin.origin,
+        twin.horizon,
+        twin.name,
+        twin.location,
+        twin.scale,
+        twin.dof,
     )
-    return [BaselineForecastRow(*row) for row in connection.execute(query)]
+    query = (
+        sa.select(twin.origin_id, *columns, twin.crps)
+        .join(Origin, Origin.id == twin.origin_id)
+        .where(Origin.config_id == config_id, Origin.origin.between(first, last), twin.crps.is_(None), twin.name == TWIN)
+    )
+    return {(row[0], row.horizon): BaselineForecastRow(*row[1:]) for row in connection.execute(query)}
 
 
 def newest_scores(connection: Connection, ticker_id: int, first: date) -> list[NewestScore]:
     """Return a ticker's forecasts, under any config, with their newest scores, whose target is a session or a later one."""
-    newest = (
-        sa.select(Score.config_id, Score.origin, Score.horizon, sa.func.max(Score.revision).label("revision"))
-        .where(Score.ticker_id == ticker_id)
-        .group_by(Score.config_id, Score.origin, Score.horizon)
-        .subquery()
-    )
-    is_newest = sa.and_(*(newest.c[name] == getattr(Score, name) for name in ("config_id", "origin", "horizon", "revision")))
-    query = (
-        sa.select(*SCORABLE, Score.revision, Score.realised_return)
-        .join(Score, same_forecast(Score, Forecast))
-        .join(newest, is_newest)
-        .where(Forecast.ticker_id == ticker_id, Forecast.target >= first)
-    )
-    return [NewestScore(ScorableForecast(*row[:-2]), *row[-2:]) for row in connection.execute(query)]
+    rows = connection.exec_driver_sql(NEWEST, (ticker_id, first.isoformat()))
+    return [NewestScore(_scorable(row[:-2]), *row[-2:]) for row in rows]
 
 
 def crps_against_twins(connection: Connection, config_id: str) -> tuple[float, float] | None:
@@ -115,36 +140,35 @@ def crps_against_twins(connection: Connection, config_id: str) -> tuple[float, f
     row = connection.execute(
         sa.select(sa.func.avg(Score.crps), sa.func.avg(BaselineForecast.crps))
         .join(Score, same_forecast(Score, BaselineForecast) & (Score.revision == 0))
-        .where(BaselineForecast.config_id == config_id, BaselineForecast.horizon == 1, BaselineForecast.name == TWIN)
+        .join(Origin, Origin.id == BaselineForecast.origin_id)
+        .where(Origin.config_id == config_id, BaselineForecast.horizon == 1, BaselineForecast.name == TWIN)
     ).one()
     return (row[0], row[1]) if row[0] is not None else None
 
 
 def scored_forecasts(connection: Connection, config_id: str) -> ScoreColumns:
     """Return all scores of revision 0 under a config: what skill is computed from."""
-    of_forecast = ("mode", "target", "location")
-    columns = [getattr(Forecast if field.name in of_forecast else Score, field.name) for field in fields(ScoreColumns)]
-    query = (
-        sa.select(*columns)
-        .join(Forecast, same_forecast(Forecast, Score))
-        .where(Score.config_id == config_id, Score.revision == 0)
-    )
-    return ScoreColumns(**_as_arrays(connection, query, {c.key: _array_type(c) for c in columns}))
+    types = {name: np.dtype(kind) for name, (_, kind) in SCORE_COLUMNS.items()}
+    return ScoreColumns(**_as_arrays(connection, SCORED, (config_id,), types))
 
 
-def _array_type(column: sa.orm.InstrumentedAttribute[Any]) -> np.dtype[Any]:
-    if column.key == "mode":
-        return np.dtype("U8")
-    if column.key == "target":
-        return np.dtype("datetime64[D]")
-    return np.dtype(np.float64 if isinstance(column.type, sa.Double) else np.int32)
+def _scorable(row: Sequence[Any]) -> ScorableForecast:
+    """Return a row of the columns SCORABLE, whose dates are text."""
+    return ScorableForecast._make((*row[:3], _day(row[3]), row[4], _day(row[5]), *row[6:]))
 
 
-def _as_arrays(connection: Connection, query: Query, types: dict[str, np.dtype[Any]]) -> dict[str, NDArray[Any]]:
+@cache
+def _day(text: str) -> date:
+    return date.fromisoformat(text)
+
+
+def _as_arrays(
+    connection: Connection, query: str, values: tuple[Any, ...], types: dict[str, np.dtype[Any]]
+) -> dict[str, NDArray[Any]]:
     """Return a query's columns as arrays (n,). Reads in parts: all rows as Python objects would take gigabytes."""
     parts: dict[str, list[NDArray[Any]]] = {name: [np.empty(0, kind)] for name, kind in types.items()}
-    answer = connection.execution_options(stream_results=True).execute(query)
+    answer = connection.execution_options(stream_results=True).exec_driver_sql(query, values)
     for rows in answer.partitions(ROWS_AT_ONCE):
-        for (name, kind), values in zip(types.items(), zip(*rows, strict=True), strict=True):
-            parts[name].append(np.array(values, kind))
+        for (name, kind), column in zip(types.items(), zip(*rows, strict=True), strict=True):
+            parts[name].append(np.array(column, kind))
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage.schema import Forecast, Model, PriceFile, Symbol, Ticker
+from storage.schema import Model, Origin, PriceFile, Symbol, Ticker
 
 _TICKERS = sa.select(
     Ticker.id,
@@ -80,7 +80,7 @@ def older_symbols(connection: Connection, ticker_id: int) -> tuple[str, ...]:
 
 def has_forecasts(connection: Connection, ticker_id: int) -> bool:
     """Return whether a ticker has a forecast or a model, which the record keeps."""
-    found = sa.select(Forecast.ticker_id).where(Forecast.ticker_id == ticker_id).limit(1)
+    found = sa.select(Origin.id).where(Origin.ticker_id == ticker_id).limit(1)
     trained = sa.select(Model.ticker_id).where(Model.ticker_id == ticker_id).limit(1)
     return connection.execute(found).first() is not None or connection.execute(trained).first() is not None
 

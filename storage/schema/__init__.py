@@ -10,8 +10,8 @@ from __future__ import annotations
 from storage.schema.base import FORECAST_KEY, Base
 from storage.schema.digests import Digest
 from storage.schema.events import CompanyEvent, ContextRequest
-from storage.schema.forecasts import BaselineForecast, Forecast, Recalibration
-from storage.schema.models import Checkpoint, Loss, Model, Prior, PriorMember
+from storage.schema.forecasts import BaselineForecast, Forecast, Origin, Recalibration
+from storage.schema.models import Checkpoint, FeatureSet, Loss, Model, Prior, PriorMember
 from storage.schema.prices import Bar, GateVerdict, PriceFile, Restatement
 from storage.schema.runs import Config, Event, Run, RunTicker
 from storage.schema.scores import Score, SkillTest, Unscored
@@ -31,10 +31,12 @@ __all__ = [
     "Digest",
     "Event",
     "ExchangeSession",
+    "FeatureSet",
     "Forecast",
     "GateVerdict",
     "Loss",
     "Model",
+    "Origin",
     "PriceFile",
     "Prior",
     "PriorMember",

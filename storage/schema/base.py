@@ -21,13 +21,14 @@ NAMES = {
 REAL: sa.types.TypeEngine[float] = sa.Double().with_variant(sqlite.REAL(), "sqlite")
 BIG_INTEGER: sa.types.TypeEngine[int] = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 TickerKey = Annotated[int, mapped_column(sa.ForeignKey("tickers.id"), primary_key=True)]
-ConfigKey = Annotated[str, mapped_column(sa.ForeignKey("configs.id"), primary_key=True)]
+OriginKey = Annotated[int, mapped_column(sa.ForeignKey("origins.id"), primary_key=True)]
 
 # The options of every table on SQLite: STRICT, so that a column refuses a value that is not of its declared type.
 STRICT: dict[str, Any] = {"sqlite_strict": True}
 WITHOUT_ROWID: dict[str, Any] = {**STRICT, "sqlite_with_rowid": False}
 
-FORECAST_KEY = ("ticker_id", "config_id", "origin", "horizon")
+ORIGIN_KEY = ("ticker_id", "config_id", "origin")
+FORECAST_KEY = ("origin_id", "horizon")
 
 
 class Base(DeclarativeBase):

@@ -1,4 +1,4 @@
-"""Models, priors and their members, checkpoints and losses."""
+"""Models and their inputs, priors and their members, checkpoints and losses."""
 
 from __future__ import annotations
 
@@ -8,37 +8,60 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from storage.schema.base import BIG_INTEGER, STRICT, WITHOUT_ROWID, Base, one_of
+from storage.types import Sha256
+
+
+class FeatureSet(Base):
+    """The names of the inputs that some models read, separated by commas."""
+
+    __tablename__ = "feature_sets"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    names: Mapped[str] = mapped_column(unique=True)
+    __table_args__ = (STRICT,)
 
 
 class Model(Base):
-    """The result of one training. features: the names of its inputs; seconds: its share of the stack's training time."""
+    """The result of one training. seconds: its share of the stack's training time.
+
+    id: a hash of everything that determines its params. number: counts the rows of this database, so that other rows name a
+    model in few bytes; it is no part of the record's content. parent_number, prior_number, cold_ancestor_number: the models that
+    it continues, that its chain began from, and the cold start of its chain, which may be itself.
+    """
 
     __tablename__ = "models"
-    id: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(unique=True)
     ticker_id: Mapped[int | None] = mapped_column(sa.ForeignKey("tickers.id"))
     config_id: Mapped[str] = mapped_column(sa.ForeignKey("configs.id"))
     origin: Mapped[date]
     role: Mapped[str]
     start: Mapped[str]
     reason: Mapped[str]
-    parent_id: Mapped[str | None] = mapped_column(sa.ForeignKey("models.id"))
-    prior_id: Mapped[str | None] = mapped_column(sa.ForeignKey("models.id"))
+    parent_number: Mapped[int | None] = mapped_column(sa.ForeignKey("models.number"))
+    prior_number: Mapped[int | None] = mapped_column(sa.ForeignKey("models.number"))
     depth: Mapped[int]
-    cold_ancestor_id: Mapped[str]
+    cold_ancestor_number: Mapped[int] = mapped_column(sa.ForeignKey("models.number"))
     epochs: Mapped[int]
     updates: Mapped[int]
     seed: Mapped[int] = mapped_column(BIG_INTEGER)
-    input_sha256: Mapped[str]
-    features: Mapped[str]
+    input_sha256: Mapped[str] = mapped_column(Sha256())
+    feature_set_id: Mapped[int] = mapped_column(sa.ForeignKey("feature_sets.id"))
     seconds: Mapped[float]
-    checkpoint_sha256: Mapped[str]
+    checkpoint_sha256: Mapped[str] = mapped_column(Sha256())
     run_id: Mapped[int] = mapped_column(sa.ForeignKey("runs.id"))
     __table_args__ = (
         one_of("role", "chain", "prior", "twin"),
         one_of("start", "cold", "warm"),
-        sa.CheckConstraint("(start = 'cold') = (parent_id IS NULL)", name="parent"),
+        sa.CheckConstraint("(start = 'cold') = (parent_number IS NULL)", name="parent"),
         sa.CheckConstraint("(role = 'prior') = (ticker_id IS NULL)", name="owner"),
-        sa.Index("ix_models_ticker_id_config_id_origin", "ticker_id", "config_id", "origin"),
+        sa.Index(
+            "ix_models_twins",
+            "ticker_id",
+            "config_id",
+            "origin",
+            sqlite_where=sa.text("role = 'twin'"),
+            postgresql_where=sa.text("role = 'twin'"),
+        ),
         STRICT,
     )
 
@@ -94,7 +117,7 @@ class Loss(Base):
     """The losses of one epoch of a training."""
 
     __tablename__ = "losses"
-    model_id: Mapped[str] = mapped_column(sa.ForeignKey("models.id"), primary_key=True)
+    model_number: Mapped[int] = mapped_column(sa.ForeignKey("models.number"), primary_key=True)
     epoch: Mapped[int] = mapped_column(primary_key=True)
     train_loss: Mapped[float]
     validation_loss: Mapped[float | None]

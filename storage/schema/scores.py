@@ -11,18 +11,17 @@ from storage.schema.base import STRICT, WITHOUT_ROWID, Base, of_forecast, one_of
 
 
 class Score(Base):
-    """The outcome of one forecast. A later restatement of the target adds a row with the next revision."""
+    """The outcome of one forecast. A later restatement of the target adds a row with the next revision.
+
+    The absolute errors are in the views: they are the differences of stored numbers.
+    """
 
     __tablename__ = "scores"
-    ticker_id: Mapped[int] = mapped_column(primary_key=True)
-    config_id: Mapped[str] = mapped_column(primary_key=True)
-    origin: Mapped[date] = mapped_column(primary_key=True)
+    origin_id: Mapped[int] = mapped_column(primary_key=True)
     horizon: Mapped[int] = mapped_column(primary_key=True)
     revision: Mapped[int] = mapped_column(primary_key=True)
     realised_return: Mapped[float]
     realised_price: Mapped[float]
-    abs_error: Mapped[float]
-    baseline_abs_error: Mapped[float]
     crps: Mapped[float]
     baseline_crps: Mapped[float]
     pit: Mapped[float]
@@ -42,11 +41,8 @@ class Unscored(Base):
     """A forecast that has no score yet. Triggers enter each new forecast here and remove it with its first score."""
 
     __tablename__ = "unscored"
-    ticker_id: Mapped[int] = mapped_column(primary_key=True)
-    config_id: Mapped[str] = mapped_column(primary_key=True)
-    origin: Mapped[date] = mapped_column(primary_key=True)
+    origin_id: Mapped[int] = mapped_column(primary_key=True)
     horizon: Mapped[int] = mapped_column(primary_key=True)
-    target: Mapped[date]
     __table_args__ = (WITHOUT_ROWID,)
 
 

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# Forecasts with what those of one origin share.
+FORECASTS = "forecasts f JOIN origins o ON o.id = f.origin_id"
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -73,6 +76,16 @@ def context(table: str) -> Column:
         "recorded at the time; none; NULL = made by an earlier version"
     )
     return Column("context", meaning, f"{table}.context")
+
+
+def sha256_text(column: str) -> str:
+    """Return the SQL of a hash as hexadecimal digits."""
+    return f"lower(hex({column}))"
+
+
+def model_by_number(column: str) -> str:
+    """Return the SQL of a model's id by its number, NULL where that is."""
+    return f"(SELECT n.id FROM models n WHERE n.number = {column})"
 
 
 def model_id(sql: str) -> Column:

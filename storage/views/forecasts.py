@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from storage.views.definition import Column, View, config, context, horizon, mode, model_id, origin, target, ticker
+from storage.views.definition import (
+    FORECASTS,
+    Column,
+    View,
+    config,
+    context,
+    horizon,
+    mode,
+    model_by_number,
+    model_id,
+    origin,
+    sha256_text,
+    target,
+    ticker,
+)
 
 QUANTILES = tuple(
     Column(
@@ -12,24 +26,24 @@ QUANTILES = tuple(
     )
     for level in (5, 10, 25, 50, 75, 90, 95)
 )
-LAST_PRICE = Column("last_price", "price at the origin, in the ticker's currency on its price basis", "f.last_price")
-MADE_AT = Column("made_at", "instant the forecast was made, UTC", "f.made_at")
+LAST_PRICE = Column("last_price", "price at the origin, in the ticker's currency on its price basis", "o.last_price")
+MADE_AT = Column("made_at", "instant the forecast was made, UTC", "o.made_at")
 PUBLISHED = (
-    origin("f"),
+    origin("o"),
     target(),
     horizon("f"),
     LAST_PRICE,
     *QUANTILES,
     MADE_AT,
-    mode("f"),
-    model_id("f.model_id"),
+    mode("o"),
+    model_id(model_by_number("o.model_number")),
 )
 
 # The newest origin of each ticker and config, and once for all horizons how far it is behind. Then one config for each ticker:
 # the active one where it has forecasts.
 RANKED = """newest AS (
     SELECT t.id AS ticker_id, t.symbol, t.exchange, t.currency, c.id AS config_id, c.preset, c.active,
-        (SELECT max(m.origin) FROM forecasts m WHERE m.ticker_id = t.id AND m.config_id = c.id) AS origin
+        (SELECT max(m.origin) FROM origins m WHERE m.ticker_id = t.id AND m.config_id = c.id) AS origin
     FROM tickers t CROSS JOIN configs c
 ), ranked AS (
     SELECT n.*, row_number() OVER (PARTITION BY n.ticker_id ORDER BY n.active DESC, n.origin DESC, n.config_id) AS place, (
@@ -44,19 +58,20 @@ LATEST_FORECAST = View(
     (
         ticker("r"),
         *PUBLISHED,
-        *config("r", id_from="f", field_from="f"),
+        *config("r", id_from="o", field_from="o"),
         Column("currency", "currency of the prices", "r.currency"),
-        Column("move_percent", "median forecast price against last_price, percent", "100.0 * (f.q50 / f.last_price - 1)"),
-        Column("width_percent", "q95 - q05 in percent of last_price", "100.0 * (f.q95 - f.q05) / f.last_price"),
+        Column("move_percent", "median forecast price against last_price, percent", "100.0 * (f.q50 / o.last_price - 1)"),
+        Column("width_percent", "q95 - q05 in percent of last_price", "100.0 * (f.q95 - f.q05) / o.last_price"),
         Column(
             "sessions_behind",
             "sessions closed by now since origin",
             "r.sessions_behind",
         ),
-        context("f"),
+        context("o"),
     ),
     """FROM ranked r
-JOIN forecasts f ON f.ticker_id = r.ticker_id AND f.config_id = r.config_id AND f.origin = r.origin
+JOIN origins o ON o.ticker_id = r.ticker_id AND o.config_id = r.config_id AND o.origin = r.origin
+JOIN forecasts f ON f.origin_id = o.id
 WHERE r.place = 1""",
     ctes=RANKED,
 )
@@ -73,23 +88,23 @@ FORECAST_HISTORY = View(
         Column("baseline_location", "location of the random walk, natural-log return", "f.baseline_location"),
         Column("baseline_scale", "scale of the random walk, natural-log return", "f.baseline_scale"),
         Column("baseline_dof", "degrees of freedom of the random walk; NULL = normal", "f.baseline_dof"),
-        Column("known_at", "latest instant at which a bar it used was recorded, UTC", "f.known_at"),
-        Column("input_sha256", "hash of the bars it used", "f.input_sha256"),
-        Column("price_basis", "as_traded, split_adjusted or fully_adjusted", "f.price_basis"),
-        Column("run_id", "the run that made it; see run_summary", "f.run_id"),
-        *config(id_from="f", field_from="f"),
-        context("f"),
+        Column("known_at", "latest instant at which a bar it used was recorded, UTC", "o.known_at"),
+        Column("input_sha256", "hash of the bars it used", sha256_text("o.input_sha256")),
+        Column("price_basis", "as_traded, split_adjusted or fully_adjusted", "o.price_basis"),
+        Column("run_id", "the run that made it; see run_summary", "o.run_id"),
+        *config(id_from="o", field_from="o"),
+        context("o"),
     ),
-    """FROM forecasts f
-JOIN tickers t ON t.id = f.ticker_id
-JOIN configs c ON c.id = f.config_id""",
+    f"""FROM {FORECASTS}
+JOIN tickers t ON t.id = o.ticker_id
+JOIN configs c ON c.id = o.config_id""",
 )
 
 # The return of a target whose bar is stored but not settled: the sum of the daily ones, of the field that is forecast.
 PROVISIONAL_RETURN = """(
-        SELECT sum(CASE f.field WHEN 'open' THEN d.adjusted_open_return ELSE d.adjusted_return END) FROM bars d
-        WHERE d.ticker_id = f.ticker_id AND d.session > f.origin AND d.session <= f.target)"""
-REALISED = f"CASE WHEN s.origin IS NOT NULL THEN s.realised_return WHEN b.session IS NOT NULL THEN {PROVISIONAL_RETURN} END"
+        SELECT sum(CASE o.field WHEN 'open' THEN d.adjusted_open_return ELSE d.adjusted_return END) FROM bars d
+        WHERE d.ticker_id = o.ticker_id AND d.session > o.origin AND d.session <= f.target)"""
+REALISED = f"CASE WHEN s.origin_id IS NOT NULL THEN s.realised_return WHEN b.session IS NOT NULL THEN {PROVISIONAL_RETURN} END"
 
 OUTCOME = View(
     "outcome",
@@ -125,20 +140,20 @@ OUTCOME = View(
         Column("baseline_crps", "crps of the random walk; NULL until settled", "o.baseline_crps"),
         Column("pit", "forecast CDF at the realised return (PIT); NULL until settled", "o.pit"),
         Column("made_at", MADE_AT.meaning, "o.made_at"),
-        model_id("o.model_id"),
+        model_id(model_by_number("o.model_number")),
         *config("o", id_from="o", field_from="o"),
         context("o"),
     ),
     f"""FROM (
     SELECT r.*, r.last_price * exp(r.realised_return) AS realised_price FROM (
-        SELECT f.*, t.symbol, c.preset, s.crps, s.baseline_crps, s.pit,
-            CASE WHEN s.origin IS NOT NULL THEN 'settled' WHEN b.session IS NOT NULL THEN 'provisional'
+        SELECT f.*, o.config_id, o.origin, o.field, o.last_price, o.mode, o.made_at, o.model_number, o.context,
+            t.symbol, c.preset, s.crps, s.baseline_crps, s.pit,
+            CASE WHEN s.origin_id IS NOT NULL THEN 'settled' WHEN b.session IS NOT NULL THEN 'provisional'
                 ELSE 'pending' END AS state,
             {REALISED} AS realised_return
-        FROM forecasts f
-        JOIN tickers t ON t.id = f.ticker_id
-        JOIN configs c ON c.id = f.config_id
-        LEFT JOIN scores s ON s.ticker_id = f.ticker_id AND s.config_id = f.config_id AND s.origin = f.origin
-            AND s.horizon = f.horizon AND s.revision = 0
-        LEFT JOIN bars b ON b.ticker_id = f.ticker_id AND b.session = f.target) r) o""",
+        FROM {FORECASTS}
+        JOIN tickers t ON t.id = o.ticker_id
+        JOIN configs c ON c.id = o.config_id
+        LEFT JOIN scores s ON s.origin_id = f.origin_id AND s.horizon = f.horizon AND s.revision = 0
+        LEFT JOIN bars b ON b.ticker_id = o.ticker_id AND b.session = f.target) r) o""",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storage.views.definition import Column, View, config, model_id, origin, ticker
+from storage.views.definition import Column, View, config, model_by_number, model_id, origin, sha256_text, ticker
 
 LOSS_CURVE = View(
     "loss_curve",
@@ -24,7 +24,7 @@ LOSS_CURVE = View(
         *config(id_from="m"),
     ),
     """FROM losses l
-JOIN models m ON m.id = l.model_id
+JOIN models m ON m.number = l.model_number
 JOIN configs c ON c.id = m.config_id
 LEFT JOIN tickers t ON t.id = m.ticker_id""",
 )
@@ -39,15 +39,15 @@ MODEL_LINEAGE = View(
         Column("role", "chain, prior or twin", "m.role"),
         Column("start", "cold or warm", "m.start"),
         Column("reason", "why it started cold, or warm", "m.reason"),
-        Column("parent_id", "the model that a warm start continues", "m.parent_id"),
+        Column("parent_id", "the model that a warm start continues", model_by_number("m.parent_number")),
         Column("depth", "number of warm starts since the cold start", "m.depth"),
-        Column("cold_ancestor_id", "the cold start of its chain", "m.cold_ancestor_id"),
+        Column("cold_ancestor_id", "the cold start of its chain", model_by_number("m.cold_ancestor_number")),
         Column("epochs", "number of passes over the history", "m.epochs"),
         Column("seconds", "training time: its share of the stack's", "m.seconds"),
-        Column("checkpoint_sha256", "hash of its params and optimizer state", "m.checkpoint_sha256"),
+        Column("checkpoint_sha256", "hash of its params and optimizer state", sha256_text("m.checkpoint_sha256")),
         Column("updates", "number of optimizer steps", "m.updates"),
         *config(id_from="m"),
-        Column("prior_id", "the prior that its cold start began from; NULL = none; see prior", "m.prior_id"),
+        Column("prior_id", "the prior that its cold start began from; NULL = none; see prior", model_by_number("m.prior_number")),
     ),
     """FROM models m
 JOIN configs c ON c.id = m.config_id

@@ -48,8 +48,8 @@ RESTATEMENT = View(
         Column(
             "forecasts_affected",
             "number of forecasts made before that instant from this session or a later one",
-            """(SELECT count(*) FROM forecasts f
-        WHERE f.ticker_id = r.ticker_id AND f.origin >= r.session AND f.made_at < r.recorded_at)""",
+            """(SELECT count(*) FROM forecasts f JOIN origins o ON o.id = f.origin_id
+        WHERE o.ticker_id = r.ticker_id AND o.origin >= r.session AND o.made_at < r.recorded_at)""",
         ),
     ),
     """FROM restatements r

@@ -85,8 +85,8 @@ JOIN tickers t ON t.id = s.ticker_id""",
 )
 
 LAST_BAR = "(SELECT p.last_session FROM price_files p WHERE p.ticker_id = t.id AND p.superseded_at IS NULL)"
-# The newest origin under any config. One lookup by config uses the key of forecasts; one max over the table would read it all.
-LAST_ORIGIN_OF_CONFIG = "(SELECT max(f.origin) FROM forecasts f WHERE f.ticker_id = t.id AND f.config_id = c.id)"
+# The newest origin under any config. One lookup by config uses the key of origins; one max over the table would read it all.
+LAST_ORIGIN_OF_CONFIG = "(SELECT max(g.origin) FROM origins g WHERE g.ticker_id = t.id AND g.config_id = c.id)"
 LAST_ORIGIN = f"(SELECT max({LAST_ORIGIN_OF_CONFIG}) FROM configs c)"
 CLOSED_SINCE_LAST_ORIGIN = """(
         SELECT count(*) FROM sessions s WHERE s.exchange = o.exchange AND s.session > o.last_origin

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-from storage.views.definition import Column, View, config, context, horizon, mode, model_id, origin, target, ticker
+from storage.views.definition import (
+    FORECASTS,
+    Column,
+    View,
+    config,
+    context,
+    horizon,
+    mode,
+    model_by_number,
+    model_id,
+    origin,
+    target,
+    ticker,
+)
 from storage.views.forecasts import LAST_PRICE, MADE_AT, QUANTILES
 
 COVERED = (50, 80, 90)  # the central intervals, in percent
 COVERAGE = "share of targets inside the central {level} % interval"
 DECILES = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 MONTH = "substr(CAST(f.target AS TEXT), 1, 7)"
-SCORE_OF_FORECAST = """s.ticker_id = f.ticker_id AND s.config_id = f.config_id AND s.origin = f.origin
-    AND s.horizon = f.horizon"""
-FORECAST_OF_SCORE = """f.ticker_id = s.ticker_id AND f.config_id = s.config_id AND f.origin = s.origin
-    AND f.horizon = s.horizon"""
+FIRST_SCORE = "scores s ON s.origin_id = f.origin_id AND s.horizon = f.horizon AND s.revision = 0"
 
 SCORED_FORECAST = View(
     "scored_forecast",
     "Forecasts whose target has settled, with the outcome; revision 0 only.",
     (
         ticker(),
-        origin("s"),
+        origin("o"),
         target(),
         horizon("s"),
-        mode("f"),
+        mode("o"),
         Column(
             "realised_return", "natural-log return from origin to target, adjusted for splits and dividends", "s.realised_return"
         ),
@@ -30,8 +40,8 @@ SCORED_FORECAST = View(
             "realised_price", "last_price * exp(realised_return): the outcome, on the origin's share scale", "s.realised_price"
         ),
         next(quantile for quantile in QUANTILES if quantile.name == "q50"),
-        Column("abs_error", "|realised_return - location|, natural-log return", "s.abs_error"),
-        Column("baseline_abs_error", "abs_error of the random walk", "s.baseline_abs_error"),
+        Column("abs_error", "|realised_return - location|, natural-log return", "abs(s.realised_return - f.location)"),
+        Column("baseline_abs_error", "abs_error of the random walk", "abs(s.realised_return - f.baseline_location)"),
         Column("crps", "continuous ranked probability score, natural-log return; lower is better", "s.crps"),
         Column("baseline_crps", "crps of the random walk", "s.baseline_crps"),
         Column("pit", "forecast CDF at the realised return (PIT)", "s.pit"),
@@ -40,17 +50,17 @@ SCORED_FORECAST = View(
             for level in COVERED
         ),
         Column("revision", "always 0; a later restatement of the target adds rows that this view omits", "s.revision"),
-        *config(id_from="s", field_from="f"),
+        *config(id_from="o", field_from="o"),
         LAST_PRICE,
         *(quantile for quantile in QUANTILES if quantile.name != "q50"),
         MADE_AT,
-        model_id("f.model_id"),
-        context("f"),
+        model_id(model_by_number("o.model_number")),
+        context("o"),
     ),
-    f"""FROM forecasts f
-JOIN tickers t ON t.id = f.ticker_id
-JOIN configs c ON c.id = f.config_id
-JOIN scores s ON {SCORE_OF_FORECAST} AND s.revision = 0""",
+    f"""FROM {FORECASTS}
+JOIN tickers t ON t.id = o.ticker_id
+JOIN configs c ON c.id = o.config_id
+JOIN {FIRST_SCORE}""",
 )
 
 SKILL = View(
@@ -94,18 +104,17 @@ WARM_START = View(
         Column("gain", "1 - crps / twin_crps: above 0, warm is better", "1 - avg(s.crps) / avg(b.crps)"),
         Column("seconds", "mean training time of a warm start", "avg(m.seconds)"),
         Column("twin_seconds", "mean training time of a cold twin", "avg(w.seconds)"),
-        *config(id_from="b"),
+        *config(id_from="o"),
     ),
     """FROM baseline_forecasts b
-JOIN tickers t ON t.id = b.ticker_id
-JOIN configs c ON c.id = b.config_id
-JOIN forecasts f ON f.ticker_id = b.ticker_id AND f.config_id = b.config_id AND f.origin = b.origin AND f.horizon = b.horizon
-JOIN scores s ON s.ticker_id = b.ticker_id AND s.config_id = b.config_id AND s.origin = b.origin AND s.horizon = b.horizon
-    AND s.revision = 0
-JOIN models m ON m.id = f.model_id
-LEFT JOIN models w ON w.ticker_id = b.ticker_id AND w.config_id = b.config_id AND w.origin = b.origin AND w.role = 'twin'
+JOIN origins o ON o.id = b.origin_id
+JOIN tickers t ON t.id = o.ticker_id
+JOIN configs c ON c.id = o.config_id
+JOIN scores s ON s.origin_id = b.origin_id AND s.horizon = b.horizon AND s.revision = 0
+JOIN models m ON m.number = o.model_number
+LEFT JOIN models w ON w.ticker_id = o.ticker_id AND w.config_id = o.config_id AND w.origin = o.origin AND w.role = 'twin'
 WHERE b.name = 'cold twin' AND b.crps IS NOT NULL
-GROUP BY t.symbol, b.horizon, b.config_id, c.preset, c.field""",
+GROUP BY t.symbol, b.horizon, o.config_id, c.preset, c.field""",
 )
 
 BASELINE_SKILL = View(
@@ -116,18 +125,18 @@ BASELINE_SKILL = View(
         horizon("b"),
         Column("name", "the other model", "b.name"),
         Column("n", "number of targets for which both have a score", "count(*)"),
-        Column("crps", "ours: twice the mean pinball loss over the levels 0.05 to 0.95, natural-log return", "avg(o.crps)"),
+        Column("crps", "ours: twice the mean pinball loss over the levels 0.05 to 0.95, natural-log return", "avg(u.crps)"),
         Column("other_crps", "the other model's, by the same estimator", "avg(b.crps)"),
-        Column("ratio", "crps / other_crps: below 1, ours is better", "avg(o.crps) / avg(b.crps)"),
-        *config(id_from="b"),
+        Column("ratio", "crps / other_crps: below 1, ours is better", "avg(u.crps) / avg(b.crps)"),
+        *config(id_from="o"),
     ),
     """FROM baseline_forecasts b
-JOIN baseline_forecasts o ON o.ticker_id = b.ticker_id AND o.config_id = b.config_id AND o.origin = b.origin
-    AND o.horizon = b.horizon AND o.name = 'tickercast'
-JOIN tickers t ON t.id = b.ticker_id
-JOIN configs c ON c.id = b.config_id
+JOIN baseline_forecasts u ON u.origin_id = b.origin_id AND u.horizon = b.horizon AND u.name = 'tickercast'
+JOIN origins o ON o.id = b.origin_id
+JOIN tickers t ON t.id = o.ticker_id
+JOIN configs c ON c.id = o.config_id
 WHERE b.name NOT IN ('tickercast', 'cold twin')
-GROUP BY t.symbol, b.horizon, b.name, b.config_id, c.preset, c.field""",
+GROUP BY t.symbol, b.horizon, b.name, o.config_id, c.preset, c.field""",
 )
 
 
@@ -145,17 +154,16 @@ CALIBRATION = View(
     (
         ticker(),
         horizon("s"),
-        mode("f"),
+        mode("o"),
         Column("month", "month of the targets, YYYY-MM", MONTH),
         Column("n", "number of scored forecasts", "count(*)"),
         *(Column(f"coverage_{level}", COVERAGE.format(level=level), f"avg(s.inside_{level})") for level in COVERED),
         *(pit_share(decile) for decile in range(10)),
-        *config(id_from="s"),
+        *config(id_from="o"),
     ),
-    f"""FROM scores s
-JOIN forecasts f ON {FORECAST_OF_SCORE}
-JOIN tickers t ON t.id = s.ticker_id
-JOIN configs c ON c.id = s.config_id
-WHERE s.revision = 0
-GROUP BY t.symbol, s.horizon, f.mode, {MONTH}, s.config_id, c.preset, c.field""",
+    f"""FROM {FORECASTS}
+JOIN tickers t ON t.id = o.ticker_id
+JOIN configs c ON c.id = o.config_id
+JOIN {FIRST_SCORE}
+GROUP BY t.symbol, s.horizon, o.mode, {MONTH}, o.config_id, c.preset, c.field""",
 )

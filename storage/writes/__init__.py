@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from storage.writes.events import add_reports, note_context_request
-from storage.writes.inserts import insert_forecasts, insert_mappings, insert_rows
-from storage.writes.models import prune_checkpoints
+from storage.writes.forecasts import insert_baseline_forecasts, insert_origins, insert_recalibrations
+from storage.writes.inserts import insert_mappings, insert_rows
+from storage.writes.models import insert_losses, insert_models, prune_checkpoints
 from storage.writes.prices import (
     copy_bars,
     decide_verdicts,
@@ -14,7 +15,7 @@ from storage.writes.prices import (
     replace_verdict,
 )
 from storage.writes.runs import add_failed_run, ensure_config, record_event, record_run_tickers, start_run, update_run
-from storage.writes.scores import replace_skill, score_twins
+from storage.writes.scores import insert_scores, replace_skill, score_twins
 from storage.writes.tickers import add_ticker, forget_ticker, rename_ticker, store_sessions, update_ticker
 
 __all__ = [
@@ -25,9 +26,14 @@ __all__ = [
     "decide_verdicts",
     "ensure_config",
     "forget_ticker",
-    "insert_forecasts",
+    "insert_baseline_forecasts",
+    "insert_losses",
     "insert_mappings",
+    "insert_models",
+    "insert_origins",
+    "insert_recalibrations",
     "insert_rows",
+    "insert_scores",
     "note_context_request",
     "prune_checkpoints",
     "record_event",

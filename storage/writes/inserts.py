@@ -1,11 +1,10 @@
-"""Insert rows of any table except those whose key is already stored."""
+"""Insert rows of any table except those whose key is already stored, and add them to the table's digests."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
-from datetime import date, datetime
 from operator import attrgetter
 from typing import Any
 
@@ -13,74 +12,50 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from storage import digests
-from storage.rows import (
-    BaselineForecastRow,
-    CheckpointRow,
-    ForecastRow,
-    InsertableRow,
-    LossRow,
-    ModelRow,
-    PriorMemberRow,
-    PriorRow,
-    RecalibrationRow,
-    ScoreRow,
-)
-from storage.schema import (
-    Base,
-    BaselineForecast,
-    Checkpoint,
-    Forecast,
-    Loss,
-    Model,
-    Prior,
-    PriorMember,
-    Recalibration,
-    Score,
-)
+from storage.rows import CheckpointRow, PriorMemberRow, PriorRow
+from storage.schema import Base, Checkpoint, Prior, PriorMember
 
 Row = Mapping[str, Any]
+Values = tuple[Any, ...]
+PlainRow = CheckpointRow | PriorRow | PriorMemberRow
+Columns = ReadOnlyColumnCollection[str, sa.Column[Any]]
 KEYS = sa.PrimaryKeyConstraint | sa.UniqueConstraint
 
-
-TABLES: dict[type[InsertableRow], type[Base]] = {
-    ModelRow: Model,
-    LossRow: Loss,
-    CheckpointRow: Checkpoint,
-    PriorRow: Prior,
-    PriorMemberRow: PriorMember,
-    ForecastRow: Forecast,
-    BaselineForecastRow: BaselineForecast,
-    RecalibrationRow: Recalibration,
-    ScoreRow: Score,
-}
+TABLES: dict[type[PlainRow], type[Base]] = {CheckpointRow: Checkpoint, PriorRow: Prior, PriorMemberRow: PriorMember}
 
 
-def insert_rows(connection: Connection, rows: Sequence[InsertableRow], **common: Any) -> int:
-    """Insert rows of one kind except those whose key is already stored. Returns how many were added.
-
-    common: columns that all of them get and that only the writer knows, such as run_id. Raises ValueError for a number that
-    is not finite.
-    """
+def insert_rows(connection: Connection, rows: Sequence[PlainRow]) -> int:
+    """Insert rows of one kind except those whose key is already stored. Returns how many were added."""
     if not rows:
         return 0
     names = [field.name for field in fields(rows[0])]
     values = attrgetter(*names)
-    return insert_mappings(
-        connection, TABLES[type(rows[0])], ({**dict(zip(names, values(row), strict=True)), **common} for row in rows)
-    )
+    return insert_mappings(connection, TABLES[type(rows[0])], (dict(zip(names, values(row), strict=True)) for row in rows))
 
 
-def insert_forecasts(
-    connection: Connection, rows: Sequence[ForecastRow], *, modes: Mapping[date, str], made_at: datetime, run_id: int
-) -> int:
-    """Insert forecasts with the mode of each origin, and when and by which run they were made. Returns how many were added."""
-    added = 0
-    for mode in sorted({modes[row.origin] for row in rows}):
-        of_mode = [row for row in rows if modes[row.origin] == mode]
-        added += insert_rows(connection, of_mode, mode=mode, made_at=made_at, run_id=run_id)
-    return added
+def insert_values(connection: Connection, table: type[Base], rows: Sequence[Values]) -> int:
+    """Insert rows as the database stores them except those whose key is already stored. Returns how many were added.
+
+    rows: values in the order of the table's columns: text for dates and instants, bytes for hashes, Python's numbers. The quick
+    way in, for the tables that a backfill fills. Raises ValueError for a number that is not finite.
+    """
+    if not rows:
+        return 0
+    columns = Base.metadata.tables[table.__tablename__].columns
+    _refuse_infinite(columns, rows)
+    attempt = connection.begin_nested()
+    if _insert(connection, columns, rows) == len(rows):
+        attempt.commit()
+    else:
+        attempt.rollback()
+        rows = _new_values(connection, table, rows)
+        if rows:
+            _insert(connection, columns, rows)
+    digests.add_rows(connection, table.__tablename__, rows)
+    return len(rows)
 
 
 def insert_mappings(connection: Connection, table: type[Base], rows: Iterable[Row]) -> int:
@@ -104,8 +79,39 @@ def insert_mappings(connection: Connection, table: type[Base], rows: Iterable[Ro
         plain = _not_stored(connection, table, plain)
         if plain:
             connection.execute(statement, plain)
-    digests.add_rows(connection, table.__tablename__, plain)
+    digests.add_mappings(connection, table.__tablename__, plain)
     return len(plain)
+
+
+def _insert(connection: Connection, columns: Columns, rows: Sequence[Values]) -> int:
+    names, marks = ", ".join(columns.keys()), ", ".join("?" * len(columns))
+    table = columns.values()[0].table.name
+    statement = f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING"
+    return int(connection.exec_driver_sql(statement, list(rows)).rowcount)
+
+
+def _new_values(connection: Connection, table: type[Base], rows: Iterable[Values]) -> list[Values]:
+    """Return the rows whose primary key is not stored, and of rows with one key the first."""
+    columns = Base.metadata.tables[table.__tablename__].columns
+    at = [position for position, column in enumerate(columns) if column.primary_key]
+    where = " AND ".join(f"{column.name} = ?" for column in columns if column.primary_key)
+    query = f"SELECT 1 FROM {table.__tablename__} WHERE {where}"
+    new: dict[Values, Values] = {}
+    for row in rows:
+        key = tuple(row[position] for position in at)
+        if connection.exec_driver_sql(query, key).first() is None:
+            new.setdefault(key, row)
+    return list(new.values())
+
+
+def _refuse_infinite(columns: Columns, rows: Sequence[Values]) -> None:
+    """Raise ValueError for a number that is not finite: SQLite would store NaN as NULL."""
+    for position, column in enumerate(columns):
+        if isinstance(column.type, sa.Double):
+            values = [row[position] for row in rows]
+            for k in np.flatnonzero(~np.isfinite(np.array(values, np.float64))):  # NumPy reads None as NaN
+                if values[k] is not None:
+                    raise ValueError(f"{column.name} is {values[k]}: only finite numbers are stored")
 
 
 def _not_stored(connection: Connection, table: type[Base], rows: Iterable[Row]) -> list[dict[str, Any]]:

@@ -1,34 +1,33 @@
-"""Write what is computed from scores: the CRPS of cold twins, and skill."""
+"""Write scores, and what is computed from them: the CRPS of cold twins, and skill."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage.rows import (
-    BaselineForecastRow,
-    SkillRow,
-)
-from storage.schema import (
-    BaselineForecast,
-    SkillTest,
-)
+from storage.rows import TWIN, ScoreRow, SkillRow
+from storage.schema import BaselineForecast, Score, SkillTest
+from storage.writes.inserts import insert_values
 
 
-def score_twins(connection: Connection, twins: Sequence[BaselineForecastRow]) -> None:
-    """Store the CRPS of cold twins that are in the database without one."""
-    if not twins:
+def insert_scores(connection: Connection, rows: Sequence[ScoreRow]) -> int:
+    """Insert scores except those that are stored. Returns how many were added."""
+    return insert_values(connection, Score, rows)
+
+
+def score_twins(connection: Connection, crps: Mapping[tuple[int, int], float]) -> None:
+    """Store the CRPS of cold twins that are in the database without one, by the id of their origin and their horizon."""
+    if not crps:
         return
-    key = ("ticker_id", "config_id", "origin", "horizon", "name")
-    matches = (getattr(BaselineForecast, name) == sa.bindparam(f"key_{name}") for name in key)
-    statement = sa.update(BaselineForecast).where(*matches).values(crps=sa.bindparam("score"))
+    key = (BaselineForecast.origin_id == sa.bindparam("id"), BaselineForecast.horizon == sa.bindparam("at"))
+    statement = sa.update(BaselineForecast).where(*key, BaselineForecast.name == TWIN).values(crps=sa.bindparam("score"))
     connection.execute(
         statement.execution_options(synchronize_session=False),
-        [{f"key_{name}": getattr(twin, name) for name in key} | {"score": twin.crps} for twin in twins],
+        [{"id": origin_id, "at": horizon, "score": value} for (origin_id, horizon), value in crps.items()],
     )
 
 

@@ -1,0 +1,566 @@
+"""Narrow rows: what the forecasts of one origin share is stored once, and numbers stand for ids and bytes for hashes.
+
+No view changes its columns or values.
+
+Revision: 0007, after 0006
+"""
+
+import sqlite3
+
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+# The tables that are rebuilt get their names once the old ones are gone.
+TABLES = (
+    """CREATE TABLE feature_sets (
+    id INTEGER NOT NULL,
+    names TEXT NOT NULL,
+    CONSTRAINT pk_feature_sets PRIMARY KEY (id),
+    CONSTRAINT uq_feature_sets_names UNIQUE (names)
+)
+ STRICT""",
+    """CREATE TABLE models_new (
+    number INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    ticker_id INTEGER,
+    config_id TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    role TEXT NOT NULL,
+    start TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    parent_number INTEGER,
+    prior_number INTEGER,
+    depth INTEGER NOT NULL,
+    cold_ancestor_number INTEGER NOT NULL,
+    epochs INTEGER NOT NULL,
+    updates INTEGER NOT NULL,
+    seed INTEGER NOT NULL,
+    input_sha256 BLOB NOT NULL,
+    feature_set_id INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    checkpoint_sha256 BLOB NOT NULL,
+    run_id INTEGER NOT NULL,
+    CONSTRAINT pk_models PRIMARY KEY (number),
+    CONSTRAINT ck_models_role CHECK (role IN ('chain', 'prior', 'twin')),
+    CONSTRAINT ck_models_start CHECK (start IN ('cold', 'warm')),
+    CONSTRAINT ck_models_parent CHECK ((start = 'cold') = (parent_number IS NULL)),
+    CONSTRAINT ck_models_owner CHECK ((role = 'prior') = (ticker_id IS NULL)),
+    CONSTRAINT uq_models_id UNIQUE (id),
+    CONSTRAINT fk_models_ticker_id FOREIGN KEY(ticker_id) REFERENCES tickers (id),
+    CONSTRAINT fk_models_config_id FOREIGN KEY(config_id) REFERENCES configs (id),
+    CONSTRAINT fk_models_parent_number FOREIGN KEY(parent_number) REFERENCES models_new (number),
+    CONSTRAINT fk_models_prior_number FOREIGN KEY(prior_number) REFERENCES models_new (number),
+    CONSTRAINT fk_models_cold_ancestor_number FOREIGN KEY(cold_ancestor_number) REFERENCES models_new (number),
+    CONSTRAINT fk_models_feature_set_id FOREIGN KEY(feature_set_id) REFERENCES feature_sets (id),
+    CONSTRAINT fk_models_run_id FOREIGN KEY(run_id) REFERENCES runs (id)
+)
+ STRICT""",
+    """CREATE TABLE losses_new (
+    model_number INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    train_loss REAL NOT NULL,
+    validation_loss REAL,
+    gradient_norm REAL NOT NULL,
+    learning_rate REAL NOT NULL,
+    CONSTRAINT pk_losses PRIMARY KEY (model_number, epoch),
+    CONSTRAINT ck_losses_epoch CHECK (epoch >= 0),
+    CONSTRAINT fk_losses_model_number FOREIGN KEY(model_number) REFERENCES models_new (number)
+)
+ WITHOUT ROWID,
+ STRICT""",
+    """CREATE TABLE origins (
+    id INTEGER NOT NULL,
+    ticker_id INTEGER NOT NULL,
+    config_id TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    field TEXT NOT NULL,
+    last_price REAL NOT NULL,
+    price_basis TEXT NOT NULL,
+    mode TEXT NOT NULL,
+    made_at TEXT NOT NULL,
+    known_at TEXT NOT NULL,
+    input_sha256 BLOB NOT NULL,
+    model_number INTEGER NOT NULL,
+    run_id INTEGER NOT NULL,
+    context TEXT,
+    CONSTRAINT pk_origins PRIMARY KEY (id),
+    CONSTRAINT ck_origins_last_price CHECK (last_price > 0),
+    CONSTRAINT ck_origins_field CHECK (field IN ('close', 'open')),
+    CONSTRAINT ck_origins_mode CHECK (mode IN ('live', 'catchup', 'backfill')),
+    CONSTRAINT ck_origins_context CHECK (context IN ('recorded', 'assumed', 'none')),
+    CONSTRAINT uq_origins_ticker_id_config_id_origin UNIQUE (ticker_id, config_id, origin),
+    CONSTRAINT fk_origins_ticker_id FOREIGN KEY(ticker_id) REFERENCES tickers (id),
+    CONSTRAINT fk_origins_config_id FOREIGN KEY(config_id) REFERENCES configs (id),
+    CONSTRAINT fk_origins_model_number FOREIGN KEY(model_number) REFERENCES models_new (number),
+    CONSTRAINT fk_origins_run_id FOREIGN KEY(run_id) REFERENCES runs (id)
+)
+ STRICT""",
+    """CREATE TABLE forecasts_new (
+    origin_id INTEGER NOT NULL,
+    horizon INTEGER NOT NULL,
+    target TEXT NOT NULL,
+    location REAL NOT NULL,
+    scale REAL NOT NULL,
+    dof REAL,
+    q05 REAL NOT NULL,
+    q10 REAL NOT NULL,
+    q25 REAL NOT NULL,
+    q50 REAL NOT NULL,
+    q75 REAL NOT NULL,
+    q90 REAL NOT NULL,
+    q95 REAL NOT NULL,
+    baseline_location REAL NOT NULL,
+    baseline_scale REAL NOT NULL,
+    baseline_dof REAL,
+    CONSTRAINT pk_forecasts PRIMARY KEY (origin_id, horizon),
+    CONSTRAINT ck_forecasts_horizon CHECK (horizon >= 1),
+    CONSTRAINT ck_forecasts_scale CHECK (scale > 0 AND scale < 1e308 AND baseline_scale > 0),
+    CONSTRAINT ck_forecasts_location CHECK (abs(location) < 1e308 AND (dof IS NULL OR dof > 0)),
+    CONSTRAINT ck_forecasts_quantiles CHECK (0 < q05 AND q05 <= q10 AND q10 <= q25 AND q25 <= q50 AND q50 <= q75 AND q75 <= q90 AND q90 <= q95 AND q95 < 1e308),
+    CONSTRAINT fk_forecasts_origin_id FOREIGN KEY(origin_id) REFERENCES origins (id)
+)
+ WITHOUT ROWID,
+ STRICT""",
+    """CREATE TABLE baseline_forecasts_new (
+    origin_id INTEGER NOT NULL,
+    horizon INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    location REAL NOT NULL,
+    scale REAL NOT NULL,
+    dof REAL,
+    crps REAL,
+    CONSTRAINT pk_baseline_forecasts PRIMARY KEY (origin_id, horizon, name),
+    CONSTRAINT fk_baseline_forecasts_origin_id_horizon FOREIGN KEY(origin_id, horizon) REFERENCES forecasts_new (origin_id, horizon),
+    CONSTRAINT ck_baseline_forecasts_scale CHECK (scale > 0)
+)
+ WITHOUT ROWID,
+ STRICT""",
+    """CREATE TABLE recalibrations_new (
+    origin_id INTEGER NOT NULL,
+    horizon INTEGER NOT NULL,
+    scale_factor REAL NOT NULL,
+    raw_scale REAL NOT NULL,
+    CONSTRAINT pk_recalibrations PRIMARY KEY (origin_id, horizon),
+    CONSTRAINT fk_recalibrations_origin_id_horizon FOREIGN KEY(origin_id, horizon) REFERENCES forecasts_new (origin_id, horizon),
+    CONSTRAINT ck_recalibrations_factor CHECK (scale_factor > 0)
+)
+ WITHOUT ROWID,
+ STRICT""",
+    """CREATE TABLE scores_new (
+    origin_id INTEGER NOT NULL,
+    horizon INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    realised_return REAL NOT NULL,
+    realised_price REAL NOT NULL,
+    crps REAL NOT NULL,
+    baseline_crps REAL NOT NULL,
+    pit REAL NOT NULL,
+    inside_50 INTEGER NOT NULL,
+    inside_80 INTEGER NOT NULL,
+    inside_90 INTEGER NOT NULL,
+    CONSTRAINT pk_scores PRIMARY KEY (origin_id, horizon, revision),
+    CONSTRAINT fk_scores_origin_id_horizon FOREIGN KEY(origin_id, horizon) REFERENCES forecasts_new (origin_id, horizon),
+    CONSTRAINT ck_scores_revision CHECK (revision >= 0),
+    CONSTRAINT ck_scores_range CHECK (pit BETWEEN 0 AND 1 AND crps >= 0 AND baseline_crps >= 0),
+    CONSTRAINT ck_scores_inside CHECK (inside_50 IN (0, 1) AND inside_80 IN (0, 1) AND inside_90 IN (0, 1))
+)
+ WITHOUT ROWID,
+ STRICT""",
+    """CREATE TABLE unscored_new (
+    origin_id INTEGER NOT NULL,
+    horizon INTEGER NOT NULL,
+    CONSTRAINT pk_unscored PRIMARY KEY (origin_id, horizon)
+)
+ WITHOUT ROWID,
+ STRICT""",
+)
+REBUILT = ("models", "losses", "forecasts", "baseline_forecasts", "recalibrations", "scores", "unscored")
+
+INDEXES = (
+    "CREATE INDEX ix_models_twins ON models (ticker_id, config_id, origin) WHERE role = 'twin'",
+    "CREATE INDEX ix_origins_origin ON origins (origin)",
+    "CREATE INDEX ix_forecasts_target ON forecasts (target)",
+)
+
+VIEWS = {
+    "latest_forecast": """CREATE VIEW latest_forecast (ticker, origin, target, horizon, last_price, q05, q10, q25, q50, q75, q90, q95, made_at, mode, model_id, config, preset, field, currency, move_percent, width_percent, sessions_behind, context) AS
+WITH newest AS (
+    SELECT t.id AS ticker_id, t.symbol, t.exchange, t.currency, c.id AS config_id, c.preset, c.active,
+        (SELECT max(m.origin) FROM origins m WHERE m.ticker_id = t.id AND m.config_id = c.id) AS origin
+    FROM tickers t CROSS JOIN configs c
+), ranked AS (
+    SELECT n.*, row_number() OVER (PARTITION BY n.ticker_id ORDER BY n.active DESC, n.origin DESC, n.config_id) AS place, (
+        SELECT count(*) FROM sessions s WHERE s.exchange = n.exchange AND s.session > n.origin
+        AND s.close_at <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) AS sessions_behind
+    FROM newest n WHERE n.origin IS NOT NULL
+)
+SELECT r.symbol,
+    o.origin,
+    f.target,
+    f.horizon,
+    o.last_price,
+    f.q05,
+    f.q10,
+    f.q25,
+    f.q50,
+    f.q75,
+    f.q90,
+    f.q95,
+    o.made_at,
+    o.mode,
+    (SELECT n.id FROM models n WHERE n.number = o.model_number),
+    o.config_id,
+    r.preset,
+    o.field,
+    r.currency,
+    100.0 * (f.q50 / o.last_price - 1),
+    100.0 * (f.q95 - f.q05) / o.last_price,
+    r.sessions_behind,
+    o.context
+FROM ranked r
+JOIN origins o ON o.ticker_id = r.ticker_id AND o.config_id = r.config_id AND o.origin = r.origin
+JOIN forecasts f ON f.origin_id = o.id
+WHERE r.place = 1""",
+    "forecast_history": """CREATE VIEW forecast_history (ticker, origin, target, horizon, last_price, q05, q10, q25, q50, q75, q90, q95, made_at, mode, model_id, location, scale, dof, baseline_location, baseline_scale, baseline_dof, known_at, input_sha256, price_basis, run_id, config, preset, field, context) AS
+SELECT t.symbol,
+    o.origin,
+    f.target,
+    f.horizon,
+    o.last_price,
+    f.q05,
+    f.q10,
+    f.q25,
+    f.q50,
+    f.q75,
+    f.q90,
+    f.q95,
+    o.made_at,
+    o.mode,
+    (SELECT n.id FROM models n WHERE n.number = o.model_number),
+    f.location,
+    f.scale,
+    f.dof,
+    f.baseline_location,
+    f.baseline_scale,
+    f.baseline_dof,
+    o.known_at,
+    lower(hex(o.input_sha256)),
+    o.price_basis,
+    o.run_id,
+    o.config_id,
+    c.preset,
+    o.field,
+    o.context
+FROM forecasts f JOIN origins o ON o.id = f.origin_id
+JOIN tickers t ON t.id = o.ticker_id
+JOIN configs c ON c.id = o.config_id""",
+    "outcome": """CREATE VIEW outcome (ticker, origin, target, horizon, state, mode, last_price, q05, q10, q25, q50, q75, q90, q95, realised_return, realised_price, inside_50, inside_80, inside_90, crps, baseline_crps, pit, made_at, model_id, config, preset, field, context) AS
+SELECT o.symbol,
+    o.origin,
+    o.target,
+    o.horizon,
+    o.state,
+    o.mode,
+    o.last_price,
+    o.q05,
+    o.q10,
+    o.q25,
+    o.q50,
+    o.q75,
+    o.q90,
+    o.q95,
+    o.realised_return,
+    o.realised_price,
+    o.realised_price BETWEEN o.q25 AND o.q75,
+    o.realised_price BETWEEN o.q10 AND o.q90,
+    o.realised_price BETWEEN o.q05 AND o.q95,
+    o.crps,
+    o.baseline_crps,
+    o.pit,
+    o.made_at,
+    (SELECT n.id FROM models n WHERE n.number = o.model_number),
+    o.config_id,
+    o.preset,
+    o.field,
+    o.context
+FROM (
+    SELECT r.*, r.last_price * exp(r.realised_return) AS realised_price FROM (
+        SELECT f.*, o.config_id, o.origin, o.field, o.last_price, o.mode, o.made_at, o.model_number, o.context,
+            t.symbol, c.preset, s.crps, s.baseline_crps, s.pit,
+            CASE WHEN s.origin_id IS NOT NULL THEN 'settled' WHEN b.session IS NOT NULL THEN 'provisional'
+                ELSE 'pending' END AS state,
+            CASE WHEN s.origin_id IS NOT NULL THEN s.realised_return WHEN b.session IS NOT NULL THEN (
+        SELECT sum(CASE o.field WHEN 'open' THEN d.adjusted_open_return ELSE d.adjusted_return END) FROM bars d
+        WHERE d.ticker_id = o.ticker_id AND d.session > o.origin AND d.session <= f.target) END AS realised_return
+        FROM forecasts f JOIN origins o ON o.id = f.origin_id
+        JOIN tickers t ON t.id = o.ticker_id
+        JOIN configs c ON c.id = o.config_id
+        LEFT JOIN scores s ON s.origin_id = f.origin_id AND s.horizon = f.horizon AND s.revision = 0
+        LEFT JOIN bars b ON b.ticker_id = o.ticker_id AND b.session = f.target) r) o""",
+    "scored_forecast": """CREATE VIEW scored_forecast (ticker, origin, target, horizon, mode, realised_return, realised_price, q50, abs_error, baseline_abs_error, crps, baseline_crps, pit, inside_50, inside_80, inside_90, revision, config, preset, field, last_price, q05, q10, q25, q75, q90, q95, made_at, model_id, context) AS
+SELECT t.symbol,
+    o.origin,
+    f.target,
+    s.horizon,
+    o.mode,
+    s.realised_return,
+    s.realised_price,
+    f.q50,
+    abs(s.realised_return - f.location),
+    abs(s.realised_return - f.baseline_location),
+    s.crps,
+    s.baseline_crps,
+    s.pit,
+    s.inside_50,
+    s.inside_80,
+    s.inside_90,
+    s.revision,
+    o.config_id,
+    c.preset,
+    o.field,
+    o.last_price,
+    f.q05,
+    f.q10,
+    f.q25,
+    f.q75,
+    f.q90,
+    f.q95,
+    o.made_at,
+    (SELECT n.id FROM models n WHERE n.number = o.model_number),
+    o.context
+FROM forecasts f JOIN origins o ON o.id = f.origin_id
+JOIN tickers t ON t.id = o.ticker_id
+JOIN configs c ON c.id = o.config_id
+JOIN scores s ON s.origin_id = f.origin_id AND s.horizon = f.horizon AND s.revision = 0""",
+    "loss_curve": """CREATE VIEW loss_curve (ticker, origin, model_id, start, epoch, train_loss, validation_loss, gradient_norm, learning_rate, config, preset, field) AS
+SELECT t.symbol,
+    m.origin,
+    m.id,
+    m.start,
+    l.epoch,
+    l.train_loss,
+    l.validation_loss,
+    l.gradient_norm,
+    l.learning_rate,
+    m.config_id,
+    c.preset,
+    c.field
+FROM losses l
+JOIN models m ON m.number = l.model_number
+JOIN configs c ON c.id = m.config_id
+LEFT JOIN tickers t ON t.id = m.ticker_id""",
+    "model_lineage": """CREATE VIEW model_lineage (model_id, ticker, origin, role, start, reason, parent_id, depth, cold_ancestor_id, epochs, seconds, checkpoint_sha256, updates, config, preset, field, prior_id) AS
+SELECT m.id,
+    t.symbol,
+    m.origin,
+    m.role,
+    m.start,
+    m.reason,
+    (SELECT n.id FROM models n WHERE n.number = m.parent_number),
+    m.depth,
+    (SELECT n.id FROM models n WHERE n.number = m.cold_ancestor_number),
+    m.epochs,
+    m.seconds,
+    lower(hex(m.checkpoint_sha256)),
+    m.updates,
+    m.config_id,
+    c.preset,
+    c.field,
+    (SELECT n.id FROM models n WHERE n.number = m.prior_number)
+FROM models m
+JOIN configs c ON c.id = m.config_id
+LEFT JOIN tickers t ON t.id = m.ticker_id""",
+    "prior": """CREATE VIEW prior (model_id, cutoff, members, kind, member_count, family, diverged, data_sha256, settings, fingerprint, config, preset, field) AS
+SELECT p.model_id,
+    p.cutoff,
+    (SELECT group_concat(m.member, ',') FROM prior_members m WHERE m.model_id = p.model_id),
+    p.kind,
+    (SELECT count(*) FROM prior_members m WHERE m.model_id = p.model_id),
+    p.family,
+    p.diverged,
+    p.data_sha256,
+    p.settings,
+    p.fingerprint,
+    w.config_id,
+    c.preset,
+    c.field
+FROM priors p
+JOIN models w ON w.id = p.model_id
+JOIN configs c ON c.id = w.config_id""",
+    "warm_start": """CREATE VIEW warm_start (ticker, horizon, n, crps, twin_crps, gain, seconds, twin_seconds, config, preset, field) AS
+SELECT t.symbol,
+    b.horizon,
+    count(*),
+    avg(s.crps),
+    avg(b.crps),
+    1 - avg(s.crps) / avg(b.crps),
+    avg(m.seconds),
+    avg(w.seconds),
+    o.config_id,
+    c.preset,
+    c.field
+FROM baseline_forecasts b
+JOIN origins o ON o.id = b.origin_id
+JOIN tickers t ON t.id = o.ticker_id
+JOIN configs c ON c.id = o.config_id
+JOIN scores s ON s.origin_id = b.origin_id AND s.horizon = b.horizon AND s.revision = 0
+JOIN models m ON m.number = o.model_number
+LEFT JOIN models w ON w.ticker_id = o.ticker_id AND w.config_id = o.config_id AND w.origin = o.origin AND w.role = 'twin'
+WHERE b.name = 'cold twin' AND b.crps IS NOT NULL
+GROUP BY t.symbol, b.horizon, o.config_id, c.preset, c.field""",
+    "baseline_skill": """CREATE VIEW baseline_skill (ticker, horizon, name, n, crps, other_crps, ratio, config, preset, field) AS
+SELECT t.symbol,
+    b.horizon,
+    b.name,
+    count(*),
+    avg(u.crps),
+    avg(b.crps),
+    avg(u.crps) / avg(b.crps),
+    o.config_id,
+    c.preset,
+    c.field
+FROM baseline_forecasts b
+JOIN baseline_forecasts u ON u.origin_id = b.origin_id AND u.horizon = b.horizon AND u.name = 'tickercast'
+JOIN origins o ON o.id = b.origin_id
+JOIN tickers t ON t.id = o.ticker_id
+JOIN configs c ON c.id = o.config_id
+WHERE b.name NOT IN ('tickercast', 'cold twin')
+GROUP BY t.symbol, b.horizon, b.name, o.config_id, c.preset, c.field""",
+    "calibration": """CREATE VIEW calibration (ticker, horizon, mode, month, n, coverage_50, coverage_80, coverage_90, pit_0, pit_1, pit_2, pit_3, pit_4, pit_5, pit_6, pit_7, pit_8, pit_9, config, preset, field) AS
+SELECT t.symbol,
+    s.horizon,
+    o.mode,
+    substr(CAST(f.target AS TEXT), 1, 7),
+    count(*),
+    avg(s.inside_50),
+    avg(s.inside_80),
+    avg(s.inside_90),
+    avg(CASE WHEN s.pit >= 0.0 AND s.pit <= 0.1 THEN 1.0 ELSE 0.0 END),
+    avg(CASE WHEN s.pit > 0.1 AND s.pit <= 0.2 THEN 1.0 ELSE 0.0 END),
+    avg(CASE WHEN s.pit > 0.2 AND s.pit <= 0.3 THEN 1.0 ELSE 0.0 END),
+    avg(CASE WHEN s.pit > 0.3 AND s.pit <= 0.4 THEN 1.0 ELSE 0.0 END),
+    avg(CASE WHEN s.pit > 0.4 AND s.pit <= 0.5 THEN 1.0 ELSE 0.0 END),
+    avg(CASE WHEN s.pit > 0.5 AND s.pit <= 0.6 THEN 1.0 ELSE 0.0 END),
+    avg(CASE WHEN s.pit > 0.6 AND s.pit <= 0.7 THEN 1.0 ELSE 0.0 END),
+    avg(CASE WHEN s.pit > 0.7 AND s.pit <= 0.8 THEN 1.0 ELSE 0.0 END),
+    avg(CASE WHEN s.pit > 0.8 AND s.pit <= 0.9 THEN 1.0 ELSE 0.0 END),
+    avg(CASE WHEN s.pit > 0.9 AND s.pit <= 1.0 THEN 1.0 ELSE 0.0 END),
+    o.config_id,
+    c.preset,
+    c.field
+FROM forecasts f JOIN origins o ON o.id = f.origin_id
+JOIN tickers t ON t.id = o.ticker_id
+JOIN configs c ON c.id = o.config_id
+JOIN scores s ON s.origin_id = f.origin_id AND s.horizon = f.horizon AND s.revision = 0
+GROUP BY t.symbol, s.horizon, o.mode, substr(CAST(f.target AS TEXT), 1, 7), o.config_id, c.preset, c.field""",
+    "freshness": """CREATE VIEW freshness (ticker, status, last_bar, last_origin, sessions_behind, last_error, tracked, held_bars, source, source_path) AS
+SELECT o.symbol,
+    o.status,
+    o.last_bar,
+    o.last_origin,
+    CASE WHEN o.last_origin IS NOT NULL THEN (
+        SELECT count(*) FROM sessions s WHERE s.exchange = o.exchange AND s.session > o.last_origin
+        AND s.close_at <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) END,
+    o.last_error,
+    o.tracked,
+    (SELECT count(*) FROM gate_verdicts g WHERE g.ticker_id = o.id AND g.state = 'held'),
+    o.source,
+    o.source_path
+FROM (
+    SELECT t.id, t.symbol, t.status, t.exchange, t.last_error, t.tracked, t.source, t.source_path,
+        (SELECT p.last_session FROM price_files p WHERE p.ticker_id = t.id AND p.superseded_at IS NULL) AS last_bar,
+        (SELECT max((SELECT max(g.origin) FROM origins g WHERE g.ticker_id = t.id AND g.config_id = c.id)) FROM configs c) AS last_origin
+    FROM tickers t) o""",
+    "restatement": """CREATE VIEW restatement (ticker, session, field, old_value, new_value, recorded_at, forecasts_affected) AS
+SELECT t.symbol,
+    r.session,
+    r.field,
+    r.old_value,
+    r.new_value,
+    r.recorded_at,
+    (SELECT count(*) FROM forecasts f JOIN origins o ON o.id = f.origin_id
+        WHERE o.ticker_id = r.ticker_id AND o.origin >= r.session AND o.made_at < r.recorded_at)
+FROM restatements r
+JOIN tickers t ON t.id = r.ticker_id""",
+}
+
+TRIGGERS = (
+    "CREATE TRIGGER origins_refuse_update BEFORE UPDATE ON origins BEGIN SELECT RAISE(ABORT, 'origins are never changed: UPDATE refused'); END",
+    "CREATE TRIGGER origins_refuse_delete BEFORE DELETE ON origins BEGIN SELECT RAISE(ABORT, 'origins are never changed: DELETE refused'); END",
+    "CREATE TRIGGER forecasts_refuse_update BEFORE UPDATE ON forecasts BEGIN SELECT RAISE(ABORT, 'forecasts are never changed: UPDATE refused'); END",
+    "CREATE TRIGGER forecasts_refuse_delete BEFORE DELETE ON forecasts BEGIN SELECT RAISE(ABORT, 'forecasts are never changed: DELETE refused'); END",
+    "CREATE TRIGGER scores_refuse_update BEFORE UPDATE ON scores BEGIN SELECT RAISE(ABORT, 'scores are never changed: UPDATE refused'); END",
+    "CREATE TRIGGER scores_refuse_delete BEFORE DELETE ON scores BEGIN SELECT RAISE(ABORT, 'scores are never changed: DELETE refused'); END",
+    "CREATE TRIGGER company_events_refuse_delete BEFORE DELETE ON company_events WHEN EXISTS (SELECT 1 FROM origins WHERE ticker_id = OLD.ticker_id) BEGIN SELECT RAISE(ABORT, 'company_events of a ticker with forecasts are kept: DELETE refused'); END",
+    "CREATE TRIGGER origins_ignore_replace BEFORE INSERT ON origins WHEN EXISTS (SELECT 1 FROM origins WHERE id = NEW.id) OR EXISTS (SELECT 1 FROM origins WHERE ticker_id = NEW.ticker_id AND config_id = NEW.config_id AND origin = NEW.origin) BEGIN SELECT RAISE(IGNORE); END",
+    "CREATE TRIGGER forecasts_ignore_replace BEFORE INSERT ON forecasts WHEN EXISTS (SELECT 1 FROM forecasts WHERE origin_id = NEW.origin_id AND horizon = NEW.horizon) BEGIN SELECT RAISE(IGNORE); END",
+    "CREATE TRIGGER scores_ignore_replace BEFORE INSERT ON scores WHEN EXISTS (SELECT 1 FROM scores WHERE origin_id = NEW.origin_id AND horizon = NEW.horizon AND revision = NEW.revision) BEGIN SELECT RAISE(IGNORE); END",
+    "CREATE TRIGGER forecasts_are_unscored AFTER INSERT ON forecasts BEGIN INSERT INTO unscored VALUES (NEW.origin_id, NEW.horizon); END",
+    "CREATE TRIGGER scores_are_not_unscored AFTER INSERT ON scores BEGIN DELETE FROM unscored WHERE origin_id = NEW.origin_id AND horizon = NEW.horizon; END",
+)
+
+OF_ORIGIN = "{0}.ticker_id = o.ticker_id AND {0}.config_id = o.config_id AND {0}.origin = o.origin"
+# Numbers for the ids of the models, in the order in which they were inserted, and for origins.
+COPIES = (
+    "INSERT INTO feature_sets SELECT row_number() OVER (ORDER BY features), features FROM (SELECT DISTINCT features FROM models)",
+    "CREATE TEMP TABLE model_numbers (id TEXT PRIMARY KEY, number INTEGER) WITHOUT ROWID",
+    "INSERT INTO model_numbers SELECT id, row_number() OVER (ORDER BY rowid) FROM models",
+    """INSERT INTO models_new
+    SELECT n.number, m.id, m.ticker_id, m.config_id, m.origin, m.role, m.start, m.reason, p.number, r.number, m.depth, a.number,
+        m.epochs, m.updates, m.seed, hash_bytes(m.input_sha256), s.id, m.seconds, hash_bytes(m.checkpoint_sha256), m.run_id
+    FROM models m JOIN model_numbers n ON n.id = m.id JOIN feature_sets s ON s.names = m.features
+    LEFT JOIN model_numbers p ON p.id = m.parent_id LEFT JOIN model_numbers r ON r.id = m.prior_id
+    LEFT JOIN model_numbers a ON a.id = m.cold_ancestor_id ORDER BY n.number""",
+    """INSERT INTO losses_new
+    SELECT n.number, l.epoch, l.train_loss, l.validation_loss, l.gradient_norm, l.learning_rate
+    FROM losses l JOIN model_numbers n ON n.id = l.model_id ORDER BY n.number, l.epoch""",
+    """INSERT INTO origins
+    SELECT row_number() OVER (ORDER BY f.ticker_id, f.config_id, f.origin), f.ticker_id, f.config_id, f.origin, f.field,
+        f.last_price, f.price_basis, f.mode, f.made_at, f.known_at, hash_bytes(f.input_sha256), n.number, f.run_id, f.context
+    FROM forecasts f JOIN model_numbers n ON n.id = f.model_id
+    WHERE f.horizon = (
+        SELECT min(g.horizon) FROM forecasts g WHERE g.ticker_id = f.ticker_id AND g.config_id = f.config_id AND g.origin = f.origin
+    ) ORDER BY 1""",
+    f"""INSERT INTO forecasts_new
+    SELECT o.id, f.horizon, f.target, f.location, f.scale, f.dof, f.q05, f.q10, f.q25, f.q50, f.q75, f.q90, f.q95,
+        f.baseline_location, f.baseline_scale, f.baseline_dof
+    FROM origins o JOIN forecasts f ON {OF_ORIGIN.format("f")} ORDER BY o.id, f.horizon""",
+    f"""INSERT INTO baseline_forecasts_new
+    SELECT o.id, b.horizon, b.name, b.location, b.scale, b.dof, b.crps
+    FROM origins o JOIN baseline_forecasts b ON {OF_ORIGIN.format("b")} ORDER BY o.id, b.horizon, b.name""",
+    f"""INSERT INTO recalibrations_new
+    SELECT o.id, r.horizon, r.scale_factor, r.raw_scale
+    FROM origins o JOIN recalibrations r ON {OF_ORIGIN.format("r")} ORDER BY o.id, r.horizon""",
+    f"""INSERT INTO scores_new
+    SELECT o.id, s.horizon, s.revision, s.realised_return, s.realised_price, s.crps, s.baseline_crps, s.pit, s.inside_50,
+        s.inside_80, s.inside_90
+    FROM origins o JOIN scores s ON {OF_ORIGIN.format("s")} ORDER BY o.id, s.horizon, s.revision""",
+    f"INSERT INTO unscored_new SELECT o.id, u.horizon FROM origins o JOIN unscored u ON {OF_ORIGIN.format('u')}",
+    "DROP TABLE model_numbers",
+)
+
+
+def upgrade() -> None:
+    connection: sqlite3.Connection = op.get_bind().connection.driver_connection
+    connection.create_function("hash_bytes", 1, bytes.fromhex, deterministic=True)
+    for name in VIEWS:
+        op.execute(f"DROP VIEW {name}")
+    op.execute("DROP TRIGGER company_events_refuse_delete")
+    for statement in (*TABLES, *COPIES):
+        op.execute(statement)
+    for name in reversed(REBUILT):
+        op.execute(f"DROP TABLE {name}")
+    for name in REBUILT:
+        op.execute(f"ALTER TABLE {name}_new RENAME TO {name}")
+    for statement in (*INDEXES, *VIEWS.values(), *TRIGGERS):
+        op.execute(statement)
+    # Their rows have other columns, so the upgrade that runs this migration computes the digests anew.
+    op.execute("DELETE FROM digests")
+
+
+def downgrade() -> None:
+    raise NotImplementedError("rows would have to be made wide again; restore the copy made at the upgrade")
