@@ -126,6 +126,7 @@ def backfill_request(
     source: str | None,
     adjustment: Adjustment | None,
     workers: int | None,
+    events: Path | None,
 ) -> BackfillRequest:
     """Return the checked request of a command line. Raises SymbolRefused or UsageError."""
     from jobs.clock import parse_day
@@ -139,6 +140,7 @@ def backfill_request(
         source=source,
         adjustment=adjustment,
         workers=workers,
+        events=events,
     )
     request.check()
     return request

@@ -15,6 +15,7 @@ from jobs.cli.options import (
     AddOption,
     AdjustmentOption,
     EndOption,
+    EventsOption,
     FormatOption,
     HorizonOption,
     KeepOption,
@@ -228,6 +229,7 @@ def evaluate(
     end: EndOption = None,
     source: SourceOption = None,
     adjustment: AdjustmentOption = None,
+    events: EventsOption = None,
     garch: Annotated[bool, typer.Option("--garch", help="Also compare with GARCH models (extra garch).")] = False,
     add: AddOption = None,
     periods: PeriodsOption = None,
@@ -253,7 +255,7 @@ def evaluate(
     from jobs.terminal.output import format_of, write_rows
 
     chosen = output_format or format_of(out)  # a wrong extension is told before the work
-    request = backfill_request(tickers, start, end, source, adjustment, workers)
+    request = backfill_request(tickers, start, end, source, adjustment, workers, events)
     methods = BASELINE_METHODS | (garch_methods() if garch else {})
     comparison = Comparison(methods, read_other_models(add or [], list(methods)), parse_periods(periods))
     evaluation = evaluate_kept(keep, request, comparison) if keep else evaluate_temporarily(request, comparison)

@@ -136,8 +136,8 @@ def backfill(
     wait: WaitOption = WAIT_SECONDS,
 ) -> None:
     """Create the missing forecasts of a past span. Repeat the command to resume it. Tickers named here are not tracked."""
-    request = backfill_request(tickers, start, end, source, adjustment, workers)
-    request = replace(request, preset=preset, with_twins=twins, force_cold=cold, everything=everything, events=events)
+    request = backfill_request(tickers, start, end, source, adjustment, workers, events)
+    request = replace(request, preset=preset, with_twins=twins, force_cold=cold, everything=everything)
     request.check()
     with writing(context, "backfill", wait, create=preset or "density") as (home, engine):
         if baselines:
