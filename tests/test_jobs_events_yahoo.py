@@ -12,14 +12,13 @@ import pytest
 from jobs.prices.bindings import Sources
 from jobs.prices.event_requests import EventRequests
 from jobs.prices.tickers import track
-from jobs.workspace.home import Home
 from storage import queries
 from storage.database import reading
-from storage.verify import find_deep_problems, find_problems
-from tests.loopback_reports import Reply, calendar_body, page_body
+from storage.verify import content_hash, find_deep_problems, find_problems
+from tests.loopback_reports import Reply, ReportAnswers, calendar_body, page_body
 from tests.loopback_yahoo import LoopbackYahoo, loopback_yahoo
 from tests.price_builders import Clock, day_of, sample_bars
-from tests.price_homes import PriceHome, price_homes
+from tests.price_homes import PriceHome
 
 pytestmark = pytest.mark.slow
 
@@ -40,16 +39,21 @@ def server() -> Iterator[LoopbackYahoo]:
         yield state
 
 
-@pytest.fixture
-def price_home(make_home: Callable[[str, str], Home], server: LoopbackYahoo) -> Iterator[MakeHome]:
-    with price_homes(make_home, server) as make:
-        yield make
-
-
 def events_of(home: PriceHome) -> list[tuple[Any, ...]]:
     """Return ticker, date and day of the record of each stored event."""
     rows = home.rows("company_event", "ticker", "date", "recorded_at", "source")
     return sorted((ticker, day, at[:10], source) for ticker, day, at, source in rows)
+
+
+def forecasts_of(home: PriceHome) -> list[tuple[Any, ...]]:
+    names = ("ticker", "origin", "horizon", "location", "scale", "dof", "q05", "q95", "context", "input_sha256", "model_id")
+    return sorted(home.rows("forecast_history", *names))
+
+
+def content_of(home: PriceHome) -> tuple[str, list[tuple[Any, ...]]]:
+    """Return the hash of the record and those of its price files."""
+    with reading(home.home.database) as connection:
+        return content_hash(connection), sorted(home.rows("price_file", "ticker", "sha256"))
 
 
 def test_a_run_stores_past_reports_and_the_next_one(price_home: MakeHome) -> None:
@@ -105,6 +109,25 @@ def test_a_failed_request_changes_no_bar_and_no_exit_code(price_home: MakeHome, 
     assert "company events of 2 of 2 tickers not fetched, first IBM: " in message
     assert reason in message
     assert (home.last_bar("IBM"), events_of(home)) == (FRIDAY, [])
+
+
+def test_a_failed_request_leaves_the_record_of_a_company_without_events(price_home: MakeHome) -> None:
+    """Bars and forecasts are byte for byte those of a home that asked and was told that there is nothing."""
+    home, other = price_home("IBM", name="failed"), price_home("IBM", name="nothing")
+    home.server.events.faults = {"calendar": Reply(503), "history": Reply(429)}
+    home.run_days([FRIDAY, MONDAY])
+    home.server.events = ReportAnswers()
+    other.run_days([FRIDAY, MONDAY])
+    assert content_of(home) == content_of(other)
+
+
+def test_a_failed_request_for_one_ticker_changes_nothing_of_another(price_home: MakeHome) -> None:
+    home, alone = price_home("IBM", "MSFT", name="two"), price_home("MSFT", name="alone")
+    home.server.events.calendars["IBM"] = b"<html>"
+    for made in (home, alone):
+        made.run_days([FRIDAY, MONDAY])
+    assert [row for row in forecasts_of(home) if row[0] == "MSFT"] == forecasts_of(alone) != []
+    assert [event for event in events_of(home) if event[0] == "MSFT"] == events_of(alone) != []
 
 
 def test_after_a_failure_the_next_run_requests_again(price_home: MakeHome) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
 from jobs.errors import SomeTickersFailed, UsageError
 from jobs.prices.forget import forget
 from jobs.prices.tickers import track
+from storage import queries, writes
+from storage.database import reading
+from storage.verify import find_deep_problems, find_problems
 from tests.loopback_yahoo import LoopbackYahoo
 from tests.price_builders import day_of, sample_bars
 from tests.price_homes import PriceHome
@@ -45,6 +49,18 @@ def test_stored_bars_are_forgotten_only_when_somebody_agrees(home: PriceHome) ->
     track(home.home, home.engine, ["MSFT"], source="sample")
     home.run(MONDAY)
     assert home.last_bar("MSFT") == MONDAY
+
+
+def test_the_events_of_a_forgotten_ticker_go_with_it(home: PriceHome) -> None:
+    with home.engine.begin() as connection:
+        for ticker in queries.list_tickers(connection):
+            writes.add_reports(connection, ticker.id, [(MONDAY, datetime(2012, 6, 1, tzinfo=UTC))], source="file")
+            writes.note_context_request(connection, ticker.key, "history", at=datetime(2012, 6, 1, tzinfo=UTC), message=None)
+    forget(home.home, home.engine, "MSFT", lambda _: True)
+    assert home.rows("company_event", "ticker") == [("IBM",)]
+    with reading(home.home.database) as connection:
+        assert [subject for subject, kind in queries.context_requests(connection) if kind == "history"] == ["IBM"]
+        assert [*find_problems(connection, home.home.prices), *find_deep_problems(connection, home.home.prices)] == []
 
 
 def test_a_ticker_with_forecasts_is_not_forgotten(home: PriceHome) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -13,28 +13,14 @@ from jobs.exchanges.symbols import kind_of_symbol
 from jobs.prices.sources.base import BadSourceData
 from jobs.prices.sources.folder import FolderSource
 from jobs.prices.tickers import track
-from jobs.workspace.home import Home
 from storage.errors import TickerSourceFixed
-from tests.loopback_yahoo import LoopbackYahoo, loopback_yahoo
 from tests.price_builders import day_of, sample_bars
-from tests.price_homes import PriceHome, price_homes
+from tests.price_homes import PriceHome
 
 pytestmark = pytest.mark.slow
 
 FRIDAY = day_of("2012-06-08")
 HEAD = "date,open,high,low,close,volume,Kind"
-
-
-@pytest.fixture
-def server() -> Iterator[LoopbackYahoo]:
-    with loopback_yahoo() as state:
-        yield state
-
-
-@pytest.fixture
-def price_home(make_home: Callable[[str, str], Home], server: LoopbackYahoo) -> Iterator[Callable[..., PriceHome]]:
-    with price_homes(make_home, server) as make:
-        yield make
 
 
 def kind_of(home: PriceHome, symbol: str) -> str | None:

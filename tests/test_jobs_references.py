@@ -18,14 +18,13 @@ from jobs.errors import NothingFetched
 from jobs.prices.tickers import track
 from jobs.runs.backfill import BackfillRequest, backfill_span
 from jobs.runs.context import stored_references
-from jobs.workspace.home import Home
 from storage.bars import Bars
 from storage.database import reading
 from storage.price_folder import collect_old_files
 from storage.verify import content_hash
 from tests.loopback_yahoo import REFERENCE, LoopbackYahoo, Reply, loopback_yahoo
 from tests.price_builders import day_of, sample_bars, write_csv
-from tests.price_homes import PriceHome, price_homes
+from tests.price_homes import PriceHome
 
 pytestmark = pytest.mark.slow
 
@@ -50,12 +49,6 @@ def server() -> Iterator[LoopbackYahoo]:
             state.serve(ticker, sample_bars(ticker, "2011-06-01"))
         state.serve(REFERENCE, volatility_bars("2011-06-01"), instrumentType="INDEX", exchangeTimezoneName="America/Chicago")
         yield state
-
-
-@pytest.fixture
-def price_home(make_home: Callable[[str, str], Home], server: LoopbackYahoo) -> Iterator[MakeHome]:
-    with price_homes(make_home, server) as make:
-        yield make
 
 
 def reference_of(home: PriceHome) -> tuple[str, float] | None:
