@@ -19,6 +19,7 @@ from storage.files import read_regular, sha256_of
 from storage.schema import Base
 from storage.writes.prices import BAR_COLUMNS, bar_rows
 
+HAS_NO_SCORE = "NOT EXISTS (SELECT 1 FROM scores s WHERE s.origin_id = f.origin_id AND s.horizon = f.horizon)"
 # Each query counts rows that must not exist.
 FORBIDDEN = {
     "forecasts whose target is not after their origin": (
@@ -44,9 +45,9 @@ FORBIDDEN = {
         "WHERE o.n <> o.last OR o.n < json_extract(c.settings, '$.horizons')"
     ),
     "forecasts that are neither scored nor known to be unscored, or both": (
-        "SELECT count(*) FROM forecasts f WHERE EXISTS (SELECT 1 FROM unscored u WHERE u.origin_id = f.origin_id "
-        "AND u.horizon = f.horizon) = EXISTS (SELECT 1 FROM scores s "
-        "WHERE s.origin_id = f.origin_id AND s.horizon = f.horizon)"
+        f"SELECT (SELECT count(*) FROM forecasts f WHERE {HAS_NO_SCORE} AND NOT EXISTS ("
+        "SELECT 1 FROM unscored u WHERE u.origin_id = f.origin_id)) + (SELECT count(*) FROM unscored u WHERE NOT EXISTS ("
+        f"SELECT 1 FROM forecasts f WHERE f.origin_id = u.origin_id AND {HAS_NO_SCORE}))"
     ),
     "rows recorded later than the present": (
         "SELECT (SELECT count(*) FROM forecasts f JOIN origins o ON o.id = f.origin_id WHERE o.made_at > n.at) "

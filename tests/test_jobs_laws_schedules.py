@@ -34,10 +34,11 @@ SCHEDULES = int(os.environ.get("LAW_SCHEDULES", "20"))
 
 
 # Unscored forecasts whose target has a bar before its ticker's newest origin.
-OWED = """SELECT o.ticker_id, o.origin, u.horizon FROM unscored u JOIN origins o ON o.id = u.origin_id
-JOIN forecasts f ON f.origin_id = u.origin_id AND f.horizon = u.horizon
+OWED = """SELECT o.ticker_id, o.origin, f.horizon FROM unscored u JOIN origins o ON o.id = u.origin_id
+JOIN forecasts f ON f.origin_id = u.origin_id
 JOIN bars b ON b.ticker_id = o.ticker_id AND b.session = f.target
-WHERE f.target < (SELECT max(n.origin) FROM origins n WHERE n.ticker_id = o.ticker_id AND n.config_id = o.config_id)"""
+WHERE NOT EXISTS (SELECT 1 FROM scores s WHERE s.origin_id = f.origin_id AND s.horizon = f.horizon)
+AND f.target < (SELECT max(n.origin) FROM origins n WHERE n.ticker_id = o.ticker_id AND n.config_id = o.config_id)"""
 
 
 def home_in(folder: Path, schedule: Schedule, name: str) -> Home:

@@ -87,10 +87,11 @@ FAULTS = {
     ),
     "a score of a forecast that is not stored": (
         "UPDATE scores SET horizon = 3",
-        [
-            "foreign_key_check: a row of scores refers to a missing row of forecasts",
-            "forecasts that are neither scored nor known to be unscored, or both: 1",
-        ],
+        ["foreign_key_check: a row of scores refers to a missing row of forecasts"],
+    ),
+    "forecasts without a score that nobody would look for": (
+        "DELETE FROM unscored",
+        ["forecasts that are neither scored nor known to be unscored, or both: 3"],
     ),
     "an origin without its last horizon": (
         f"UPDATE configs SET settings = '{{\"horizons\": 2}}'; DELETE FROM forecasts WHERE {WARM} AND horizon = 2",

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from jobs.workspace.config import Config
 from rnn.checkpoints import state_from_bytes, state_to_bytes
 from rnn.density import ForecastDistribution
+from rnn.optimizers import Moments
 from rnn.state import State, concatenate
 from rnn.training import Training, TrainingSettings
 
@@ -28,8 +29,10 @@ class ModelState:
     figures: tuple[Figures, ...]
 
     def one(self, k: int) -> ModelState:
-        """Return network k as a stack of one."""
-        return ModelState(self.network.one(k), (self.figures[k],))
+        """Return network k as a stack of one. Its arrays are parts of this stack's, so neither may be changed in place."""
+        network, row = self.network, slice(k, k + 1)
+        moments = Moments(network.moments.mean[row], network.moments.square[row], network.moments.steps[row])
+        return ModelState(State(network.shape, network.params[row], moments), (self.figures[k],))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from jobs.forecasting.chains import Chains
+from jobs.forecasting.collector import collector_paused
 from jobs.forecasting.fingerprint import fingerprint
 from jobs.forecasting.identity import seed_of
 from jobs.forecasting.inputs import MarketReader, ModelInput, history_of, visible_history
@@ -29,7 +30,7 @@ def forecast_stack(task: StackTask) -> StackResult:
 
     BLAS has one thread, because the bytes depend on the number of threads.
     """
-    with threadpool_limits(1):
+    with threadpool_limits(1), collector_paused():
         forecaster = StackForecaster(task)
         for origin in task.origins:
             forecaster.forecast_from(origin)
@@ -122,8 +123,10 @@ class StackForecaster:
     def _publish(self, tasks: Sequence[OriginTask], model: ForecastModel, trained: Trained) -> None:
         """Record trained models, then publish from each chain's newest one: its parent where a training diverged."""
         self.recorder.record_models(tasks, model.features, trained)
-        serving = [self._serving_state(task, trained.state.one(k)) for k, task in enumerate(tasks)]
-        self.recorder.publish(tasks, model.predict(join_states(serving)))
+        serving = trained.state
+        if any(trained.training.faults):
+            serving = join_states([self._serving_state(task, trained.state.one(k)) for k, task in enumerate(tasks)])
+        self.recorder.publish(tasks, model.predict(serving))
 
     def _serving_state(self, task: OriginTask, trained: ModelState) -> ModelState:
         """Return the newest state of a ticker's chain; for a ticker without a chain, its first training's."""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
+from jobs.forecasting.collector import collector_paused
 from jobs.forecasting.fingerprint import fingerprint
 from jobs.forecasting.prior import PriorRows
 from jobs.forecasting.tasks import StackResult, StackTask
@@ -74,7 +75,7 @@ class RunRecord:
 
     def commit_stack(self, task: StackTask, result: StackResult, tickers: Sequence[TickerBacklog]) -> None:
         """Store a unit of work in one transaction: models, losses, checkpoints, forecasts, and the scores of tickers now due."""
-        with self.engine.begin() as connection:
+        with collector_paused(), self.engine.begin() as connection:
             self._enter_bundled_priors(connection, task.config, result)
             writes.insert_models(connection, result.models, run_id=self.run_id)
             writes.insert_losses(connection, result.losses)

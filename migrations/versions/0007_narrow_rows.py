@@ -172,8 +172,8 @@ TABLES = (
  STRICT""",
     """CREATE TABLE unscored_new (
     origin_id INTEGER NOT NULL,
-    horizon INTEGER NOT NULL,
-    CONSTRAINT pk_unscored PRIMARY KEY (origin_id, horizon)
+    CONSTRAINT pk_unscored PRIMARY KEY (origin_id),
+    CONSTRAINT fk_unscored_origin_id FOREIGN KEY(origin_id) REFERENCES origins (id)
 )
  WITHOUT ROWID,
  STRICT""",
@@ -499,8 +499,7 @@ TRIGGERS = (
     "CREATE TRIGGER origins_ignore_replace BEFORE INSERT ON origins WHEN EXISTS (SELECT 1 FROM origins WHERE id = NEW.id) OR EXISTS (SELECT 1 FROM origins WHERE ticker_id = NEW.ticker_id AND config_id = NEW.config_id AND origin = NEW.origin) BEGIN SELECT RAISE(IGNORE); END",
     "CREATE TRIGGER forecasts_ignore_replace BEFORE INSERT ON forecasts WHEN EXISTS (SELECT 1 FROM forecasts WHERE origin_id = NEW.origin_id AND horizon = NEW.horizon) BEGIN SELECT RAISE(IGNORE); END",
     "CREATE TRIGGER scores_ignore_replace BEFORE INSERT ON scores WHEN EXISTS (SELECT 1 FROM scores WHERE origin_id = NEW.origin_id AND horizon = NEW.horizon AND revision = NEW.revision) BEGIN SELECT RAISE(IGNORE); END",
-    "CREATE TRIGGER forecasts_are_unscored AFTER INSERT ON forecasts BEGIN INSERT INTO unscored VALUES (NEW.origin_id, NEW.horizon); END",
-    "CREATE TRIGGER scores_are_not_unscored AFTER INSERT ON scores BEGIN DELETE FROM unscored WHERE origin_id = NEW.origin_id AND horizon = NEW.horizon; END",
+    "CREATE TRIGGER origins_are_unscored AFTER INSERT ON origins BEGIN INSERT INTO unscored VALUES (NEW.id); END",
 )
 
 OF_ORIGIN = "{0}.ticker_id = o.ticker_id AND {0}.config_id = o.config_id AND {0}.origin = o.origin"
@@ -539,7 +538,7 @@ COPIES = (
     SELECT o.id, s.horizon, s.revision, s.realised_return, s.realised_price, s.crps, s.baseline_crps, s.pit, s.inside_50,
         s.inside_80, s.inside_90
     FROM origins o JOIN scores s ON {OF_ORIGIN.format("s")} ORDER BY o.id, s.horizon, s.revision""",
-    f"INSERT INTO unscored_new SELECT o.id, u.horizon FROM origins o JOIN unscored u ON {OF_ORIGIN.format('u')}",
+    f"INSERT INTO unscored_new SELECT DISTINCT o.id FROM origins o JOIN unscored u ON {OF_ORIGIN.format('u')} ORDER BY 1",
     "DROP TABLE model_numbers",
 )
 

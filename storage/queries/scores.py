@@ -74,7 +74,8 @@ class ScoreColumns:
 SCORABLE = """SELECT f.origin_id, o.ticker_id, o.config_id, o.origin, f.horizon, f.target, o.field, f.location, f.scale, f.dof,
     o.last_price, f.baseline_location, f.baseline_scale, f.baseline_dof"""
 UNSCORED = f"""{SCORABLE} FROM unscored u JOIN origins o ON o.id = u.origin_id
-JOIN forecasts f ON f.origin_id = u.origin_id AND f.horizon = u.horizon WHERE o.ticker_id IN (%s)"""
+JOIN forecasts f ON f.origin_id = u.origin_id WHERE o.ticker_id IN (%s)
+AND NOT EXISTS (SELECT 1 FROM scores s WHERE s.origin_id = f.origin_id AND s.horizon = f.horizon)"""
 # Of each forecast the newest score: SQLite takes the other columns from the row that has the maximum.
 NEWEST = f"""{SCORABLE}, max(s.revision), s.realised_return FROM origins o JOIN forecasts f ON f.origin_id = o.id
 JOIN scores s ON s.origin_id = f.origin_id AND s.horizon = f.horizon

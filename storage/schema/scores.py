@@ -38,11 +38,10 @@ class Score(Base):
 
 
 class Unscored(Base):
-    """A forecast that has no score yet. Triggers enter each new forecast here and remove it with its first score."""
+    """An origin some of whose forecasts have no score yet. A trigger enters each new origin here; scoring removes it."""
 
     __tablename__ = "unscored"
-    origin_id: Mapped[int] = mapped_column(primary_key=True)
-    horizon: Mapped[int] = mapped_column(primary_key=True)
+    origin_id: Mapped[int] = mapped_column(sa.ForeignKey("origins.id"), primary_key=True)
     __table_args__ = (WITHOUT_ROWID,)
 
 

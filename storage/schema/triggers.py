@@ -1,4 +1,4 @@
-"""Triggers that refuse to change a stored origin, forecast, score or company event, and that list the unscored forecasts.
+"""Triggers that refuse to change a stored origin, forecast, score or company event, and that list the unscored origins.
 
 The migrations carry their own copy; a test compares the two.
 """
@@ -46,12 +46,7 @@ TRIGGERS = {
     ),
     "forecasts_ignore_replace": _ignored_replacement("forecasts", *FORECAST_KEY),
     "scores_ignore_replace": _ignored_replacement("scores", *FORECAST_KEY, "revision"),
-    "forecasts_are_unscored": (
-        "CREATE TRIGGER forecasts_are_unscored AFTER INSERT ON forecasts BEGIN INSERT INTO unscored "
-        "VALUES (NEW.origin_id, NEW.horizon); END"
-    ),
-    "scores_are_not_unscored": (
-        "CREATE TRIGGER scores_are_not_unscored AFTER INSERT ON scores BEGIN DELETE FROM unscored "
-        f"WHERE {_equals_new(*FORECAST_KEY)}; END"
+    "origins_are_unscored": (
+        "CREATE TRIGGER origins_are_unscored AFTER INSERT ON origins BEGIN INSERT INTO unscored VALUES (NEW.id); END"
     ),
 }

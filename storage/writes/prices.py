@@ -25,6 +25,7 @@ from storage.writes.tickers import rescore
 BAR_VALUES = ("open", "high", "low", "close", "volume", "dividend", "split")
 BAR_COLUMNS = ("session", *BAR_VALUES, "adjusted_return", "adjusted_open_return", "recorded_at")
 # The table without types: thousands of rows a ticker are written and compared as they are stored.
+INSERT_BAR = f"INSERT INTO bars (ticker_id, {', '.join(BAR_COLUMNS)}) VALUES (?{', ?' * len(BAR_COLUMNS)})"
 _BARS = sa.table("bars", *(sa.column(name) for name in ("ticker_id", *BAR_COLUMNS)))
 
 
@@ -93,9 +94,9 @@ def copy_bars(connection: Connection, ticker_id: int, bars: Bars, *, since: date
         rescore(connection, ticker_id, date.fromisoformat(changed[0]))
     for day in changed:
         connection.execute(sa.delete(_BARS).where(_BARS.c.ticker_id == ticker_id, _BARS.c.session == day))
-    added = [{"ticker_id": ticker_id, **dict(zip(BAR_COLUMNS, row, strict=True))} for row in sorted(known - stored)]
+    added = [(ticker_id, *row) for row in sorted(known - stored)]
     if added:
-        connection.execute(sa.insert(_BARS), added)
+        connection.exec_driver_sql(INSERT_BAR, added)
     return len(added)
 
 

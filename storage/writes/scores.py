@@ -13,10 +13,20 @@ from storage.rows import TWIN, ScoreRow, SkillRow
 from storage.schema import BaselineForecast, Score, SkillTest
 from storage.writes.inserts import insert_values
 
+SETTLE = """DELETE FROM unscored WHERE origin_id = ? AND NOT EXISTS (
+    SELECT 1 FROM forecasts f WHERE f.origin_id = unscored.origin_id AND NOT EXISTS (
+        SELECT 1 FROM scores s WHERE s.origin_id = f.origin_id AND s.horizon = f.horizon))"""
+
 
 def insert_scores(connection: Connection, rows: Sequence[ScoreRow]) -> int:
-    """Insert scores except those that are stored. Returns how many were added."""
-    return insert_values(connection, Score, rows)
+    """Insert scores except those that are stored. Returns how many were added.
+
+    Origins all of whose forecasts have a score now are taken from the list of unscored ones.
+    """
+    added = insert_values(connection, Score, rows)
+    if rows:
+        connection.exec_driver_sql(SETTLE, [(origin_id,) for origin_id in sorted({row.origin_id for row in rows})])
+    return added
 
 
 def score_twins(connection: Connection, crps: Mapping[tuple[int, int], float]) -> None:
