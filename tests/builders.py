@@ -261,7 +261,7 @@ def _other_rows() -> Iterator[tuple[type[schema.Base], list[dict[str, Any]]]]:
         {"ticker_id": IBM, "kind": "earnings", "date": SESSIONS[-1], "recorded_at": at_night(SESSIONS[0]), "source": "yahoo"}
     ]  # fmt: skip
     yield schema.ContextRequest, [
-        {"subject": "IBM", "kind": "calendar", "asked_at": night, "failing_since": night, "message": "no response"}
+        {"subject": "IBM", "kind": "calendar", "asked_at": night, "failing_since": None, "message": None}
     ]  # fmt: skip
     yield schema.Restatement, [
         {"ticker_id": IBM, "session": WARM_ORIGIN, "field": "close", "old_value": 102.0, "new_value": 103.0,

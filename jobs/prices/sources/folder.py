@@ -85,7 +85,7 @@ class FolderSource:
         """Return a line for each name in the folder that is no symbol, and for each ticker that it cannot give."""
         return [*self._names.left_out, *(f"{symbol}: {reason}" for symbol, reason in sorted(self._names.refused.items()))]
 
-    @property
+    @cached_property
     def event_file(self) -> Path | None:
         """Return the folder's file of company events, None without one."""
         return event_file_of(self.path)
