@@ -28,7 +28,7 @@ VIEWS = {
     "restatement": "ticker, session, field, old_value, new_value",
 }
 SMALL = "[model]\nhistory_sessions = 260\n[training]\ncold_epochs = 3\ncold_every = 20\n"
-PRIORS = "prior_every = 30\nprior_epochs = 3\nprior_sessions = 400\n"
+PRIORS = "prior_every = 30\nprior_steps = 3\nprior_sessions = 400\n"
 TICKERS = ("AAPL", "IBM", "MSFT")
 SPAN = ("--start", "2012-09-04", "--end", "2012-11-15")
 DAYS = ("2012-11-05", "2012-11-06", "2012-11-07", "2012-11-08", "2012-11-09", "2012-11-12", "2012-11-13")

@@ -1,7 +1,7 @@
 """A checkpoint: one network's params and optimizer moments, and a few facts about it, as bytes.
 
 An npz file of plain arrays without pickle. Its dates are fixed, so equal networks have equal bytes. Reading checks every
-size before it allocates memory.
+size before it allocates memory. The scales that a ticker learns on top of a prior are a few numbers: JSON text.
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ from numpy.typing import NDArray
 from rnn.errors import CheckpointError, ShapeError
 from rnn.optimizers import Moments
 from rnn.params import NetworkShape
+from rnn.scales import Scales
 from rnn.state import State
 
-# Version 1: one layer of Elman cells; its shape has no cell and layers. Version 2: the shape has both.
-VERSION = 2
-READABLE = (1, 2)
+# Version 1: one layer of Elman cells; its shape has no cell and layers. Version 2: the shape has both. Version 3: moments may be
+# left out, as arrays without columns.
+VERSION = 3
+READABLE = (1, 2, 3)
 LARGEST_BYTES = 50_000_000
+SUMS = ("score", "information", "targets")  # of the scales that a ticker learns, see rnn.scales
 ARRAYS = ("params", "mean", "square", "steps")
 # What a zip file says of each member: the version that reads it, its time and day (1 January 1980, the earliest), the system
 # and version that made it, and its mode.
@@ -50,6 +53,12 @@ def state_to_bytes(state: State, meta: Meta) -> bytes:
     head = json.dumps({"version": VERSION, "shape": shape, "meta": meta}, sort_keys=True).encode()
     members = (("head", np.frombuffer(head, np.uint8)), *zip(ARRAYS, arrays, strict=True))
     return _archive((f"{name}.npy".encode(), _npy_header(a.dtype.str, a.shape) + a.tobytes()) for name, a in members)
+
+
+def params_to_bytes(state: State, meta: Meta) -> bytes:
+    """Return the checkpoint of a stack of one network without its moments, a third of the size; they are read as zeros."""
+    none = np.zeros((1, 0), state.params.dtype)
+    return state_to_bytes(State(state.shape, state.params, Moments(none, none, np.zeros(1, np.int64))), meta)
 
 
 def state_from_bytes(content: bytes) -> tuple[State, Meta]:
@@ -77,11 +86,37 @@ def state_from_bytes(content: bytes) -> tuple[State, Meta]:
     ) as error:
         raise CheckpointError(f"not a checkpoint: {error}") from error
     params, mean, square, steps = (arrays[name] for name in ARRAYS)
+    if mean.shape == square.shape == (1, 0):
+        mean, square = np.zeros_like(params), np.zeros_like(params)
     if not params.shape == mean.shape == square.shape == (1, shape.size) or steps.shape != (1,):
         raise CheckpointError(f"checkpoint arrays of shape {params.shape}; its sizes need (1, {shape.size})")
     if not all(np.isfinite(array).all() for array in (params, mean, square)):
         raise CheckpointError("checkpoint params are not finite")
     return State(shape, params, Moments(mean, square, steps)), head["meta"]
+
+
+def holds_scales(content: bytes) -> bool:
+    """Return whether a checkpoint is one of scales, by its first byte."""
+    return content[:1] == b"{"
+
+
+def scales_to_bytes(scales: Scales, meta: Meta) -> bytes:
+    """Return the checkpoint of one ticker's scales, JSON text: the shortest digits that give back every float."""
+    sums = {name: getattr(scales, name)[0].tolist() for name in SUMS}
+    return json.dumps({"version": VERSION, **sums, "meta": meta}, sort_keys=True, separators=(",", ":")).encode()
+
+
+def scales_from_bytes(content: bytes) -> tuple[Scales, Meta]:
+    """Return the scales of a checkpoint, a stack of one, and its meta. Raises CheckpointError."""
+    try:
+        head = json.loads(content)
+        sums = [np.array([head[name]], np.float64) for name in SUMS]
+        meta = dict(head["meta"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"not a checkpoint: {error}") from error
+    if len({array.shape for array in sums}) > 1 or sums[0].ndim != 2 or not all(np.isfinite(array).all() for array in sums):
+        raise CheckpointError("checkpoint of scales whose sums are not finite numbers, one for each horizon")
+    return Scales(*sums), meta
 
 
 def _archive(members: Iterable[tuple[bytes, bytes]]) -> bytes:

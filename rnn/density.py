@@ -101,7 +101,7 @@ class DensityLoss:
         self.inputs, self.shape, self.layout, self.members = inputs, shape, layout, members
         self.anchor = np.zeros((k, shape.size), dtype) if anchor is None else anchor
         self.horizons = inputs.targets.shape[2]
-        windows = (n - layout.burn_in) // layout.window
+        windows = max(1, (n - layout.burn_in) // layout.window)
         first = n - windows * layout.window
         self.order = _RowOrder(k, members, windows, layout.window, layout.burn_in)
         self.unroll = Unroll(k, members * windows, layout.window, shape, dtype)
@@ -204,46 +204,13 @@ class _RowOrder:
         return self.of_sessions(np.broadcast_to(values[:, None], (len(values), sessions, values.shape[1])))
 
 
-class PooledDensityLoss:
-    """The loss of one network over many histories, and its gradient. One batch of all of them per epoch.
-
-    part: how many histories are unrolled at once, which bounds the memory.
-    """
-
-    def __init__(self, inputs: DensityInputs, shape: NetworkShape, layout: DensityLayout, part: int) -> None:
-        count = len(inputs.features)
-        groups = [np.arange(first, min(first + part, count)) for first in range(0, count, part)]
-        self.parts = [DensityLoss(inputs.rows(group), shape, layout, members=len(group)) for group in groups]
-        targets = np.array([each.trained_targets for each in self.parts], np.float64)
-        self.shares = (targets / max(targets.sum(), 1)).astype(inputs.features.dtype)
-        self.validation: Array = np.full(1, np.nan, inputs.features.dtype)
-
-    def rows(self, chosen: NDArray[np.intp]) -> PooledDensityLoss:
-        """Return self: there is only one network to select."""
-        return self
-
-    def batches(self) -> list[Batch]:
-        """Return the one batch of an epoch."""
-        return [Batch(self.loss_and_gradient, share=1.0)]
-
-    def loss_and_gradient(self, params: Array, gradient: Array) -> Array:
-        """Return the train loss (1,) and put its gradient into gradient (1, P): the parts' means by their targets."""
-        part_gradient, loss = np.empty_like(gradient), np.zeros(1, params.dtype)
-        gradient[...] = 0
-        for share, each in zip(self.shares, self.parts, strict=True):
-            loss += share * each.loss_and_gradient(params, part_gradient)
-            part_gradient *= share
-            gradient += part_gradient
-        return loss
-
-
 def _refuse_misfit(inputs: DensityInputs, shape: NetworkShape, layout: DensityLayout) -> None:
     _, n, features = inputs.features.shape
     horizons = inputs.targets.shape[2]
     if (shape.features, shape.outputs, shape.head_params) != (features, 2 * horizons, horizons):
         raise ShapeError(f"{shape} does not fit {features} features and {horizons} horizons")
-    if n < layout.window + layout.burn_in or not 0 <= layout.burn_in < layout.window:
-        raise InputError(f"{n} sessions: a window of {layout.window} after {layout.burn_in} more are needed")
+    if n < layout.window or not 0 <= layout.burn_in < layout.window:
+        raise InputError(f"{n} sessions: at least a window of {layout.window} is needed, longer than {layout.burn_in} of burn-in")
     require_finite(features=inputs.features, targets=inputs.targets, unit_ratio=inputs.unit_ratio)
 
 

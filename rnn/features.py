@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from rnn.context import CALENDAR_NAMES, REFERENCE_NAMES, REPORT_NAMES, reference_columns, report_columns
 from rnn.params import row_sums
 
 Floats = NDArray[np.float64]
@@ -27,15 +28,16 @@ LEAST_DOF, MOST_DOF = 4.5, 60.0
 # A network learns best from inputs centred near zero with a spread near one. So each input has a usual value subtracted,
 # and inputs of about half that spread are doubled. Only the position of zero and the unit depend on these numbers.
 USUAL_VOLATILITY = 0.016  # of a share in a day
-USUAL_MARKET_VOLATILITY = 0.01  # of an index in a day
 USUAL_ABSOLUTE_RETURN = 0.75  # over volatility; 0.8 for a normal, less for a Student-t
 USUAL_LOG_RANGE = -0.3  # of range volatility over close-to-close volatility, which also has the night
 LEAST_RANGE = 0.02  # of the same ratio, before the logarithm: a day without a range has none
 NARROW_INPUT_SCALE = 2
 WIDEST_INPUT = 6.0  # inputs are clipped beyond it, so that one wild bar cannot saturate the network
 
-MARKET_NAMES = ("market volatility trend", "market volatility level")
-NAMES = ("return", "volatility trend", "volatility level", "absolute return", "range", "overnight gap", "volume surprise")
+OWN_NAMES = (
+    "return", "volatility trend", "volatility level", "absolute return", "range", "overnight gap", "volume surprise",
+)  # fmt: skip
+NAMES = (*OWN_NAMES, *REFERENCE_NAMES, *CALENDAR_NAMES, *REPORT_NAMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +45,26 @@ class Measures:
     """Measures of each bar: (K, n) each for K histories, (n,) for one. The first log_return and gap are unknown (NaN).
 
     log_return: natural log, adjusted. range_variance: Garman-Klass. gap: log of the open over the previous close.
-    log_volume: log(1 + volume) in shares of the first bar. market: (K, n, 2), see market_columns, or None.
+    log_volume: log(1 + volume) in shares of the first bar.
     """
 
     log_return: Floats
     range_variance: Floats
     gap: Floats
     log_volume: Floats
-    market: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContextMeasures:
+    """What is known beside the bars of K histories of n sessions. See rnn.context.
+
+    reference: (K, n), a volatility index in percent a year, NaN where unknown. calendar: (K, n, 6), in the order of
+    CALENDAR_NAMES. reports: of each history the positions of the sessions of reports, None where nothing is known of them.
+    """
+
+    reference: Floats
+    calendar: Floats
+    reports: tuple[NDArray[np.int64] | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +112,7 @@ def bar_measures(
 
 
 def stack_measures(histories: Sequence[Measures]) -> Measures:
-    """Return the measures (K, n) of K histories (n,) of one length; market is left out."""
+    """Return the measures (K, n) of K histories (n,) of one length."""
     return Measures(
         log_return=np.stack([each.log_return for each in histories]),
         range_variance=np.stack([each.range_variance for each in histories]),
@@ -107,14 +121,16 @@ def stack_measures(histories: Sequence[Measures]) -> Measures:
     )
 
 
-def density_inputs(measures: Measures, horizons: int, dtype: DTypeLike = np.float32) -> DensityInputs:
-    """Return features, targets and the baseline of K histories."""
+def density_inputs(
+    measures: Measures, horizons: int, dtype: DTypeLike = np.float32, *, context: ContextMeasures | None = None
+) -> DensityInputs:
+    """Return features, targets and the baseline of K histories. context: None where nothing is known but the bars."""
     returns = np.nan_to_num(measures.log_return, nan=0.0)
     sigma, slow = _volatility(returns, DECAY), _volatility(returns, SLOW_DECAY)
     before = np.concatenate([sigma[:, :1], sigma[:, :-1]], axis=1)  # the volatility known before the session
     z = returns / before
     range_ratio = np.sqrt(measures.range_variance) / sigma
-    columns = (  # in the order of NAMES
+    columns = (  # in the order of OWN_NAMES
         z,
         NARROW_INPUT_SCALE * np.log(sigma / slow),
         np.log(slow / USUAL_VOLATILITY),
@@ -123,13 +139,15 @@ def density_inputs(measures: Measures, horizons: int, dtype: DTypeLike = np.floa
         NARROW_INPUT_SCALE * np.nan_to_num(measures.gap, nan=0.0) / before,
         NARROW_INPUT_SCALE * _volume_surprise(measures.log_volume),
     )
-    stacked = np.stack(columns, axis=-1)
-    if measures.market is not None:
-        stacked = np.concatenate([stacked, measures.market], axis=-1)
+    own = np.clip(np.stack(columns, axis=-1), -WIDEST_INPUT, WIDEST_INPUT)
+    features = np.zeros((*own.shape[:2], len(NAMES)), dtype)
+    features[..., : len(OWN_NAMES)] = own
+    if context is not None:
+        features[..., len(OWN_NAMES) :] = _context_columns(context, z, sigma)
     scale, dof = _baseline(z, sigma[:, -1], horizons)
     return DensityInputs(
-        names=NAMES if measures.market is None else NAMES + MARKET_NAMES,
-        features=np.clip(stacked, -WIDEST_INPUT, WIDEST_INPUT).astype(dtype),
+        names=NAMES,
+        features=features,
         targets=_targets(returns, sigma, horizons).astype(dtype),
         unit_ratio=(slow / sigma).astype(dtype),
         sigma=sigma,
@@ -138,11 +156,14 @@ def density_inputs(measures: Measures, horizons: int, dtype: DTypeLike = np.floa
     )
 
 
-def market_columns(log_return: Floats) -> Floats:
-    """Return (n, 2) for the n returns of a market: its volatility over its slow one, and the slow one's level, both in logs."""
-    returns = np.nan_to_num(log_return, nan=0.0)[None]
-    sigma, slow = _volatility(returns, DECAY)[0], _volatility(returns, SLOW_DECAY)[0]
-    return np.stack([NARROW_INPUT_SCALE * np.log(sigma / slow), np.log(slow / USUAL_MARKET_VOLATILITY)], axis=-1)
+def _context_columns(context: ContextMeasures, z: Floats, sigma: Floats) -> Floats:
+    """Return (K, n, columns) in the order of NAMES after OWN_NAMES."""
+    parts = (
+        reference_columns(context.reference, sigma),
+        context.calendar,
+        report_columns(context.reports, z, SETTLING_SESSIONS),
+    )
+    return np.concatenate(parts, axis=-1)
 
 
 def pooled(histories: Sequence[DensityInputs], sessions: int) -> DensityInputs:

@@ -125,8 +125,15 @@ def linear_warm_up(epoch: int, epochs: int) -> float:
     return min(1.0, (epoch + 1) / max(1.0, 0.1 * epochs))
 
 
+def warm_up_cosine(epoch: int, epochs: int) -> float:
+    """Return a factor that rises over the first twelfth of the epochs, times one that falls from 1 to 0.05 by half a cosine."""
+    return min(1.0, (epoch + 1) / max(1.0, epochs / 12)) * (0.05 + 0.95 * half_cosine(epoch, epochs))
+
+
 Schedule = Callable[[int, int], float]
-SCHEDULES: dict[str, Schedule] = {"constant": constant, "half_cosine": half_cosine, "linear_warm_up": linear_warm_up}
+SCHEDULES: dict[str, Schedule] = {
+    "constant": constant, "half_cosine": half_cosine, "linear_warm_up": linear_warm_up, "warm_up_cosine": warm_up_cosine,
+}  # fmt: skip
 
 
 def schedule_of(name: str) -> Schedule:

@@ -71,15 +71,14 @@ class TrainingSettings:
         schedule_of(self.schedule)
 
 
-@dataclass(frozen=True, slots=True)
-class Training:
-    """A stack after training. Losses and norms are (epochs, K), NaN after a network has left; norms before clipping.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curves:
+    """How a training of a stack went. Losses and norms are (epochs, K), NaN after a network has left; norms before clipping.
 
     epochs, updates: (K,), how many each network took. faults: (K,), why a network diverged, else "".
     learning_rates: (epochs,).
     """
 
-    state: State
     train_loss: Array
     validation_loss: Array
     gradient_norm: Array
@@ -92,11 +91,30 @@ class Training:
     def diverged(self) -> Mask:
         return np.array([bool(fault) for fault in self.faults], np.bool_)
 
+    def of(self, networks: Indices) -> Curves:
+        """Return the curves of some networks, a copy."""
+        return Curves(
+            train_loss=self.train_loss[:, networks],
+            validation_loss=self.validation_loss[:, networks],
+            gradient_norm=self.gradient_norm[:, networks],
+            epochs=self.epochs[networks],
+            updates=self.updates[networks],
+            faults=tuple(self.faults[k] for k in networks),
+            learning_rates=self.learning_rates,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training(Curves):
+    """A stack after training, and how it went."""
+
+    state: State
+
 
 def train(state: State, objective: Objective, settings: TrainingSettings) -> Training:
     """Return a stack after some epochs on an objective; the state given is left as it is."""
     optimizer, schedule = optimizer_of(settings.optimizer), schedule_of(settings.schedule)
-    active, curves = _Active(state, objective), _Curves(state, settings.epochs)
+    active, recording = _Active(state, objective), _Recording(state, settings.epochs)
     result = _BestParams(state, settings.patience) if settings.patience else _LastParams(state)
     # A network that diverges may overflow; add_batch finds it by its loss and gradient.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -113,12 +131,12 @@ def train(state: State, objective: Objective, settings: TrainingSettings) -> Tra
                 clip_by_norm(active.gradient, norms, settings.clip_norm)
                 optimizer.step(active.params, active.gradient, active.moments, learning_rate)
             diverged = figures.diverged | ~np.isfinite(active.params).all(axis=1)
-            curves.add_epoch(epoch, learning_rate, active, figures, diverged)
+            recording.add_epoch(epoch, learning_rate, active, figures, diverged)
             stopped = result.end_epoch(active)
             result.put_back(active.networks[diverged], state)
             active.keep(~(diverged | stopped))
         result.finish(active)
-    return curves.training(result.state)
+    return recording.training(result.state)
 
 
 class _Active:
@@ -167,7 +185,7 @@ class _EpochFigures:
         self.batches += 1
 
 
-class _Curves:
+class _Recording:
     """What Training records of each epoch and network."""
 
     def __init__(self, state: State, epochs: int) -> None:

@@ -17,6 +17,7 @@ from jobs.runs.backfill import BackfillRequest, backfill_span
 from jobs.runs.backlog import TickerBacklog
 from jobs.runs.daily import run_once
 from jobs.runs.stacks import origin_of
+from jobs.runs.stored_context import session_days
 from jobs.workspace.config import PRESETS, Config
 from jobs.workspace.home import Home
 from storage.bars import Bars
@@ -28,11 +29,11 @@ from storage.verify import content_hash
 TICKERS = ("AAPL", "IBM", "MSFT")
 SMALL = replace(PRESETS["density"], history_sessions=260, cold_epochs=3)
 SMALL_SETTINGS = '[source]\nkind = "sample"\n[training]\ncold_epochs = 3\n[model]\nhistory_sessions = 260\n'
-WITH_PRIORS = replace(SMALL, prior="universe", universe=TICKERS, bundle=0, prior_every=63, prior_sessions=400, prior_epochs=3)
+WITH_PRIORS = replace(SMALL, prior="universe", universe=TICKERS, bundle=0, prior_every=63, prior_sessions=400, prior_steps=3)
 PRIOR_SETTINGS = (
     '[source]\nkind = "sample"\n[model]\nhistory_sessions = 260\nprior = "universe"\n'
     '[prior]\nuniverse = ["AAPL", "IBM", "MSFT"]\n'
-    "[training]\nprior_every = 63\nprior_sessions = 400\nprior_epochs = 3\ntune_epochs = 2\n"
+    "[training]\nprior_every = 63\nprior_sessions = 400\nprior_steps = 3\ntune_epochs = 1\n"
 )
 
 
@@ -85,7 +86,8 @@ def task_of(bars: dict[str, Bars], days: Sequence[date], config: Config = SMALL)
     tickers = tuple(
         TickerTask(i, key, "as_traded", series, frozenset(days), None) for i, (key, series) in enumerate(bars.items())
     )
-    return StackTask(config, "XNYS", origins, tickers)
+    first = min(series.session[0].item() for series in bars.values())
+    return StackTask(config, "XNYS", session_days(calendar, first, days[-1]), origins, tickers)
 
 
 def rows_of(result: StackResult, ticker_id: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -44,7 +44,7 @@ def settings_of(schedule: Schedule, folder: Path) -> str:
         f'[source]\nkind = "folder"\npath = "{folder}"\nadjustment = "split"\n'
         f'[model]\nhistory_sessions = 140\nhorizons = 3\nprior = "{schedule.prior}"\n{universe}'
         "[training]\ncold_every = 7\ncold_epochs = 2\ntune_epochs = 1\nwindow = 40\nprior_every = 9\nprior_sessions = 300\n"
-        f"prior_epochs = 2\n[compute]\nstack = {schedule.stack}\n"
+        f"prior_steps = 2\n[compute]\nstack = {schedule.stack}\n"
     )
 
 

@@ -24,7 +24,7 @@ from tests.price_builders import write_csv
 pytestmark = pytest.mark.slow
 
 Make = Callable[[str, str], Home]
-SMALL = "[model]\nhistory_sessions = 260\n[training]\nprior_epochs = 3\n"
+SMALL = "[model]\nhistory_sessions = 260\n[training]\nprior_steps = 3\n"
 
 
 def run_two_days(make_home: Make, tmp_path: Path, *, more: str = "", restated: bool = False) -> Home:

@@ -13,7 +13,8 @@ import pytest
 from jobs.forecasting.chains import Chains, checkpoints_to_keep
 from jobs.forecasting.identity import PriorIdentity, model_id_of, prior_identity, seed_of
 from jobs.forecasting.inputs import ModelInput, history_of
-from jobs.forecasting.model import ModelState, state_bytes
+from jobs.forecasting.model import ModelState, network_of, state_bytes
+from jobs.forecasting.prior import fit_settings
 from jobs.forecasting.recalibration import PastForecast
 from jobs.forecasting.tasks import Origin, OriginTask, Parent, Prior, TickerTask, newest_prior, prior_index_of, prior_indices_of
 from jobs.runs.priors import priors_of_block
@@ -102,14 +103,23 @@ def test_origins_of_one_period_share_their_prior() -> None:
 def test_the_newest_prior_that_serves_an_origin_is_its_prior(origin: date, serving: str | None) -> None:
     priors = [Prior("a", MONDAY, b""), Prior("b", TUESDAY, b"", date(2024, 3, 8))]
     for order in (priors, priors[::-1]):
-        found = newest_prior(order, origin)
+        found = newest_prior(order, origin, "stock")
         assert (found.model_id if found else None) == serving
 
 
 def test_a_block_gets_the_newest_priors_of_its_origins_and_those_of_its_chains() -> None:
     priors = [Prior(name, date(2024, 1, day), b"") for day, name in enumerate("abcde", start=1)]
-    needed = priors_of_block(priors, [date(2024, 1, 4), date(2024, 1, 5)], iter(["b", None, "b", "c"]))
+    needed = priors_of_block(priors, [date(2024, 1, 4), date(2024, 1, 5)], {"stock"}, iter(["b", None, "b", "c"]))
     assert [prior.model_id for prior in needed] == ["b", "c", "d", "e"]
+
+
+def test_a_prior_of_a_family_serves_its_kinds_alone() -> None:
+    priors = [Prior("stock", MONDAY, b"", family="stock"), Prior("fund", TUESDAY, b"", family="fund")]
+    for family in ("stock", "fund"):
+        found = newest_prior(priors, date(2024, 3, 8), family)
+        assert found is not None
+        assert found.model_id == family
+    assert newest_prior(priors, date(2024, 3, 8), "crypto") is None
 
 
 def test_a_seed_is_of_ticker_origin_and_config() -> None:
@@ -140,24 +150,24 @@ def test_a_model_id_is_a_hash_of_sorted_json() -> None:
 
 def test_a_prior_is_another_one_when_a_member_or_its_bars_differ() -> None:
     members = {"IBM": "a", "MSFT": "b"}
-    first = prior_identity("XNYS", MONDAY, CONFIG, members)
-    assert prior_identity("XNYS", MONDAY, CONFIG, dict(reversed(members.items()))) == first
+    first = prior_identity("XNYS", MONDAY, "{}", members)
+    assert prior_identity("XNYS", MONDAY, "{}", dict(reversed(members.items()))) == first
     others = [
-        prior_identity("XLON", MONDAY, CONFIG, members),
-        prior_identity("XNYS", TUESDAY, CONFIG, members),
-        prior_identity("XNYS", MONDAY, replace(CONFIG, hidden=8), members),
-        prior_identity("XNYS", MONDAY, CONFIG, {"IBM": "a"}),
-        prior_identity("XNYS", MONDAY, CONFIG, {**members, "IBM": "c"}),
+        prior_identity("XLON", MONDAY, "{}", members),
+        prior_identity("XNYS", TUESDAY, "{}", members),
+        prior_identity("XNYS", MONDAY, fit_settings(CONFIG), members),
+        prior_identity("XNYS", MONDAY, "{}", {"IBM": "a"}),
+        prior_identity("XNYS", MONDAY, "{}", {**members, "IBM": "c"}),
     ]
     assert len({first, *others}) == 6
 
 
 def test_a_priors_id_and_seed_are_of_a_hash_of_sorted_json() -> None:
     content = {
-        "config": CONFIG.id, "exchange": "XNYS", "members": {"IBM": "a"}, "origin": "2024-03-04", "role": "prior",
+        "settings": "{}", "family": "XNYS", "members": {"IBM": "a"}, "origin": "2024-03-04", "role": "prior",
     }  # fmt: skip
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    assert prior_identity("XNYS", MONDAY, CONFIG, {"IBM": "a"}) == PriorIdentity(digest[:32], int(digest[:16], 16) // 2)
+    assert prior_identity("XNYS", MONDAY, "{}", {"IBM": "a"}) == PriorIdentity(digest[:32], int(digest[:16], 16) // 2)
 
 
 def past(session: date) -> tuple[PastForecast, ...]:
@@ -172,7 +182,9 @@ def task_at(bars: Bars, session: date, parent: Parent | None = None) -> OriginTa
     ticker = TickerTask(1, "IBM", "as_traded", bars, frozenset({session}), parent)
     reason = "warm" if parent else "first origin"
     model_input = ModelInput(history_of(bars, "close"))
-    return OriginTask(ticker, Origin(session, 1, ()), model_input, f"hash {session}", reason, parent, None, 1)
+    return OriginTask(
+        ticker, Origin(session, 1, ()), model_input, f"hash {session}", None, f"hash {session}", reason, parent, None, 1
+    )
 
 
 def row_of(name: str, ancestor: str, depth: int, session: date) -> ModelRow:
@@ -215,7 +227,7 @@ def test_a_model_from_the_record_has_the_state_of_its_checkpoint(bars: Bars) -> 
     stored = state(7)
     chain = chains(bars, replace(PARENT, checkpoint=state_bytes(stored, "IBM", MONDAY, CONFIG)))
     found = chain.state_of(1)
-    assert np.array_equal(found.network.params, stored.network.params)
+    assert np.array_equal(network_of(found).params, network_of(stored).params)
     assert found.figures == ({"mean": 0.5},)
     assert chain.state_of(1) is found  # it is parsed once
 

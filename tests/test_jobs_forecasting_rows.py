@@ -26,7 +26,7 @@ from jobs.workspace.config import PRESETS
 from rnn.density import ForecastDistribution
 from rnn.params import NetworkShape
 from rnn.state import cold_state
-from rnn.training import Training
+from rnn.training import Curves
 from storage.bars import Bars, make_bars
 from storage.rows import FORECAST_NUMBERS
 
@@ -54,12 +54,12 @@ def bars() -> Bars:
 def task(reason: str = "warm", parent: Parent | None = PARENT, prior: Prior | None = PRIOR) -> OriginTask:
     ticker = TickerTask(7, "IBM", "as_traded", bars(), frozenset({date(2024, 3, 6)}), parent)
     origin = Origin(date(2024, 3, 6), 1234, TARGETS)
-    return OriginTask(ticker, origin, ModelInput(history_of(bars(), "close")), "hash now", reason, parent, prior, 42)
+    model_input = ModelInput(history_of(bars(), "close"))
+    return OriginTask(ticker, origin, model_input, "hash now", None, "hash of the training", reason, parent, prior, 42)
 
 
 def trained() -> Trained:
-    training = Training(
-        state=cold_state([1, 2], NetworkShape(1, 1, 1)),
+    training = Curves(
         train_loss=np.array([[9.0, 1.5], [9.0, 1.25], [9.0, np.nan]]),
         validation_loss=np.array([[9.0, 2.5], [9.0, np.nan], [9.0, np.nan]]),
         gradient_norm=np.array([[9.0, 0.5], [9.0, 0.25], [9.0, np.nan]]),
@@ -68,7 +68,9 @@ def trained() -> Trained:
         faults=("", ""),
         learning_rates=(0.1, 0.05, 0.025),
     )
-    return Trained(training, ModelState(training.state, ({}, {})), np.array([False, False]), seconds=0.125)
+    return Trained(
+        training, ModelState(cold_state([1, 2], NetworkShape(1, 1, 1)), ({}, {})), np.array([False, False]), seconds=0.125
+    )
 
 
 def published() -> list[dict[str, float | None]]:
@@ -173,7 +175,7 @@ def test_a_warm_model_continues_its_parent() -> None:
     assert (row.start, row.reason, row.parent_id, row.depth, row.cold_ancestor_id) == ("warm", "warm", "parent", 4, "ancestor")
     assert (row.id, row.ticker_id, row.config_id, row.origin, row.role) == ("m", 7, CONFIG.id, date(2024, 3, 6), "chain")
     assert (row.prior_id, row.epochs, row.updates, row.seed, row.seconds) == ("prior", 2, 20, 42, 0.125)
-    assert (row.input_sha256, row.features, row.checkpoint_sha256) == ("hash now", "f", "s")
+    assert (row.input_sha256, row.features, row.checkpoint_sha256) == ("hash of the training", "f", "s")
 
 
 @pytest.mark.parametrize("reason", ["schedule", "twin", "drift", "restatement", "command"])

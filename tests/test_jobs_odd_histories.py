@@ -22,7 +22,7 @@ from tests.price_builders import sample_bars, times, write_csv
 
 pytestmark = pytest.mark.slow
 
-SETTINGS = "[training]\nprior_epochs = 5\n"
+SETTINGS = "[training]\nprior_steps = 5\n"
 LAST = date(2013, 2, 20)
 ODD = np.datetime64("2012-12-03")
 

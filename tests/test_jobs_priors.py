@@ -45,7 +45,7 @@ def refresh_day() -> date:
 
 
 def task_with(*members: Member) -> PriorTask:
-    return next(due_priors(WITH_PRIORS, exchange_calendar("XNYS"), [refresh_day()], members, None))
+    return next(due_priors(WITH_PRIORS, exchange_calendar("XNYS"), [refresh_day()], members, {}))
 
 
 def test_a_prior_knows_closes_before_its_session_alone() -> None:
@@ -73,9 +73,7 @@ def test_before_is_the_instant_of_the_close_not_the_date() -> None:
     assert last["7203.T"] == last["IBM"]
     calendar = exchange_calendar("XTKS")
     session = calendar.session_at(calendar.session_index(date(2012, 9, 12)) // 63 * 63)
-    tokyo = next(
-        due_priors(WITH_PRIORS, calendar, [session], [Member("IBM", "XNYS", bars), Member("7203.T", "XTKS", both)], None)
-    )
+    tokyo = next(due_priors(WITH_PRIORS, calendar, [session], [Member("IBM", "XNYS", bars), Member("7203.T", "XTKS", both)], {}))
     last = {member.key: member.bars.session[-1] for member in tokyo.members}
     assert last["IBM"] < last["7203.T"] < np.datetime64(session)
 
@@ -123,7 +121,7 @@ def test_a_short_ticker_starts_from_the_prior_of_the_others_at_once(make_home: C
             "JOIN tickers t ON t.id = m.ticker_id JOIN models p ON p.number = m.prior_number"
         ).fetchall()
         members = connection.exec_driver_sql("SELECT member FROM prior_members ORDER BY 1").fetchall()
-    assert sorted(rows) == [("FB", 2, "prior"), ("IBM", 2, "prior"), ("MSFT", 2, "prior")]
+    assert sorted(rows) == [("FB", 1, "prior"), ("IBM", 1, "prior"), ("MSFT", 1, "prior")]
     assert members == [("AAPL",), ("IBM",), ("MSFT",)]
 
 
@@ -139,7 +137,7 @@ def test_a_rerun_fits_no_prior_again(make_home: Callable[[str, str], Home]) -> N
 @pytest.mark.parametrize("bars", [100, 299])
 def test_members_with_few_bars_make_no_prior(bars: int) -> None:
     few = sample("IBM").select(sample("IBM").session < np.datetime64(refresh_day())).select(slice(-bars, None))
-    assert list(due_priors(WITH_PRIORS, exchange_calendar("XNYS"), [refresh_day()], [Member("IBM", "XNYS", few)], None)) == []
+    assert list(due_priors(WITH_PRIORS, exchange_calendar("XNYS"), [refresh_day()], [Member("IBM", "XNYS", few)], {})) == []
 
 
 def test_twins_change_no_forecast_and_measure_every_warm_start(make_home: Callable[[str, str], Home]) -> None:

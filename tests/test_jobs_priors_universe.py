@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 FEW = ("AAPL", "GOOG", "IBM", "MSFT")
 UNIVERSE = (
     '[model]\nhistory_sessions = 260\nprior = "universe"\n[prior]\nuniverse = ["AAPL", "GOOG", "MSFT"]\n'
-    "[training]\nprior_every = 63\nprior_sessions = 400\nprior_epochs = 2\ntune_epochs = 1\n"
+    "[training]\nprior_every = 63\nprior_sessions = 400\nprior_steps = 2\ntune_epochs = 1\n"
 )
 LAST = ten_sessions()[-1]
 Make = Callable[[str, str], Home]

@@ -17,7 +17,7 @@ from jobs.analysis.views import context_notices
 from jobs.errors import NothingFetched
 from jobs.prices.tickers import track
 from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.runs.context import stored_references
+from jobs.runs.stored_context import stored_references
 from storage.bars import Bars
 from storage.database import reading
 from storage.price_folder import collect_old_files

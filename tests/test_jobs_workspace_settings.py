@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -188,11 +189,10 @@ UNIVERSE = '[model]\nprior = "universe"\n[prior]\nuniverse = ["msft", "AAPL", "M
 
 
 @pytest.mark.parametrize("text", ["[training]\nprior_every = 0\n", '[model]\nprior = "none"\n'])
-def test_no_prior_has_the_config_that_it_had_before_priors_had_kinds(tmp_path: Path, text: str) -> None:
+def test_a_config_without_a_prior_has_no_keys_of_one(tmp_path: Path, text: str) -> None:
     config = settings_of(tmp_path, text).config()
     assert (config.prior, config.universe, config.bundle, config.prior_every) == ("none", (), 0, 0)
-    assert config.id == "eabaebcda8892335"
-    assert settings_of(tmp_path, '[model]\npreset = "article"\n').config().id == "652eea0cdb3a7e48"
+    assert not set(json.loads(config.settings_json)) & {"prior", "universe", "bundle"}
 
 
 def test_the_config_names_its_prior(tmp_path: Path) -> None:
@@ -221,3 +221,13 @@ def test_members_of_a_universe_that_is_not_used_are_no_part_of_the_config(tmp_pa
 def test_a_prior_that_cannot_be_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         settings_of(tmp_path, text).config()
+
+
+def test_keys_of_earlier_versions_are_accepted_and_named(tmp_path: Path) -> None:
+    (tmp_path / "tickercast.toml").write_text('[model]\nmarket_ticker = "^GSPC"\n[training]\nprior_epochs = 7\n')
+    home = Home(tmp_path, read_settings(tmp_path / "tickercast.toml"))
+    assert home.settings.config() == PRESETS["density"]
+    assert home.retired_settings() == [
+        "model.market_ticker in tickercast.toml has no effect any more; see model.reference",
+        "training.prior_epochs in tickercast.toml has no effect any more; see training.prior_steps",
+    ]

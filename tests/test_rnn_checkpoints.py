@@ -121,7 +121,7 @@ SIZES = {"features": 6, "hidden": 8, "outputs": 4, "extras": 2, "cell": "gru", "
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"version": 3}, "version 3; this program reads 1 to 2"),
+        ({"version": 4}, "version 4; this program reads 1 to 3"),
         ({"shape": {**SIZES, "hidden": 9}}, "its sizes need"),
         ({"shape": {**SIZES, "cell": "transformer"}}, "transformer"),
         ({"shape": {**SIZES, "layers": 10**9}}, "layers"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rnn.cells import CELLS
-from rnn.density import DensityLayout, DensityLoss, PooledDensityLoss, density_shape
+from rnn.density import DensityLayout, DensityLoss, density_shape
 from rnn.features import NAMES
 from rnn.params import initial_params
 from tests.rnn_builders import Floats, gradient_error, inputs_of, point_loss
@@ -79,14 +79,3 @@ def test_held_out_targets_move_no_gradient() -> None:
     params = initial_params([1], shape, np.float64) + 0.01
     assert np.array_equal(density_gradient(loss, params), density_gradient(changed, params))
     assert loss.validation != changed.validation
-
-
-def test_a_pool_in_parts_is_the_pool_at_once() -> None:
-    inputs = replace(inputs_of(7, 110, 2), starts=np.array([0, 60, 0, 0, 75, 0, 20]))
-    shape, layout = density_shape(len(NAMES), 4, 2, "gru"), replace(LAYOUT, held_out=0)
-    params = initial_params([1], shape, np.float64) + 0.05
-    whole, parts = np.zeros_like(params), np.zeros_like(params)
-    loss = DensityLoss(inputs, shape, layout, members=7).loss_and_gradient(params, whole)
-    loss_of_parts = PooledDensityLoss(inputs, shape, layout, 3).loss_and_gradient(params, parts)
-    assert np.allclose(loss, loss_of_parts, rtol=1e-12)
-    assert np.allclose(whole, parts, rtol=1e-9, atol=1e-12)

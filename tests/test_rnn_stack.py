@@ -210,7 +210,7 @@ TWO_OUTPUTS = NetworkShape(1, 4, 2)
         (lambda: TrainingSettings(5, 0.1, schedule="steps"), TrainingError, "half_cosine"),
         (lambda: TrainingSettings(5, 0.0), TrainingError, "learning_rate"),
         (lambda: SupervisedLoss(Windows(WINDOW, WINDOW[:, :, 0]), TWO_OUTPUTS, [1, 2], batch=2), ShapeError, "not fit 1 target"),
-        (lambda: DensityLoss(density_inputs(measures_of(1, 70), 2), SMALL_SHAPE, LAYOUT), InputError, "70 sessions"),
+        (lambda: DensityLoss(density_inputs(measures_of(1, 40), 2), SMALL_SHAPE, LAYOUT), InputError, "40 sessions"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_trained_on_is_refused_by_name(make: object, error: type[Exception], text: str) -> None:

@@ -15,16 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from jobs import clock
 from jobs.errors import UsageError
+from jobs.exchanges.calendars import exchange_calendar
 from jobs.exchanges.symbols import parse_symbol
-from jobs.forecasting.inputs import Market, MarketReader, ModelInput, history_of, visible_history
-from jobs.forecasting.model import state_of_bytes
+from jobs.forecasting.context import Events, Reference
+from jobs.forecasting.inputs import ContextReader, ModelInput, history_of, visible_history
+from jobs.forecasting.model import network_of, state_of_bytes
 from jobs.forecasting.presets import model_for
 from jobs.forecasting.rows import quantile_prices
 from jobs.prices.tickers import stored_ticker
+from jobs.runs.stored_context import session_days, stored_events, stored_reference
 from jobs.workspace.config import Config
 from jobs.workspace.home import Home
 from rnn.density import ForecastDistribution
+from rnn.state import State
 from storage import queries
 from storage.bar_files import read_bars
 from storage.bars import BarHistory, as_known
@@ -74,8 +79,10 @@ class _Inputs:
     contents: tuple[bytes, bytes]  # the checkpoints of the models
     known_at: datetime | None  # when the newest bar was recorded that the earlier forecast used
     history: BarHistory
-    market: Market | None
-    exchange: str
+    ticker: queries.TickerRow
+    events: Events | None
+    reference: Reference | None
+    priors: tuple[State | None, State | None]
 
 
 def explain(home: Home, symbol: str) -> Explanation:
@@ -83,13 +90,13 @@ def explain(home: Home, symbol: str) -> Explanation:
     symbol, config = parse_symbol(symbol), home.settings.config()
     with reading(home.database) as connection:
         inputs = _read_inputs(connection, home, symbol, config)
-    (earlier, newest), (old, new) = inputs.origins, inputs.contents
+    (earlier, newest), (old, new), (prior_before, prior_now) = inputs.origins, inputs.contents, inputs.priors
     with threadpool_limits(1):
         forecasts = (
-            _forecast(inputs, config, old, earlier, inputs.known_at),
-            _forecast(inputs, config, old, earlier, None),
-            _forecast(inputs, config, old, newest, None),
-            _forecast(inputs, config, new, newest, None),
+            _forecast(inputs, config, old, prior_before, earlier, inputs.known_at),
+            _forecast(inputs, config, old, prior_before, earlier, None),
+            _forecast(inputs, config, old, prior_before, newest, None),
+            _forecast(inputs, config, new, prior_now, newest, None),
         )
     changes = []
     for h in range(config.horizons):
@@ -118,27 +125,29 @@ def _read_inputs(connection: Connection, home: Home, symbol: str, config: Config
         contents=(before.content, now.content),
         known_at=queries.known_at(connection, ticker.id, config.id, origins[0]),
         history=read_bars(home.prices, file.path, file.sha256),
-        market=_market(connection, home, config),
-        exchange=ticker.exchange,
+        ticker=ticker,
+        events=stored_events(connection, ticker.id, clock.now()) if config.events else None,
+        reference=stored_reference(connection, home.prices, ticker.exchange, clock.now()) if config.reference == "auto" else None,
+        priors=(_prior(connection, before), _prior(connection, now)),
     )
 
 
-def _market(connection: Connection, home: Home, config: Config) -> Market | None:
-    ticker = queries.ticker_by_symbol(connection, parse_symbol(config.market_ticker)) if config.market_ticker else None
-    file = queries.current_file(connection, ticker.id) if ticker else None
-    if ticker is None or file is None:
-        return None
-    return Market(as_known(read_bars(home.prices, file.path, file.sha256)), ticker.exchange)
+def _prior(connection: Connection, model: queries.ServingModel) -> State | None:
+    """Return the prior that a model's chain began from."""
+    content = queries.checkpoint_content(connection, model.prior_id) if model.prior_id else None
+    return network_of(state_of_bytes(content)) if content else None
 
 
 def _forecast(
-    inputs: _Inputs, config: Config, checkpoint: bytes, origin: date, known_at: datetime | None
+    inputs: _Inputs, config: Config, checkpoint: bytes, prior: State | None, origin: date, known_at: datetime | None
 ) -> ForecastDistribution:
     """Return the distributions that a checkpoint gives at an origin, with the bars as known at an instant (None = now)."""
     bars = as_known(inputs.history, known_at=known_at, through=origin)
     visible = visible_history(history_of(bars, config.field), len(bars), config)
-    market = MarketReader(inputs.market, inputs.exchange, config.history_sessions).up_to(visible.bars.session[-1].item())
-    return model_for(config, [ModelInput(visible, market)]).predict(state_of_bytes(checkpoint)).forecast
+    calendar = session_days(exchange_calendar(inputs.ticker.exchange), visible.bars.session[0].item(), origin)
+    context = ContextReader(calendar, inputs.reference, config.assumed_sessions).known(visible, inputs.events)
+    model = model_for(config, [ModelInput(visible, context)], prior)
+    return model.predict(state_of_bytes(checkpoint)).forecast
 
 
 def _change(h: int, what: str, figures: Sequence[NDArray[np.floating]]) -> ExplainedChange:

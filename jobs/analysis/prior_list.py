@@ -7,7 +7,9 @@ from dataclasses import dataclass, fields
 from datetime import date
 
 from jobs.exchanges.calendars import exchange_calendar
+from jobs.exchanges.symbols import kind_of_symbol
 from jobs.forecasting.identity import bundled_prior_id
+from jobs.forecasting.prior import FAMILIES
 from jobs.forecasting.tasks import newest_prior
 from jobs.runs.bundle import BUNDLED, bundled_priors, mismatch
 from jobs.runs.priors import priors_of
@@ -43,12 +45,12 @@ def list_priors(home: Home, today: date) -> list[PriorSummary]:
 
 def _served(connection: Connection, config: Config, today: date) -> dict[str, list[str]]:
     """Return the tickers that each prior serves today, by its id."""
-    tickers = queries.list_tickers(connection)
     served: dict[str, list[str]] = {}
-    for exchange in sorted({ticker.exchange for ticker in tickers}):
-        prior = newest_prior(priors_of(connection, config, exchange_calendar(exchange)), today)
+    for ticker in queries.list_tickers(connection):
+        family = FAMILIES[ticker.kind or kind_of_symbol(ticker.symbol)]
+        prior = newest_prior(priors_of(connection, config, exchange_calendar(ticker.exchange)), today, family)
         if prior:
-            served.setdefault(prior.model_id, []).extend(t.symbol for t in tickers if t.exchange == exchange)
+            served.setdefault(prior.model_id, []).append(ticker.symbol)
     return served
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from jobs import clock
 from jobs.errors import UsageError
-from jobs.exchanges.extension import Hours, Schedule, earlier_sessions, later_sessions
+from jobs.exchanges.extension import Hours, Schedule, earlier_sessions, later_sessions, short_sessions
 from jobs.exchanges.numbering import RecordedSessions, numbers_from, with_recorded
 from jobs.exchanges.symbols import exchange_of
 
@@ -174,6 +174,12 @@ class ExchangeCalendar(BuiltSessions):
         end = self._position_after(until.date() + timedelta(days=1))
         newest: list[date] = self.sessions[max(0, end - SEARCHED_SESSIONS) : end][::-1].tolist()
         return next((session for session in newest if self.close_at(session) <= until), None)
+
+    def span(self, first: date, last: date, ahead: int) -> tuple[Schedule, NDArray[np.bool_]]:
+        """Return the sessions from a first to a last day and some more after them, and which of them are shorter than usual."""
+        self._cover(first, last + timedelta(days=2 * ahead + LONGEST_CLOSURE_DAYS))
+        part = slice(self._position_from(first), self._position_after(last) + ahead)
+        return self._schedule.select(np.arange(len(self.sessions))[part]), short_sessions(self._schedule)[part]
 
     def session_rows(self, first: date, last: date) -> Iterator[dict[str, Any]]:
         """Yield the rows of table `sessions` for the sessions from first to last, inclusive. number: the session's index."""

@@ -52,6 +52,15 @@ class Hours:
     close_days: int
 
 
+def short_sessions(schedule: Schedule) -> NDArray[np.bool_]:
+    """Return (n,): which sessions are shorter than the usual one of their year."""
+    length = (schedule.closes - schedule.opens).astype(np.int64)
+    years = schedule.days.astype("datetime64[Y]")
+    _, begins = np.unique(years, return_index=True)
+    usual = [np.median(part) for part in np.split(length, begins[1:])]
+    return length < np.repeat(usual, np.diff([*begins, len(length)]))
+
+
 def later_sessions(known: NDArray[np.datetime64], week: str, first: date, last: date, hours: Hours) -> Schedule:
     """Return the sessions from a first to a last day that follow the known ones: the week's days without returning holidays.
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from jobs.forecasting.density_model import baseline_of
 from jobs.forecasting.inputs import History, ModelInput, share_scaled_prices, stacked_measures
-from jobs.forecasting.model import Figures, ModelState, Prediction, Rows, Trained, training_settings
+from jobs.forecasting.model import Figures, ModelState, Prediction, Rows, Trained, network_of, training_settings
 from jobs.workspace.config import Config
 from rnn.density import ForecastDistribution
 from rnn.features import density_inputs
@@ -66,7 +66,7 @@ class ArticleModel:
         objective = SupervisedLoss(
             Windows(inputs, targets), self._shape(), seeds, batch=BATCH_WINDOWS, truncation=self.config.truncation
         )
-        training = train(state.network, objective, training_settings(self.config, epochs))
+        training = train(network_of(state), objective, training_settings(self.config, epochs))
         paths = forecast_point(training.state, inputs, self.config.horizons)
         figures = tuple(
             {**f, **_log_errors(_price(paths[k], f), _price(targets[k, :, 0], f))} for k, f in enumerate(state.figures)
@@ -77,7 +77,7 @@ class ArticleModel:
         scaled = self._scaled(state)
         horizons = self.config.horizons
         windows = np.ascontiguousarray(scaled[:, None, -self.config.window :, None])
-        paths = forecast_point(state.network, windows, horizons)[:, 0]
+        paths = forecast_point(network_of(state), windows, horizons)[:, 0]
         with np.errstate(invalid="ignore", divide="ignore"):  # a price below zero has no log; such a row is not published
             location = [np.log(_price(paths[k], f) / _price(scaled[k, -1:], f)) for k, f in enumerate(state.figures)]
         forecast = ForecastDistribution(

@@ -52,11 +52,11 @@ def model_id_of(
     return _digest(content).hex()[:ID_DIGITS]
 
 
-def prior_identity(family: str, cutoff: date, config: Config, member_hashes: Mapping[str, str]) -> PriorIdentity:
-    """Return a fitted prior's id and seed. member_hashes: the hash of each member's input, by the member's key."""
+def prior_identity(family: str, cutoff: date, settings: str, member_hashes: Mapping[str, str]) -> PriorIdentity:
+    """Return a fitted prior's id and seed. settings: of the fit. member_hashes: of each member's input, by the member's key."""
     content = {
-        "config": config.id,
-        "exchange": family,
+        "settings": settings,
+        "family": family,
         "members": dict(member_hashes),
         "origin": cutoff.isoformat(),
         "role": "prior",

@@ -1,4 +1,4 @@
-"""What a model reads: a ticker's history with its returns, and the market's volatility known by the same close.
+"""What a model reads: a ticker's history with its returns, and the context that was known by the same close.
 
 Everything is derived from the history alone, so two fetches of different length give the same bytes.
 """
@@ -7,14 +7,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.forecasting.context import (
+    Events,
+    Knowledge,
+    KnownReports,
+    Reference,
+    SessionDays,
+    calendar_columns,
+    known_reports,
+    reference_levels,
+    report_positions,
+)
 from jobs.workspace.config import Config
-from rnn.features import SETTLING_SESSIONS, Measures, bar_measures, market_columns, stack_measures
+from rnn.context import AHEAD
+from rnn.features import ContextMeasures, Measures, bar_measures, stack_measures
 from storage.bars import Bars, log_returns
 
 Floats = NDArray[np.float64]
@@ -46,60 +57,67 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
-class Market:
-    """The bars of the one ticker whose volatility all models may read, and its exchange."""
+class InputContext:
+    """What is known beside a history of n bars. See rnn.context.
 
-    bars: Bars
-    exchange: str
-
-
-@dataclass(frozen=True, slots=True)
-class MarketInput:
-    """The market's bars that had closed by some session's close, and what models read of them, (n, 2).
-
-    same_exchange: whether a session of the market ends together with the ticker's session of that date.
+    reference: (n,), percent a year, NaN where unknown. calendar: (n, 6). reports: positions, None where nothing is known.
     """
 
-    bars: Bars
-    columns: Floats
-    same_exchange: bool
+    reference: Floats
+    calendar: Floats
+    reports: NDArray[np.int64] | None
+    knowledge: Knowledge
+
+    def update(self, digest: hashlib._Hash) -> None:
+        """Add everything to a hash."""
+        digest.update(self.reference.tobytes())
+        digest.update(np.packbits(self.calendar > 0).tobytes())
+        digest.update(b"none" if self.reports is None else self.reports.tobytes())
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInput:
-    """Everything that one forecast or training reads: a ticker's history and, where the config names one, the market."""
+    """Everything that one forecast or training reads: a ticker's history, and its context where the config has one."""
 
     history: History
-    market: MarketInput | None = None
+    context: InputContext | None = None
 
     def sha256(self) -> str:
         """Return the hash of everything that is read. When it was recorded is not part of it."""
         digest = _sha256(self.history.bars)
-        if self.market is None:
-            return digest
-        return hashlib.sha256(f"{digest} {_sha256(self.market.bars)}".encode()).hexdigest()
+        if self.context is not None:
+            self.context.update(digest)
+        return digest.hexdigest()
 
 
-class MarketReader:
-    """Gives models of one exchange what they may read of the market, computed once for each session."""
+class ContextReader:
+    """Gives models of one exchange's tickers their context.
 
-    def __init__(self, market: Market | None, exchange: str, most_sessions: int) -> None:
-        self.market, self.exchange, self.most_sessions = market, exchange, most_sessions
-        self.known: dict[date, MarketInput] = {}
+    calendar: the exchange's sessions, from the first bar of any ticker to AHEAD sessions after the last origin.
+    """
 
-    def up_to(self, session: date) -> MarketInput | None:
-        """Return the newest bars that had closed when a session did; None where the config names no market.
+    def __init__(self, calendar: SessionDays, reference: Reference | None, assumed_sessions: int) -> None:
+        self.calendar, self.assumed_sessions = calendar, assumed_sessions
+        self.columns = calendar_columns(calendar)
+        self.levels = reference_levels(reference, calendar.day)
 
-        Of another exchange these are the bars up to the day before: its session of the same date may close later.
-        """
-        if self.market is None:
-            return None
-        if session not in self.known:
-            same_exchange = self.exchange == self.market.exchange
-            bars = self.market.bars.through(session if same_exchange else session - timedelta(days=1))
-            bars = bars.select(slice(max(0, len(bars) - self.most_sessions), len(bars)))
-            self.known[session] = MarketInput(bars, _market_columns(bars), same_exchange)
-        return self.known[session]
+    def known(self, history: History, events: Events | None) -> InputContext:
+        """Return the context that the close of a history's last bar knows."""
+        origin = int(np.searchsorted(self.calendar.day, history.bars.session[-1]))
+        last_assumed = self.calendar.day[origin + self.assumed_sessions]
+        return self.of(history, known_reports(events, self.calendar.closes[origin], last_assumed))
+
+    def of(self, history: History, reports: KnownReports) -> InputContext:
+        """Return the context of a history with some reports."""
+        sessions = history.bars.session
+        index = np.searchsorted(self.calendar.day, sessions)
+        ahead = self.calendar.day[index[-1] + 1 : index[-1] + 1 + AHEAD]
+        return InputContext(
+            self.levels[index],
+            self.columns[index],
+            report_positions(reports, np.concatenate([sessions, ahead])),
+            reports.knowledge,
+        )
 
 
 def history_of(bars: Bars, field: str) -> History:
@@ -108,16 +126,31 @@ def history_of(bars: Bars, field: str) -> History:
     return History(bars, close_returns, close_returns if field == "close" else _session_returns(bars, field))
 
 
+def newest_of(history: History, end: int, most: int) -> History:
+    """Return the newest bars before index `end`, at most so many."""
+    return history.between(max(0, end - most), end)
+
+
 def visible_history(history: History, end: int, config: Config) -> History:
     """Return the part of a history that a forecast from the bar at index end - 1 may read."""
-    return history.between(max(0, end - config.history_sessions) if config.history_sessions else 0, end)
+    return newest_of(history, end, config.history_sessions or end)
 
 
 def stacked_measures(inputs: Sequence[ModelInput]) -> Measures:
     """Return the measures of K histories of n bars each, (K, n) arrays; the first return of each is unknown (NaN)."""
-    measures = stack_measures([_measures(item.history) for item in inputs])
-    markets = [_market_by_session(item) for item in inputs if item.market is not None]
-    return replace(measures, market=np.stack(markets)) if markets else measures
+    return stack_measures([_measures(item.history) for item in inputs])
+
+
+def stacked_context(inputs: Sequence[ModelInput]) -> ContextMeasures | None:
+    """Return the context of K histories of one length, None where the config has none."""
+    contexts = [item.context for item in inputs if item.context is not None]
+    if len(contexts) < len(inputs):
+        return None
+    return ContextMeasures(
+        np.stack([context.reference for context in contexts]),
+        np.stack([context.calendar for context in contexts]),
+        tuple(context.reports for context in contexts),
+    )
 
 
 def share_scaled_prices(bars: Bars, field: str, day: np.datetime64) -> Floats:
@@ -145,24 +178,6 @@ def _measures(history: History) -> Measures:
     )  # fmt: skip
 
 
-def _market_columns(bars: Bars) -> Floats:
-    if len(bars) <= SETTLING_SESSIONS:
-        return np.zeros((len(bars), 2))
-    columns: Floats = market_columns(log_returns(bars, "close"))
-    return columns
-
-
-def _market_by_session(item: ModelInput) -> Floats:
-    """Return (n, 2) what each session of a history knew of the market; zeros before its volatility has settled."""
-    market, sessions = item.market, item.history.bars.session
-    assert market is not None
-    known = np.zeros((len(sessions), 2))
-    index = np.searchsorted(market.bars.session, sessions, side="right" if market.same_exchange else "left") - 1
-    settled = index >= SETTLING_SESSIONS
-    known[settled] = market.columns[index[settled]]
-    return known
-
-
 def _from_unknown(returns: Floats) -> Floats:
     """Return a copy of returns whose first one is unknown."""
     copy = returns.copy()
@@ -170,8 +185,8 @@ def _from_unknown(returns: Floats) -> Floats:
     return copy
 
 
-def _sha256(bars: Bars) -> str:
+def _sha256(bars: Bars) -> hashlib._Hash:
     digest = hashlib.sha256()
     for column in HASHED_COLUMNS:
         digest.update(np.ascontiguousarray(getattr(bars, column)).tobytes())
-    return digest.hexdigest()
+    return digest

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.workspace.config import Config
-from rnn.checkpoints import state_from_bytes, state_to_bytes
+from rnn.checkpoints import holds_scales, scales_from_bytes, scales_to_bytes, state_from_bytes, state_to_bytes
 from rnn.density import ForecastDistribution
-from rnn.optimizers import Moments
+from rnn.scales import Scales, joined
 from rnn.state import State, concatenate
-from rnn.training import Training, TrainingSettings
+from rnn.training import Curves, TrainingSettings
 
 Rows = NDArray[np.intp]
 Figures = dict[str, float]
@@ -23,45 +23,32 @@ Figures = dict[str, float]
 
 @dataclass(frozen=True, slots=True)
 class ModelState:
-    """The params and optimizer state of a stack of K networks, and the figures that a model stores with each of them."""
+    """What K tickers have learned, whole networks or factors on a prior's scales, and the figures stored with each model."""
 
-    network: State
+    learned: State | Scales
     figures: tuple[Figures, ...]
 
     def one(self, k: int) -> ModelState:
-        """Return network k as a stack of one. Its arrays are parts of this stack's, so neither may be changed in place."""
-        network, row = self.network, slice(k, k + 1)
-        moments = Moments(network.moments.mean[row], network.moments.square[row], network.moments.steps[row])
-        return ModelState(State(network.shape, network.params[row], moments), (self.figures[k],))
+        """Return ticker k as a stack of one."""
+        return ModelState(self.learned.one(k), (self.figures[k],))
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A training's losses and its new state. seconds: wall time for each network.
+    """How a training went and its new state. seconds: wall time for each ticker.
 
-    drifted: (K,), whether the params that a network began with had fallen behind the baseline.
+    drifted: (K,), whether what a ticker began with had fallen behind the baseline, or behind the prior alone.
     """
 
-    training: Training
+    training: Curves
     state: ModelState
     drifted: NDArray[np.bool_]
     seconds: float = 0.0
 
     def select(self, rows: Rows) -> Trained:
-        """Return the training of some networks."""
-        training = self.training
-        chosen = replace(
-            training,
-            state=training.state.rows(rows),
-            train_loss=training.train_loss[:, rows],
-            validation_loss=training.validation_loss[:, rows],
-            gradient_norm=training.gradient_norm[:, rows],
-            epochs=training.epochs[rows],
-            updates=training.updates[rows],
-            faults=tuple(training.faults[k] for k in rows),
-        )
-        state = ModelState(chosen.state, tuple(self.state.figures[k] for k in rows))
-        return replace(self, training=chosen, state=state, drifted=self.drifted[rows])
+        """Return the training of some tickers."""
+        state = ModelState(self.state.learned.rows(rows), tuple(self.state.figures[k] for k in rows))
+        return replace(self, training=self.training.of(rows), state=state, drifted=self.drifted[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +78,32 @@ class ForecastModel(Protocol):
 
 
 def join_states(states: Sequence[ModelState]) -> ModelState:
-    """Return one stack of several, in order."""
-    network = concatenate([state.network for state in states])
-    return ModelState(network, tuple(figures for state in states for figures in state.figures))
+    """Return one stack of several, in order. All are networks, or all are scales."""
+    figures = tuple(figures for state in states for figures in state.figures)
+    networks = [state.learned for state in states if isinstance(state.learned, State)]
+    if networks:
+        return ModelState(concatenate(networks), figures)
+    return ModelState(joined([state.learned for state in states if isinstance(state.learned, Scales)]), figures)
+
+
+def network_of(state: ModelState) -> State:
+    """Return the networks of a state that holds some."""
+    assert isinstance(state.learned, State)
+    return state.learned
 
 
 def state_bytes(state: ModelState, key: str, origin: date, config: Config) -> bytes:
-    """Return a network's checkpoint: params, optimizer state, figures, and which ticker, origin and config they are of."""
-    identity = {"ticker": key, "origin": origin.isoformat(), "config": config.id}
-    return state_to_bytes(state.network, {**identity, **state.figures[0]})
+    """Return one ticker's checkpoint: what it learned, its figures, and which ticker, origin and config they are of."""
+    meta = {"ticker": key, "origin": origin.isoformat(), "config": config.id, **state.figures[0]}
+    if isinstance(state.learned, Scales):
+        return scales_to_bytes(state.learned, meta)
+    return state_to_bytes(state.learned, meta)
 
 
 def state_of_bytes(content: bytes) -> ModelState:
     """Return the state that a checkpoint holds. Raises CheckpointError."""
-    network, meta = state_from_bytes(content)
-    return ModelState(network, ({name: value for name, value in meta.items() if isinstance(value, float)},))
+    learned, meta = scales_from_bytes(content) if holds_scales(content) else state_from_bytes(content)
+    return ModelState(learned, ({name: value for name, value in meta.items() if isinstance(value, float)},))
 
 
 def training_settings(config: Config, epochs: int) -> TrainingSettings:

@@ -15,37 +15,44 @@ from datetime import date
 
 from threadpoolctl import threadpool_limits
 
+from jobs.forecasting.context import Events, Reference, SessionDays
 from jobs.forecasting.density_model import train_pooled
 from jobs.forecasting.fingerprint import fingerprint
 from jobs.forecasting.identity import PriorIdentity, prior_identity
-from jobs.forecasting.inputs import Market, MarketReader, ModelInput, history_of
+from jobs.forecasting.inputs import ContextReader, ModelInput, history_of
 from jobs.forecasting.rows import loss_rows
 from jobs.workspace.config import Config
-from rnn.checkpoints import state_to_bytes
+from rnn.checkpoints import params_to_bytes
 from rnn.training import Training
 from storage.bars import Bars
 from storage.rows import CheckpointRow, LossRow, ModelRow, PriorMemberRow, PriorRow
 
 UNIVERSE = "universe"
 # The settings that a network's shape and inputs follow from: a prior serves only configs with the same ones.
-NETWORK_SETTINGS = ("cell", "layers", "hidden", "horizons", "field", "market_ticker")
-FIT_SETTINGS = (*NETWORK_SETTINGS, "optimizer", "truncation", "prior_sessions", "prior_epochs", "prior_learning_rate")
+NETWORK_SETTINGS = ("cell", "layers", "hidden", "horizons", "field")
+FIT_SETTINGS = (*NETWORK_SETTINGS, "truncation", "prior_sessions", "prior_steps", "prior_learning_rate")
+# One family of bundled priors for the kinds of security that behave alike.
+FAMILIES = {"stock": "stock", "fund": "fund", "index": "fund", "crypto": "crypto", "currency": "crypto"}
+# What helps a family beside its own kinds: funds hold stocks, and there are fewer of them.
+HELPERS = {"stock": (), "fund": ("stock",), "crypto": ()}
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A ticker's newest bars as the prior may know them."""
+    """A ticker's newest bars as the prior may know them, and the company's reports."""
 
     key: str
     exchange: str
     bars: Bars
+    kind: str = "stock"
+    events: Events | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PriorTask:
     """A prior to fit. family: the exchange that a universe's prior serves, or the kind of security of a bundled one.
 
-    cutoff: no member has a bar of this session or of a later one.
+    cutoff: no member has a bar of this session or of a later one. calendars, references: by exchange.
     """
 
     config: Config
@@ -53,7 +60,12 @@ class PriorTask:
     family: str
     cutoff: date
     members: tuple[Member, ...]
-    market: Market | None = None
+    calendars: Mapping[str, SessionDays]
+    references: Mapping[str, Reference]
+
+    def is_own(self, member: Member) -> bool:
+        """Return whether the prior is for securities of a member's kind."""
+        return self.kind == UNIVERSE or FAMILIES[member.kind] == self.family
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +94,12 @@ def fit_prior(task: PriorTask) -> PriorRows:
     """Return the prior fitted on its members' bars. BLAS has one thread, because the bytes depend on the number of threads."""
     inputs = [_member_input(task, member) for member in task.members]
     hashes = {member.key: item.sha256() for member, item in zip(task.members, inputs, strict=True)}
-    identity = prior_identity(task.family, task.cutoff, task.config, hashes)
+    identity = prior_identity(task.family, task.cutoff, fit_settings(task.config), hashes)
     began = time.perf_counter()
     with threadpool_limits(1):
-        training, features = train_pooled(task.config, inputs, identity.seed)
-    content = state_to_bytes(training.state, {"ticker": "*", "origin": task.cutoff.isoformat(), "config": task.config.id})
+        own = [task.is_own(member) for member in task.members]
+        training, features = train_pooled(task.config, inputs, own, identity.seed)
+    content = params_to_bytes(training.state, {"family": task.family, "cutoff": task.cutoff.isoformat()})
     checkpoint = CheckpointRow(identity.model_id, hashlib.sha256(content).hexdigest(), content)
     model = _model_row(
         task, identity, training, data_sha256=_data_hash(hashes), features=features, seconds=time.perf_counter() - began,
@@ -152,6 +165,9 @@ def _data_hash(hashes: Mapping[str, str]) -> str:
 
 
 def _member_input(task: PriorTask, member: Member) -> ModelInput:
-    """Return what the prior reads of a member, with the market as the member's own exchange knew it."""
-    reader = MarketReader(task.market, member.exchange, task.config.prior_sessions)
-    return ModelInput(history_of(member.bars, task.config.field), reader.up_to(member.bars.session[-1].item()))
+    """Return what the prior reads of a member, with the context that its last bar knew."""
+    config = task.config
+    reference = task.references.get(member.exchange) if config.reference == "auto" else None
+    reader = ContextReader(task.calendars[member.exchange], reference, config.assumed_sessions)
+    history = history_of(member.bars, config.field)
+    return ModelInput(history, reader.known(history, member.events if config.events else None))

@@ -105,7 +105,7 @@ class StackRecorder:
     def _model_row(self, task: OriginTask, trained: Trained, k: int, role: str, features: str, content: bytes) -> ModelRow:
         model_id = model_id_of(
             task.ticker.key, task.origin.session, self.config,
-            role=role, reason=task.reason, input_sha256=task.input_sha256,
+            role=role, reason=task.reason, input_sha256=task.model_sha256,
             parent_id=None if task.is_cold or task.parent is None else task.parent.model_id,
             prior_id=task.prior_id,
         )  # fmt: skip

@@ -13,7 +13,7 @@ from jobs.forecasting.tasks import OriginTask
 from jobs.scoring.distributions import student_t_quantiles
 from jobs.workspace.config import Config
 from rnn.density import ForecastDistribution
-from rnn.training import Training
+from rnn.training import Curves
 from storage.rows import QUANTILE_LEVELS, TWIN, BaselineForecastRow, LossRow, ModelRow, OriginRow, RecalibrationRow
 
 # A price that may move by a factor of e within its own scale is not a forecast but a fault.
@@ -44,6 +44,7 @@ def origin_row(task: OriginTask, numbers: Sequence[Sequence[float | None]], *, m
         model_id=model_id,
         targets=task.origin.targets,
         numbers=numbers,
+        context=task.input.context.knowledge if task.input.context else "none",
     )
 
 
@@ -128,14 +129,14 @@ def model_row(
         epochs=int(trained.training.epochs[k]),
         updates=int(trained.training.updates[k]),
         seed=task.seed,
-        input_sha256=task.input_sha256,
+        input_sha256=task.model_sha256,
         features=features,
         seconds=trained.seconds,
         checkpoint_sha256=sha256,
     )
 
 
-def loss_rows(model_id: str, training: Training, k: int) -> list[LossRow]:
+def loss_rows(model_id: str, training: Curves, k: int) -> list[LossRow]:
     """Return network k's losses, one row for each epoch that it took."""
     return [
         LossRow(

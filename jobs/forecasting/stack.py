@@ -6,8 +6,9 @@ A StackTask goes in and rows of the record come out, so a worker process may do 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import date
 from itertools import groupby
 
 import numpy as np
@@ -17,9 +18,10 @@ from jobs.forecasting.chains import Chains
 from jobs.forecasting.collector import collector_paused
 from jobs.forecasting.fingerprint import fingerprint
 from jobs.forecasting.identity import seed_of
-from jobs.forecasting.inputs import MarketReader, ModelInput, history_of, visible_history
-from jobs.forecasting.model import ForecastModel, ModelState, Trained, join_states, state_of_bytes
+from jobs.forecasting.inputs import ContextReader, History, ModelInput, history_of, newest_of, visible_history
+from jobs.forecasting.model import ForecastModel, ModelState, Trained, join_states, network_of, state_of_bytes
 from jobs.forecasting.presets import model_for
+from jobs.forecasting.prior import FAMILIES
 from jobs.forecasting.recorder import StackRecorder
 from jobs.forecasting.tasks import WARM, Origin, OriginTask, Prior, StackResult, StackTask, TickerTask, newest_prior
 from rnn.state import State
@@ -43,19 +45,18 @@ class StackForecaster:
     def __init__(self, task: StackTask) -> None:
         self.task, self.config = task, task.config
         self.histories = {t.ticker_id: history_of(t.bars, task.config.field) for t in task.tickers}
-        self.market = MarketReader(task.market, task.exchange, task.config.history_sessions)
+        reference = task.reference if task.config.reference == "auto" else None
+        self.context = ContextReader(task.calendar, reference, task.config.assumed_sessions)
         self.priors = {prior.model_id: prior for prior in task.priors}
-        self.prior_states = {prior.model_id: state_of_bytes(prior.checkpoint).network for prior in task.priors}
+        self.prior_states = {prior.model_id: network_of(state_of_bytes(prior.checkpoint)) for prior in task.priors}
         self.chains = Chains(task.tickers, task.force_cold)
         self.recorder = StackRecorder(task.config, self.chains)
 
     def forecast_from(self, origin: Origin) -> None:
         """Train and forecast every ticker that is due at an origin."""
         tasks = [task for task in (self._origin_task(ticker, origin) for ticker in self.task.tickers) if task]
-        # Networks in lockstep share their shapes: the same start, number of bars and prior.
-        tasks.sort(key=_group_of)
-        for _, group in groupby(tasks, key=_group_of):
-            self._forecast_group(list(group))
+        for group in _groups(tasks):
+            self._forecast_group(group)
 
     def _origin_task(self, ticker: TickerTask, origin: Origin) -> OriginTask | None:
         """Return a ticker's part of an origin; None where it is not due or has too few bars."""
@@ -71,53 +72,77 @@ class StackForecaster:
             hash_before=lambda: self._input(ticker, end - 1).sha256(),
         )
         # A prior that appears between two cold starts changes no chain.
-        chain_prior_id = parent.prior_id if parent and reason == WARM else None
-        prior = self._cold_prior(origin) if reason != WARM else self.priors[chain_prior_id] if chain_prior_id else None
-        seed = seed_of(ticker.key, origin.session, self.config)
-        return OriginTask(ticker, origin, model_input, model_input.sha256(), reason, parent, prior, seed)
+        prior = self.priors[parent.prior_id] if parent and parent.prior_id and reason == WARM else None
+        seed, sha256 = seed_of(ticker.key, origin.session, self.config), model_input.sha256()
+        task = OriginTask(ticker, origin, model_input, sha256, None, sha256, reason, parent, prior, seed)
+        return task if reason == WARM else self._as_cold(task, reason)
 
-    def _cold_prior(self, origin: Origin) -> Prior | None:
-        return newest_prior(self.task.priors, origin.session)
+    def _as_cold(self, task: OriginTask, reason: str) -> OriginTask:
+        """Return a task as a cold start, with the prior of such and what it learns from."""
+        prior = newest_prior(self.task.priors, task.origin.session, FAMILIES[task.ticker.kind])
+        if prior is None or self.config.learns != "scales":
+            return replace(task, reason=reason, prior=prior)
+        longer = self._longer_input(task.ticker, task.origin.session)
+        return replace(task, reason=reason, prior=prior, longer=longer, model_sha256=longer.sha256())
 
     def _input(self, ticker: TickerTask, end: int) -> ModelInput:
         """Return what a model at the bar before index `end` reads."""
-        history = visible_history(self.histories[ticker.ticker_id], end, self.config)
-        return ModelInput(history, self.market.up_to(history.bars.session[-1].item()))
+        return self._with_context(visible_history(self.histories[ticker.ticker_id], end, self.config), ticker)
+
+    def _longer_input(self, ticker: TickerTask, origin: date) -> ModelInput:
+        """Return what a cold start at an origin learns from."""
+        end = int(np.searchsorted(ticker.bars.session, np.datetime64(origin), side="right"))
+        return self._with_context(newest_of(self.histories[ticker.ticker_id], end, self.config.learned_sessions), ticker)
+
+    def _with_context(self, history: History, ticker: TickerTask) -> ModelInput:
+        if self.config.preset == "article":  # its network reads prices alone
+            return ModelInput(history)
+        return ModelInput(history, self.context.known(history, ticker.events if self.config.events else None))
 
     def _forecast_group(self, tasks: list[OriginTask]) -> None:
         """Train tasks of one shape in lockstep, then publish what each chain's newest model forecasts."""
-        model = model_for(self.config, [task.input for task in tasks])
-        prior = self._state_of(tasks[0].prior)
+        model = self._model(tasks)
         if tasks[0].is_cold:
-            self._publish(tasks, model, self._train_cold(model, tasks, prior))
+            self._publish(tasks, model, self._train_cold(model, tasks))
             return
         states = join_states([self.chains.state_of(task.ticker.ticker_id) for task in tasks])
         if not self.config.warm_epochs:
             self.recorder.publish(tasks, model.predict(states))
             return
-        trained = _timed_training(model, states, self.config.warm_epochs, tasks, prior)
+        trained = _timed_training(model, states, self.config.warm_epochs, tasks, self._state_of(tasks[0].prior))
         if trained.drifted.any():
             gone, healthy = np.flatnonzero(trained.drifted), np.flatnonzero(~trained.drifted)
-            self._forecast_group(self._as_cold([tasks[k] for k in gone], "drift"))
+            for group in _groups([self._as_cold(tasks[k], "drift") for k in gone]):
+                self._forecast_group(group)
             tasks, model, trained = [tasks[k] for k in healthy], model.select(healthy), trained.select(healthy)
         if tasks:
             self._publish(tasks, model, trained)
             if self.task.with_twins:
-                twins = self._as_cold(tasks, "twin")
-                self.recorder.record_twins(twins, model, self._train_cold(model, twins, self._state_of(twins[0].prior)))
+                for group in _groups([self._as_cold(task, "twin") for task in tasks]):
+                    self._record_twins(group)
 
-    def _as_cold(self, tasks: Sequence[OriginTask], reason: str) -> list[OriginTask]:
-        """Return warm tasks of one origin as cold starts, with the prior of such."""
-        prior = self._cold_prior(tasks[0].origin)
-        return [replace(task, reason=reason, prior=prior) for task in tasks]
+    def _record_twins(self, twins: list[OriginTask]) -> None:
+        """Record what cold starts of one shape would forecast."""
+        model = self._model(twins)
+        self.recorder.record_twins(twins, model, self._train_cold(model, twins))
+
+    def _model(self, tasks: Sequence[OriginTask]) -> ForecastModel:
+        longer = [task.longer for task in tasks if task.longer is not None]
+        return model_for(self.config, [task.input for task in tasks], self._state_of(tasks[0].prior), longer or None)
 
     def _state_of(self, prior: Prior | None) -> State | None:
         return self.prior_states[prior.model_id] if prior else None
 
-    def _train_cold(self, model: ForecastModel, tasks: Sequence[OriginTask], prior: State | None) -> Trained:
-        """Return a training from the prior, or from scratch where there is none."""
+    def _train_cold(self, model: ForecastModel, tasks: Sequence[OriginTask]) -> Trained:
+        """Return a training from the prior, or from scratch where there is none.
+
+        A ticker whose own factors did worse than the prior alone has the prior alone from now on.
+        """
+        prior = self._state_of(tasks[0].prior)
         states = model.initial_state([task.seed for task in tasks], prior)
         epochs = self.config.cold_epochs if prior is None else self.config.tune_epochs
+        if tasks[0].reason == "drift" and tasks[0].longer is not None:
+            epochs = 0
         return _timed_training(model, states, epochs, tasks, prior)
 
     def _publish(self, tasks: Sequence[OriginTask], model: ForecastModel, trained: Trained) -> None:
@@ -129,9 +154,10 @@ class StackForecaster:
         self.recorder.publish(tasks, model.predict(serving))
 
     def _serving_state(self, task: OriginTask, trained: ModelState) -> ModelState:
-        """Return the newest state of a ticker's chain; for a ticker without a chain, its first training's."""
+        """Return the newest state of a ticker's chain; its training's where there is none, or one of another kind of model."""
         ticker_id = task.ticker.ticker_id
-        return self.chains.state_of(ticker_id) if ticker_id in self.chains.parents else trained
+        newest = self.chains.state_of(ticker_id) if ticker_id in self.chains.parents else trained
+        return newest if type(newest.learned) is type(trained.learned) else trained
 
 
 def _timed_training(
@@ -143,5 +169,11 @@ def _timed_training(
     return replace(trained, seconds=(time.perf_counter() - began) / len(tasks))
 
 
-def _group_of(task: OriginTask) -> tuple[bool, int, str]:
-    return task.is_cold, len(task.input.history), task.prior_id or ""
+def _groups(tasks: Sequence[OriginTask]) -> Iterator[list[OriginTask]]:
+    """Yield the tasks of one origin in groups that can be computed together, because their arrays have the same shapes."""
+    for _, group in groupby(sorted(tasks, key=_shape_of), key=_shape_of):
+        yield list(group)
+
+
+def _shape_of(task: OriginTask) -> tuple[str, int, int, str]:
+    return task.reason, len(task.input.history), len(task.longer.history) if task.longer else 0, task.prior_id or ""

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 
-from jobs.forecasting.context import Events, Reference
-from jobs.forecasting.inputs import Market, ModelInput
+from jobs.forecasting.context import Events, Reference, SessionDays
+from jobs.forecasting.inputs import ModelInput
 from jobs.forecasting.recalibration import PastForecast
 from jobs.workspace.config import Config
 from storage.bars import Bars
@@ -46,16 +46,20 @@ class Parent:
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """A pooled model that cold starts begin from: those of the origins from serves_from until the day before serves_until."""
+    """A pooled model that cold starts begin from: those of the origins from serves_from until the day before serves_until.
+
+    family: of the kinds of security that it serves, None for all.
+    """
 
     model_id: str
     serves_from: date
     checkpoint: bytes
     serves_until: date = date.max
+    family: str | None = None
 
-    def serves(self, origin: date) -> bool:
-        """Return whether cold starts of an origin may begin from it."""
-        return self.serves_from <= origin < self.serves_until
+    def serves(self, origin: date, family: str) -> bool:
+        """Return whether cold starts of a family's tickers at an origin may begin from it."""
+        return self.family in (None, family) and self.serves_from <= origin < self.serves_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +83,16 @@ class TickerTask:
 class StackTask:
     """Some tickers of one exchange and the origins to forecast from. force_cold: ids of tickers whose chain starts cold first.
 
-    reference: the exchange's volatility index, None where there is none.
+    calendar: the exchange's sessions, from the first bar of any ticker until AHEAD ones after the last origin. reference: the
+    exchange's volatility index, None where there is none.
     """
 
     config: Config
     exchange: str
+    calendar: SessionDays
     origins: tuple[Origin, ...]
     tickers: tuple[TickerTask, ...]
     priors: tuple[Prior, ...] = ()
-    market: Market | None = None
     with_twins: bool = False
     force_cold: frozenset[int] = frozenset()
     reference: Reference | None = None
@@ -121,6 +126,7 @@ class StackResult:
 class OriginTask:
     """One ticker at one origin: the input of its model, its seed and its parent. reason: why it is trained.
 
+    longer: what a cold start learns from, None for a warm one. model_sha256: the hash of what the training reads.
     prior: of a cold start, the newest one that serves the origin; of a warm start, the one that its chain began from.
     """
 
@@ -128,6 +134,8 @@ class OriginTask:
     origin: Origin
     input: ModelInput
     input_sha256: str
+    longer: ModelInput | None
+    model_sha256: str
     reason: str
     parent: Parent | None
     prior: Prior | None
@@ -143,9 +151,10 @@ class OriginTask:
         return self.prior.model_id if self.prior else None
 
 
-def newest_prior(priors: Iterable[Prior], origin: date) -> Prior | None:
-    """Return the newest prior that serves an origin, None without one."""
-    return max((prior for prior in priors if prior.serves(origin)), key=lambda prior: prior.serves_from, default=None)
+def newest_prior(priors: Iterable[Prior], origin: date, family: str) -> Prior | None:
+    """Return the newest prior that serves a family's tickers at an origin, None without one."""
+    serving = (prior for prior in priors if prior.serves(origin, family))
+    return max(serving, key=lambda prior: prior.serves_from, default=None)
 
 
 def prior_index_of(session_index: int, every: int) -> int:

@@ -127,5 +127,5 @@ def bars_of_block(bars: Bars, first: date, last: date, config: Config) -> Bars:
     """Return the bars that a block reads: from what its first origin's parent read, up to its last origin."""
     begin = int(np.searchsorted(bars.session, np.datetime64(first)))
     end = int(np.searchsorted(bars.session, np.datetime64(last), side="right"))
-    memory = config.history_sessions or begin
+    memory = max(config.history_sessions, config.learned_sessions) if config.history_sessions else begin
     return bars.select(slice(max(0, begin - memory), end))

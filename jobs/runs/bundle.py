@@ -80,7 +80,7 @@ def mismatch(prior: BundledPrior, config: Config) -> str | None:
 
 def as_prior(prior: BundledPrior, config: Config) -> Prior:
     """Return a bundled prior as the stacks of a config take it."""
-    return Prior(bundled_prior_id(config, prior.sha256), prior.serves_from, prior.content())
+    return Prior(bundled_prior_id(config, prior.sha256), prior.serves_from, prior.content(), family=prior.family)
 
 
 def rows_of(prior: BundledPrior, config: Config) -> PriorRows:

@@ -6,24 +6,18 @@ No fault here stops or fails a run: what is stored serves, and a note says so.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
-
-import numpy as np
 
 from jobs.exchanges.references import reference_of
-from jobs.forecasting.context import Events, Reference
 from jobs.prices.events import EventIngest
 from jobs.prices.ingest import Ingest
 from jobs.prices.references import update_reference
 from jobs.runs.fetch import Fetched
 from jobs.runs.options import RunOptions
-from storage import bar_files, queries
-from storage.bars import as_known
-from storage.database import Connection, Engine
-from storage.errors import Corrupt
+from jobs.runs.stored_context import stored_events, stored_references
+from storage import queries
+from storage.database import Engine
 
 
 class ContextFetcher:
@@ -33,19 +27,27 @@ class ContextFetcher:
         self.engine, self.ingest, self.events, self.options = engine, ingest, events, options
 
     def fetch(self, fetched: Fetched, stop: threading.Event) -> None:
-        """Add the exchanges' references, and each ticker's company events."""
+        """Add the exchanges' references, and the company events of each ticker and of each member of the universe."""
+        readers = {backlog.symbol: backlog.exchange for backlog in fetched.backlogs if backlog.due}
+        with self.engine.connect() as connection:
+            tickers = {ticker.key: ticker for ticker in queries.list_tickers(connection)}
+        members = {tickers[member.key].symbol: member.exchange for member in fetched.members}
         if self.options.config.preset == "density":
-            self._update_references(fetched, stop)
-            fetched.notes.extend(self.events.update([backlog.symbol for backlog in fetched.backlogs], stop))
-        exchanges = {backlog.exchange for backlog in fetched.backlogs if backlog.due}
+            self._update_references({**members, **readers}, fetched, stop)
+            symbols = [backlog.symbol for backlog in fetched.backlogs]
+            fetched.notes.extend(self.events.update([*symbols, *(name for name in members if name not in symbols)], stop))
+        exchanges = {*readers.values(), *members.values()}
         fetched.references.update(stored_references(self.engine, self.ingest.prices, exchanges, self.options.now))
         with self.engine.connect() as connection:
             for index, backlog in enumerate(fetched.backlogs):
                 events = stored_events(connection, backlog.ticker_id, self.options.now)
                 fetched.backlogs[index] = replace(backlog, events=events)
+            for index, member in enumerate(fetched.members):
+                events = stored_events(connection, tickers[member.key].id, self.options.now)
+                fetched.members[index] = replace(member, events=events)
 
-    def _update_references(self, fetched: Fetched, stop: threading.Event) -> None:
-        readers = {backlog.symbol: backlog.exchange for backlog in fetched.backlogs if backlog.due}
+    def _update_references(self, readers: Mapping[str, str], fetched: Fetched, stop: threading.Event) -> None:
+        """Fetch the reference of each exchange. readers: the exchange of each symbol that may read one."""
         with self.engine.connect() as connection:
             tickers = [ticker for ticker in queries.list_tickers(connection) if ticker.symbol in readers]
         for exchange in sorted(set(readers.values())):
@@ -54,32 +56,3 @@ class ContextFetcher:
                 continue
             note = update_reference(self.ingest, symbol, [t for t in tickers if readers[t.symbol] == exchange])
             fetched.notes.extend([note] if note else [])
-
-
-def stored_references(engine: Engine, prices: Path, exchanges: Iterable[str], known_at: datetime) -> dict[str, Reference]:
-    """Return the reference of each exchange whose reference has stored bars, as known at an instant."""
-    with engine.connect() as connection:
-        found = {exchange: _reference(connection, prices, exchange, known_at) for exchange in exchanges}
-    return {exchange: reference for exchange, reference in found.items() if reference is not None}
-
-
-def stored_events(connection: Connection, ticker_id: int, known_at: datetime) -> Events | None:
-    """Return a company's reports as recorded by an instant, None without any."""
-    rows = queries.company_events(connection, ticker_id, known_at)
-    if not rows:
-        return None
-    instants = [recorded_at.astimezone(UTC).replace(tzinfo=None) for _, recorded_at in rows]
-    return Events(np.array([day for day, _ in rows], "datetime64[D]"), np.array(instants, "datetime64[us]"))
-
-
-def _reference(connection: Connection, prices: Path, exchange: str, known_at: datetime) -> Reference | None:
-    symbol = reference_of(exchange)
-    ticker = queries.ticker_by_symbol(connection, symbol) if symbol else None
-    file = queries.current_file(connection, ticker.id) if ticker else None
-    if file is None:
-        return None
-    try:
-        bars = as_known(bar_files.read_bars(prices, file.path, file.sha256), known_at=known_at)
-    except Corrupt:  # update_reference has noted it
-        return None
-    return Reference(bars.session, bars.close) if len(bars) else None

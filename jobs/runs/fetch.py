@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from jobs.exchanges.symbols import kind_of_symbol, parse_symbol
+from jobs.exchanges.symbols import kind_of_symbol
 from jobs.forecasting.context import Reference
-from jobs.forecasting.inputs import Market
 from jobs.forecasting.prior import UNIVERSE, Member
 from jobs.prices.ingest import Ingest, Ingested
 from jobs.prices.sources.base import BadSourceData, SourceError, UnknownTicker
@@ -65,23 +64,6 @@ class BacklogFetcher:
                 progress(done, len(symbols))
         return fetched
 
-    def market(self, fetched: Fetched) -> Market | None:
-        """Return the market ticker's bars as known, fetched from its own source even if nobody tracks it.
-
-        After a failed fetch its stored bars serve. Where it has none, no forecast can be made: every ticker with due sessions
-        fails, because the config names the market.
-        """
-        if not self.options.config.market_ticker:
-            return None
-        symbol = parse_symbol(self.options.config.market_ticker)
-        ingested = self._ingest(symbol)
-        if ingested.history is None or ingested.ticker is None:
-            self._fail_due(fetched, f"no forecast without bars of model.market_ticker {symbol} ({ingested.error})")
-            return None
-        if ingested.error is not None:
-            fetched.notes.append(f"the stored bars of model.market_ticker {symbol} serve ({ingested.error})")
-        return Market(as_known(ingested.history, known_at=self.options.now), ingested.ticker.exchange)
-
     def fetch_universe(self, fetched: Fetched, stop: threading.Event) -> None:
         """Add the members of the config's universe, each with its stored bars, whoever is tracked and whatever failed.
 
@@ -95,7 +77,9 @@ class BacklogFetcher:
             ingested = self._ingest(symbol)
             if ingested.history is not None and ingested.ticker is not None:
                 bars = as_known(ingested.history, known_at=self.options.now)
-                fetched.members.append(Member(ingested.ticker.key, ingested.ticker.exchange, bars))
+                ticker = ingested.ticker
+                kind = ticker.kind or kind_of_symbol(ticker.symbol)
+                fetched.members.append(Member(ticker.key, ticker.exchange, bars, kind))
             elif isinstance(ingested.error, (UnknownTicker, BadSourceData)) or not self._owes_prior(due):
                 fetched.notes.append(f"{symbol} of the universe has no bars ({ingested.error})")
             else:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 from jobs.exchanges.calendars import ExchangeCalendar, exchange_calendar
-from jobs.forecasting.inputs import Market
+from jobs.forecasting.context import Reference, SessionDays
 from jobs.forecasting.prior import UNIVERSE, Member, PriorTask
 from jobs.forecasting.tasks import prior_indices_of
+from jobs.runs.stored_context import session_days
 from jobs.workspace.config import Config
 from storage.bars import Bars
 
@@ -22,7 +24,11 @@ def cutoffs_of(config: Config, calendar: ExchangeCalendar, origins: Sequence[dat
 
 
 def due_priors(
-    config: Config, calendar: ExchangeCalendar, cutoffs: Sequence[date], members: Sequence[Member], market: Market | None
+    config: Config,
+    calendar: ExchangeCalendar,
+    cutoffs: Sequence[date],
+    members: Sequence[Member],
+    references: Mapping[str, Reference],
 ) -> Iterator[PriorTask]:
     """Yield the fit of a universe's prior at some sessions of an exchange; none where too few bars were known.
 
@@ -32,13 +38,23 @@ def due_priors(
         before = calendar.session_offset(cutoff, -1)
         chosen = _chosen([_known(member, calendar.code, before) for member in members], config.prior_sessions)
         if chosen:
-            yield PriorTask(config, UNIVERSE, calendar.code, cutoff, chosen, market)
+            yield PriorTask(config, UNIVERSE, calendar.code, cutoff, chosen, calendars_of(chosen), references)
 
 
 def members_before(members: Sequence[Member], cutoff: date, most: int) -> tuple[Member, ...]:
     """Return the members with enough bars of sessions before a day, with the newest of those bars."""
     day_before = cutoff - timedelta(days=1)
-    return _chosen([Member(m.key, m.exchange, m.bars.through(day_before)) for m in members], most)
+    return _chosen([replace(m, bars=m.bars.through(day_before)) for m in members], most)
+
+
+def calendars_of(members: Sequence[Member]) -> dict[str, SessionDays]:
+    """Return the sessions of each exchange of some members over all of their bars."""
+    calendars = {}
+    for exchange in sorted({member.exchange for member in members}):
+        spans = [member.bars.session[[0, -1]] for member in members if member.exchange == exchange]
+        first, last = min(span[0] for span in spans).item(), max(span[1] for span in spans).item()
+        calendars[exchange] = session_days(exchange_calendar(exchange), first, last)
+    return calendars
 
 
 def end_of_service(config: Config, calendar: ExchangeCalendar, cutoff: date) -> date:
@@ -50,7 +66,7 @@ def end_of_service(config: Config, calendar: ExchangeCalendar, cutoff: date) -> 
 def _chosen(members: Sequence[Member], most: int) -> tuple[Member, ...]:
     """Return the members with enough bars, by key, each with its newest bars."""
     newest = [
-        Member(m.key, m.exchange, m.bars.select(slice(max(0, len(m.bars) - most), len(m.bars))))
+        replace(m, bars=m.bars.select(slice(max(0, len(m.bars) - most), len(m.bars))))
         for m in members
         if len(m.bars) >= FEWEST_MEMBER_BARS
     ]
@@ -59,7 +75,7 @@ def _chosen(members: Sequence[Member], most: int) -> tuple[Member, ...]:
 
 def _known(member: Member, exchange: str, before: date) -> Member:
     """Return a member with the bars whose sessions had closed when a session of an exchange did."""
-    return Member(member.key, member.exchange, _known_bars(member, exchange, before))
+    return replace(member, bars=_known_bars(member, exchange, before))
 
 
 def _known_bars(member: Member, exchange: str, before: date) -> Bars:

@@ -7,9 +7,10 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import date
+from itertools import product
 
 from jobs.exchanges.calendars import ExchangeCalendar
-from jobs.forecasting.inputs import Market
+from jobs.forecasting.context import Reference
 from jobs.forecasting.prior import Member, PriorRows, PriorTask, fit_prior
 from jobs.forecasting.tasks import Prior, newest_prior
 from jobs.runs.bundle import as_prior, bundled_priors, matching_priors, mismatch, used_priors
@@ -25,14 +26,14 @@ DueSessions = Mapping[str, Sequence[date]]  # the due sessions of each exchange,
 
 
 def missing_priors(
-    record: RunRecord, config: Config, due: DueSessions, members: Sequence[Member], market: Market | None
+    record: RunRecord, config: Config, due: DueSessions, members: Sequence[Member], references: Mapping[str, Reference]
 ) -> list[PriorTask]:
     """Return the fits of the priors that a universe owes some sessions. A fit that diverged is stored and not owed again."""
     if config.prior != "universe":
         return []
     tasks: list[PriorTask] = []
     for exchange, cutoffs in owed_cutoffs(record, config, due).items():
-        tasks += due_priors(config, record.calendars.of(exchange), cutoffs, members, market)
+        tasks += due_priors(config, record.calendars.of(exchange), cutoffs, members, references)
     return tasks
 
 
@@ -73,9 +74,12 @@ def priors_of(connection: Connection, config: Config, calendar: ExchangeCalendar
     )
 
 
-def priors_of_block(priors: Sequence[Prior], origins: Iterable[date], chain_priors: Iterable[str | None]) -> tuple[Prior, ...]:
-    """Return those of some priors that some origins need. chain_priors: the priors that their chains began from."""
-    needed = {prior.model_id for day in origins if (prior := newest_prior(priors, day))}.union(chain_priors)
+def priors_of_block(
+    priors: Sequence[Prior], origins: Iterable[date], families: Iterable[str], chain_priors: Iterable[str | None]
+) -> tuple[Prior, ...]:
+    """Return those of some priors that some origins of families need. chain_priors: the priors that their chains began from."""
+    serving = (newest_prior(priors, day, family) for day, family in product(origins, families))
+    needed = {prior.model_id for prior in serving if prior}.union(chain_priors)
     return tuple(prior for prior in priors if prior.model_id in needed)
 
 

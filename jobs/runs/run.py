@@ -98,7 +98,8 @@ def run_over(
     succeeded = len(symbols) - len(fetched.failures) - len(fetched.suspended)
     message = closing_line(
         engine, options, sources, fetched, forecasts=record.forecasts, succeeded=succeeded, symbols=symbols,
-        prior=prior_line(record, options.config, due_by_exchange(fetched.backlogs)), warnings=record.calendars.warnings(),
+        prior=prior_line(record, options.config, due_by_exchange(fetched.backlogs)),
+        warnings=[*record.calendars.warnings(), *home.retired_settings()],
     )  # fmt: skip
     status = _status(fetched, succeeded) if is_complete else "interrupted"
     failures = {symbol: str(error) for symbol, error in fetched.failures.items()}
@@ -121,14 +122,13 @@ def _compute(
         fetched = fetcher.fetch(symbols, stop.event)
         bars = fetched.bars
         record.store_sessions(fetched.backlogs)
-        market = fetcher.market(fetched)
         fetcher.fetch_universe(fetched, stop.event)
         context.fetch(fetched, stop.event)
         if options.is_backfill and (plan := plan_line(options, fetched)):
             show_line(plan)
         with progress_bar("forecasts") as progress:
             is_complete = run_stacks(
-                fetched.backlogs, options, record, members=fetched.members, references=fetched.references, market=market,
+                fetched.backlogs, options, record, members=fetched.members, references=fetched.references,
                 stop=stop.event, progress=progress,
             )  # fmt: skip
     except BaseException as error:

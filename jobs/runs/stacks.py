@@ -15,8 +15,7 @@ import numpy as np
 
 from jobs.exchanges.calendars import ExchangeCalendar
 from jobs.forecasting.context import Reference
-from jobs.forecasting.inputs import Market
-from jobs.forecasting.prior import Member
+from jobs.forecasting.prior import FAMILIES, Member
 from jobs.forecasting.stack import forecast_stack
 from jobs.forecasting.tasks import Origin, Parent, Prior, StackResult, StackTask, TickerTask
 from jobs.runs.backlog import StackPlan, TickerBacklog, bars_of_block, due_by_exchange, plan_stacks
@@ -24,6 +23,7 @@ from jobs.runs.lineage import parent_at
 from jobs.runs.options import RunOptions
 from jobs.runs.priors import fit_priors, missing_priors, priors_of, priors_of_block
 from jobs.runs.record import RunRecord
+from jobs.runs.stored_context import session_days
 from jobs.runs.workers import Submit, refuse_other_environment, worker_pool
 
 Progress = Callable[[int, int], None]
@@ -36,7 +36,6 @@ def run_stacks(
     *,
     members: Sequence[Member],
     references: Mapping[str, Reference],
-    market: Market | None,
     stop: threading.Event,
     progress: Progress,
 ) -> bool:
@@ -47,13 +46,13 @@ def run_stacks(
     """
     plans = plan_stacks([backlog for backlog in backlogs if backlog.due], options.stack_size, options.workers)
     due = due_by_exchange(backlogs)
-    prior_tasks = missing_priors(record, options.config, due, members, market)
+    prior_tasks = missing_priors(record, options.config, due, members, references)
     done, total = 0, sum(len(plan.sessions) for plan in plans)
     with worker_pool(min(options.workers, max(len(plans), len(prior_tasks)))) as submit:
         fit_priors(prior_tasks, record, options.workers, submit, stop)
         with record.engine.connect() as connection:
             priors = {exchange: priors_of(connection, options.config, record.calendars.of(exchange)) for exchange in due}
-        runs = [StackRun(plan, options, record, priors[plan.exchange], references.get(plan.exchange), market) for plan in plans]
+        runs = [StackRun(plan, options, record, priors[plan.exchange], references.get(plan.exchange)) for plan in plans]
         waiting = {run.submit_next(submit): run for run in runs} if not stop.is_set() else {}
         while waiting:
             finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
@@ -76,9 +75,8 @@ class StackRun:
         record: RunRecord,
         priors: Sequence[Prior],
         reference: Reference | None,
-        market: Market | None,
     ) -> None:
-        self.plan, self.options, self.record, self.priors, self.market = plan, options, record, priors, market
+        self.plan, self.options, self.record, self.priors = plan, options, record, priors
         self.reference = reference
         self.config = options.config
         self.force_cold = {ticker.ticker_id for ticker in plan.tickers} if options.force_cold else set()
@@ -111,13 +109,15 @@ class StackRun:
         tickers = tuple(self._ticker_task(ticker, block) for ticker in self.plan.tickers)
         forced = frozenset(ticker.ticker_id for ticker in tickers if ticker.due) & self.force_cold
         self.force_cold -= forced
+        first = min(ticker.bars.session[0].item() for ticker in tickers if ticker.due)
+        families = {FAMILIES[ticker.kind] for ticker in tickers}
         return StackTask(
             self.config,
             self.plan.exchange,
+            session_days(calendar, first, block[-1]),
             origins,
             tickers,
-            priors=priors_of_block(self.priors, block, (t.parent.prior_id for t in tickers if t.parent)),
-            market=Market(self.market.bars.through(block[-1]), self.market.exchange) if self.market else None,
+            priors=priors_of_block(self.priors, block, families, (t.parent.prior_id for t in tickers if t.parent)),
             with_twins=self.options.with_twins,
             force_cold=forced,
             reference=_through(self.reference, block[-1]) if self.reference else None,

@@ -7,13 +7,13 @@ import json
 from dataclasses import asdict, dataclass
 from functools import cache
 
-from jobs.workspace.choices import Cell, Optimizer, Preset, PriceField, PriorKind, Schedule
+from jobs.workspace.choices import Cell, Learns, Optimizer, Preset, PriceField, PriorKind, ReferenceKind, Schedule
 
 FEWEST_SESSIONS = 130  # with fewer bars a volatility and its kurtosis cannot be estimated
 SESSIONS_BEFORE_WINDOW = 30  # bars that a training needs in addition to its window
 FEWEST_WINDOW = 21  # the density model leaves out the first 20 sessions of a window, so it needs one more (rnn.density)
 ID_DIGITS = 16
-BUNDLE = 1  # the version of the weight files in jobs/forecasting/bundled; raised whenever one of them changes
+BUNDLE = 2  # the version of the weight files in jobs/forecasting/bundled; raised whenever one of them changes
 PRIOR_KEYS = ("prior", "universe", "bundle")
 
 
@@ -22,6 +22,10 @@ class Config:
     """The model and training settings of one forecast series.
 
     history_sessions: bars that a forecast reads (0 = all up to the chain's cold start, for preset article).
+    reference: whether forecasts read the volatility index of their exchange, where it has one. events: whether they read company
+    reports. assumed_sessions: how far ahead a report counts as announced where nobody recorded it.
+    learns: what a ticker learns on top of a prior: one factor a horizon on its scale, or all params of its network.
+    learned_sessions: bars that a cold start learns those factors from.
     recalibrate: whether the scale follows the ticker's own past errors.
     cold_every: sessions between fixed cold starts, by session index (0 = only a chain's first origin is cold).
     cold_epochs, warm_epochs: passes over the history. tune_epochs: passes of a cold start that begins from a prior.
@@ -29,7 +33,7 @@ class Config:
     window: sessions that the network reads at once. truncation: sessions that a gradient flows back (0 = the whole window).
     prior: where cold starts begin: bundled, universe or none (from scratch). bundle: version of the bundled priors, 0 if unused.
     universe: members of the prior, sorted, empty if unused. prior_every: sessions between its fits, by session index.
-    prior_sessions: bars of each member that it is fitted on.
+    prior_sessions: bars of each member that it is fitted on. prior_steps: gradient steps of a fit, each on new windows.
     """
 
     preset: Preset
@@ -39,7 +43,11 @@ class Config:
     horizons: int
     field: PriceField
     history_sessions: int
-    market_ticker: str
+    reference: ReferenceKind
+    events: bool
+    assumed_sessions: int
+    learns: Learns
+    learned_sessions: int
     cold_every: int
     cold_epochs: int
     warm_epochs: int
@@ -51,7 +59,7 @@ class Config:
     truncation: int
     prior_every: int
     prior_sessions: int
-    prior_epochs: int
+    prior_steps: int
     prior_learning_rate: float
     tune_epochs: int
     recalibrate: bool
@@ -91,11 +99,15 @@ PRESETS: dict[str, Config] = {
         preset="density",
         cell="gru",
         layers=1,
-        hidden=16,
+        hidden=32,
         horizons=5,
         field="close",
         history_sessions=504,
-        market_ticker="",
+        reference="auto",
+        events=True,
+        assumed_sessions=5,
+        learns="scales",
+        learned_sessions=1512,
         cold_every=63,
         cold_epochs=20,
         warm_epochs=1,
@@ -107,9 +119,9 @@ PRESETS: dict[str, Config] = {
         truncation=0,
         prior_every=252,
         prior_sessions=2500,
-        prior_epochs=100,
-        prior_learning_rate=0.01,
-        tune_epochs=5,
+        prior_steps=250,
+        prior_learning_rate=0.005,
+        tune_epochs=1,
         recalibrate=False,
         prior="bundled",
         bundle=BUNDLE,
@@ -122,7 +134,11 @@ PRESETS: dict[str, Config] = {
         horizons=1,
         field="open",
         history_sessions=0,
-        market_ticker="",
+        reference="none",
+        events=False,
+        assumed_sessions=0,
+        learns="network",
+        learned_sessions=0,
         cold_every=0,
         cold_epochs=200,
         warm_epochs=0,
@@ -134,7 +150,7 @@ PRESETS: dict[str, Config] = {
         truncation=0,
         prior_every=0,
         prior_sessions=0,
-        prior_epochs=0,
+        prior_steps=0,
         prior_learning_rate=0.0,
         tune_epochs=0,
         recalibrate=False,

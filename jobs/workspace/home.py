@@ -12,7 +12,8 @@ from pathlib import Path
 
 from jobs.errors import HomeUnwritable, UsageError
 from jobs.workspace.place import SETTINGS_FILE, Place, require_home
-from jobs.workspace.settings import Settings, read_settings
+from jobs.workspace.setting_values import RETIRED_KEYS
+from jobs.workspace.settings import Settings, read_settings, retired_keys
 from jobs.workspace.settings_template import settings_template
 
 
@@ -49,6 +50,11 @@ class Home:
             return datetime.fromtimestamp((self.folder / SETTINGS_FILE).stat().st_mtime, UTC)
         except OSError:
             return datetime.min.replace(tzinfo=UTC)
+
+    def retired_settings(self) -> list[str]:
+        """Return a line for each key of the settings file that no longer has an effect."""
+        keys = retired_keys(self.folder / SETTINGS_FILE)
+        return [f"{key} in {SETTINGS_FILE} has no effect any more; see {RETIRED_KEYS[key]}" for key in keys]
 
 
 def open_home(folder: Path) -> Home:

@@ -13,6 +13,9 @@ LONGEST_VALUE = 60  # characters of a wrong value that an error shows
 
 Sections = Mapping[str, type[BaseModel]]
 
+# Keys of earlier versions, which settings files may still have, and what replaced them.
+RETIRED_KEYS = {"model.market_ticker": "model.reference", "training.prior_epochs": "training.prior_steps"}
+
 
 def refuse_wrong_types(sections: Sections, values: Mapping[str, Any], where: str) -> None:
     """Raise SettingsError when a value of a file has another type than its key: `true` is no number, and "3" is not 3."""

@@ -21,10 +21,21 @@ from pydantic_settings import SettingsError as UnreadableValue
 
 from jobs.errors import SettingsError
 from jobs.exchanges.symbols import SymbolRefused, parse_symbol
-from jobs.workspace.choices import Adjustment, Cell, Optimizer, Preset, PriceField, PriorKind, Schedule, SourceKind
+from jobs.workspace.choices import (
+    Adjustment,
+    Cell,
+    Learns,
+    Optimizer,
+    Preset,
+    PriceField,
+    PriorKind,
+    ReferenceKind,
+    Schedule,
+    SourceKind,
+)
 from jobs.workspace.config import BUNDLE, FEWEST_WINDOW, PRESETS, Config
 from jobs.workspace.place import ENVIRONMENT_PREFIX
-from jobs.workspace.setting_values import first_problem, keys_of_type, refuse_wrong_types
+from jobs.workspace.setting_values import RETIRED_KEYS, first_problem, keys_of_type, refuse_wrong_types
 
 
 def _either(choices: object) -> str:
@@ -84,9 +95,10 @@ class ModelSection(Section):
     recalibrate: bool | None = Field(
         default=None, description="adapt the scale to the ticker's own past errors (adaptive conformal)"
     )
-    market_ticker: str | None = Field(
-        default=None, max_length=32, description="a ticker whose volatility is a further input, such as ^GSPC; empty = none"
+    reference: ReferenceKind | None = Field(
+        default=None, description="the volatility index of a ticker's exchange as an input, where it has one (^VIX): auto or none"
     )
+    events: bool | None = Field(default=None, description="company reports (earnings dates) as inputs")
     prior: PriorKind | None = Field(default=None, description=f"where cold starts begin: {_either(PriorKind)} (from scratch)")
 
 
@@ -98,6 +110,9 @@ class PriorSection(Section):
 
 class EventsSection(Section):
     source: str = Field(default="", description="a CSV or Parquet file of company events: ticker, date, kind, recorded_at")
+    assumed_sessions: int = Field(
+        default=5, ge=0, le=5, description="sessions ahead for which a report counts as announced where nobody recorded it"
+    )
 
 
 class TrainingSection(Section):
@@ -118,9 +133,15 @@ class TrainingSection(Section):
     prior_sessions: int | None = Field(
         default=None, ge=300, le=20_000, description="bars of each member that the prior is fitted on"
     )
-    prior_epochs: int | None = Field(default=None, ge=1, le=10_000, description="passes over the histories in a prior's fit")
+    prior_steps: int | None = Field(default=None, ge=1, le=10_000, description="gradient steps in a prior's fit")
     prior_learning_rate: float | None = Field(default=None, gt=0, le=1, description="largest step size of a prior's fit")
-    tune_epochs: int | None = Field(default=None, ge=1, le=1_000, description="passes of a cold start that begins from the prior")
+    tune_epochs: int | None = Field(default=None, ge=0, le=1_000, description="passes of a cold start that begins from the prior")
+    learns: Learns | None = Field(
+        default=None, description="what a ticker learns on top of a prior: scales (one factor a horizon) or network (everything)"
+    )
+    learned_sessions: int | None = Field(
+        default=None, ge=130, le=20_000, description="bars that a cold start learns the factors from"
+    )
 
 
 class ComputeSection(Section):
@@ -163,6 +184,8 @@ class Settings(BaseSettings):
             return PRESETS[preset]
         values = {**self.model.model_dump(exclude={"preset"}), **self.training.model_dump()}
         config = replace(PRESETS[self.model.preset], **{key: value for key, value in values.items() if value is not None})
+        if config.preset == "density":
+            config = replace(config, assumed_sessions=self.events.assumed_sessions)
         config = self._with_prior(config)
         if config.preset == "density" and config.window < FEWEST_WINDOW:
             raise SettingsError(
@@ -207,6 +230,8 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
     """
     values = _read_toml(path)
     _refuse_unknown(_keys_of_file(values), str(path))
+    for section, _, key in (name.partition(".") for name in retired_keys(path)):
+        del values[section][key]
     environment = os.environ if environment is None else environment
     _refuse_unknown(_keys_of_environment(environment), "the environment")
     refuse_wrong_types(_sections(), values, str(path))
@@ -218,6 +243,11 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
         # The library's own text is not passed on, because it may quote the value.
         lists = [key for key in _keys_of_environment(environment) if key in keys_of_type(_sections(), tuple)]
         raise SettingsError(f'{" or ".join(lists)} in the environment: not a JSON list; write it like \'["a", "b"]\'') from None
+
+
+def retired_keys(path: Path) -> list[str]:
+    """Return the keys of a settings file that no longer have an effect."""
+    return [key for key in _keys_of_file(_read_toml(path)) if key in RETIRED_KEYS]
 
 
 def known_keys() -> list[str]:
@@ -263,6 +293,6 @@ def _keys_of_environment(environment: Mapping[str, str]) -> Iterator[str]:
 def _refuse_unknown(keys: Iterator[str], where: str) -> None:
     known = known_keys()
     for key in keys:
-        if key not in known:
+        if key not in known and key not in RETIRED_KEYS:
             nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
             raise SettingsError(f"unknown setting {key!r} in {where}; the nearest known one is {nearest!r}")

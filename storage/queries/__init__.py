@@ -7,6 +7,7 @@ from storage.queries.forecasts import committed_origins, forecast_densities, kno
 from storage.queries.models import (
     ServingModel,
     StoredPrior,
+    checkpoint_content,
     counted_members,
     is_first_without_priors_of_runs,
     serving_model,
@@ -75,6 +76,7 @@ __all__ = [
     "attempts_since",
     "bar_count",
     "bars_left_out",
+    "checkpoint_content",
     "closed_sessions",
     "committed_origins",
     "company_events",

@@ -60,6 +60,11 @@ def serving_model(connection: Connection, ticker_id: int, config_id: str, origin
     return ServingModel(*row) if row else None
 
 
+def checkpoint_content(connection: Connection, model_id: str) -> bytes | None:
+    """Return the checkpoint of a model, None when it was pruned."""
+    return connection.execute(sa.select(Checkpoint.content).where(Checkpoint.model_id == model_id)).scalar()
+
+
 def universe_priors(connection: Connection, config_id: str, exchange: str) -> list[StoredPrior]:
     """Return the priors of a config's universe that were fitted for an exchange, oldest first."""
     rows = connection.execute(

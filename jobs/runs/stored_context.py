@@ -1,0 +1,54 @@
+"""What forecasts read beside a ticker's own bars, as stored: the calendar, references of exchanges, and reports of companies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import numpy as np
+
+from jobs.exchanges.calendars import ExchangeCalendar
+from jobs.exchanges.references import reference_of
+from jobs.forecasting.context import Events, Reference, SessionDays
+from rnn.context import AHEAD
+from storage import bar_files, queries
+from storage.bars import as_known
+from storage.database import Connection, Engine
+from storage.errors import Corrupt
+
+
+def session_days(calendar: ExchangeCalendar, first: date, last: date) -> SessionDays:
+    """Return an exchange's sessions from a first to a last day, and as many after them as forecasts look ahead."""
+    schedule, is_short = calendar.span(first, last, AHEAD)
+    return SessionDays(schedule.days, schedule.closes, is_short)
+
+
+def stored_references(engine: Engine, prices: Path, exchanges: Iterable[str], known_at: datetime) -> dict[str, Reference]:
+    """Return the reference of each exchange whose reference has stored bars, as known at an instant."""
+    with engine.connect() as connection:
+        found = {exchange: stored_reference(connection, prices, exchange, known_at) for exchange in exchanges}
+    return {exchange: reference for exchange, reference in found.items() if reference is not None}
+
+
+def stored_events(connection: Connection, ticker_id: int, known_at: datetime) -> Events | None:
+    """Return a company's reports as recorded by an instant, None without any."""
+    rows = queries.company_events(connection, ticker_id, known_at)
+    if not rows:
+        return None
+    instants = [recorded_at.astimezone(UTC).replace(tzinfo=None) for _, recorded_at in rows]
+    return Events(np.array([day for day, _ in rows], "datetime64[D]"), np.array(instants, "datetime64[us]"))
+
+
+def stored_reference(connection: Connection, prices: Path, exchange: str, known_at: datetime) -> Reference | None:
+    """Return the reference of an exchange as known at an instant, None where it has no stored bars."""
+    symbol = reference_of(exchange)
+    ticker = queries.ticker_by_symbol(connection, symbol) if symbol else None
+    file = queries.current_file(connection, ticker.id) if ticker else None
+    if file is None:
+        return None
+    try:
+        bars = as_known(bar_files.read_bars(prices, file.path, file.sha256), known_at=known_at)
+    except Corrupt:  # update_reference has noted it
+        return None
+    return Reference(bars.session, bars.close) if len(bars) else None
