@@ -77,6 +77,16 @@ class Outputs:
     location: Floats
     target: Floats
 
+    def newest(self, sessions: int) -> Outputs:
+        """Return the outputs of the newest sessions."""
+        names = ("log_scale", "dof", "location", "target")
+        return Outputs(self.session[-sessions:], *(np.ascontiguousarray(getattr(self, name)[:, -sessions:]) for name in names))
+
+    def next_session(self) -> Outputs:
+        """Return the outputs at horizon one alone."""
+        names = ("log_scale", "dof", "location", "target")
+        return Outputs(self.session, *(np.ascontiguousarray(getattr(self, name)[..., :1]) for name in names))
+
     def negative_log_likelihood(self, log_factors: Floats) -> Floats:
         """Return (K, S, H) losses with the scales changed by factors (K, H)."""
         error = self.target - self.location

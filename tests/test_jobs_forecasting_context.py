@@ -12,6 +12,7 @@ import pytest
 from jobs.exchanges.calendars import exchange_calendar
 from jobs.forecasting.context import (
     Events,
+    KnownReports,
     Reference,
     SessionDays,
     calendar_columns,
@@ -44,7 +45,12 @@ def quarterly(last: date) -> list[date]:
 
 def known(reports: Events, origin: date = date(2024, 3, 4)) -> tuple[list[date], str]:
     """Return what the close of a Monday knows, with reports of the five sessions after it assumed."""
-    found = known_reports(reports, np.datetime64(origin, "us") + np.timedelta64(21, "h"), np.datetime64(origin) + 7)
+    found = known_reports(
+        reports,
+        LONG_AGO.astype("datetime64[D]"),
+        np.datetime64(origin, "us") + np.timedelta64(21, "h"),
+        np.datetime64(origin) + 7,
+    )
     return found.day.tolist(), found.knowledge
 
 
@@ -82,12 +88,9 @@ def test_where_the_newest_report_is_older_than_a_quarter_nothing_is_known() -> N
 
 def test_a_report_on_a_day_without_a_session_counts_on_the_next_one() -> None:
     sessions = np.array(["2024-03-07", "2024-03-08", "2024-03-11"], "datetime64[D]")
-    positions = report_positions(
-        replace(known_reports(events([date(2024, 3, 9)]), FAR_AHEAD, np.datetime64("2024-03-20"))), sessions
-    )
-    assert positions is None  # the far close finds it older than a quarter
-    found = known_reports(events([date(2024, 3, 9)]), np.datetime64("2024-03-08T21:00", "us"), np.datetime64("2024-03-20"))
-    assert report_positions(found, sessions).tolist() == [2]  # type: ignore[union-attr]
+    positions = report_positions(KnownReports(np.array(["2024-03-09"], "datetime64[D]"), "assumed"), sessions)
+    assert positions is not None
+    assert positions.tolist() == [2]
 
 
 def test_the_reference_of_a_session_is_its_newest_close() -> None:

@@ -6,7 +6,6 @@ Plain data as stored, and the rules of what of it an origin may know.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from typing import Literal
 
 import numpy as np
@@ -19,7 +18,8 @@ Instants = NDArray[np.datetime64]
 Knowledge = Literal["recorded", "assumed", "none"]
 
 # Two dates closer than this speak of one report: it was moved, or a source has it wrong.
-SAME_REPORT = np.timedelta64(30, "D")
+SAME_REPORT_DAYS = 30
+SAME_REPORT = np.timedelta64(SAME_REPORT_DAYS, "D")
 # Companies report each quarter. Where the newest known report is older, dates are missing, and the next one may be too.
 STALE_AFTER = np.timedelta64(110, "D")
 DECEMBER, LAST_WEEK_FROM = 12, 24
@@ -63,30 +63,24 @@ class KnownReports:
 NOTHING_KNOWN = KnownReports(np.empty(0, "datetime64[D]"), "none")
 
 
-def known_reports(events: Events | None, closed_at: np.datetime64, last_assumed: np.datetime64) -> KnownReports:
+def known_reports(
+    events: Events | None, first: np.datetime64, closed_at: np.datetime64, last_assumed: np.datetime64
+) -> KnownReports:
     """Return the reports that an origin may know.
 
-    closed_at: when the origin's session closed. What was recorded by then is known. Before a company's first recording its
-    reports up to last_assumed count as announced, because nobody recorded when they were. Of two dates within 30 days the one
-    recorded later counts. Nothing is known where the newest known report is older than a quarter.
+    first: the first day that is read. closed_at: when the origin's session closed. What was recorded by then is known. Before a
+    company's first recording its reports up to last_assumed count as announced, because nobody recorded when they were. Of two
+    dates within 30 days the one recorded later counts. Nothing is known where the newest known report is older than a quarter.
     """
     if events is None or not len(events.date):
         return NOTHING_KNOWN
     is_recorded = bool(events.recorded_at.min() <= closed_at)
     visible = events.recorded_at <= closed_at if is_recorded else events.date <= last_assumed
+    visible &= events.date >= first - SAME_REPORT
     days = _without_repeats(events.date[visible], events.recorded_at[visible])
     if not len(days) or days[-1] < closed_at.astype("datetime64[D]") - STALE_AFTER:
         return NOTHING_KNOWN
     return KnownReports(days, "recorded" if is_recorded else "assumed")
-
-
-def past_reports(events: Events | None, through: date) -> KnownReports:
-    """Return the reports up to a day, whenever they were recorded: what a prior's fit reads of a member."""
-    if events is None:
-        return NOTHING_KNOWN
-    visible = events.date <= np.datetime64(through)
-    days = _without_repeats(events.date[visible], events.recorded_at[visible])
-    return KnownReports(days, "assumed") if len(days) else NOTHING_KNOWN
 
 
 def report_positions(reports: KnownReports, sessions: Days) -> NDArray[np.int64] | None:
@@ -135,12 +129,11 @@ def _month_and_day(days: Days) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 def _without_repeats(days: Days, recorded_at: Instants) -> Days:
     """Return days in order, of those less than 30 days apart the one that was recorded last, the later one of a tie."""
-    kept: list[tuple[np.datetime64, np.datetime64]] = []
-    order = np.lexsort((recorded_at, days))
-    for day, instant in zip(days[order], recorded_at[order], strict=True):
-        if kept and day - kept[-1][0] <= SAME_REPORT:
+    kept: list[tuple[int, int]] = []
+    for day, instant in sorted(zip(days.astype(np.int64).tolist(), recorded_at.astype(np.int64).tolist(), strict=True)):
+        if kept and day - kept[-1][0] <= SAME_REPORT_DAYS:
             if instant >= kept[-1][1]:
                 kept[-1] = (day, instant)
         else:
             kept.append((day, instant))
-    return np.array([day for day, _ in kept], "datetime64[D]")
+    return np.array([day for day, _ in kept], np.int64).astype("datetime64[D]")

@@ -103,29 +103,31 @@ class ScaledModel:
         assert isinstance(before, Scales)
         if not epochs:
             return Trained(_curves(0, len(seeds)), state, np.zeros(len(seeds), np.bool_))
-        outputs, last = self.newest, self.inputs.sigma.shape[1] - 1
-        counted = settled(outputs, last) & ~settled(outputs, last - 1)
-        if self.longer is not None:
+        if self.longer is None:
+            outputs, last = self.newest.newest(self.config.horizons + 1), self.inputs.sigma.shape[1] - 1
+            counted = settled(outputs, last) & ~settled(outputs, last - 1)
+        else:
             outputs, last = all_outputs(self.prior, self.longer, self._window), self.longer.sigma.shape[1] - 1
             counted = settled(outputs, last)
         after = learned(before, outputs, counted)
         curves = _curves(1, len(seeds))
         loss = outputs.negative_log_likelihood(before.log_factors)
         curves.train_loss[0] = row_sums(np.where(counted, loss, 0.0)) / counted.sum()
-        curves.validation_loss[0] = self._newest_loss(after)
         curves.gradient_norm[0] = np.sqrt(row_squares(after.log_factors))
-        drifted = self._newest_loss(before) - self._newest_loss(no_scales(*before.score.shape)) > SCALE_DRIFT_NATS
-        return Trained(curves, ModelState(after, state.figures), drifted)
+        loss_of_prior, curves.validation_loss[0] = self._newest_losses(before)
+        return Trained(curves, ModelState(after, state.figures), curves.validation_loss[0] - loss_of_prior > SCALE_DRIFT_NATS)
 
     def predict(self, state: ModelState) -> Prediction:
         assert isinstance(state.learned, Scales)
         return Prediction(forecast_with(state.learned, self.newest, self.inputs), baseline_of(self.inputs))
 
-    def _newest_loss(self, scales: Scales) -> NDArray[np.float64]:
-        """Return (K,): the mean loss one session ahead on the newest targets."""
-        loss = self.newest.negative_log_likelihood(scales.log_factors)[:, -1 - NEWEST_TARGETS : -1, 0]
-        mean: NDArray[np.float64] = row_sums(np.ascontiguousarray(loss)) / loss.shape[1]
-        return mean
+    def _newest_losses(self, scales: Scales) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return (K,) each: the mean loss one session ahead on the newest targets, of the prior alone and with some scales."""
+        newest = self.newest.newest(NEWEST_TARGETS + 1).next_session()
+        factors = scales.log_factors[:, :1]
+        alone, ours = (newest.negative_log_likelihood(each)[:, :-1] for each in (0 * factors, factors))
+        count = alone.shape[1]
+        return row_sums(np.ascontiguousarray(alone)) / count, row_sums(np.ascontiguousarray(ours)) / count
 
 
 def density_model(

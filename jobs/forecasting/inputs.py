@@ -105,7 +105,8 @@ class ContextReader:
         """Return the context that the close of a history's last bar knows."""
         origin = int(np.searchsorted(self.calendar.day, history.bars.session[-1]))
         last_assumed = self.calendar.day[origin + self.assumed_sessions]
-        return self.of(history, known_reports(events, self.calendar.closes[origin], last_assumed))
+        first = history.bars.session[0]
+        return self.of(history, known_reports(events, first, self.calendar.closes[origin], last_assumed))
 
     def of(self, history: History, reports: KnownReports) -> InputContext:
         """Return the context of a history with some reports."""
