@@ -172,7 +172,7 @@ RECORDS: dict[str, Callable[[Checkout, Path], Path]] = {
     ),
     "recalibrated": from_sample(
         with_priors(
-            '[model]\nrecalibrate = true\nmarket_ticker = "GOOG"\nhistory_sessions = 260\n[training]\nlearning_rate = 0.02\n'
+            '[model]\nrecalibrate = true\nhistory_sessions = 260\n[training]\nlearning_rate = 0.02\n'
             "warm_epochs = 3\ncold_every = 30\n"
         ), *SPAN,
     ),

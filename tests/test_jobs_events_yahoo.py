@@ -152,6 +152,14 @@ def test_a_company_that_yahoo_knows_nothing_of_has_no_note(price_home: MakeHome)
     assert "company events" not in home.serve_and_run(FRIDAY)
 
 
+def test_a_config_without_events_requests_none(price_home: MakeHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TICKERCAST_MODEL__EVENTS", "false")
+    home = price_home("IBM")
+    home.serve_and_run(FRIDAY)
+    assert (home.server.events.requests, events_of(home)) == ([], [])
+    assert home.server.reference_requests > 0
+
+
 def test_only_stocks_have_events(price_home: MakeHome) -> None:
     home = price_home("IBM", "MSFT")
     track(home.home, home.engine, ["IBM"], kind="fund")

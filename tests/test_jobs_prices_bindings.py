@@ -170,31 +170,3 @@ def test_an_old_name_that_is_another_tickers_now_is_not_read_for_a_renamed_one(p
     track(home.home, home.engine, ["MSFT"], source=f"folder:{folder}", adjustment="as_traded")
     with pytest.raises(SomeTickersFailed, match="META: not in"):
         home.run(MONDAY)
-
-
-def market_home(price_home: MakeHome, server: LoopbackYahoo, folder: Path) -> PriceHome:
-    """Return a home of MSFT from a folder, with IBM of Yahoo as the market, forecast up to a Friday."""
-    home = price_home(name="market")
-    settings = home.home.folder / "tickercast.toml"
-    settings.write_text(settings.read_text().replace("[model]\n", '[model]\nmarket_ticker = "IBM"\n'))
-    home.home = open_home(home.home.folder)
-    server.serve("IBM", sample_bars("IBM", "2011-11-01"))
-    track(home.home, home.engine, ["MSFT"], source=f"folder:{folder}", adjustment="as_traded")
-    home.serve_and_run(FRIDAY)
-    return home
-
-
-def test_a_market_ticker_has_a_source_of_its_own(price_home: MakeHome, server: LoopbackYahoo, folder: Path) -> None:
-    home = market_home(price_home, server, folder)
-    backfill(home, "MSFT", f"folder:{folder}", "as_traded")
-    assert bindings(home) == {"MSFT": ("folder", str(folder), "as_traded"), "IBM": ("yahoo", "", "as_traded")}
-
-
-def test_the_stored_bars_of_a_market_ticker_serve_when_its_fetch_fails(
-    price_home: MakeHome, server: LoopbackYahoo, folder: Path
-) -> None:
-    home = market_home(price_home, server, folder)
-    del server.served["IBM"]
-    told = home.run(MONDAY)
-    assert "the stored bars of model.market_ticker IBM serve (IBM: " in told
-    assert last_origins(home) == {"MSFT": "2012-06-11"}

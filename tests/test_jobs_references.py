@@ -120,6 +120,14 @@ def test_a_reference_is_not_requested_where_no_ticker_has_bars(price_home: MakeH
     assert home.server.reference_requests == 0
 
 
+def test_a_config_without_a_reference_requests_none(price_home: MakeHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TICKERCAST_MODEL__REFERENCE", "none")
+    home = price_home("IBM")
+    home.serve_and_run(FRIDAY)
+    assert (home.server.reference_requests, reference_of(home)) == (0, None)
+    assert "IBM calendar" in home.server.events.requests
+
+
 def test_a_reference_that_is_followed_is_fetched_once_and_forecast_too(price_home: MakeHome) -> None:
     home = price_home("IBM", REFERENCE)
     home.serve_and_run(FRIDAY)

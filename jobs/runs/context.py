@@ -32,10 +32,10 @@ class ContextFetcher:
         with self.engine.connect() as connection:
             tickers = {ticker.key: ticker for ticker in queries.list_tickers(connection)}
         members = {tickers[member.key].symbol: member.exchange for member in fetched.members}
-        if self.options.config.preset == "density":
+        if self.options.config.reference == "auto":
             self._update_references({**members, **readers}, fetched, stop)
-            symbols = [backlog.symbol for backlog in fetched.backlogs]
-            fetched.notes.extend(self.events.update([*symbols, *(name for name in members if name not in symbols)], stop))
+        symbols = dict.fromkeys([*(backlog.symbol for backlog in fetched.backlogs), *members])
+        fetched.notes.extend(self.events.update(list(symbols) if self.options.config.events else [], stop))
         exchanges = {*readers.values(), *members.values()}
         fetched.references.update(stored_references(self.engine, self.ingest.prices, exchanges, self.options.now))
         with self.engine.connect() as connection:
