@@ -184,6 +184,18 @@ def test_a_folders_events_are_read_once_for_the_tickers_of_that_folder(home: tup
 
 
 @pytest.mark.slow
+def test_a_row_that_is_refused_for_its_time_is_accepted_later(home: tuple[Home, Engine], tmp_path: Path) -> None:
+    made, engine = home
+    folder = tmp_path / "folder"
+    write_csv(folder, "IBM", sample_bars("IBM", "2012-01-03"))
+    written(folder, "IBM,2013-04-18,,2013-02-21T12:00Z", name="events.csv")
+    track(made, engine, ["IBM"], source=f"folder:{folder}", adjustment="as_traded")
+    assert "events.csv: 1 row refused: recorded_at is later than the import" in run_once(made, engine, now=NOW, workers=1)
+    assert "events.csv: 1 new company event" in run_once(made, engine, now=NOW.replace(day=21), workers=1)
+    assert "events.csv" not in run_once(made, engine, now=NOW.replace(day=22), workers=1)
+
+
+@pytest.mark.slow
 def test_a_broken_file_in_a_folder_is_a_note(home: tuple[Home, Engine], tmp_path: Path) -> None:
     made, engine = home
     folder = tmp_path / "folder"

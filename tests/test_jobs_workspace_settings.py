@@ -223,6 +223,13 @@ def test_a_prior_that_cannot_be_is_refused(tmp_path: Path, text: str, message: s
         settings_of(tmp_path, text).config()
 
 
+def test_a_variable_of_an_earlier_version_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(
+        SettingsError, match=r"^model.market_ticker in the environment has no effect any more; .* model.reference$"
+    ):
+        settings_of(tmp_path, "", {"TICKERCAST_MODEL__MARKET_TICKER": ""})
+
+
 def test_keys_of_earlier_versions_are_accepted_and_named(tmp_path: Path) -> None:
     (tmp_path / "tickercast.toml").write_text('[model]\nmarket_ticker = "^GSPC"\n[training]\nprior_epochs = 7\n')
     home = Home(tmp_path, read_settings(tmp_path / "tickercast.toml"))

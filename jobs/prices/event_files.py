@@ -32,24 +32,28 @@ DATED = 10  # characters of an ISO date
 
 
 class RefusedRow(Exception):
-    """A row that is no event. The message is the reason, the same for rows of one kind of fault; value: what is wrong."""
+    """A row that is no event. The message is the reason, the same for rows of one kind of fault; value: what is wrong.
 
-    def __init__(self, reason: str, value: str) -> None:
+    is_early: a later import may accept the row.
+    """
+
+    def __init__(self, reason: str, value: str, *, is_early: bool = False) -> None:
         super().__init__(reason)
-        self.value = value
+        self.value, self.is_early = value, is_early
 
 
 @dataclass(frozen=True, slots=True)
 class EventFile:
     """The reports in a file by symbol, each with the instant it was recorded, None where it has none.
 
-    problems: a line for each kind of refused row. sha256: of the file.
+    problems: a line for each kind of refused row. sha256: of the file. is_final: a later reading can say nothing else.
     """
 
     path: Path
     sha256: str
     reports: dict[str, list[tuple[date, datetime | None]]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    is_final: bool = True
 
 
 def read_event_file(path: Path, now: datetime) -> EventFile:
@@ -58,18 +62,20 @@ def read_event_file(path: Path, now: datetime) -> EventFile:
     table = _table(path, content)
     reports: dict[str, list[tuple[date, datetime | None]]] = {}
     refused: dict[str, list[str]] = {}
+    is_final = True
     for number, row in enumerate(table.to_dict("records"), start=1):
         try:
             symbol, day, recorded_at = _report(row, now)
         except RefusedRow as error:
             refused.setdefault(str(error), []).append(f"{printable(error.value[:LONGEST_SHOWN])!r} in row {number}")
+            is_final = is_final and not error.is_early
             continue
         if day is not None:
             reports.setdefault(symbol, []).append((day, recorded_at))
     problems = tuple(
         f"{path}: {counted(len(rows), 'row')} refused: {reason}, first {rows[0]}" for reason, rows in refused.items()
     )
-    return EventFile(path, sha256_of(content), reports, problems)
+    return EventFile(path, sha256_of(content), reports, problems, is_final)
 
 
 def store_event_file(
@@ -134,7 +140,7 @@ def _report(row: Mapping[str, Any], now: datetime) -> tuple[str, date | None, da
         return symbol, None, None
     day = _day(row["date"])
     if not is_plausible(day, now):
-        raise RefusedRow("date before 1962 or over 400 days ahead", str(day))
+        raise RefusedRow("date before 1962 or over 400 days ahead", str(day), is_early=day > now.date())
     return symbol, day, _instant(row.get("recorded_at", ""), now)
 
 
@@ -160,5 +166,5 @@ def _instant(value: Any, now: datetime) -> datetime | None:
         raise RefusedRow("recorded_at is not like 2024-04-01T21:00Z", text) from error
     instant = (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
     if instant > now:
-        raise RefusedRow("recorded_at is later than the import", text)
+        raise RefusedRow("recorded_at is later than the import", text, is_early=True)
     return instant

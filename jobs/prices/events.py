@@ -76,7 +76,8 @@ class EventIngest:
                 return
             file = read_event_file(path, self.now)
             yield from (*file.problems, *self._store(file, tickers))
-            read_files.remember(remembered, sha256, keys, self._count())
+            if file.is_final:
+                read_files.remember(remembered, sha256, keys, self._count())
         except BadSourceData as error:
             yield f"company events: {error}; the stored ones serve"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -229,11 +229,11 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
     Raises SettingsError, which names the key, for an unknown key and for a value of the wrong type or out of range.
     """
     values = _read_toml(path)
-    _refuse_unknown(_keys_of_file(values), str(path))
+    _refuse_unknown(_keys_of_file(values), str(path), {*known_keys(), *RETIRED_KEYS})
     for section, _, key in (name.partition(".") for name in retired_keys(path)):
         del values[section][key]
     environment = os.environ if environment is None else environment
-    _refuse_unknown(_keys_of_environment(environment), "the environment")
+    _refuse_unknown(_keys_of_environment(environment), "the environment", known_keys())
     refuse_wrong_types(_sections(), values, str(path))
     try:
         return Settings(**values)
@@ -290,9 +290,11 @@ def _keys_of_environment(environment: Mapping[str, str]) -> Iterator[str]:
             yield key.replace("__", ".")
 
 
-def _refuse_unknown(keys: Iterator[str], where: str) -> None:
+def _refuse_unknown(keys: Iterator[str], where: str, accepted: Collection[str]) -> None:
     known = known_keys()
     for key in keys:
-        if key not in known and key not in RETIRED_KEYS:
+        if key in RETIRED_KEYS and key not in accepted:
+            raise SettingsError(f"{key} in {where} has no effect any more; remove it; see {RETIRED_KEYS[key]}")
+        if key not in accepted:
             nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
             raise SettingsError(f"unknown setting {key!r} in {where}; the nearest known one is {nearest!r}")
