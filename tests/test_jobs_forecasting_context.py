@@ -99,6 +99,12 @@ def test_the_reference_of_a_session_is_its_newest_close() -> None:
     assert np.array_equal(levels, [np.nan, 14.5, 14.5], equal_nan=True)
 
 
+def test_a_reference_older_than_a_week_is_not_known() -> None:
+    days = np.array(["2024-03-07", "2024-03-14", "2024-03-15"], "datetime64[D]")
+    levels = reference_levels(Reference(days[:1], np.array([14.5])), days)
+    assert np.array_equal(levels, [14.5, 14.5, np.nan], equal_nan=True)
+
+
 def test_the_calendar_tells_of_short_sessions_the_last_week_of_december_and_weekends() -> None:
     days = session_days(exchange_calendar("XNYS"), date(2012, 12, 19), date(2012, 12, 24))
     columns = {name: column.tolist() for name, column in zip(CALENDAR_NAMES, calendar_columns(days).T, strict=True)}

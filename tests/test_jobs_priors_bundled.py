@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from jobs.analysis.prior_list import list_priors
+from jobs.analysis.views import prior_notices
 from jobs.exchanges.calendars import exchange_calendar
 from jobs.forecasting.tasks import newest_prior
 from jobs.prices.tickers import track
@@ -238,3 +239,17 @@ def test_the_command_fits_the_files_of_any_folder_and_says_what_it_needs(tickerc
     assert "cutoff 2010-06-01: no tickers of one kind have enough bars just before it; nothing was written" in early.stderr
     assert not (tmp_path / "none").exists()
     assert "add --bundled --source folder:PATH" in unsaid.stderr
+
+
+@pytest.mark.slow
+def test_status_tells_of_a_prior_older_than_a_year(make_home: Make, tmp_path: Path) -> None:
+    for last, name in (("2025-12-31", "old"), ("2024-06-28", "fresh")):
+        days = np.array(sessions("2020-01-01", last)[-320:], dtype="datetime64[D]")
+        write_csv(tmp_path / name, "IBM", replace(sample("IBM").select(slice(-320, None)), session=days))
+    old, fresh = make_home("old", SETTINGS), make_home("fresh", SETTINGS)
+    backfilled(old, f"folder:{tmp_path / 'old'}", "IBM", days=("2025-12-30", "2025-12-30"))
+    backfilled(fresh, f"folder:{tmp_path / 'fresh'}", "IBM", days=("2024-06-27", "2024-06-27"))
+    assert prior_notices(fresh.database) == []
+    (notice,) = prior_notices(old.database)
+    assert notice.startswith("the newest prior is older than a year (stock 2024-03-01)")
+    assert 'set model.prior to "universe"' in notice

@@ -26,6 +26,7 @@ __all__ = [
     "TABLE",
     "answer",
     "context_notices",
+    "prior_notices",
     "query_text",
     "ticker_rows",
     "upgrade_notices",
@@ -41,6 +42,11 @@ UPGRADE_QUERY = "SELECT message FROM event WHERE kind = 'upgrade' AND run_id = (
 FAILING_CONTEXT = """SELECT r.kind = 'reference', count(DISTINCT r.subject), min(r.failing_since), min(r.subject), max(r.message)
 FROM context_requests r LEFT JOIN tickers t ON t.key = r.subject
 WHERE r.failing_since IS NOT NULL AND (r.kind = 'reference' OR t.tracked = 1) GROUP BY 1 ORDER BY 1"""
+# Of the active config: the newest prior of each family that its forecasts began from, where it is older than a year. A chain
+# keeps its prior until its next cold start, which may be three months after a newer one.
+OLD_PRIORS = """SELECT p.family, max(p.cutoff) FROM prior p JOIN config c ON c.id = p.config
+WHERE c.active = 1 AND p.diverged = 0 GROUP BY p.family
+HAVING max(p.cutoff) < (SELECT date(max(o.origin), '-15 months') FROM origins o WHERE o.config_id = c.id) ORDER BY 1"""
 TICKERS_QUERY = """SELECT symbol AS ticker, tracked, status, source, exchange, currency, price_basis, last_error, kind
 FROM tickers ORDER BY symbol"""
 
@@ -87,6 +93,19 @@ def context_notices(database: Path) -> list[str]:
         what = f"reference {subject}" if is_reference else f"company events of {counted(count, 'tracked ticker')}"
         parts.append(f"{what} not fetched since {since[:10]} ({message})")
     return ["; ".join(parts) + "; what is stored serves"] if parts else []
+
+
+def prior_notices(database: Path) -> list[str]:
+    """Return one line about priors that are a year older than the newest forecasts; none where there are no such."""
+    with snapshot(database) as connection:
+        rows = select_rows(connection, OLD_PRIORS).rows
+    if not rows:
+        return []
+    named = ", ".join(f"{family} {cutoff}" for family, cutoff in rows)
+    return [
+        f"the newest prior is older than a year ({named}); forecasts lose little by that. A newer version may bring a newer one, "
+        'or set model.prior to "universe" and name its members (docs/forecasts.md)'
+    ]
 
 
 def view_list() -> Rows:

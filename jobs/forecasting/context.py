@@ -22,6 +22,7 @@ SAME_REPORT_DAYS = 30
 SAME_REPORT = np.timedelta64(SAME_REPORT_DAYS, "D")
 # Companies report each quarter. Where the newest known report is older, dates are missing, and the next one may be too.
 STALE_AFTER = np.timedelta64(110, "D")
+OLDEST_REFERENCE = np.timedelta64(7, "D")
 DECEMBER, LAST_WEEK_FROM = 12, 24
 SATURDAY = 5
 EPOCH_WEEKDAY = 3  # 1 January 1970 was a Thursday; Monday is 0
@@ -95,12 +96,13 @@ def report_positions(reports: KnownReports, sessions: Days) -> NDArray[np.int64]
 
 
 def reference_levels(reference: Reference | None, sessions: Days) -> NDArray[np.float64]:
-    """Return the index (n,) as each session's close knew it, NaN before its first one and without an index."""
+    """Return the index (n,) as each session's close knew it, NaN where its newest close is older than a week."""
     levels = np.full(len(sessions), np.nan)
     if reference is None or not len(reference.session):
         return levels
     index = np.searchsorted(reference.session, sessions, side="right") - 1
-    levels[index >= 0] = reference.close[index[index >= 0]]
+    known = (index >= 0) & (sessions - reference.session[index] <= OLDEST_REFERENCE)
+    levels[known] = reference.close[index[known]]
     return levels
 
 
