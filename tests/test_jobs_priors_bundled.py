@@ -243,12 +243,12 @@ def test_the_command_fits_the_files_of_any_folder_and_says_what_it_needs(tickerc
 
 @pytest.mark.slow
 def test_status_tells_of_a_prior_older_than_a_year(make_home: Make, tmp_path: Path) -> None:
-    for last, name in (("2025-12-31", "old"), ("2024-06-28", "fresh")):
+    for last, name in (("2025-12-31", "csv-old"), ("2024-06-28", "csv-fresh")):
         days = np.array(sessions("2020-01-01", last)[-320:], dtype="datetime64[D]")
         write_csv(tmp_path / name, "IBM", replace(sample("IBM").select(slice(-320, None)), session=days))
     old, fresh = make_home("old", SETTINGS), make_home("fresh", SETTINGS)
-    backfilled(old, f"folder:{tmp_path / 'old'}", "IBM", days=("2025-12-30", "2025-12-30"))
-    backfilled(fresh, f"folder:{tmp_path / 'fresh'}", "IBM", days=("2024-06-27", "2024-06-27"))
+    backfilled(old, f"folder:{tmp_path / 'csv-old'}", "IBM", days=("2025-12-30", "2025-12-30"))
+    backfilled(fresh, f"folder:{tmp_path / 'csv-fresh'}", "IBM", days=("2024-06-27", "2024-06-27"))
     assert prior_notices(fresh.database) == []
     (notice,) = prior_notices(old.database)
     assert notice.startswith("the newest prior is older than a year (stock 2024-03-01)")
