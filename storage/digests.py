@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -78,11 +79,14 @@ class TableForm:
         """Return the sums of some rows by owner."""
         counts: dict[Owner, int] = defaultdict(int)
         totals: dict[Owner, int] = defaultdict(int)
-        pack, numbers, others = struct.Struct(f"<{len(self.numbers)}d").pack, self.numbers, self.others
+        pack, numbers_of, others_of = struct.Struct(f"<{len(self.numbers)}d").pack, _getter(self.numbers), _getter(self.others)
         for row in rows:
-            content = pack(*[NAN if row[i] is None else row[i] for i in numbers]) + repr([row[i] for i in others]).encode()
+            numbers = numbers_of(row)
+            if None in numbers:
+                numbers = tuple(NAN if number is None else number for number in numbers)
             owner = self._owner(row)
             counts[owner] += 1
+            content = pack(*numbers) + repr(others_of(row)).encode()
             totals[owner] += int.from_bytes(hashlib.sha256(content).digest(), "big")
         return {owner: RowSum(count, totals[owner] % MODULUS) for owner, count in counts.items()}
 
@@ -164,6 +168,13 @@ def form_of(table: str) -> TableForm:
     others = tuple(i for i in range(len(columns)) if i not in numbers)
     ticker, config = (names.index(name) if name in names else None for name in ("ticker_id", "config_id"))
     return TableForm(names, tuple(_converter(column.type) for column in columns), numbers, others, (ticker, config))
+
+
+def _getter(positions: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    """Return what gives the values of a row at some positions, as a tuple."""
+    if len(positions) < 2:
+        return lambda row: tuple(row[i] for i in positions)
+    return itemgetter(*positions)
 
 
 def _converter(kind: sa.types.TypeEngine[Any]) -> Callable[[Any], Any]:

@@ -11,7 +11,7 @@ from storage.rows import TWIN, LossRow, RecalibrationRow, ScoreRow
 from storage.schema import Loss, Prior
 from tests.builders import COLD_ORIGIN, CONFIG, IBM, SESSIONS, WARM_ORIGIN, Record, add_origins, model_row, origin_row, other_row
 
-TABLES = ("models", "losses", "origins", "forecasts", "baseline_forecasts", "recalibrations", "scores")
+TABLES = ("models", "losses", "origins", "forecasts", "baseline_forecasts", "recalibrations")
 KEY = {"ticker_id": IBM, "config_id": CONFIG, "origin": COLD_ORIGIN, "horizon": 1}
 
 
@@ -25,9 +25,7 @@ def insert_again(connection: Connection, table: str) -> int:
         return add_origins(connection, origin_row(WARM_ORIGIN, "warm", last_price=9.0, location=0.5))
     if table == "baseline_forecasts":
         return writes.insert_baseline_forecasts(connection, [other_row(COLD_ORIGIN, 1, TWIN, 9.0, location=0.5)])
-    if table == "recalibrations":
-        return writes.insert_recalibrations(connection, [RecalibrationRow(**KEY, scale_factor=9.0, raw_scale=9.0)])
-    return writes.insert_scores(connection, [ScoreRow(1, 1, 0, 9.0, 9.0, 9.0, 9.0, 0.5, 1, 1, 1)])
+    return writes.insert_recalibrations(connection, [RecalibrationRow(**KEY, scale_factor=9.0, raw_scale=9.0)])
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -36,6 +34,15 @@ def test_inserting_a_row_again_adds_none_and_changes_none(record: Record, table:
     with record.writing() as connection:
         assert insert_again(connection, table) == 0
     assert [record.rows(f"SELECT * FROM {name}") for name in (*TABLES, "digests", "unscored")] == before
+
+
+def test_a_score_that_is_stored_already_is_refused(record: Record) -> None:
+    rows = [ScoreRow(2, 1, 0, *[0.1] * 5, 1, 1, 1), ScoreRow(1, 1, 0, *[0.1] * 5, 1, 1, 1)]
+    with record.writing() as connection:
+        with pytest.raises(ValueError, match="scores: 1 of 2 new rows have a key that is stored"):
+            writes.insert_scores(connection, rows)
+        connection.rollback()
+    assert record.rows("SELECT origin_id, crps FROM scores") == [(1, 0.003)]
 
 
 def test_inserting_returns_how_many_forecasts_are_new(record: Record) -> None:

@@ -7,6 +7,7 @@ which targets have settled, and what is stored (updates).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,19 +28,22 @@ def score_rows(forecasts: Sequence[ScorableForecast], bars: Mapping[int, Bars], 
     bars: by ticker_id; those after a target do not change its score. field: the price that was forecast, close or open.
     Errors, crps and returns are natural-log returns. realised_price is on the origin's share scale.
     """
-    origins = np.array([forecast.origin for forecast in forecasts], "M8[D]")
-    targets = np.array([forecast.target for forecast in forecasts], "M8[D]")
-    owners = np.array([forecast.ticker_id for forecast in forecasts], np.int64)
-    realised = np.full(len(forecasts), np.nan)
-    for ticker_id in np.unique(owners):
+    if not forecasts:
+        return []
+    columns = _columns(forecasts)
+    origins, targets = (np.array(days, "M8[D]") for days in (columns.origin, columns.target))
+    owners, realised = np.array(columns.ticker_id), np.full(len(forecasts), np.nan)
+    for ticker_id in set(columns.ticker_id):
         own = np.flatnonzero(owners == ticker_id)
-        realised[own] = realised_returns(bars[int(ticker_id)], field, origins[own], targets[own])
-    known = np.flatnonzero(np.isfinite(realised)).tolist()
-    return _scores_at([forecasts[i] for i in known], realised[known])
+        realised[own] = realised_returns(bars[ticker_id], field, origins[own], targets[own])
+    known = np.flatnonzero(np.isfinite(realised))
+    return _scores_at([forecasts[i] for i in known.tolist()], realised[known])
 
 
 def realised_returns(bars: Bars, field: str, origins: Days, targets: Days) -> Floats:
     """Return the natural-log returns (n,) of a ticker from origins (n,) to targets (n,), NaN where either has no bar."""
+    begin, end = np.searchsorted(bars.session, [origins.min(), targets.max() + 1])
+    bars = bars.select(slice(begin, end))  # a return is of its own bar and the one before
     returns, sessions = log_returns(bars, field), bars.session
     first, last = np.searchsorted(sessions, origins), np.searchsorted(sessions, targets)
     is_stored = last < len(sessions)
@@ -60,20 +64,33 @@ def twin_crps(twins: Sequence[BaselineForecastRow], realised: Sequence[float]) -
 
 def _scores_at(forecasts: Sequence[ScorableForecast], realised: Floats) -> list[ScoreRow]:
     """Return the score of each forecast at its realised return (n,)."""
-    location, scale, dof = (_column(forecasts, name) for name in ("location", "scale", "dof"))
-    baseline = [_column(forecasts, f"baseline_{name}") for name in ("location", "scale", "dof")]
+    if not forecasts:
+        return []
+    columns = _columns(forecasts)
+    location, scale, dof, last_price, *baseline = (
+        np.array(values, np.float64)  # NumPy reads None as NaN
+        for values in (
+            columns.location, columns.scale, columns.dof, columns.last_price,
+            columns.baseline_location, columns.baseline_scale, columns.baseline_dof,
+        )
+    )  # fmt: skip
     crps, baseline_crps = crps_student_t(realised, location, scale, dof), crps_student_t(realised, *baseline)
     pit = np.clip(student_t_cdf(realised, location, scale, dof), 0.0, 1.0)
-    price = _column(forecasts, "last_price") * np.exp(realised)
+    price = last_price * np.exp(realised)
     from_median = np.abs(pit - 0.5)
-    columns: tuple[Floats | Counts, ...] = (
+    figures: tuple[Floats | Counts, ...] = (
         realised, price, crps, baseline_crps, pit,
         *((from_median <= half).astype(np.int64) for half in (0.25, 0.40, 0.45)),
     )  # fmt: skip
-    figures = zip(*(column.tolist() for column in columns), strict=True)
-    return [ScoreRow(f.origin_id, f.horizon, 0, *row) for f, row in zip(forecasts, figures, strict=True)]
+    rows = zip(columns.origin_id, columns.horizon, *(figure.tolist() for figure in figures), strict=True)
+    return [ScoreRow(origin_id, horizon, 0, *row) for origin_id, horizon, *row in rows]
 
 
-def _column(rows: Sequence[ScorableForecast] | Sequence[BaselineForecastRow], name: str) -> Floats:
+def _columns(forecasts: Sequence[ScorableForecast]) -> Any:
+    """Return one ScorableForecast whose fields are the columns of some, (n,) each."""
+    return ScorableForecast(*zip(*forecasts, strict=True))  # type: ignore[arg-type]
+
+
+def _column(rows: Sequence[BaselineForecastRow], name: str) -> Floats:
     """Return one column of some rows as an array (n,), None as NaN."""
     return np.fromiter((getattr(row, name) for row in rows), np.float64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date
 from functools import cache
@@ -104,9 +104,10 @@ WHERE s.revision = 0 AND o.config_id = ?"""
 
 def unscored_forecasts(connection: Connection, before: Mapping[int, date]) -> list[ScorableForecast]:
     """Return the forecasts without a score, under any config, whose target is before a session. before: by ticker id."""
-    query = UNSCORED % ", ".join("?" * len(before))
-    found = (_scorable(row) for row in connection.exec_driver_sql(query, tuple(before)))
-    return [forecast for forecast in found if forecast.target < before[forecast.ticker_id]]
+    rows = connection.exec_driver_sql(UNSCORED % ", ".join("?" * len(before)), tuple(before))
+    until = {ticker_id: session.isoformat() for ticker_id, session in before.items()}
+    # The sixth and the second column are the target and the ticker's id.
+    return [_scorable(*row) for row in rows if row[5] < until[row[1]]]
 
 
 def unscored_twins(connection: Connection, config_id: str, first: date, last: date) -> dict[tuple[int, int], BaselineForecastRow]:
@@ -133,7 +134,7 @@ def unscored_twins(connection: Connection, config_id: str, first: date, last: da
 def newest_scores(connection: Connection, ticker_id: int, first: date) -> list[NewestScore]:
     """Return a ticker's forecasts, under any config, with their newest scores, whose target is a session or a later one."""
     rows = connection.exec_driver_sql(NEWEST, (ticker_id, first.isoformat()))
-    return [NewestScore(_scorable(row[:-2]), *row[-2:]) for row in rows]
+    return [NewestScore(_scorable(*row[:-2]), *row[-2:]) for row in rows]
 
 
 def crps_against_twins(connection: Connection, config_id: str) -> tuple[float, float] | None:
@@ -153,9 +154,11 @@ def scored_forecasts(connection: Connection, config_id: str) -> ScoreColumns:
     return ScoreColumns(**_as_arrays(connection, SCORED, (config_id,), types))
 
 
-def _scorable(row: Sequence[Any]) -> ScorableForecast:
+def _scorable(
+    origin_id: int, ticker_id: int, config_id: str, origin: str, horizon: int, target: str, *rest: Any
+) -> ScorableForecast:
     """Return a row of the columns SCORABLE, whose dates are text."""
-    return ScorableForecast._make((*row[:3], _day(row[3]), row[4], _day(row[5]), *row[6:]))
+    return ScorableForecast(origin_id, ticker_id, config_id, _day(origin), horizon, _day(target), *rest)
 
 
 @cache

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from storage.rows import BaselineForecastRow, OriginRow, RecalibrationRow
 from storage.schema import BaselineForecast, Forecast, Origin, Recalibration
 from storage.types import instant_text
-from storage.writes.inserts import Values, insert_values
+from storage.writes.inserts import Values, insert_new_values, insert_values
 from storage.writes.models import numbers_of_models
 
 OriginKey = tuple[int, str, str]  # the ticker's id, the config's, and the session as text
@@ -45,8 +45,8 @@ def insert_origins(
             (id_, horizon, _text(target), *figures)
             for horizon, target, figures in zip(horizons, row.targets, row.numbers, strict=True)
         ]
-    insert_values(connection, Origin, origins)
-    return insert_values(connection, Forecast, forecasts)
+    insert_new_values(connection, Origin, origins)
+    return insert_new_values(connection, Forecast, forecasts)
 
 
 def insert_recalibrations(connection: Connection, rows: Sequence[RecalibrationRow]) -> int:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from storage.rows import LossRow, ModelRow
 from storage.schema import Checkpoint, FeatureSet, Loss, Model
-from storage.writes.inserts import Values, insert_mappings, insert_values
+from storage.writes.inserts import Values, insert_mappings, insert_new_values, insert_values
 
 IDS_AT_ONCE = 10_000  # SQLite takes 32,766 values in a statement
 
@@ -31,7 +31,7 @@ def insert_models(connection: Connection, rows: Sequence[ModelRow], *, run_id: i
             numbers[row.cold_ancestor_id], row.epochs, row.updates, row.seed, bytes.fromhex(row.input_sha256),
             features[row.features], row.seconds, bytes.fromhex(row.checkpoint_sha256), run_id,
         ))  # fmt: skip
-    return insert_values(connection, Model, values)
+    return insert_new_values(connection, Model, values)
 
 
 def insert_losses(connection: Connection, rows: Sequence[LossRow]) -> int:

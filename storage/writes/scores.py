@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from storage.rows import TWIN, ScoreRow, SkillRow
 from storage.schema import BaselineForecast, Score, SkillTest
-from storage.writes.inserts import insert_values
+from storage.writes.inserts import insert_new_values
 
 SETTLE = """DELETE FROM unscored WHERE origin_id = ? AND NOT EXISTS (
     SELECT 1 FROM forecasts f WHERE f.origin_id = unscored.origin_id AND NOT EXISTS (
@@ -19,11 +19,11 @@ SETTLE = """DELETE FROM unscored WHERE origin_id = ? AND NOT EXISTS (
 
 
 def insert_scores(connection: Connection, rows: Sequence[ScoreRow]) -> int:
-    """Insert scores except those that are stored. Returns how many were added.
+    """Insert scores none of which is stored, and return how many.
 
     Origins all of whose forecasts have a score now are taken from the list of unscored ones.
     """
-    added = insert_values(connection, Score, rows)
+    added = insert_new_values(connection, Score, rows)
     if rows:
         connection.exec_driver_sql(SETTLE, [(origin_id,) for origin_id in sorted({row.origin_id for row in rows})])
     return added
