@@ -185,7 +185,7 @@ def test_the_command_prints_every_method_on_the_same_origins(tickercast: Command
         "--format",
         "csv",
     )
-    done = tickercast(*arguments, "--workers", 1, TICKERCAST_TRAINING__PRIOR_EPOCHS="3")
+    done = tickercast(*arguments, "--workers", 1, TICKERCAST_TRAINING__PRIOR_STEPS="3")
     assert done.returncode == 0
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert tuple(rows[0]) == COLUMNS
@@ -200,10 +200,10 @@ def test_the_command_prints_every_method_on_the_same_origins(tickercast: Command
 
 def test_baselines_are_stored_once_and_change_no_forecast(tickercast: Command) -> None:
     span = ("backfill", "IBM", "--source", "sample", "--start", "2013-01-02", "--end", "2013-02-20", "--workers", 1)
-    before = tickercast(*span, TICKERCAST_TRAINING__PRIOR_EPOCHS="3")
+    before = tickercast(*span, TICKERCAST_TRAINING__PRIOR_STEPS="3")
     forecasts = ("sql", "SELECT sum(scale), sum(q50), count(*) FROM forecast_history", "--format", "csv")
     plain = tickercast(*forecasts).stdout
-    first, again = (tickercast(*span, "--baselines", TICKERCAST_TRAINING__PRIOR_EPOCHS="3") for _ in range(2))
+    first, again = (tickercast(*span, "--baselines", TICKERCAST_TRAINING__PRIOR_STEPS="3") for _ in range(2))
     assert (before.returncode, first.returncode, again.returncode) == (0, 0, 0)
     assert "; 1020 baseline rows" in first.stderr  # 34 settled origins x 5 horizons x 6 methods
     assert "; 0 baseline rows" in again.stderr

@@ -24,7 +24,7 @@ from tests.price_builders import bars_of_closes
 from tests.processes import living, wait_until, workers_of
 
 SPAN = ("IBM", "AAPL", "MSFT", "--source", "sample", "--start", "2012-08-01", "--workers", "2")
-SLOW = {"TICKERCAST_TRAINING__PRIOR_EPOCHS": "2", "TICKERCAST_COMPUTE__STACK": "1"}
+SLOW = {"TICKERCAST_TRAINING__PRIOR_STEPS": "2", "TICKERCAST_COMPUTE__STACK": "1"}
 
 
 def sleeping_method(returns: Floats, _variance: Floats, _horizon: int, _origins: Origins) -> Floats:
