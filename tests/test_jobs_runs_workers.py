@@ -16,6 +16,7 @@ import pytest
 
 from jobs.analysis.baselines import Floats, Origins
 from jobs.analysis.compare import ComparisonTask, Densities, score_tasks
+from jobs.analysis.other_forecasts import ALL_LEVELS
 from jobs.errors import OutOfResources
 from jobs.runs.workers import worker_pool
 from jobs.workspace.temporary import OWNER_LOCK, temporary_folder
@@ -34,11 +35,13 @@ def sleeping_method(returns: Floats, _variance: Floats, _horizon: int, _origins:
 
 
 def score_for_ever() -> None:
-    """Score two tasks on two workers with a method that never ends."""
+    """Score two tickers on two workers with a method that never ends."""
     bars = bars_of_closes(*np.full(600, 100.0))
-    forecasts = Densities(bars.session[560:561], *(np.full(1, 0.01) for _ in range(3)))
-    task = ComparisonTask("A", bars, "close", 1, forecasts, {"sleeping": sleeping_method})
-    score_tasks([task, task], 2)
+    forecasts = Densities(bars.session[560:561], *(np.full(1, 0.01) for _ in range(3)), np.array(["none"]))
+    tasks = [
+        ComparisonTask(ticker, bars, "close", 1, forecasts, {"sleeping": sleeping_method}, {}, ALL_LEVELS) for ticker in "AB"
+    ]
+    score_tasks(tasks, 2)
 
 
 def kill_own_process(_: None) -> None:
