@@ -16,6 +16,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from rnn.unrolling import first_reached, flat, logistic
+
 Array = NDArray[np.floating]
 
 
@@ -35,7 +37,7 @@ class Cell:
 
     def __init__(self, networks: int, windows: int, sessions: int, features: int, hidden: int, dtype: DTypeLike) -> None:
         K, B, T, F, H = networks, windows, sessions, features, hidden
-        self.sessions, self.hidden = T, H
+        self.sessions, self.hidden, self.begin = T, H, 0
         # With t first, what one step reads is contiguous. With K first, what a product over all sessions reads is.
         self.h = list(np.zeros((T + 1, K, B, H), dtype))
         self.concat = np.ones((K, T + 1, B, H + F + 1), dtype)
@@ -62,12 +64,13 @@ class Cell:
         """Put dL/dW into gradients (gates, K, H + F + 1, H) by backpropagation through time, from dh_above.
 
         first: dh_above counts as zero in the sessions before it. truncation: every so many sessions, counted from the last,
-        dh is set to zero (0 = never, which gives the exact gradient).
+        dh is set to zero (0 = never, which gives the exact gradient). Sessions that no gradient reaches are skipped.
         Source: Werbos 1990, Backpropagation Through Time: What It Does and How to Do It.
         """
         # A contiguous W_h^T, made once, is faster than a transposed operand in every session's small product.
         self.W_h_T = np.ascontiguousarray(self.weights[:, :, : self.hidden].swapaxes(2, 3))  # (gates, K, H, H)
-        for t in reversed(range(self.sessions)):
+        self.begin = first_reached(self.sessions, first, truncation)
+        for t in reversed(range(self.begin, self.sessions)):
             after = self.sessions - 1 - t
             if after == 0 or (truncation and after % truncation == 0):
                 self.clear_dh()
@@ -79,12 +82,13 @@ class Cell:
     def input_gradient(self, d_inputs: Array) -> None:
         """Put dL/dx into d_inputs (K, T, B, F), after backward: the sum over the gates of da W_x^T."""
         W_x_T = np.ascontiguousarray(self.weights[:, :, self.hidden : -1].swapaxes(2, 3))  # (gates, K, H, F)
-        np.sum(np.matmul(flat(self.da), W_x_T), axis=0, out=flat(d_inputs))
+        d_inputs[:, : self.begin] = 0
+        np.sum(np.matmul(flat(self.da[:, :, self.begin :]), W_x_T), axis=0, out=flat(d_inputs[:, self.begin :]))
 
     def weight_gradients(self, gradients: Array) -> None:
         """Put dL/dW = the sum over sessions and windows of [h, x, 1]^T da into gradients (gates, K, H + F + 1, H)."""
-        concat_T = flat(self.concat[:, :-1]).swapaxes(1, 2)  # (K, H + F + 1, T B)
-        np.matmul(concat_T, flat(self.da), out=gradients)
+        concat_T = flat(self.concat[:, self.begin : -1]).swapaxes(1, 2)  # (K, H + F + 1, T B)
+        np.matmul(concat_T, flat(self.da[:, :, self.begin :]), out=gradients)
 
     def clear_dh(self) -> None:
         """Set what backward carries from one session to the one before it to zero."""
@@ -169,7 +173,7 @@ class Gru(Cell):
         h, h_next, gate = self.h[t], self.h[t + 1], self.gate[t]
         z, r, n = gate
         np.matmul(self.concat_at[t], self.weights[:2], out=gate[:2])  # a_z, a_r
-        _logistic(gate[:2])  # z, r
+        logistic(gate[:2])  # z, r
         np.multiply(r, h, out=self.scratch)  # r h
         self.reset_concat_at[t][..., : self.hidden] = self.scratch
         np.matmul(self.reset_concat_at[t], self.weights[2], out=n)  # a_n
@@ -210,9 +214,9 @@ class Gru(Cell):
 
     def weight_gradients(self, gradients: Array) -> None:
         """Put dL/dW into gradients; see Cell.weight_gradients. The rows of W_n belong to [r h, x, 1]."""
-        da = flat(self.da)
-        np.matmul(flat(self.concat[:, :-1]).swapaxes(1, 2), da[:2], out=gradients[:2])
-        np.matmul(flat(self.reset_concat).swapaxes(1, 2), da[2], out=gradients[2])
+        da = flat(self.da[:, :, self.begin :])
+        np.matmul(flat(self.concat[:, self.begin : -1]).swapaxes(1, 2), da[:2], out=gradients[:2])
+        np.matmul(flat(self.reset_concat[:, self.begin :]).swapaxes(1, 2), da[2], out=gradients[2])
 
 
 class Lstm(Cell):
@@ -245,7 +249,7 @@ class Lstm(Cell):
         h_next, c, c_next, tanh_c, gate = self.h[t + 1], self.c[t], self.c[t + 1], self.tanh_c[t], self.gate[t]
         i, f, o, g = gate
         np.matmul(self.concat_at[t], self.weights, out=gate)  # a_i, a_f, a_o, a_g
-        _logistic(gate[:3])  # i, f, o
+        logistic(gate[:3])  # i, f, o
         np.tanh(g, out=g)  # g
         np.multiply(f, c, out=c_next)  # f c
         np.multiply(i, g, out=h_next)  # i g
@@ -283,17 +287,3 @@ class Lstm(Cell):
 
 
 CELLS: dict[str, type[Cell]] = {"elman": Elman, "elman_relu": ElmanRelu, "gru": Gru, "lstm": Lstm}
-
-
-def flat(values: Array) -> Array:
-    """Return (..., T B, X) of (..., T, B, X), a view: all sessions' windows as the rows of one matrix per network."""
-    *lead, t, b, x = values.shape
-    return values.reshape(*lead, t * b, x)
-
-
-def _logistic(values: Array) -> None:
-    """Overwrite values by 1 / (1 + exp(-values)), computed as (1 + tanh(values / 2)) / 2, which cannot overflow."""
-    values *= values.dtype.type(0.5)
-    np.tanh(values, out=values)
-    values += 1
-    values *= values.dtype.type(0.5)

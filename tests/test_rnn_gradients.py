@@ -11,7 +11,9 @@ import pytest
 from rnn.cells import CELLS
 from rnn.density import DensityLayout, DensityLoss, density_shape
 from rnn.features import NAMES
-from rnn.params import initial_params
+from rnn.network import Unroll
+from rnn.params import NetworkShape, initial_params, weights_of
+from rnn.unrolling import first_reached
 from tests.rnn_builders import Floats, gradient_error, inputs_of, point_loss
 
 pytestmark = pytest.mark.slow
@@ -35,6 +37,35 @@ def test_gradients_of_the_density_loss_are_exact(cell: str, layers: int, horizon
     params = initial_params([1, 2], shape, np.float64)
     params += np.random.default_rng(5).normal(0, 0.2, params.shape)
     assert gradient_error(loss.loss_and_gradient, params) < 1e-6
+
+
+def truncated_gradient(cell: str, layers: int, first: int) -> Floats:
+    """Return the gradient of 2 networks, cut every 4 of 11 sessions, where only the last session has a loss."""
+    shape = NetworkShape(3, 4, 2, cell=cell, layers=layers)
+    rng = np.random.default_rng(2)
+    params = initial_params([1, 2], shape, np.float64) + rng.normal(0, 0.2, (2, shape.size))
+    gradient = np.zeros_like(params)
+    unroll = Unroll(2, 5, 11, shape, np.float64)
+    unroll.load(rng.normal(size=(2, 5, 11, 3)))
+    unroll.forward(weights_of(params, shape))
+    unroll.d_hidden(0)[...] = 0
+    unroll.d_hidden(10)[...] = rng.normal(size=(2, 5, 4))
+    unroll.backward(weights_of(gradient, shape), first, truncation=4)
+    return gradient
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("cell", sorted(CELLS))
+def test_sessions_that_no_gradient_reaches_are_left_out_of_it(cell: str, layers: int) -> None:
+    assert np.allclose(truncated_gradient(cell, layers, 10), truncated_gradient(cell, layers, 0), rtol=1e-12, atol=1e-15)
+
+
+REACHED = [(10, 0, 0), (10, 4, 7), (7, 4, 7), (6, 4, 3), (0, 4, 0), (10, 11, 0), (10, 50, 0), (10, 1, 10)]
+
+
+@pytest.mark.parametrize(("first", "truncation", "expected"), REACHED)
+def test_a_gradient_reaches_whole_blocks_from_the_last_session_on(first: int, truncation: int, expected: int) -> None:
+    assert first_reached(11, first, truncation) == expected
 
 
 def pooled_loss(cell: str, target_before_start: float = 0.0) -> tuple[DensityLoss, Floats]:
