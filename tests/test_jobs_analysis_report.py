@@ -116,7 +116,7 @@ def test_the_articles_preset_trains_once_on_its_first_four_fifths(article: Home)
 
 def test_the_articles_page_states_its_errors_and_its_copying(article: Home) -> None:
     text = (answers.write_pages(article, article.folder / "report", ["FB"]).parent / "FB.html").read_text()
-    assert "One training of 4 updates on the first 80 % of the bars" in text
+    assert "One training of 8 updates on the first 80 % of the bars" in text
     assert re.search(r"RMSE [\d.]+; the last value alone scores [\d.]+", text)
     assert "merely copies yesterday" in text
 

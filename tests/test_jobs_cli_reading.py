@@ -35,7 +35,6 @@ HEAVY_MODULES = {
     "pydantic",
     "pydantic_settings",
     "rich",
-    "sklearn",
 }
 
 

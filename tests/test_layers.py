@@ -40,7 +40,6 @@ DOORS = {
     "pyrate_limiter": ("jobs/prices/sources/yahoo_client.py",),
     "rich": ("jobs/terminal/",),
     "scipy": ("jobs/scoring/",),
-    "sklearn": ("jobs/forecasting/article_model.py",),
     "sqlalchemy": ("storage/", "migrations/"),
     "structlog": ("jobs/terminal/logs.py",),
     "tenacity": ("jobs/prices/sources/yahoo.py",),

@@ -25,7 +25,7 @@ from storage.bars import Bars
 
 Floats = NDArray[np.float64]
 BASELINE_SESSIONS = 504  # the baseline's volatility needs no longer memory, whatever its network sees
-BATCH_WINDOWS = 96
+BATCH_WINDOWS = 32
 
 
 class ArticleModel:
@@ -42,20 +42,12 @@ class ArticleModel:
 
     def initial_state(self, seeds: Sequence[int], prior: State | None) -> ModelState:
         """Return untrained networks, each with a scaler fitted on all bars of its history, which are its training part."""
-        from sklearn.preprocessing import MinMaxScaler  # its import takes a second, so only where it is used
-
-        figures: list[Figures] = []
-        for bars in self.bars:
-            prices = share_scaled_prices(bars, self.config.field, bars.session[-1])
-            scaler = MinMaxScaler().fit(prices[:, None])
-            figures.append(
-                {
-                    "scale": float(scaler.scale_[0]),
-                    "offset": float(scaler.min_[0]),
-                    "trained_through": float(bars.session[-1].astype(np.int64)),
-                }
-            )
-        return ModelState(noisy_state(seeds, self._shape()), tuple(figures))
+        figures = tuple(
+            _scaler(share_scaled_prices(bars, self.config.field, bars.session[-1]))
+            | {"trained_through": float(bars.session[-1].astype(np.int64))}
+            for bars in self.bars
+        )
+        return ModelState(noisy_state(seeds, self._shape()), figures)
 
     def train(self, state: ModelState, epochs: int, seeds: Sequence[int], prior: State | None) -> Trained:
         """Return the state after some epochs, with the rms log error of each horizon. It trains once and never drifts."""
@@ -101,6 +93,13 @@ class ArticleModel:
             day = np.datetime64(int(f["trained_through"]), "D")
             rows.append(share_scaled_prices(bars, self.config.field, day) * f["scale"] + f["offset"])
         return np.asarray(rows, np.float32)
+
+
+def _scaler(prices: Floats) -> Figures:
+    """Return the scale and the offset that turn the lowest price into 0 and the highest into 1; equal prices into 0."""
+    low, high = float(prices.min()), float(prices.max())
+    scale = 1 / (high - low) if high > low else 1.0
+    return {"scale": scale, "offset": -low * scale}
 
 
 def _price(scaled: NDArray[np.floating], figures: Figures) -> Floats:
