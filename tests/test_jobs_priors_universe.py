@@ -14,7 +14,7 @@ import pytest
 from jobs.analysis.views import upgrade_notices
 from jobs.errors import SomeTickersFailed
 from jobs.forecasting import prior
-from jobs.forecasting.density_model import train_pooled
+from jobs.forecasting.density_model import _most_steps, train_pooled
 from jobs.prices.tickers import track
 from jobs.runs.backfill import BackfillRequest, backfill_span
 from jobs.runs.daily import run_once
@@ -169,3 +169,9 @@ def test_a_home_with_priors_of_runs_keeps_them_and_says_once_that_new_forecasts_
     assert rows(home, "SELECT kind FROM prior") == [("run",)]
     backfilled(home, "IBM", days=days[:4])
     assert upgrade_notices(home.database) == []
+
+
+@pytest.mark.parametrize(("sessions", "steps"), [(3_000, 60), (24_000, 100), (10_000_000, 41_666)])
+def test_a_fit_on_few_histories_makes_fewer_steps(sessions: int, steps: int) -> None:
+    """20 passes over windows of 75 sessions that count, 64 in a step: 24,000 x 20 / 4,800 = 100."""
+    assert _most_steps(sessions) == steps

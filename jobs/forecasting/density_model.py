@@ -27,6 +27,8 @@ from rnn.training import Curves, Training, TrainingSettings, train
 # validation.
 PRIOR_LAYOUT = DensityLayout(window=90, burn_in=15, held_out=0, location_shrinkage=0.0, output_shrinkage=0.0)
 PRIOR_SAMPLING = Sampling(windows=64, without=0.2)
+# A fit on few histories makes fewer steps, because it would overfit: so many passes over all sessions, but never fewer steps.
+MOST_PASSES, FEWEST_STEPS = 20, 60
 # Nats a target by which a chain may fall behind the baseline on the newest month before it is retrained.
 DRIFT_NATS = 0.3
 # Nats a target by which a ticker's factors may make the newest months' losses worse than the prior alone before they go.
@@ -149,8 +151,15 @@ def train_pooled(config: Config, inputs: Sequence[ModelInput], own: Sequence[boo
     joint = pooled(each, min(config.prior_sessions, max(len(item.history) for item in inputs)))
     shape = network_shape(config, joint)
     objective = PooledDensityLoss(joint, shape, PRIOR_LAYOUT, PRIOR_SAMPLING, own=np.array(own), seed=seed)
-    settings = TrainingSettings(config.prior_steps, config.prior_learning_rate, optimizer="adamw", schedule="warm_up_cosine")
+    steps = min(config.prior_steps, _most_steps(sum(len(item.history) for item in inputs)))
+    settings = TrainingSettings(steps, config.prior_learning_rate, optimizer="adamw", schedule="warm_up_cosine")
     return train(cold_state([seed], shape), objective, settings), ",".join(joint.names)
+
+
+def _most_steps(sessions: int) -> int:
+    """Return the most steps of a fit on histories of so many sessions together."""
+    per_step = PRIOR_SAMPLING.windows * (PRIOR_LAYOUT.window - PRIOR_LAYOUT.burn_in)
+    return max(FEWEST_STEPS, MOST_PASSES * sessions // per_step)
 
 
 def inputs_of(config: Config, inputs: Sequence[ModelInput]) -> DensityInputs:
