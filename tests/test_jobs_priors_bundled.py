@@ -37,7 +37,7 @@ from tests.price_builders import write_csv
 CONFIG = PRESETS["density"]
 MANIFESTS = {
     1: "a3c42feabd3cf1186740f7a8106e57044326e9509dc622c98c223c540071ea25",
-    2: "04743938d0fb330600c8f3224f483a99871f3b324499400a9dfb6f3a818f526a",
+    2: "ca361f50730e553ef5e269b6ec3ae9ef1d93f93d970c6f7f19989d212832a519",
 }  # by version
 SETTINGS = "[model]\nhistory_sessions = 260\n[training]\ntune_epochs = 1\n"
 FEW = ("AAPL", "GOOG", "IBM", "MSFT")
