@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from jobs.prices.sources import open_source
@@ -173,3 +174,15 @@ def test_one_parquet_with_a_ticker_column_holds_many(tmp_path: Path) -> None:
     assert source.tickers() == ["A", "B"]
     fetch = source.fetch("B", None)
     assert (fetch.bars.close[0], fetch.listing.price_basis) == (2.0, "fully_adjusted")
+
+
+def test_a_file_with_all_tickers_is_read_again_after_its_rows_were_freed(tmp_path: Path) -> None:
+    table = pd.DataFrame({
+        "ticker": ["AAA", "BBB", "AAA"], "date": ["2024-03-04", "2024-03-04", "2024-03-05"],
+        **dict.fromkeys(("open", "high", "low", "close", "volume"), 10.0),
+    })  # fmt: skip
+    table.to_parquet(tmp_path / "all.parquet")
+    source = FolderSource(str(tmp_path), "split")
+    before = source.fetch("AAA", None).bars
+    source.forget_rows()
+    assert source.fetch("AAA", None).bars.session.tolist() == before.session.tolist() == [date(2024, 3, 4), date(2024, 3, 5)]

@@ -15,6 +15,7 @@ from typing import get_args
 from jobs.prices.read_files import ReadFiles
 from jobs.prices.sources import open_source
 from jobs.prices.sources.base import Source, SourceError, SourceSettings, SourceUnavailable
+from jobs.prices.sources.folder import FolderSource
 from jobs.workspace.choices import SourceKind
 from jobs.workspace.home import Home
 from storage.errors import TickerSourceFixed
@@ -103,6 +104,12 @@ class Sources:
                 raise SourceUnavailable(f"{symbol}: folder {binding.path} does not exist; {cure}")
             self._opened[binding] = open_source(self.home, binding.option, binding.adjustment)
         return self._opened[binding]
+
+    def forget_rows(self) -> None:
+        """Free the rows that folders hold in memory, once all tickers are fetched."""
+        for source in self._opened.values():
+            if isinstance(source, FolderSource):
+                source.forget_rows()
 
     def tickers(self) -> list[str]:
         """Return the tickers of the default source. Raises SourceError."""

@@ -99,7 +99,7 @@ class RunRecord:
             for ticker in tickers:
                 revise_scores(connection, ticker.ticker_id, ticker.bars)
             self._score(connection, tickers)
-        with self.engine.begin() as connection:
+        with collector_paused(), self.engine.begin() as connection:
             for config_id in sorted(self.scored_configs | {self.options.config.id}):
                 refresh_skill(connection, config_id, computed_at=self.options.now)
 

@@ -124,6 +124,7 @@ def _compute(
         record.store_sessions(fetched.backlogs)
         fetcher.fetch_universe(fetched, stop.event)
         context.fetch(fetched, stop.event)
+        fetcher.ingest.sources.forget_rows()
         if options.is_backfill and (plan := plan_line(options, fetched)):
             show_line(plan)
         with progress_bar("forecasts") as progress:

@@ -53,7 +53,7 @@ class ScoreColumns:
     """Scores of n forecasts by column, each (n,). target is datetime64[D], mode text; errors are natural-log returns."""
 
     ticker_id: NDArray[np.int32]
-    horizon: NDArray[np.int32]
+    horizon: NDArray[np.int16]
     mode: NDArray[np.str_]
     target: NDArray[np.datetime64]
     location: NDArray[np.float64]
@@ -62,9 +62,9 @@ class ScoreColumns:
     baseline_abs_error: NDArray[np.float64]
     crps: NDArray[np.float64]
     baseline_crps: NDArray[np.float64]
-    inside_50: NDArray[np.int32]
-    inside_80: NDArray[np.int32]
-    inside_90: NDArray[np.int32]
+    inside_50: NDArray[np.int8]
+    inside_80: NDArray[np.int8]
+    inside_90: NDArray[np.int8]
 
     def select(self, which: NDArray[np.intp]) -> ScoreColumns:
         """Return the scores at some positions, in their order."""
@@ -84,7 +84,7 @@ WHERE o.ticker_id = ? AND f.target >= ? GROUP BY f.origin_id, f.horizon"""
 # Where each of ScoreColumns comes from, and its type.
 SCORE_COLUMNS: dict[str, tuple[str, str]] = {
     "ticker_id": ("o.ticker_id", "i4"),
-    "horizon": ("s.horizon", "i4"),
+    "horizon": ("s.horizon", "i2"),
     "mode": ("o.mode", "U8"),
     "target": ("f.target", "M8[D]"),
     "location": ("f.location", "f8"),
@@ -93,13 +93,12 @@ SCORE_COLUMNS: dict[str, tuple[str, str]] = {
     "baseline_abs_error": ("abs(s.realised_return - f.baseline_location)", "f8"),
     "crps": ("s.crps", "f8"),
     "baseline_crps": ("s.baseline_crps", "f8"),
-    "inside_50": ("s.inside_50", "i4"),
-    "inside_80": ("s.inside_80", "i4"),
-    "inside_90": ("s.inside_90", "i4"),
+    "inside_50": ("s.inside_50", "i1"),
+    "inside_80": ("s.inside_80", "i1"),
+    "inside_90": ("s.inside_90", "i1"),
 }
-SCORED = f"""SELECT {", ".join(sql for sql, _ in SCORE_COLUMNS.values())} FROM scores s
-JOIN forecasts f ON f.origin_id = s.origin_id AND f.horizon = s.horizon JOIN origins o ON o.id = s.origin_id
-WHERE s.revision = 0 AND o.config_id = ?"""
+SCORED = """FROM scores s JOIN forecasts f ON f.origin_id = s.origin_id AND f.horizon = s.horizon
+JOIN origins o ON o.id = s.origin_id WHERE s.revision = 0 AND o.config_id = ?"""
 
 
 def unscored_forecasts(connection: Connection, before: Mapping[int, date]) -> list[ScorableForecast]:
@@ -151,7 +150,9 @@ def crps_against_twins(connection: Connection, config_id: str) -> tuple[float, f
 def scored_forecasts(connection: Connection, config_id: str) -> ScoreColumns:
     """Return all scores of revision 0 under a config: what skill is computed from."""
     types = {name: np.dtype(kind) for name, (_, kind) in SCORE_COLUMNS.items()}
-    return ScoreColumns(**_as_arrays(connection, SCORED, (config_id,), types))
+    count = int(connection.exec_driver_sql(f"SELECT count(*) {SCORED}", (config_id,)).scalar_one())
+    query = f"SELECT {', '.join(sql for sql, _ in SCORE_COLUMNS.values())} {SCORED}"
+    return ScoreColumns(**_as_arrays(connection, query, (config_id,), types, count))
 
 
 def _scorable(
@@ -167,12 +168,14 @@ def _day(text: str) -> date:
 
 
 def _as_arrays(
-    connection: Connection, query: str, values: tuple[Any, ...], types: dict[str, np.dtype[Any]]
+    connection: Connection, query: str, values: tuple[Any, ...], types: dict[str, np.dtype[Any]], count: int
 ) -> dict[str, NDArray[Any]]:
-    """Return a query's columns as arrays (n,). Reads in parts: all rows as Python objects would take gigabytes."""
-    parts: dict[str, list[NDArray[Any]]] = {name: [np.empty(0, kind)] for name, kind in types.items()}
+    """Return a query's columns as arrays (count,). Reads in parts: all rows as Python objects would take gigabytes."""
+    arrays = {name: np.empty(count, kind) for name, kind in types.items()}
     answer = connection.execution_options(stream_results=True).exec_driver_sql(query, values)
+    begin = 0
     for rows in answer.partitions(ROWS_AT_ONCE):
         for (name, kind), column in zip(types.items(), zip(*rows, strict=True), strict=True):
-            parts[name].append(np.array(column, kind))
-    return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+            arrays[name][begin : begin + len(rows)] = np.array(column, kind)
+        begin += len(rows)
+    return arrays

@@ -110,6 +110,10 @@ class FolderSource:
             bars = bars.select(bars.session >= np.datetime64(start))
         return Fetch(Listing(ticker, "USD", exchange, zone, basis, _kind(ticker, table)), bars, refused)
 
+    def forget_rows(self) -> None:
+        """Free the rows of a file with all tickers. Another fetch reads the file again."""
+        self.__dict__.pop("_tables", None)
+
     def version(self, ticker: str, older_names: Sequence[str] = ()) -> str:
         """Return a hash of a ticker's file and of how it is read: equal for the same bars. Raises what fetch raises."""
         names = (ticker, *older_names)
