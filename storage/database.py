@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine, event
 from storage import digests
 from storage.errors import DatabaseMissing, NotADatabase
 from storage.files import rename_durably
+from storage.newest_schema import create_newest
 from storage.reader import READER_PRAGMAS
 from storage.versions import (
     DAMAGE,
@@ -35,6 +36,7 @@ __all__ = [
     "Connection",
     "Engine",
     "alembic_config",
+    "migrate",
     "open_reader",
     "open_writer",
     "reading",
@@ -126,7 +128,7 @@ def upgrade_database(path: Path) -> None:
         raise unknown_schema(path, current)
     if current != known[0]:
         _copy_aside(path, current)
-        _migrate(path)
+        migrate(path)
         _compact(path)
     seal_database(path)
 
@@ -145,7 +147,10 @@ def seal_database(path: Path) -> None:
 def _create_database(path: Path) -> None:
     new = path.with_name(f"{path.name}.new")
     _remove_database(new)
-    _migrate(new)
+    with translated(new):
+        created = create_newest(new, known_revisions()[0])
+    if not created:
+        migrate(new)
     seal_database(new)
     connection = sqlite3.connect(new)
     try:
@@ -157,7 +162,8 @@ def _create_database(path: Path) -> None:
     _remove_database(new)
 
 
-def _migrate(path: Path) -> None:
+def migrate(path: Path) -> None:
+    """Bring a database to the newest schema by the migrations. Creates a missing one, step by step."""
     from alembic import command
 
     with translated(path):

@@ -1,13 +1,20 @@
-"""Generate docs/sql.md from the views and the cookbook. `python -m storage.docs` writes it; a test compares it with the code."""
+"""Generate docs/sql.md from the views and the cookbook, and the script of the newest schema from the migrations.
+
+`python -m storage.docs` writes both; tests compare them with the code.
+"""
 
 from __future__ import annotations
 
 import sqlite3
+import tempfile
 from pathlib import Path
 
 from storage import query_process
 from storage.cookbook import COOKBOOK
+from storage.database import migrate
+from storage.newest_schema import SCRIPT, script_of
 from storage.sql_guard import ANY_FORMAT, TABLE
+from storage.versions import known_revisions
 from storage.views import VIEWS
 
 PATH = Path(__file__).parent.parent / "docs" / "sql.md"
@@ -87,9 +94,18 @@ def _megabytes(count: int) -> str:
     return f"{count // 1_000_000:,}"
 
 
+def schema_script() -> str:
+    """Return the script of the newest schema, from a database that the migrations make."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "migrated.db"
+        migrate(path)
+        return script_of(path, known_revisions()[0])
+
+
 def main() -> None:
-    """Write the page."""
+    """Write the page and the script."""
     PATH.write_text(sql_page(), encoding="utf-8")
+    SCRIPT.write_text(schema_script(), encoding="utf-8")
 
 
 if __name__ == "__main__":

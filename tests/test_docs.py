@@ -10,6 +10,7 @@ import pytest
 from jobs.cli import reference as command_docs
 from jobs.cli.app import COMMANDS
 from storage import docs as sql_docs
+from storage.newest_schema import SCRIPT
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
@@ -33,6 +34,10 @@ def is_broken(page: Path, link: str) -> bool:
     name, _, anchor = link.partition("#")
     target = page.parent / name if name else page
     return not target.exists() or (anchor != "" and anchor not in anchors_of(target))
+
+
+def test_the_script_of_the_newest_schema_is_what_the_migrations_make() -> None:
+    assert SCRIPT.read_text() == sql_docs.schema_script()
 
 
 def test_the_sql_page_is_current() -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from alembic import command
-from sqlalchemy.exc import OperationalError
 
+from storage import database
 from storage.database import alembic_config, upgrade_database
 from storage.errors import DatabaseMissing, NotADatabase, StoreUnwritable
 from storage.versions import check_revision
@@ -57,10 +57,10 @@ def test_a_full_disk_leaves_no_database_and_the_next_creation_works(tmp_path: Pa
     def fill(*_: object) -> None:
         full = sqlite3.OperationalError("database or disk is full")
         full.sqlite_errorcode = sqlite3.SQLITE_FULL
-        raise OperationalError("CREATE TABLE", {}, full)
+        raise full
 
     with monkeypatch.context() as patch:
-        patch.setattr(command, "upgrade", fill)
+        patch.setattr(database, "create_newest", fill)
         with pytest.raises(StoreUnwritable, match="full"):
             upgrade_database(path)
     assert not path.exists()

@@ -17,11 +17,13 @@ from sqlalchemy import Engine
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
-from storage.database import alembic_config, open_reader, open_writer, upgrade_database
+from storage import newest_schema
+from storage.database import alembic_config, migrate, open_reader, open_writer, upgrade_database
 from storage.errors import Corrupt, DatabaseMissing, NotADatabase, SchemaNewer, SchemaOlder, StorageError
+from storage.newest_schema import create_newest
 from storage.schema import TRIGGERS, Base, CompanyEvent, Forecast, Score
 from storage.types import instant_from_text, instant_text
-from storage.versions import check_revision
+from storage.versions import check_revision, known_revisions
 from storage.views import VIEWS, View
 from tests.builders import Record
 
@@ -34,8 +36,35 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     engine.dispose()
 
 
-def test_the_migrations_build_what_the_models_say(tmp_path: Path) -> None:
+def content_of(path: Path) -> tuple[set[tuple[str, ...]], list[tuple[str]]]:
+    """Return what a database consists of, in no order, and its revision."""
+    with closing(sqlite3.connect(path)) as connection:
+        parts = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
+        return set(parts), connection.execute("SELECT * FROM alembic_version").fetchall()
+
+
+def test_a_new_database_is_the_one_that_the_migrations_make(tmp_path: Path) -> None:
+    migrate(tmp_path / "migrated.db")
+    assert create_newest(tmp_path / "created.db", known_revisions()[0])
+    assert content_of(tmp_path / "created.db") == content_of(tmp_path / "migrated.db")
+
+
+def test_a_script_of_another_revision_is_not_used(tmp_path: Path) -> None:
+    assert not create_newest(tmp_path / "a.db", "0001")
+    assert not (tmp_path / "a.db").exists()
+
+
+def test_without_a_script_of_the_newest_revision_the_migrations_make_the_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "old.sql").write_text("-- schema 0001\nCREATE TABLE old (a);\n")
+    monkeypatch.setattr(newest_schema, "SCRIPT", tmp_path / "old.sql")
     upgrade_database(tmp_path / "a.db")
+    check_revision(tmp_path / "a.db")
+
+
+def test_the_migrations_build_what_the_models_say(tmp_path: Path) -> None:
+    migrate(tmp_path / "a.db")
     command.check(alembic_config(tmp_path / "a.db"))
 
 
