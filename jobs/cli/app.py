@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.cli import prior_commands, read_commands, write_commands
+from jobs.cli import prior_commands, read_commands, record_commands, write_commands
 from jobs.cli.command_line import home_first
 from jobs.cli.examples import epilog_of
 from jobs.cli.options import say
@@ -59,6 +59,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     write_commands.refuse,
     write_commands.repair,
     read_commands.verify,
+    record_commands.replay,
     read_commands.evaluate,
     read_commands.demo,
 )

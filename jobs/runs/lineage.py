@@ -12,16 +12,15 @@ from jobs.forecasting.recalibration import PastForecast
 from jobs.forecasting.tasks import Parent
 from jobs.workspace.config import Config
 from storage import queries
-from storage.database import Engine
+from storage.database import Connection
 
 
-def parent_at(engine: Engine, config: Config, ticker_id: int, session: date) -> Parent | None:
+def parent_at(connection: Connection, config: Config, ticker_id: int, session: date) -> Parent | None:
     """Return the model that served a ticker at a session; None where its params are no longer kept."""
-    with engine.connect() as connection:
-        found = queries.serving_model(connection, ticker_id, config.id, session)
-        if found is None or found.content is None:
-            return None
-        past = queries.past_publications(connection, ticker_id, config.id, session) if config.recalibrate else []
+    found = queries.serving_model(connection, ticker_id, config.id, session)
+    if found is None or found.content is None:
+        return None
+    past = queries.past_publications(connection, ticker_id, config.id, session) if config.recalibrate else []
     return Parent(
         found.model_id, session, found.depth, found.cold_ancestor_id, found.input_sha256, found.content,
         _past_forecasts(past, config.horizons), found.prior_id,

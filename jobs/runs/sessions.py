@@ -87,6 +87,12 @@ def live_until(calendar: ExchangeCalendar, origin: date, target: date, after_clo
     return max(calendar.open_at(target), complete + LIVE_GRACE)
 
 
+def recorded_calendar(connection: Connection, exchange: str, now: datetime) -> ExchangeCalendar:
+    """Return the calendar of an exchange as a record knows it at an instant. Raises CalendarError."""
+    recorded = recorded_sessions(connection, exchange, now)
+    return continued_calendar(exchange, recorded)[0] if recorded else exchange_calendar(exchange)
+
+
 def recorded_sessions(connection: Connection, exchange: str, now: datetime) -> RecordedSessions | None:
     """Return the sessions of an exchange that are stored and have closed, None when there is none."""
     rows = queries.closed_sessions(connection, exchange, now)

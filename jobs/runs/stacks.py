@@ -142,7 +142,8 @@ class StackRun:
             return carried
         if before not in ticker.committed:
             return None
-        return parent_at(self.record.engine, self.config, ticker.ticker_id, before)
+        with self.record.engine.connect() as connection:
+            return parent_at(connection, self.config, ticker.ticker_id, before)
 
 
 def _through(reference: Reference, last: date) -> Reference:

@@ -1,0 +1,36 @@
+"""The commands that prove the record: its forecasts computed again."""
+
+from __future__ import annotations
+
+from dataclasses import astuple
+from typing import Annotated
+
+import typer
+
+from jobs.cli.options import FormatOption, OutOption, existing_home, say
+
+
+def replay(
+    context: typer.Context,
+    model: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="A model_id, or the beginning of one: all forecasts of that model.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Replay the whole record.")] = False,
+    sample: Annotated[
+        int | None, typer.Option("--sample", metavar="N", min=1, help="With --all: so many sessions, drawn at random.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Which sessions --sample draws.")] = 0,
+    output_format: FormatOption = None,
+    out: OutOption = None,
+) -> None:
+    """Compute forecasts again, from what was known when they were made, and compare every number with the stored one."""
+    from jobs.analysis.replay import COLUMNS, replay_model, replay_sample, summary_of
+    from jobs.errors import UsageError
+    from jobs.terminal.output import write_rows
+
+    if (model is None) != everything or (sample is not None and not everything):
+        raise UsageError("give a model_id, or --all with or without --sample N")
+    home = existing_home(context)
+    found = replay_sample(home, sample, seed) if model is None else replay_model(home, model)
+    write_rows(COLUMNS, [astuple(row) for row in found], output_format, out=out)
+    say(summary_of(found))
