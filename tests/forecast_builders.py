@@ -50,6 +50,19 @@ def sample(ticker: str) -> Bars:
     return SampleSource().fetch(ticker, None).bars.recorded(datetime(2013, 6, 1, tzinfo=UTC), "sample")
 
 
+def sessions(first: str, last: str) -> list[date]:
+    """Return New York's sessions from a day to another one, inclusive."""
+    days = exchange_calendar("XNYS").sessions
+    found: list[date] = days[(days >= np.datetime64(first)) & (days <= np.datetime64(last))].tolist()
+    return found
+
+
+def moved(bars: Bars, last: str = "2016-02-01", count: int = 320) -> Bars:
+    """Return the newest bars of a ticker on the sessions up to another day, so that bundled priors serve them."""
+    days = np.array(sessions("2008-01-01", last)[-count:], dtype="datetime64[D]")
+    return replace(bars.select(slice(-count, None)), session=days)
+
+
 def hash_of(home: Home) -> str:
     """Return the content hash of a home's record."""
     with reading(home.database) as connection:

@@ -27,11 +27,10 @@ from jobs.workspace.home import Home
 from rnn.checkpoints import state_from_bytes
 from rnn.density import density_shape
 from rnn.features import NAMES
-from storage.bars import Bars
 from storage.database import open_writer, reading
 from storage.verify import find_problems
 from tests.conftest import Command
-from tests.forecast_builders import hash_of, sample, scrambled_after, ticker_rows
+from tests.forecast_builders import hash_of, moved, sample, scrambled_after, sessions, ticker_rows
 from tests.price_builders import write_csv
 
 CONFIG = PRESETS["density"]
@@ -42,18 +41,6 @@ MANIFESTS = {
 SETTINGS = "[model]\nhistory_sessions = 260\n[training]\ntune_epochs = 1\n"
 FEW = ("AAPL", "GOOG", "IBM", "MSFT")
 Make = Callable[[str, str], Home]
-
-
-def sessions(first: str, last: str) -> list[date]:
-    days = exchange_calendar("XNYS").sessions
-    found: list[date] = days[(days >= np.datetime64(first)) & (days <= np.datetime64(last))].tolist()
-    return found
-
-
-def moved(bars: Bars, last: str = "2016-02-01", count: int = 320) -> Bars:
-    """Return the newest bars of a ticker on the sessions up to another day."""
-    days = np.array(sessions("2012-01-01", last)[-count:], dtype="datetime64[D]")
-    return replace(bars.select(slice(-count, None)), session=days)
 
 
 @pytest.fixture(scope="module")

@@ -42,12 +42,23 @@ def test_the_environment_overrides_the_file(tmp_path: Path, monkeypatch: pytest.
 def test_the_config_hash_covers_the_model_and_the_training_only(tmp_path: Path) -> None:
     plain = settings_of(tmp_path, "").config().id
     assert settings_of(tmp_path, "[compute]\nworkers = 1\n[yahoo]\ntimeout_seconds = 5\n").config().id == plain
-    assert settings_of(tmp_path, "[training]\nwarm_epochs = 3\n").config().id != plain
+    shaping = ["warm_epochs = 3", 'learns = "network"', "learned_sessions = 1511"]
+    others = [settings_of(tmp_path, f"[training]\n{line}\n").config().id for line in shaping]
+    assert len({plain, *others}) == 4
 
 
 def test_a_history_too_short_for_its_window_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="history_sessions is 120"):
         settings_of(tmp_path, "[model]\nhistory_sessions = 120\n").config()
+
+
+def test_a_cold_start_needs_a_window_of_bars_to_learn_factors_from(tmp_path: Path) -> None:
+    few = "[training]\nwindow = 200\nlearned_sessions = 229\n"
+    with pytest.raises(SettingsError, match=r"learned_sessions is 229: with training.window 200 .* at least 230 bars"):
+        settings_of(tmp_path, few).config()
+    assert settings_of(tmp_path, few.replace("229", "230")).config().learned_sessions == 230
+    assert settings_of(tmp_path, f'{few}learns = "network"\n').config().learned_sessions == 229
+    assert settings_of(tmp_path, f'{few}[model]\nprior = "none"\n').config().learned_sessions == 229
 
 
 @pytest.mark.parametrize(

@@ -90,8 +90,8 @@ class ScaledModel:
 
     @property
     def _window(self) -> int:
-        """Sessions that the network reads: at least those whose newest targets a warm start learns from."""
-        return max(self.config.window, BURN_IN + self.config.horizons + 1)
+        """Sessions that the network reads: at least those of the newest targets, and of those that a warm start learns from."""
+        return max(self.config.window, BURN_IN + max(self.config.horizons, NEWEST_TARGETS) + 1)
 
     def initial_state(self, seeds: Sequence[int], prior: State | None) -> ModelState:
         return ModelState(no_scales(len(seeds), self.config.horizons), tuple({} for _ in seeds))

@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from functools import cache
 
+from jobs.errors import SettingsError
 from jobs.workspace.choices import Cell, Learns, Optimizer, Preset, PriceField, PriorKind, ReferenceKind, Schedule
 
 FEWEST_SESSIONS = 130  # with fewer bars a volatility and its kurtosis cannot be estimated
@@ -92,6 +93,28 @@ class Config:
 @cache  # needed for every row of every forecast
 def _config_id(config: Config) -> str:
     return hashlib.sha256(config.settings_json.encode()).hexdigest()[:ID_DIGITS]
+
+
+def refuse_contradictions(config: Config) -> None:
+    """Raise SettingsError where settings of a config contradict each other."""
+    if config.preset == "article":
+        if config.warm_epochs:
+            raise SettingsError(f"training.warm_epochs is {config.warm_epochs}: preset article trains once; set it to 0")
+        return
+    if config.window < FEWEST_WINDOW:
+        raise SettingsError(
+            f"training.window is {config.window}: the density model needs at least {FEWEST_WINDOW} sessions, because the "
+            f"first {FEWEST_WINDOW - 1} of a window do not count as targets"
+        )
+    read = {"model.history_sessions": config.history_sessions}
+    if config.prior != "none" and config.learns == "scales":
+        read["training.learned_sessions"] = config.learned_sessions
+    for key, bars in read.items():
+        if bars < config.fewest_sessions:
+            raise SettingsError(
+                f"{key} is {bars}: with training.window {config.window} the density model needs at least "
+                f"{config.fewest_sessions} bars"
+            )
 
 
 PRESETS: dict[str, Config] = {

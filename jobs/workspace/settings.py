@@ -33,7 +33,7 @@ from jobs.workspace.choices import (
     Schedule,
     SourceKind,
 )
-from jobs.workspace.config import BUNDLE, FEWEST_WINDOW, PRESETS, Config
+from jobs.workspace.config import BUNDLE, PRESETS, Config, refuse_contradictions
 from jobs.workspace.place import ENVIRONMENT_PREFIX
 from jobs.workspace.setting_values import RETIRED_KEYS, first_problem, keys_of_type, refuse_wrong_types
 
@@ -187,18 +187,7 @@ class Settings(BaseSettings):
         if config.preset == "density":
             config = replace(config, assumed_sessions=self.events.assumed_sessions)
         config = self._with_prior(config)
-        if config.preset == "density" and config.window < FEWEST_WINDOW:
-            raise SettingsError(
-                f"training.window is {config.window}: the density model needs at least {FEWEST_WINDOW} sessions, because the "
-                f"first {FEWEST_WINDOW - 1} of a window do not count as targets"
-            )
-        if config.preset == "density" and config.history_sessions < config.fewest_sessions:
-            raise SettingsError(
-                f"model.history_sessions is {config.history_sessions}: with training.window {config.window} the density model "
-                f"needs at least {config.fewest_sessions} bars"
-            )
-        if config.preset == "article" and config.warm_epochs:
-            raise SettingsError(f"training.warm_epochs is {config.warm_epochs}: preset article trains once; set it to 0")
+        refuse_contradictions(config)
         return config
 
     def _with_prior(self, config: Config) -> Config:
