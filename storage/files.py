@@ -7,9 +7,12 @@ import os
 import stat
 import tempfile
 from pathlib import Path
+from typing import IO, BinaryIO
 from urllib.parse import quote, unquote
 
 from storage.errors import Corrupt, StoreUnwritable
+
+PART_BYTES = 1 << 20
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -32,7 +35,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise StoreUnwritable(f"{path}: {error.strerror}; what is stored stays; free space or mend permissions") from error
 
@@ -42,24 +45,54 @@ def rename_durably(path: Path, new: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
     path.replace(new)
-    _sync_folder(new.parent)
+    sync_folder(new.parent)
 
 
 def read_regular(path: Path) -> bytes:
     """Return a file's bytes. Raises Corrupt when it is missing or not a regular file; a link is not one."""
+    with open_regular(path) as file:
+        try:
+            return file.read()
+        except OSError as error:
+            raise Corrupt(f"{path}: {error.strerror}; the database names this file") from error
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Return a file that the database names, open for reading. Raises what read_regular raises."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise Corrupt(f"{path}: {error.strerror}; the database names this file") from error
-    try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise Corrupt(f"{path}: not a regular file")
-        with os.fdopen(handle, "rb", closefd=False) as file:
-            return file.read()
-    except OSError as error:
-        raise Corrupt(f"{path}: {error.strerror}; the database names this file") from error
-    finally:
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
+        raise Corrupt(f"{path}: not a regular file")
+    return os.fdopen(handle, "rb")
+
+
+class HashedReader:
+    """Reads a file and hashes what was read."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._digest = file, hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes of the file."""
+        content = self._file.read(size)
+        self._digest.update(content)
+        return content
+
+    @property
+    def sha256(self) -> str:
+        """Return the hexadecimal sha256 of everything that was read."""
+        return self._digest.hexdigest()
+
+
+def sha256_of_file(file: IO[bytes]) -> str:
+    """Return the hexadecimal sha256 of the rest of a file, read in parts."""
+    reader = HashedReader(file)
+    while reader.read(PART_BYTES):
+        pass
+    return reader.sha256
 
 
 def sha256_of(content: bytes) -> str:
@@ -78,7 +111,8 @@ def unquote_ticker(name: str) -> str:
     return unquote(name)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Flush a folder to disk: the names in it, and which files they are."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -60,6 +60,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     write_commands.repair,
     read_commands.verify,
     record_commands.replay,
+    record_commands.backup,
+    record_commands.restore,
     read_commands.evaluate,
     read_commands.demo,
 )

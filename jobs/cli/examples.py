@@ -39,6 +39,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "repair": ("tickercast repair MSFT",),
     "verify": ("tickercast verify", "tickercast verify --deep"),
     "replay": ("tickercast replay 3f2a91c0", "tickercast replay --all --sample 200"),
+    "backup": ("tickercast backup tickercast.tar",),
+    "restore": ("tickercast restore tickercast.tar",),
     "evaluate": (
         "tickercast evaluate MSFT --start 2023-01-03 --end 2023-12-29 --source folder:prices --adjustment split",
         "tickercast evaluate --start 2019-01-02 --end 2024-12-31 --garch --periods 2019-01-01..2021-12-31,2022-01-01..2024-12-31",

@@ -1,13 +1,14 @@
-"""The commands that prove the record: its forecasts computed again."""
+"""The commands that prove and keep the record: its forecasts computed again, backups, and what is put back from one."""
 
 from __future__ import annotations
 
 from dataclasses import astuple
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from jobs.cli.options import FormatOption, OutOption, existing_home, say
+from jobs.cli.options import FormatOption, OutOption, WaitOption, existing_home, home_of, say
 
 
 def replay(
@@ -34,3 +35,23 @@ def replay(
     found = replay_sample(home, sample, seed) if model is None else replay_model(home, model)
     write_rows(COLUMNS, [astuple(row) for row in found], output_format, out=out)
     say(summary_of(found))
+
+
+def backup(context: typer.Context, file: Annotated[Path, typer.Argument(metavar="FILE", help="The tar file to write.")]) -> None:
+    """Write database, price files and settings into one tar file, checked before it gets its name. Others may write meanwhile."""
+    from jobs import clock
+    from jobs.runs.backup import back_up
+
+    say(back_up(existing_home(context), file.absolute(), now=clock.now()))
+
+
+def restore(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that `backup` wrote.")],
+    wait: WaitOption = 60.0,
+) -> None:
+    """Put a backup in the place of the home, after checking all of it. The home before stays beside it, under another name."""
+    from jobs import clock
+    from jobs.runs.restore import restore as put_back
+
+    say(put_back(home_of(context), file.absolute(), now=clock.now(), wait_seconds=wait))

@@ -1,0 +1,132 @@
+"""Backup: one tar file with the database as of one instant, the price files that it names, the settings and a manifest.
+
+It needs no lock, so a daemon may write meanwhile: SQLite's online API copies the database, and a price file never changes. The
+file gets its name after everything in it was checked. Not here: putting it back (restore).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tarfile
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+
+from jobs.errors import UsageError
+from jobs.terminal.text import counted
+from jobs.workspace.home import Home
+from jobs.workspace.place import DATABASE_FILE, SETTINGS_FILE
+from storage import queries, verify
+from storage.copies import copy_database
+from storage.database import reading
+from storage.errors import Corrupt, StoreUnwritable
+from storage.files import HashedReader, open_regular, rename_durably, sha256_of_file
+from storage.versions import stored_revision
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+PRICES = "prices"
+PARTIAL = ".partial"
+MODE = 0o640
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a backup holds. sha256: of each member, by its name. revision: of the database's schema."""
+
+    format: int
+    made_at: str
+    program: str
+    revision: str
+    content_hash: str
+    sha256: dict[str, str]
+
+
+def back_up(home: Home, target: Path, *, now: datetime) -> str:
+    """Write a home into a tar file and return a closing line.
+
+    A file of that name is replaced by the finished one. Raises UsageError for a target that is a folder, Corrupt where the copied
+    database or a price file is damaged, StoreUnwritable where the target cannot be written; then there is no new file.
+    """
+    if target.is_dir():
+        raise UsageError(f"{target} is a folder; name the file to write, such as {target / 'tickercast.tar'}")
+    partial, copy = target.with_name(f"{target.name}{PARTIAL}"), target.with_name(f"{target.name}.db{PARTIAL}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _remove(partial, copy)  # of a backup that was killed
+        copy_database(home.database, copy)
+        manifest = _written(home, copy, partial, now)
+        _refuse_other_content(partial, manifest)
+        rename_durably(partial, target)
+    except OSError as error:
+        raise StoreUnwritable(f"{target}: {error.strerror}; no backup was made, and an older one stays") from error
+    finally:
+        _remove(partial, copy)
+    size = target.stat().st_size / 1e6
+    return f"{counted(len(manifest.sha256), 'file')}, {size:.1f} MB, are in {target}; each was read again and is sound"
+
+
+def read_manifest(archive: tarfile.TarFile) -> Manifest:
+    """Return the manifest of a backup. Raises Corrupt for a file that is none, or that a later version made."""
+    try:
+        member = archive.extractfile(MANIFEST)
+        manifest = Manifest(**json.loads(member.read())) if member else None
+    except (KeyError, ValueError, TypeError, tarfile.TarError) as error:
+        raise Corrupt(f"not a backup of Tickercast: {error}") from error
+    if manifest is None or manifest.format != FORMAT:
+        raise Corrupt("not a backup that this version can read; a later version may have made it")
+    return manifest
+
+
+def _written(home: Home, copy: Path, partial: Path, now: datetime) -> Manifest:
+    """Write the tar file and return its manifest. Raises Corrupt."""
+    with reading(copy) as connection:
+        problems = verify.find_problems(connection, home.prices)
+        if problems:
+            raise Corrupt(f"{problems[0]}; no backup was made")
+        paths = queries.current_price_paths(connection)
+        content_hash = verify.content_hash(connection)
+    members = {DATABASE_FILE: copy, **{f"{PRICES}/{path}": home.prices / path for path in paths}}
+    if (home.folder / SETTINGS_FILE).exists():
+        members[SETTINGS_FILE] = home.folder / SETTINGS_FILE
+    with partial.open("wb") as file, tarfile.open(fileobj=file, mode="w") as archive:
+        os.fchmod(file.fileno(), MODE)
+        hashes = {name: _add_file(archive, name, path, now) for name, path in members.items()}
+        manifest = Manifest(FORMAT, now.isoformat(), version("tickercast"), stored_revision(copy) or "", content_hash, hashes)
+        content = json.dumps(asdict(manifest), indent=1).encode()
+        archive.addfile(_member(MANIFEST, len(content), now), BytesIO(content))
+    return manifest
+
+
+def _add_file(archive: tarfile.TarFile, name: str, path: Path, now: datetime) -> str:
+    """Add a file and return the hash of what was added. Raises Corrupt for a price file that is missing or no regular file."""
+    with open_regular(path) as file:
+        hashed = HashedReader(file)
+        archive.addfile(_member(name, os.fstat(file.fileno()).st_size, now), hashed)
+    return hashed.sha256
+
+
+def _member(name: str, size: int, now: datetime) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode, member.mtime = size, MODE, int(now.timestamp())
+    return member
+
+
+def _refuse_other_content(partial: Path, manifest: Manifest) -> None:
+    """Read a finished file again. Raises Corrupt where a member is not what was written."""
+    with tarfile.open(partial) as archive:
+        if read_manifest(archive) != manifest:
+            raise Corrupt(f"{partial}: the disk gives back another manifest than was written; no backup was made")
+        for name, sha256 in manifest.sha256.items():
+            member = archive.extractfile(name)
+            if member is None or sha256_of_file(member) != sha256:
+                raise Corrupt(f"{partial}: the disk gives back another {name} than was written; no backup was made")
+
+
+def _remove(*paths: Path) -> None:
+    for path in paths:
+        for each in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            each.unlink(missing_ok=True)

@@ -1,0 +1,155 @@
+"""Restore: put a backup in the place of a home. Everything in it is checked first, and the home before stays beside it.
+
+The new home is made under another name and then renamed, so a restore that is killed is repeated from its beginning.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tarfile
+import tomllib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+
+from jobs.errors import UsageError
+from jobs.runs.backup import MANIFEST, PRICES, Manifest, read_manifest
+from jobs.terminal.text import counted
+from jobs.workspace.locks import daemon_lock, writer_lock
+from jobs.workspace.place import DATABASE_FILE, SETTINGS_FILE, Place
+from storage import verify
+from storage.database import reading
+from storage.errors import Corrupt, StoreUnwritable
+from storage.files import HashedReader, sync_folder
+from storage.price_folder import register_database
+from storage.versions import check_revision, known_revisions
+
+STAGING = ".restoring"
+HOME_FILES = (DATABASE_FILE, SETTINGS_FILE)
+
+
+def restore(folder: Path, source: Path, *, now: datetime, wait_seconds: float) -> str:
+    """Put a backup in the place of a home's folder and return a closing line.
+
+    Raises UsageError for a file that is missing and for settings that put the store elsewhere, Corrupt for a damaged backup,
+    LockHeld while another process writes, StoreUnwritable. The home is unchanged then.
+    """
+    if not source.is_file():
+        raise UsageError(f"{source}: no such file; name the file that `tickercast backup` wrote")
+    staging = folder.with_name(f"{folder.name}{STAGING}")
+    try:
+        shutil.rmtree(staging, ignore_errors=True)
+        manifest = _extracted(source, staging)
+        _verify(staging, manifest)
+        with _locked(folder, wait_seconds):
+            kept = _swapped(folder, staging, now)
+    except (OSError, tarfile.TarError) as error:
+        raise StoreUnwritable(f"{source}: {error}; the home is as it was") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    place = _place(folder)
+    register_database(place.prices, place.database)
+    before = f"; the home before is in {kept}" if kept else ""
+    upgrade = "" if manifest.revision == known_revisions()[0] else "; its schema is older: run `tickercast db upgrade`"
+    return f"{counted(len(manifest.sha256), 'file')} of {manifest.made_at[:19]} are back in {folder}{before}{upgrade}"
+
+
+def _extracted(source: Path, staging: Path) -> Manifest:
+    """Write the members of a backup into a new folder, each checked and flushed to disk. Raises Corrupt."""
+    with tarfile.open(source) as archive:
+        manifest = read_manifest(archive)
+        names = [member.name for member in archive.getmembers()]
+        if sorted(names) != sorted([*manifest.sha256, MANIFEST]) or not all(map(_is_ours, manifest.sha256)):
+            raise Corrupt(f"{source}: its members are not those of its manifest; nothing was restored")
+        staging.mkdir(mode=0o750)
+        place = _place(staging, _member_bytes(archive, SETTINGS_FILE) if SETTINGS_FILE in manifest.sha256 else b"")
+        for name, sha256 in manifest.sha256.items():
+            path = _path_of(place, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if _extract(archive, name, path) != sha256:
+                raise Corrupt(f"{source}: {name} is damaged; nothing was restored")
+        for inner, _, _ in os.walk(staging):
+            sync_folder(Path(inner))
+    return manifest
+
+
+def _extract(archive: tarfile.TarFile, name: str, path: Path) -> str:
+    """Write one member, flushed to disk, and return its hash."""
+    member = archive.extractfile(name)
+    if member is None:
+        raise Corrupt(f"{name} of the backup is no file; nothing was restored")
+    reader = HashedReader(member)
+    with path.open("xb") as file:
+        os.fchmod(file.fileno(), 0o640)
+        shutil.copyfileobj(reader, file)
+        file.flush()
+        os.fsync(file.fileno())
+    return reader.sha256
+
+
+def _verify(staging: Path, manifest: Manifest) -> None:
+    """Raise Corrupt unless the extracted record is sound and the one that was backed up. An older schema is not looked into."""
+    place = _place(staging)
+    if manifest.revision in known_revisions()[1:]:
+        return
+    check_revision(place.database)
+    with reading(place.database) as connection:
+        problems = verify.find_problems(connection, place.prices)
+        if not problems and verify.content_hash(connection) != manifest.content_hash:
+            problems = ["the record has another content hash than its manifest"]
+    if problems:
+        raise Corrupt(f"{problems[0]}; nothing was restored")
+
+
+@contextmanager
+def _locked(folder: Path, wait_seconds: float) -> Iterator[None]:
+    """Hold both locks of a home that exists. Raises LockHeld."""
+    with ExitStack() as stack:
+        if folder.is_dir():
+            stack.enter_context(daemon_lock(folder))
+            stack.enter_context(writer_lock(folder, command="restore", wait_seconds=wait_seconds))
+        yield
+
+
+def _swapped(folder: Path, staging: Path, now: datetime) -> Path | None:
+    """Give the new home its name and return where the home before is, None without one."""
+    kept = None
+    if folder.exists():
+        kept = folder.with_name(f"{folder.name}.before-{now:%Y%m%dT%H%M%SZ}")
+        folder.rename(kept)
+    staging.rename(folder)
+    sync_folder(folder.parent)
+    return kept
+
+
+def _place(folder: Path, settings: bytes | None = None) -> Place:
+    """Return the paths that a home's own settings give. Raises UsageError where they lie outside of its folder."""
+    if settings is None:
+        file = folder / SETTINGS_FILE
+        settings = file.read_bytes() if file.exists() else b""
+    store = tomllib.loads(settings.decode()).get("store", {})
+    place = Place(folder, store.get("url", ""), store.get("prices", ""))
+    for path in (place.database, place.prices):
+        if not path.absolute().is_relative_to(folder.absolute()):
+            raise UsageError(f"the settings of the backup put {path.name} outside of the home; restore into a home of its own")
+    return place
+
+
+def _path_of(place: Place, name: str) -> Path:
+    if name == DATABASE_FILE:
+        return place.database
+    return place.folder / name if name == SETTINGS_FILE else place.prices / PurePosixPath(name).relative_to(PRICES)
+
+
+def _is_ours(name: str) -> bool:
+    """Return whether a member's name is one that a backup has, and leads nowhere else."""
+    path = PurePosixPath(name)
+    is_price_file = len(path.parts) == 3 and path.parts[0] == PRICES and path.suffix == ".parquet"
+    return name in HOME_FILES or (is_price_file and ".." not in path.parts)
+
+
+def _member_bytes(archive: tarfile.TarFile, name: str) -> bytes:
+    member = archive.extractfile(name)
+    return member.read() if member else b""

@@ -1,0 +1,174 @@
+"""Backup and restore: what comes back is the record that was there, damage is found first, and kills lose nothing."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.analysis.replay import replay_sample, summary_of
+from jobs.errors import LockHeld, UsageError
+from jobs.runs import restore as restoring
+from jobs.runs.backup import back_up
+from jobs.runs.restore import restore
+from jobs.workspace.home import Home, open_home
+from jobs.workspace.locks import writer_lock
+from storage.database import reading
+from storage.errors import Corrupt
+from storage.verify import content_hash, find_deep_problems, find_problems
+from tests.conftest import Command
+from tests.forecast_builders import SMALL_SETTINGS, in_one_go, ten_sessions
+from tests.processes import wait_until
+
+pytestmark = pytest.mark.slow
+Make = Callable[[str, str], Home]
+NOW = datetime(2026, 1, 2, 3, tzinfo=UTC)
+
+
+@pytest.fixture
+def home(make_home: Make) -> Home:
+    return in_one_go(make_home("home", SMALL_SETTINGS), ten_sessions()[:2])
+
+
+def hash_of(folder: Path) -> str:
+    with reading(open_home(folder).database) as connection:
+        return content_hash(connection)
+
+
+def origins_of(home: Home) -> int:
+    with reading(home.database) as connection:
+        return int(connection.exec_driver_sql("SELECT count(*) FROM origins").scalar_one())
+
+
+def put_back(folder: Path, file: Path) -> str:
+    return restore(folder, file, now=NOW, wait_seconds=0)
+
+
+def rewritten(file: Path, change: Callable[[str, bytes], tuple[str, bytes]]) -> Path:
+    """Return another tar file with each member as a function of its name and content gives it."""
+    target = file.with_name("changed.tar")
+    with tarfile.open(file) as source, tarfile.open(target, "w") as archive:
+        for member in source.getmembers():
+            name, content = change(member.name, source.extractfile(member).read())  # type: ignore[union-attr]
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return target
+
+
+def test_a_restored_home_has_the_record_the_files_and_the_settings(home: Home, tmp_path: Path) -> None:
+    told = back_up(home, tmp_path / "kept" / "home.tar", now=NOW)
+    assert told.startswith("5 files, ")
+    new = tmp_path / "elsewhere"
+    assert "5 files of 2026-01-02T03:00:00 are back" in put_back(new, tmp_path / "kept" / "home.tar")
+    restored = open_home(new)
+    assert hash_of(new) == hash_of(home.folder)
+    assert (new / "tickercast.toml").read_bytes() == (home.folder / "tickercast.toml").read_bytes()
+    with reading(restored.database) as connection:
+        problems = find_problems(connection, restored.prices) + find_deep_problems(connection, restored.prices)
+    assert problems == []
+    assert summary_of(replay_sample(restored, None, 0)) == "6 sessions replayed: 6 equal"
+    assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == ["home.tar"]
+
+
+def test_the_home_before_stays_beside_the_restored_one(home: Home, tmp_path: Path) -> None:
+    before = hash_of(home.folder)
+    back_up(home, tmp_path / "home.tar", now=NOW)
+    in_one_go(home, ten_sessions()[:4])
+    after = hash_of(home.folder)
+    kept = home.folder.with_name("home.before-20260102T030000Z")
+    assert f"the home before is in {kept}" in put_back(home.folder, tmp_path / "home.tar")
+    assert (hash_of(home.folder), hash_of(kept)) == (before, after) != (after, before)
+
+
+def test_a_backup_while_another_process_writes_is_a_record_as_of_one_instant(home: Home, tmp_path: Path) -> None:
+    days, files = ten_sessions(), [tmp_path / f"{i}.tar" for i in range(3)]
+    span = ["--start", str(days[0] - timedelta(days=200)), "--end", str(days[-1]), "--workers", "1"]
+    command = [sys.executable, "-m", "jobs", "--home", str(home.folder), "backfill", "AAPL", "IBM", "--source", "sample", *span]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as writer:
+        wait_until(lambda: origins_of(home) > 50)
+        for file in files:
+            back_up(home, file, now=NOW)
+        assert writer.poll() is None
+        writer.terminate()
+    for file in files:
+        put_back(file.with_suffix(""), file)
+        restored = open_home(file.with_suffix(""))
+        with reading(restored.database) as connection:
+            assert find_problems(connection, restored.prices) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda name, content: (name, content[:-1] + b"x" if name == "tickercast.db" else content), "tickercast.db is damaged"),
+        (lambda name, content: (name, content[: len(content) // 2] if name.startswith("prices") else content), "is damaged"),
+        (lambda name, content: ("../evil" if name == "tickercast.toml" else name, content), "not those of its manifest"),
+        (lambda name, content: (name, b"{}" if name == "manifest.json" else content), "not a backup"),
+    ],
+)
+def test_a_damaged_backup_is_refused_and_the_home_stays(
+    home: Home, tmp_path: Path, change: Callable[[str, bytes], tuple[str, bytes]], said: str
+) -> None:
+    back_up(home, tmp_path / "home.tar", now=NOW)
+    before = hash_of(home.folder)
+    with pytest.raises(Corrupt, match=said):
+        put_back(home.folder, rewritten(tmp_path / "home.tar", change))
+    assert hash_of(home.folder) == before
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["home"]
+
+
+def test_a_damaged_home_makes_no_backup(home: Home, tmp_path: Path) -> None:
+    next(home.prices.rglob("*.parquet")).write_bytes(b"x")
+    with pytest.raises(Corrupt):
+        back_up(home, tmp_path / "home.tar", now=NOW)
+    assert not list(tmp_path.glob("*.tar*"))
+
+
+def test_nothing_is_restored_while_another_process_writes(home: Home, tmp_path: Path) -> None:
+    back_up(home, tmp_path / "home.tar", now=NOW)
+    with writer_lock(home.folder, command="backfill", wait_seconds=0), pytest.raises(LockHeld):
+        put_back(home.folder, tmp_path / "home.tar")
+
+
+def test_a_restore_killed_between_its_two_renames_is_finished_by_another(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back_up(home, tmp_path / "home.tar", now=NOW)
+    before, rename = hash_of(home.folder), Path.rename
+
+    def killed(self: Path, target: Any) -> Path:
+        if self.name.endswith(restoring.STAGING):
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", killed)
+        with pytest.raises(KeyboardInterrupt):
+            put_back(home.folder, tmp_path / "home.tar")
+    assert not home.folder.exists()
+    put_back(home.folder, tmp_path / "home.tar")
+    assert hash_of(home.folder) == hash_of(home.folder.with_name("home.before-20260102T030000Z")) == before
+
+
+def test_a_store_outside_of_the_home_is_not_overwritten(make_home: Make, tmp_path: Path) -> None:
+    home = make_home("other", f'[store]\nprices = "{tmp_path / "outside"}"\n')
+    back_up(home, tmp_path / "home.tar", now=NOW)
+    with pytest.raises(UsageError, match="put outside outside of the home"):
+        put_back(tmp_path / "new", tmp_path / "home.tar")
+
+
+def test_the_commands_back_up_and_restore(tickercast: Command, tmp_path: Path) -> None:
+    assert tickercast("init").returncode == 0
+    assert tickercast("backup", tmp_path / "home.tar").returncode == 0
+    done = tickercast("restore", tmp_path / "home.tar")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert tickercast("restore", tmp_path / "none.tar").returncode == 2
+    assert tickercast("status").returncode == 0
