@@ -120,7 +120,7 @@ def scales_from_bytes(content: bytes) -> tuple[Scales, Meta]:
 
 
 def _archive(members: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Return a zip file of uncompressed members, name and content each: the bytes that zipfile writes, in a tenth of its time.
+    """Return a zip file of uncompressed members, name and content each: the bytes that zipfile writes, in half its time.
 
     Source: the zip format as PKWARE's APPNOTE 6.3 describes it, sections 4.3.7, 4.3.12 and 4.3.16.
     """

@@ -170,17 +170,17 @@ def refuse_bad_rows(bars: Bars) -> tuple[Bars, tuple[Refusal, ...]]:
 
 
 def as_known(history: BarHistory, known_at: datetime | None = None, through: date | None = None) -> Bars:
-    """Return one bar for each session up to a date, inclusive: the latest recorded by an instant, inclusive."""
+    """Return one bar for each session up to a date, inclusive: the latest recorded by an instant. Arrays may be the history's."""
     recorded = history.bars
     keep = np.ones(len(recorded), dtype=np.bool_)
     if known_at is not None:
         keep &= recorded.recorded_at <= _utc64(known_at)
     if through is not None:
         keep &= recorded.session <= np.datetime64(through)
-    bars = recorded.select(keep)
+    bars = recorded if keep.all() else recorded.select(keep)
     last = np.ones(len(bars), dtype=np.bool_)
     last[:-1] = bars.session[1:] != bars.session[:-1]
-    return bars.select(last)
+    return bars if last.all() else bars.select(last)
 
 
 def merge_bars(history: BarHistory | None, listing: Listing, incoming: Bars, *, recorded_at: datetime, source: str) -> Merge:
