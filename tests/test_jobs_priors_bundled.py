@@ -240,3 +240,17 @@ def test_status_tells_of_a_prior_older_than_a_year(make_home: Make, tmp_path: Pa
     (notice,) = prior_notices(old.database)
     assert notice.startswith("the newest prior is older than a year (stock 2024-03-01)")
     assert 'set model.prior to "universe"' in notice
+
+
+@pytest.mark.slow
+def test_the_closing_line_names_the_prior_of_each_family(make_home: Make, tmp_path: Path) -> None:
+    for ticker in ("IBM", "MSFT"):
+        write_csv(tmp_path / "csv", ticker, moved(sample(ticker)))
+    home = make_home("home", SETTINGS)
+    engine = open_writer(home.database)
+    source = {"source": f"folder:{tmp_path / 'csv'}", "adjustment": "as_traded"}
+    track(home, engine, ["IBM"], **source)
+    track(home, engine, ["MSFT"], kind="fund", **source)
+    engine.dispose()
+    told = backfilled(home, f"folder:{tmp_path / 'csv'}", "IBM", "MSFT", days=("2016-01-07", "2016-01-07"))
+    assert "prior: bundled stock 2016-01-01 (95 members), fund 2016-01-01 (146 members)" in told

@@ -13,7 +13,7 @@ from jobs.exchanges.calendars import ExchangeCalendar
 from jobs.forecasting.context import Reference
 from jobs.forecasting.prior import Member, PriorRows, PriorTask, fit_prior
 from jobs.forecasting.tasks import Prior, newest_prior
-from jobs.runs.bundle import as_prior, bundled_priors, matching_priors, mismatch, used_priors
+from jobs.runs.bundle import BundledPrior, as_prior, bundled_priors, matching_priors, mismatch, used_priors
 from jobs.runs.prior_plan import cutoffs_of, due_priors, end_of_service
 from jobs.runs.record import RunRecord
 from jobs.runs.workers import Submit, refuse_other_environment
@@ -98,9 +98,15 @@ def _bundled_line(record: RunRecord, config: Config, days: Sequence[date]) -> st
     first, served = matching[0].serves_from, used_priors(config, record.served_priors)
     if not served:
         return f"no bundled prior before {first}: cold starts begin from scratch" if days[0] < first else None
-    span = " to ".join(dict.fromkeys(str(prior.cutoff) for prior in (served[0], served[-1])))
-    line = f"prior: bundled {served[-1].family} {span} ({counted(len(served[-1].members), 'member')})"
+    families = [[prior for prior in served if prior.family == name] for name in dict.fromkeys(prior.family for prior in served)]
+    line = f"prior: bundled {', '.join(map(_family_span, families))}"
     return f"{line}, from scratch before {first}" if days[0] < first else line
+
+
+def _family_span(served: Sequence[BundledPrior]) -> str:
+    """Return a family of priors with its first and its last cutoff and the members of the newest one."""
+    span = " to ".join(dict.fromkeys(str(prior.cutoff) for prior in (served[0], served[-1])))
+    return f"{served[-1].family} {span} ({counted(len(served[-1].members), 'member')})"
 
 
 def _universe_line(record: RunRecord, config: Config) -> str:
