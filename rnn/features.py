@@ -122,46 +122,55 @@ def stack_measures(histories: Sequence[Measures]) -> Measures:
 
 
 def density_inputs(
-    measures: Measures, horizons: int, dtype: DTypeLike = np.float32, *, context: ContextMeasures | None = None
+    measures: Measures,
+    horizons: int,
+    dtype: DTypeLike = np.float32,
+    *,
+    context: ContextMeasures | None = None,
+    newest: int | None = None,
 ) -> DensityInputs:
-    """Return features, targets and the baseline of K histories. context: None where nothing is known but the bars."""
+    """Return features, targets and the baseline of K histories.
+
+    context: None where nothing is known but the bars. newest: how many sessions the result has, the newest ones (None = all);
+    their values and the baseline follow from the whole histories.
+    """
     returns = np.nan_to_num(measures.log_return, nan=0.0)
     sigma, slow = _volatility(returns, DECAY), _volatility(returns, SLOW_DECAY)
     before = np.concatenate([sigma[:, :1], sigma[:, :-1]], axis=1)  # the volatility known before the session
     z = returns / before
-    range_ratio = np.sqrt(measures.range_variance) / sigma
-    columns = (  # in the order of OWN_NAMES
-        z,
-        NARROW_INPUT_SCALE * np.log(sigma / slow),
-        np.log(slow / USUAL_VOLATILITY),
-        np.abs(z) - USUAL_ABSOLUTE_RETURN,
-        np.log(np.maximum(range_ratio, LEAST_RANGE)) - USUAL_LOG_RANGE,
-        NARROW_INPUT_SCALE * np.nan_to_num(measures.gap, nan=0.0) / before,
-        NARROW_INPUT_SCALE * _volume_surprise(measures.log_volume),
+    part = slice(None if newest is None else max(0, z.shape[1] - newest), None)
+    own = (  # in the order of OWN_NAMES
+        z[:, part],
+        NARROW_INPUT_SCALE * np.log(sigma[:, part] / slow[:, part]),
+        np.log(slow[:, part] / USUAL_VOLATILITY),
+        np.abs(z[:, part]) - USUAL_ABSOLUTE_RETURN,
+        np.log(np.maximum(np.sqrt(measures.range_variance[:, part]) / sigma[:, part], LEAST_RANGE)) - USUAL_LOG_RANGE,
+        NARROW_INPUT_SCALE * np.nan_to_num(measures.gap[:, part], nan=0.0) / before[:, part],
+        NARROW_INPUT_SCALE * _volume_surprise(measures.log_volume)[:, part],
     )
-    own = np.clip(np.stack(columns, axis=-1), -WIDEST_INPUT, WIDEST_INPUT)
-    features = np.zeros((*own.shape[:2], len(NAMES)), dtype)
-    features[..., : len(OWN_NAMES)] = own
+    features = np.zeros((*own[0].shape, len(NAMES)), dtype)
+    for column, values in enumerate(own):
+        features[..., column] = np.clip(values, -WIDEST_INPUT, WIDEST_INPUT)
     if context is not None:
-        features[..., len(OWN_NAMES) :] = _context_columns(context, z, sigma)
+        features[..., len(OWN_NAMES) :] = _context_columns(context, z, sigma, part)
     scale, dof = _baseline(z, sigma[:, -1], horizons)
     return DensityInputs(
         names=NAMES,
         features=features,
-        targets=_targets(returns, sigma, horizons).astype(dtype),
-        unit_ratio=(slow / sigma).astype(dtype),
-        sigma=sigma,
+        targets=_targets(returns[:, part], sigma[:, part], horizons).astype(dtype),
+        unit_ratio=(slow[:, part] / sigma[:, part]).astype(dtype),
+        sigma=sigma[:, part],
         baseline_scale=scale,
         baseline_dof=dof,
     )
 
 
-def _context_columns(context: ContextMeasures, z: Floats, sigma: Floats) -> Floats:
-    """Return (K, n, columns) in the order of NAMES after OWN_NAMES."""
+def _context_columns(context: ContextMeasures, z: Floats, sigma: Floats, part: slice) -> Floats:
+    """Return (K, sessions, columns) of a part of the sessions, in the order of NAMES after OWN_NAMES."""
     parts = (
-        reference_columns(context.reference, sigma),
-        context.calendar,
-        report_columns(context.reports, z, SETTLING_SESSIONS),
+        reference_columns(context.reference[:, part], sigma[:, part]),
+        context.calendar[:, part],
+        report_columns(context.reports, z, SETTLING_SESSIONS)[:, part],
     )
     return np.concatenate(parts, axis=-1)
 

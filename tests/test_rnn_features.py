@@ -8,7 +8,8 @@ from itertools import accumulate
 import numpy as np
 import pytest
 
-from rnn.features import bar_measures, density_inputs, ewma, stack_measures, unit_scale
+from rnn.context import CALENDAR_NAMES
+from rnn.features import ContextMeasures, bar_measures, density_inputs, ewma, stack_measures, unit_scale
 from tests.rnn_builders import inputs_of, measures_of
 
 
@@ -72,3 +73,14 @@ def test_the_weighted_mean_in_blocks_is_the_one_step_by_step(n: int) -> None:
 def test_a_rows_weighted_mean_has_the_bytes_it_has_alone() -> None:
     values, first = np.random.default_rng(0).normal(0, 1, (4, 100)), np.ones(4)
     assert ewma(values[1:2], first[1:2]).tobytes() == ewma(values, first)[1:2].tobytes()
+
+
+def test_the_newest_sessions_alone_have_the_bytes_that_they_have_among_all() -> None:
+    measures = measures_of(3, 300)
+    reports = (np.array([30, 120, 210, 290, 303]), None, np.array([250]))
+    reference = np.where(np.arange(300) < 100, np.nan, 20.0) * np.ones((3, 1))
+    context = ContextMeasures(reference, np.ones((3, 300, len(CALENDAR_NAMES))), reports)
+    whole, part = (density_inputs(measures, 5, context=context, newest=newest) for newest in (None, 100))
+    for name in ("features", "targets", "unit_ratio", "sigma"):
+        assert np.array_equal(getattr(whole, name)[:, -100:], getattr(part, name))
+    assert np.array_equal(whole.baseline_scale, part.baseline_scale)

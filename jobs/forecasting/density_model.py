@@ -86,12 +86,7 @@ class ScaledModel:
     @cached_property
     def newest(self) -> Outputs:
         """The prior's outputs of the newest sessions."""
-        return newest_outputs(self.prior, self.inputs, self._window)
-
-    @property
-    def _window(self) -> int:
-        """Sessions that the network reads: at least those of the newest targets, and of those that a warm start learns from."""
-        return max(self.config.window, BURN_IN + max(self.config.horizons, NEWEST_TARGETS) + 1)
+        return newest_outputs(self.prior, self.inputs, window_of(self.config))
 
     def initial_state(self, seeds: Sequence[int], prior: State | None) -> ModelState:
         return ModelState(no_scales(len(seeds), self.config.horizons), tuple({} for _ in seeds))
@@ -109,7 +104,7 @@ class ScaledModel:
             outputs, last = self.newest.newest(self.config.horizons + 1), self.inputs.sigma.shape[1] - 1
             counted = settled(outputs, last) & ~settled(outputs, last - 1)
         else:
-            outputs, last = all_outputs(self.prior, self.longer, self._window), self.longer.sigma.shape[1] - 1
+            outputs, last = all_outputs(self.prior, self.longer, window_of(self.config)), self.longer.sigma.shape[1] - 1
             counted = settled(outputs, last)
         after = learned(before, outputs, counted)
         curves = _curves(1, len(seeds))
@@ -132,13 +127,18 @@ class ScaledModel:
         return row_sums(np.ascontiguousarray(alone)) / count, row_sums(np.ascontiguousarray(ours)) / count
 
 
+def window_of(config: Config) -> int:
+    """Return the sessions that a prior reads: at least those of the newest targets, and of those that a warm start learns from."""
+    return max(config.window, BURN_IN + max(config.horizons, NEWEST_TARGETS) + 1)
+
+
 def density_model(
     config: Config, inputs: Sequence[ModelInput], prior: State | None, longer: Sequence[ModelInput] | None
 ) -> NetworkModel | ScaledModel:
     """Return the density model of some inputs of equal length. longer: what a cold start of the same tickers learns from."""
-    own = inputs_of(config, inputs)
     if prior is None or config.learns == "network":
-        return NetworkModel(config, own)
+        return NetworkModel(config, inputs_of(config, inputs))
+    own = inputs_of(config, inputs, newest=window_of(config))
     return ScaledModel(config, own, prior, None if longer is None else inputs_of(config, longer))
 
 
@@ -162,9 +162,9 @@ def _most_steps(sessions: int) -> int:
     return max(FEWEST_STEPS, MOST_PASSES * sessions // per_step)
 
 
-def inputs_of(config: Config, inputs: Sequence[ModelInput]) -> DensityInputs:
-    """Return what networks read of some inputs of equal length."""
-    return density_inputs(stacked_measures(inputs), config.horizons, context=stacked_context(inputs))
+def inputs_of(config: Config, inputs: Sequence[ModelInput], *, newest: int | None = None) -> DensityInputs:
+    """Return what networks read of some inputs of equal length: of the newest sessions, or of all (None)."""
+    return density_inputs(stacked_measures(inputs), config.horizons, context=stacked_context(inputs), newest=newest)
 
 
 def network_shape(config: Config, inputs: DensityInputs) -> NetworkShape:
