@@ -128,7 +128,7 @@ class ScaledModel:
 
 
 def window_of(config: Config) -> int:
-    """Return the sessions that a prior reads: at least those of the newest targets, and of those that a warm start learns from."""
+    """Return the sessions that a prior reads: at least the newest targets, and those that a warm start learns from."""
     return max(config.window, BURN_IN + max(config.horizons, NEWEST_TARGETS) + 1)
 
 
