@@ -183,3 +183,10 @@ def test_without_reports_the_context_is_none_and_a_config_without_them_ignores_t
     off = replace(task, config=replace(task.config, events=False, reference="none"))
     reports = events(quarterly(DAYS[-1]))
     assert scales(forecasts(off, reports, vix(DAYS[-1]))) == scales(forecasts(off)) == scales(plain)
+
+
+def test_a_fund_reads_no_company_reports(task: StackTask) -> None:
+    fund = replace(task, tickers=tuple(replace(ticker, kind="fund") for ticker in task.tickers))
+    rows = forecasts(fund, events(quarterly(DAYS[-1])))
+    assert rows == forecasts(fund)
+    assert {row["context"] for row in rows} == {"none"}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import shutil
+import sqlite3
 import subprocess
 import sys
 import tarfile
@@ -67,7 +69,7 @@ def test_a_restored_home_has_the_record_the_files_and_the_settings(home: Home, t
     told = back_up(home, tmp_path / "kept" / "home.tar", now=NOW)
     assert told.startswith("5 files, ")
     new = tmp_path / "elsewhere"
-    assert "5 files of 2026-01-02T03:00:00 are back" in put_back(new, tmp_path / "kept" / "home.tar")
+    assert "5 files of 2026-01-02T03:00:00Z are back" in put_back(new, tmp_path / "kept" / "home.tar")
     restored = open_home(new)
     assert hash_of(new) == hash_of(home.folder)
     assert (new / "tickercast.toml").read_bytes() == (home.folder / "tickercast.toml").read_bytes()
@@ -112,6 +114,12 @@ def test_a_backup_while_another_process_writes_is_a_record_as_of_one_instant(hom
         (lambda name, content: (name, content[: len(content) // 2] if name.startswith("prices") else content), "is damaged"),
         (lambda name, content: ("../evil" if name == "tickercast.toml" else name, content), "not those of its manifest"),
         (lambda name, content: (name, b"{}" if name == "manifest.json" else content), "not a backup"),
+        (lambda name, content: (name, content.replace(b'"made_at": "', b'"made_at": 5, "x": "')), "manifest is damaged"),
+        (lambda name, content: (name, content.replace(b'"revision": "0', b'"revision": "9')), "another schema than its manifest"),
+        (
+            lambda name, content: (name, b"\xff" if name == "tickercast.toml" else content),
+            "settings of the backup cannot be read",
+        ),
     ],
 )
 def test_a_damaged_backup_is_refused_and_the_home_stays(
@@ -158,11 +166,54 @@ def test_a_restore_killed_between_its_two_renames_is_finished_by_another(
     assert hash_of(home.folder) == hash_of(home.folder.with_name("home.before-20260102T030000Z")) == before
 
 
-def test_a_store_outside_of_the_home_is_not_overwritten(make_home: Make, tmp_path: Path) -> None:
+def test_a_home_whose_store_lies_outside_of_it_is_not_backed_up(make_home: Make, tmp_path: Path) -> None:
     home = make_home("other", f'[store]\nprices = "{tmp_path / "outside"}"\n')
+    with pytest.raises(UsageError, match=r"store\.prices lies outside of the home"):
+        back_up(home, tmp_path / "home.tar", now=NOW)
+
+
+@pytest.mark.parametrize(
+    "name", ["home/tickercast.db", "home/tickercast.toml", "home/prices/x.tar", "own.csv", "copy.sqlite", "."]
+)
+def test_no_backup_replaces_a_file_that_is_none(home: Home, tmp_path: Path, name: str) -> None:
+    (tmp_path / "own.csv").write_text("a,b\n")
+    shutil.copy(home.database, tmp_path / "copy.sqlite")
+    before = hash_of(home.folder)
+    with pytest.raises(UsageError, match="nothing was written"):
+        back_up(home, tmp_path / name, now=NOW)
+    assert hash_of(home.folder) == before
+    assert (tmp_path / "own.csv").read_text() == "a,b\n"
+
+
+def test_a_row_that_was_changed_in_a_backup_is_found_before_it_is_restored(home: Home, tmp_path: Path) -> None:
+    copied = tmp_path / "forged"
+    shutil.copytree(home.folder, copied)
+    connection = sqlite3.connect(copied / "tickercast.db")
+    connection.executescript("DROP TRIGGER forecasts_refuse_update; UPDATE forecasts SET q95 = q95 * 1.01;")
+    connection.close()
+    back_up(open_home(copied), tmp_path / "forged.tar", now=NOW)
+    with pytest.raises(Corrupt, match="the backup is damaged"):
+        put_back(home.folder, tmp_path / "forged.tar")
+
+
+def test_restored_settings_are_for_their_owner_alone(home: Home, tmp_path: Path) -> None:
     back_up(home, tmp_path / "home.tar", now=NOW)
-    with pytest.raises(UsageError, match="put outside outside of the home"):
-        put_back(tmp_path / "new", tmp_path / "home.tar")
+    put_back(tmp_path / "new", tmp_path / "home.tar")
+    assert (tmp_path / "new" / "tickercast.toml").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_is_no_backup_is_named(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "x.tar").write_bytes(b"")
+    with pytest.raises(Corrupt, match=r"x.tar: not a backup of Tickercast"):
+        put_back(home.folder, tmp_path / "x.tar")
+
+
+def test_rows_are_not_written_over_the_store(tickercast: Command) -> None:
+    assert tickercast("init").returncode == 0
+    for name in ("tickercast-home/tickercast.db", "tickercast-home/tickercast.toml", "tickercast-home/prices/x.csv"):
+        done = tickercast("tickers", "--out", name, "--format", "csv")
+        assert (done.returncode, "nothing was written" in done.stderr) == (2, True)
+    assert tickercast("verify").returncode == 0
 
 
 def test_the_commands_back_up_and_restore(tickercast: Command, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "restore": ("tickercast restore tickercast.tar",),
     "evaluate": (
         "tickercast evaluate MSFT --start 2023-01-03 --end 2023-12-29 --source folder:prices --adjustment split",
-        "tickercast evaluate --start 2019-01-02 --end 2024-12-31 --garch --periods 2019-01-01..2021-12-31,2022-01-01..2024-12-31",
+        "tickercast evaluate --source folder:prices --adjustment split --start 2019-01-02 --end 2024-12-31 --garch",
         "tickercast evaluate MSFT --start 2023-01-03 --end 2023-12-29 --add forecasts.parquet --out comparison.csv",
     ),
     "demo": ("tickercast demo", "tickercast demo --keep demo-home"),

@@ -45,7 +45,12 @@ FormatOption = Annotated[
 ]
 OutOption = Annotated[
     Path | None,
-    typer.Option("--out", metavar="FILE", help="Write to this file instead of stdout; a failed command leaves no file."),
+    typer.Option(
+        "--out",
+        metavar="FILE",
+        help="Write to this file instead of stdout; a failed command leaves no file.",
+        callback=lambda out: outside_of_store(out),
+    ),
 ]
 WaitOption = Annotated[
     float, typer.Option("--wait", metavar="SECONDS", min=0, help="How long to wait while another process writes.")
@@ -85,6 +90,15 @@ PeriodsOption = Annotated[
     typer.Option("--periods", metavar="DAY..DAY,...", help="Also show these periods of origins apart, beside the years."),
 ]
 KeepOption = Annotated[Path | None, typer.Option("--keep", metavar="DIR", help="Use this folder as the home, and keep it.")]
+
+
+def outside_of_store(out: Path | None) -> Path | None:
+    """Return a file to write. Raises UsageError for one that is part of a home's store, or any SQLite database."""
+    if out is not None:
+        from jobs.workspace.place import refuse_store
+
+        refuse_store(out)
+    return out
 
 
 def home_of(context: typer.Context) -> Path:

@@ -25,7 +25,6 @@ from jobs.cli.options import (
     StartOption,
     StoredArgument,
     TickerArgument,
-    TrackedArgument,
     WorkersOption,
     backfill_request,
     existing_home,
@@ -224,7 +223,7 @@ def explain(context: typer.Context, ticker: TickerArgument, output_format: Forma
 
 def evaluate(
     context: typer.Context,
-    tickers: TrackedArgument = None,
+    tickers: Annotated[list[str] | None, typer.Argument(metavar="TICKER", help="Tickers (default: all of a folder).")] = None,
     start: StartOption = None,
     end: EndOption = None,
     source: SourceOption = None,
@@ -238,7 +237,9 @@ def evaluate(
     output_format: FormatOption = None,
     out: OutOption = None,
 ) -> None:
-    """Backfill a span, in a temporary home, and compare the forecasts with other models. Needs --start and --end.
+    """Backfill a span, in a temporary home with default settings, and compare the forecasts with other models.
+
+    Needs --start, --end and tickers, or a folder whose tickers are all compared; --source is Yahoo where it is not given.
 
     CRPS is in percent of return, and lower is better. Ours / it: our CRPS divided by the method's; below 1, ours is better.
     p: of the Diebold-Mariano test, ours against the method. Set p: of the model confidence set; above 0.05 the method cannot be

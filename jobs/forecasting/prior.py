@@ -28,6 +28,7 @@ from storage.bars import Bars
 from storage.rows import CheckpointRow, LossRow, ModelRow, PriorMemberRow, PriorRow
 
 UNIVERSE = "universe"
+STOCK = "stock"  # the kind of security whose company reports are read
 # The settings that a network's shape and inputs follow from: a prior serves only configs with the same ones.
 NETWORK_SETTINGS = ("cell", "layers", "hidden", "horizons", "field")
 FIT_SETTINGS = (*NETWORK_SETTINGS, "truncation", "prior_sessions", "prior_steps", "prior_learning_rate")
@@ -170,4 +171,4 @@ def _member_input(task: PriorTask, member: Member) -> ModelInput:
     reference = task.references.get(member.exchange) if config.reference == "auto" else None
     reader = ContextReader(task.calendars[member.exchange], reference, config.assumed_sessions)
     history = history_of(member.bars, config.field)
-    return ModelInput(history, reader.known(history, member.events if config.events else None))
+    return ModelInput(history, reader.known(history, member.events if config.events and member.kind == STOCK else None))

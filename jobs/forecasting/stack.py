@@ -21,7 +21,7 @@ from jobs.forecasting.identity import seed_of
 from jobs.forecasting.inputs import ContextReader, History, ModelInput, history_of, newest_of, visible_history
 from jobs.forecasting.model import ForecastModel, ModelState, Trained, join_states, network_of, state_of_bytes
 from jobs.forecasting.presets import model_for
-from jobs.forecasting.prior import FAMILIES
+from jobs.forecasting.prior import FAMILIES, STOCK
 from jobs.forecasting.recorder import StackRecorder
 from jobs.forecasting.tasks import WARM, Origin, OriginTask, Prior, StackResult, StackTask, TickerTask, newest_prior
 from rnn.state import State
@@ -97,7 +97,8 @@ class StackForecaster:
     def _with_context(self, history: History, ticker: TickerTask) -> ModelInput:
         if self.config.preset == "article":  # its network reads prices alone
             return ModelInput(history)
-        return ModelInput(history, self.context.known(history, ticker.events if self.config.events else None))
+        reads_events = self.config.events and ticker.kind == STOCK
+        return ModelInput(history, self.context.known(history, ticker.events if reads_events else None))
 
     def _forecast_group(self, tasks: list[OriginTask]) -> None:
         """Train tasks of one shape in lockstep, then publish what each chain's newest model forecasts."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from jobs import clock
 from jobs.errors import UsageError
 from jobs.exchanges.calendars import require_calendars
+from jobs.exchanges.references import REFERENCES
 from jobs.prices.bindings import Sources
 from jobs.prices.event_files import EventFile, read_event_file
 from jobs.prices.sources.base import BadSourceData
@@ -92,8 +93,8 @@ def _event_file(path: Path, now: datetime) -> EventFile:
 
 
 def _listed(sources: Sources) -> list[str]:
-    """Return all tickers of the default source, after a line for each name in it that cannot be one."""
-    tickers = sources.tickers()
+    """Return all tickers of the default source but references, after a line for each name in it that cannot be a ticker."""
+    tickers = [ticker for ticker in sources.tickers() if ticker not in REFERENCES.values()]
     for line in sources.left_out():
         show_line(line)
     return tickers

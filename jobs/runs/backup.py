@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tarfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from importlib.metadata import version
 from io import BytesIO
@@ -18,7 +18,7 @@ from pathlib import Path
 from jobs.errors import UsageError
 from jobs.terminal.text import counted
 from jobs.workspace.home import Home
-from jobs.workspace.place import DATABASE_FILE, SETTINGS_FILE
+from jobs.workspace.place import DATABASE_FILE, SETTINGS_FILE, Place, refuse_store
 from storage import queries, verify
 from storage.copies import copy_database
 from storage.database import reading
@@ -45,19 +45,26 @@ class Manifest:
     sha256: dict[str, str]
 
 
+FIELDS = {field.name for field in fields(Manifest)}
+
+
 def back_up(home: Home, target: Path, *, now: datetime) -> str:
     """Write a home into a tar file and return a closing line.
 
-    A file of that name is replaced by the finished one. Raises UsageError for a target that is a folder, Corrupt where the copied
-    database or a price file is damaged, StoreUnwritable where the target cannot be written; then there is no new file.
+    An older backup of that name is replaced by the finished one. Raises UsageError for a target that is something else and for a
+    store outside of the home, Corrupt where the copied database or a price file is damaged, StoreUnwritable where the target
+    cannot be written; then there is no new file.
     """
-    if target.is_dir():
-        raise UsageError(f"{target} is a folder; name the file to write, such as {target / 'tickercast.tar'}")
+    _refuse_target(target)
+    refuse_outside(home.place)
     partial, copy = target.with_name(f"{target.name}{PARTIAL}"), target.with_name(f"{target.name}.db{PARTIAL}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove(partial, copy)  # of a backup that was killed
-        copy_database(home.database, copy)
+        try:
+            copy_database(home.database, copy)
+        except StoreUnwritable as error:
+            raise StoreUnwritable(f"{target}: the database cannot be copied beside it; no backup was made ({error})") from error
         manifest = _written(home, copy, partial, now)
         _refuse_other_content(partial, manifest)
         rename_durably(partial, target)
@@ -71,14 +78,40 @@ def back_up(home: Home, target: Path, *, now: datetime) -> str:
 
 def read_manifest(archive: tarfile.TarFile) -> Manifest:
     """Return the manifest of a backup. Raises Corrupt for a file that is none, or that a later version made."""
+    name = str(archive.name)
     try:
         member = archive.extractfile(MANIFEST)
-        manifest = Manifest(**json.loads(member.read())) if member else None
-    except (KeyError, ValueError, TypeError, tarfile.TarError) as error:
-        raise Corrupt(f"not a backup of Tickercast: {error}") from error
-    if manifest is None or manifest.format != FORMAT:
-        raise Corrupt("not a backup that this version can read; a later version may have made it")
-    return manifest
+        values = json.loads(member.read()) if member else {}
+    except (KeyError, ValueError, tarfile.TarError):
+        values = {}
+    if not isinstance(values, dict) or not isinstance(values.get("format"), int):
+        raise Corrupt(f"{name}: not a backup of Tickercast")
+    if values["format"] != FORMAT:
+        raise Corrupt(f"{name}: made by a later version of Tickercast, which this one cannot read")
+    texts = [values.get(key) for key in ("made_at", "program", "revision", "content_hash")]
+    hashes = values.get("sha256")
+    if not all(isinstance(text, str) for text in texts) or not isinstance(hashes, dict) or set(values) != FIELDS:
+        raise Corrupt(f"{name}: its manifest is damaged")
+    return Manifest(**values)
+
+
+def refuse_outside(place: Place) -> None:
+    """Raise UsageError for a home whose database or prices lie outside of its folder."""
+    for name, path in (("store.url", place.database), ("store.prices", place.prices)):
+        if not path.resolve().is_relative_to(place.folder.resolve()):
+            raise UsageError(f"{name} lies outside of the home ({path}); such a home cannot be backed up or restored as one file")
+
+
+def _refuse_target(target: Path) -> None:
+    """Raise UsageError unless a backup may be written: there is no file of that name, or it is an older backup."""
+    refuse_store(target)
+    if not target.exists():
+        return
+    try:
+        with tarfile.open(target) as archive:
+            read_manifest(archive)
+    except (OSError, tarfile.TarError, Corrupt) as error:
+        raise UsageError(f"{target} exists and is no backup; nothing was written; name another file") from error
 
 
 def _written(home: Home, copy: Path, partial: Path, now: datetime) -> Manifest:
@@ -128,5 +161,5 @@ def _refuse_other_content(partial: Path, manifest: Manifest) -> None:
 
 def _remove(*paths: Path) -> None:
     for path in paths:
-        for each in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        for each in (path, *(path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-shm", "-journal"))):
             each.unlink(missing_ok=True)

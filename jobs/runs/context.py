@@ -6,13 +6,17 @@ No fault here stops or fails a run: what is stored serves, and a note says so.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from jobs.exchanges.references import reference_of
+from jobs.forecasting.context import OLDEST_REFERENCE
 from jobs.prices.events import EventIngest
 from jobs.prices.ingest import Ingest
 from jobs.prices.references import update_reference
+from jobs.runs.backlog import due_by_exchange
 from jobs.runs.fetch import Fetched
 from jobs.runs.options import RunOptions
 from jobs.runs.stored_context import stored_events, stored_references
@@ -38,6 +42,7 @@ class ContextFetcher:
         fetched.notes.extend(self.events.update(list(symbols) if self.options.config.events else [], stop))
         exchanges = {*readers.values(), *members.values()}
         fetched.references.update(stored_references(self.engine, self.ingest.prices, exchanges, self.options.now))
+        fetched.notes.extend(_stale_references(fetched))
         with self.engine.connect() as connection:
             for index, backlog in enumerate(fetched.backlogs):
                 events = stored_events(connection, backlog.ticker_id, self.options.now)
@@ -56,3 +61,12 @@ class ContextFetcher:
                 continue
             note = update_reference(self.ingest, symbol, [t for t in tickers if readers[t.symbol] == exchange])
             fetched.notes.extend([note] if note else [])
+
+
+def _stale_references(fetched: Fetched) -> Iterator[str]:
+    """Yield a note for each reference whose newest close is too old for the newest session to forecast from."""
+    for exchange, days in due_by_exchange(fetched.backlogs).items():
+        reference = fetched.references.get(exchange)
+        if reference is not None and np.datetime64(days[-1]) - reference.session[-1] > OLDEST_REFERENCE:
+            last = reference.session[-1].item()
+            yield f"reference {reference_of(exchange)} ends on {last}; forecasts from a week after that on go without it"

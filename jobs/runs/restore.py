@@ -15,18 +15,20 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 from jobs.errors import UsageError
-from jobs.runs.backup import MANIFEST, PRICES, Manifest, read_manifest
+from jobs.runs.backup import MANIFEST, PRICES, Manifest, read_manifest, refuse_outside
 from jobs.terminal.text import counted
 from jobs.workspace.locks import daemon_lock, writer_lock
 from jobs.workspace.place import DATABASE_FILE, SETTINGS_FILE, Place
+from jobs.workspace.settings import read_settings
 from storage import verify
 from storage.database import reading
 from storage.errors import Corrupt, StoreUnwritable
 from storage.files import HashedReader, sync_folder
 from storage.price_folder import register_database
-from storage.versions import check_revision, known_revisions
+from storage.versions import check_revision, known_revisions, stored_revision
 
 STAGING = ".restoring"
+FILE_MODE, SETTINGS_MODE = 0o640, 0o600  # the settings may hold a password
 HOME_FILES = (DATABASE_FILE, SETTINGS_FILE)
 
 
@@ -37,7 +39,8 @@ def restore(folder: Path, source: Path, *, now: datetime, wait_seconds: float) -
     LockHeld while another process writes, StoreUnwritable. The home is unchanged then.
     """
     if not source.is_file():
-        raise UsageError(f"{source}: no such file; name the file that `tickercast backup` wrote")
+        fault = "not a file" if source.exists() else "no such file"
+        raise UsageError(f"{source}: {fault}; name the file that `tickercast backup` wrote")
     staging = folder.with_name(f"{folder.name}{STAGING}")
     try:
         shutil.rmtree(staging, ignore_errors=True)
@@ -45,20 +48,22 @@ def restore(folder: Path, source: Path, *, now: datetime, wait_seconds: float) -
         _verify(staging, manifest)
         with _locked(folder, wait_seconds):
             kept = _swapped(folder, staging, now)
-    except (OSError, tarfile.TarError) as error:
-        raise StoreUnwritable(f"{source}: {error}; the home is as it was") from error
+    except tarfile.TarError as error:
+        raise Corrupt(f"{source}: not a backup of Tickercast, or a damaged one; nothing was restored") from error
+    except OSError as error:
+        raise StoreUnwritable(f"{staging}: {error.strerror}; the home is as it was") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     place = _place(folder)
     register_database(place.prices, place.database)
     before = f"; the home before is in {kept}" if kept else ""
     upgrade = "" if manifest.revision == known_revisions()[0] else "; its schema is older: run `tickercast db upgrade`"
-    return f"{counted(len(manifest.sha256), 'file')} of {manifest.made_at[:19]} are back in {folder}{before}{upgrade}"
+    return f"{counted(len(manifest.sha256), 'file')} of {manifest.made_at[:19]}Z are back in {folder}{before}{upgrade}"
 
 
 def _extracted(source: Path, staging: Path) -> Manifest:
     """Write the members of a backup into a new folder, each checked and flushed to disk. Raises Corrupt."""
-    with tarfile.open(source) as archive:
+    with tarfile.open(source, "r:") as archive:
         manifest = read_manifest(archive)
         names = [member.name for member in archive.getmembers()]
         if sorted(names) != sorted([*manifest.sha256, MANIFEST]) or not all(map(_is_ours, manifest.sha256)):
@@ -68,21 +73,21 @@ def _extracted(source: Path, staging: Path) -> Manifest:
         for name, sha256 in manifest.sha256.items():
             path = _path_of(place, name)
             path.parent.mkdir(parents=True, exist_ok=True)
-            if _extract(archive, name, path) != sha256:
+            if _extract(archive, name, path, mode=SETTINGS_MODE if name == SETTINGS_FILE else FILE_MODE) != sha256:
                 raise Corrupt(f"{source}: {name} is damaged; nothing was restored")
         for inner, _, _ in os.walk(staging):
             sync_folder(Path(inner))
     return manifest
 
 
-def _extract(archive: tarfile.TarFile, name: str, path: Path) -> str:
+def _extract(archive: tarfile.TarFile, name: str, path: Path, *, mode: int) -> str:
     """Write one member, flushed to disk, and return its hash."""
     member = archive.extractfile(name)
     if member is None:
         raise Corrupt(f"{name} of the backup is no file; nothing was restored")
     reader = HashedReader(member)
     with path.open("xb") as file:
-        os.fchmod(file.fileno(), 0o640)
+        os.fchmod(file.fileno(), mode)
         shutil.copyfileobj(reader, file)
         file.flush()
         os.fsync(file.fileno())
@@ -91,16 +96,19 @@ def _extract(archive: tarfile.TarFile, name: str, path: Path) -> str:
 
 def _verify(staging: Path, manifest: Manifest) -> None:
     """Raise Corrupt unless the extracted record is sound and the one that was backed up. An older schema is not looked into."""
+    read_settings(staging / SETTINGS_FILE)
     place = _place(staging)
+    if stored_revision(place.database) != manifest.revision:
+        raise Corrupt("the database of the backup has another schema than its manifest says; nothing was restored")
     if manifest.revision in known_revisions()[1:]:
         return
     check_revision(place.database)
     with reading(place.database) as connection:
-        problems = verify.find_problems(connection, place.prices)
+        problems = verify.find_problems(connection, place.prices) + verify.find_deep_problems(connection, place.prices)
         if not problems and verify.content_hash(connection) != manifest.content_hash:
             problems = ["the record has another content hash than its manifest"]
     if problems:
-        raise Corrupt(f"{problems[0]}; nothing was restored")
+        raise Corrupt(f"the backup is damaged: {problems[0]}; nothing was restored")
 
 
 @contextmanager
@@ -129,11 +137,12 @@ def _place(folder: Path, settings: bytes | None = None) -> Place:
     if settings is None:
         file = folder / SETTINGS_FILE
         settings = file.read_bytes() if file.exists() else b""
-    store = tomllib.loads(settings.decode()).get("store", {})
-    place = Place(folder, store.get("url", ""), store.get("prices", ""))
-    for path in (place.database, place.prices):
-        if not path.absolute().is_relative_to(folder.absolute()):
-            raise UsageError(f"the settings of the backup put {path.name} outside of the home; restore into a home of its own")
+    try:
+        store = tomllib.loads(settings.decode()).get("store", {})
+    except ValueError as error:  # no UTF-8, or no TOML
+        raise Corrupt(f"the settings of the backup cannot be read ({error}); nothing was restored") from error
+    place = Place(folder, str(store.get("url", "")), str(store.get("prices", "")))
+    refuse_outside(place)
     return place
 
 

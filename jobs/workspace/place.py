@@ -23,6 +23,8 @@ SQLITE_PREFIX = "sqlite:///"
 ENVIRONMENT_PREFIX = "TICKERCAST_"
 NOT_SETTINGS = {"TICKERCAST_HOME"}
 CHECKED_FILE = "checked-settings"
+STORE_FOLDERS = ("prices", "cache")
+SQLITE_HEADER = b"SQLite format 3\0"
 MOST_CHECKED = 20  # texts that the cache remembers, the newest last
 # What decides whether settings are valid. Another version of the program checks them again.
 CHECKING_MODULES = ("settings.py", "setting_values.py", "config.py", "choices.py")
@@ -119,3 +121,26 @@ def _digest(content: bytes, variables: Mapping[str, str]) -> str:
     code = [(state.st_mtime_ns, state.st_size) for state in states]
     settings = sorted((name, value) for name, value in variables.items() if name not in NOT_SETTINGS)
     return hashlib.sha256(repr((content, settings, code)).encode()).hexdigest()
+
+
+def refuse_store(target: Path) -> None:
+    """Raise UsageError for a file to write that is part of a home's store, or any SQLite database."""
+    path = target.resolve()
+    for folder in path.parents:
+        is_home = (folder / SETTINGS_FILE).is_file() or (folder / DATABASE_FILE).is_file()
+        if is_home and _is_of_store(path.relative_to(folder)):
+            raise UsageError(f"{target} is a file of the home {folder}; nothing was written; name another file")
+    with suppress(OSError):
+        if path.is_file() and _beginning(path) == SQLITE_HEADER:
+            raise UsageError(f"{target} is a SQLite database; nothing was written; name another file")
+
+
+def _beginning(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(len(SQLITE_HEADER))
+
+
+def _is_of_store(path: Path) -> bool:
+    """Return whether a path below a home is one that the program keeps there."""
+    first = path.parts[0]
+    return first in STORE_FOLDERS or first == SETTINGS_FILE or first.startswith(DATABASE_FILE) or first.endswith(".lock")
