@@ -41,6 +41,12 @@ MANIFESTS = {
 SETTINGS = "[model]\nhistory_sessions = 260\n[training]\ntune_epochs = 1\n"
 FEW = ("AAPL", "GOOG", "IBM", "MSFT")
 Make = Callable[[str, str], Home]
+OF_ORIGIN = "FROM baseline_forecasts b JOIN origins o ON o.id = b.origin_id JOIN tickers t ON t.id = o.ticker_id"
+OF_TWIN = "WHERE b.name = 'cold twin' AND t.symbol = 'IBM'"
+TWINS = f"SELECT o.origin, b.horizon, b.location, b.scale, b.dof {OF_ORIGIN} {OF_TWIN}"
+SHOWN = "SELECT ticker, horizon, n, crps, twin_crps, gain FROM warm_start WHERE ticker = 'IBM' ORDER BY horizon"
+COMPARED = f"""SELECT avg(s.crps), avg(b.crps) {OF_ORIGIN} JOIN scored_forecast s ON s.ticker = t.symbol
+AND s.origin = o.origin AND s.horizon = b.horizon {OF_TWIN} GROUP BY b.horizon ORDER BY b.horizon"""
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +58,10 @@ def feed(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"folder:{folder}"
 
 
-def backfilled(
-    home: Home, feed: str, *tickers: str, days: tuple[str, str] = ("2015-12-28", "2016-01-08"), workers: int = 1
-) -> str:
+def backfilled(home: Home, feed: str, *tickers: str, days: tuple[str, str] = ("2015-12-28", "2016-01-08"), **options: Any) -> str:
     first, last = (date.fromisoformat(day) for day in days)
     engine = open_writer(home.database)
-    request = BackfillRequest(tickers, first, last, source=feed, adjustment="as_traded", workers=workers)
+    request = BackfillRequest(tickers, first, last, source=feed, adjustment="as_traded", **{"workers": 1, **options})
     told = backfill_span(home, engine, request)
     engine.dispose()
     return told
@@ -226,6 +230,28 @@ def test_the_command_fits_the_files_of_any_folder_and_says_what_it_needs(tickerc
     assert "cutoff 2010-06-01: no tickers of one kind have enough bars just before it; nothing was written" in early.stderr
     assert not (tmp_path / "none").exists()
     assert "add --bundled --source folder:PATH" in unsaid.stderr
+
+
+@pytest.mark.slow
+def test_a_twin_is_what_a_cold_start_at_its_origin_forecasts_and_the_view_compares_the_scored_ones(
+    make_home: Make, feed: str
+) -> None:
+    days = sessions("2016-01-12", "2016-01-20")
+    home, cold = make_home("home", SETTINGS), make_home("cold", SETTINGS)
+    backfilled(home, feed, "IBM", "MSFT", days=(str(days[0]), str(days[-1])), with_twins=True)
+    for day in map(str, days[1:]):
+        backfilled(cold, feed, "IBM", days=(day, day), force_cold=True)
+    with reading(home.database) as connection:
+        twins, shown, expected = (connection.exec_driver_sql(query).fetchall() for query in (TWINS, SHOWN, COMPARED))
+    with reading(cold.database) as connection:
+        forecasts = connection.exec_driver_sql("SELECT origin, horizon, location, scale, dof FROM forecast_history").fetchall()
+        starts = connection.exec_driver_sql("SELECT DISTINCT start FROM model_lineage WHERE role = 'chain'").scalars().all()
+    assert starts == ["cold"]
+    assert sorted(twins) == sorted(forecasts)
+    assert len(twins) == 5 * len(days[1:])
+    assert [row[:3] for row in shown] == [("IBM", 1, 3), ("IBM", 2, 2), ("IBM", 3, 1)]
+    assert [row[3:5] for row in shown] == [pytest.approx(row) for row in expected]
+    assert all(gain == pytest.approx(1 - ours / theirs) for *_, ours, theirs, gain in shown)
 
 
 @pytest.mark.slow
