@@ -1,4 +1,4 @@
-"""Random lives of tickers over some weeks, and their prices.
+"""Random lives of tickers over some weeks, their prices, the reports of their companies, and the reference that they read.
 
 The weeks lie around the end of 2026, where the library's calendars of some exchanges end.
 """
@@ -6,7 +6,7 @@ The weeks lie around the end of 2026, where the library's calendars of some exch
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zlib import crc32
 
@@ -24,6 +24,10 @@ SYMBOLS = ("AAA", "BBB", "CCC", "DDD.T", "EEE.BO")
 MEMBERS = ("BBB", "CCC", "DDD.T")  # of the universe that a prior is fitted on
 HOURS = (5, 12, 23)  # in UTC: after Tokyo's day before, after Bombay's close, after New York's
 CRASH = 0.3
+LONG_AGO = datetime(2026, 1, 5, 12, tzinfo=UTC)  # when past reports were recorded
+REFERENCE = "^VIX"
+
+Report = tuple[date, datetime]  # of a report, and when it was recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,8 @@ class Life:
     """What happens to one ticker, by index of day. None: it does not happen.
 
     listed_from: sessions of history before the first day, negative where its first bar comes later. tracked: (from, until) days.
-    fails: days on which its file is damaged. crash: day of a fall that the gates quarantine.
+    fails: days on which its file is damaged. crash: day of a fall that the gates quarantine. kind: of security, empty where its
+    file does not say. reports: of its company.
     """
 
     symbol: str
@@ -41,6 +46,8 @@ class Life:
     tracked: tuple[tuple[int, int], ...] = ((0, len(DAYS)),)
     fails: frozenset[int] = frozenset()
     crash: int | None = None
+    kind: str = ""
+    reports: tuple[Report, ...] = ()
 
     def is_tracked(self, day: int) -> bool:
         """Return whether it is tracked on a day."""
@@ -51,18 +58,55 @@ class Life:
 class Schedule:
     """The lives, when AAA becomes AAAX and a new company takes its symbol, and the other way through them.
 
-    hour: of each day's run, UTC. prior: the setting. order: of the backfills. workers, stack: of the backfills.
+    hour: of each day's run, UTC. prior, learns: the settings. order: of the backfills. workers, stack: of the backfills.
+    reference: the life of New York's volatility index; its file is damaged on consecutive days.
     """
 
     lives: tuple[Life, ...]
     renamed: int | None
     successor: Life | None
     hours: tuple[int, ...]
+    reference: Life | None
     prior: str
+    learns: str
     order: tuple[int, ...]
     together: bool
     workers: int
     stack: int
+
+
+@st.composite
+def reports(draw: st.DrawFn) -> tuple[Report, ...]:
+    """Draw a company's reports: four past ones, the next one, and another date for it, recorded some days later."""
+    last = draw(st.integers(-105, -1))
+    past = [(FIRST_DAY + timedelta(days=last - 91 * i), LONG_AGO) for i in reversed(range(4))]
+    ahead: list[Report] = []
+    announced, day = draw(st.none() | st.integers(-3, 8)), draw(st.integers(1, 25))
+    if announced is not None:
+        ahead = [(FIRST_DAY + timedelta(days=day), _recorded(draw, announced))]
+        if draw(st.booleans()):
+            moved = FIRST_DAY + timedelta(days=day + draw(st.integers(-8, 8)))
+            ahead.append((moved, _recorded(draw, announced + draw(st.integers(1, 4)))))
+    return (*past, *ahead)
+
+
+def _recorded(draw: st.DrawFn, day: int) -> datetime:
+    """Draw an instant of a day, before or after any exchange's close."""
+    return datetime.combine(FIRST_DAY + timedelta(days=day), time(draw(st.sampled_from((3, 13, 22)))), UTC)
+
+
+@st.composite
+def references(draw: st.DrawFn, can_fail: bool) -> Life:
+    """Draw what happens to the reference."""
+    begin, pause = draw(st.integers(0, len(DAYS) - 1)), draw(st.none() | st.integers(-60, 6))
+    days = draw(st.integers(0, 5)) if can_fail else 0
+    return Life(
+        REFERENCE,
+        listed_from=draw(st.sampled_from((HISTORY, HISTORY, 30))),
+        ends=draw(st.none() | st.none() | st.integers(1, len(DAYS) - 1)),
+        pause=None if pause is None else (pause, pause + draw(st.integers(1, 12))),
+        fails=frozenset(range(begin, min(begin + days, len(DAYS)))),
+    )
 
 
 @st.composite
@@ -74,21 +118,23 @@ def lives(draw: st.DrawFn, symbol: str) -> Life:
     if draw(st.booleans()) and end - begin > 5:
         gap = draw(st.integers(begin + 2, end - 3))
         tracked = ((begin, gap), (draw(st.integers(gap + 1, end - 1)), end))
-    pause = draw(st.none() | st.tuples(st.integers(-90, 8), st.integers(1, 90)))
+    pause = draw(st.none() | st.none() | st.tuples(st.integers(-90, 8), st.integers(1, 90)))
     return Life(
         symbol,
         listed_from=draw(st.sampled_from((HISTORY, HISTORY, 136, 122))),
-        ends=draw(st.none() | day),
+        ends=draw(st.none() | st.none() | day),
         pause=(pause[0], pause[0] + pause[1]) if pause else None,
         tracked=tracked,
         fails=draw(st.frozensets(day, max_size=4)),
-        crash=draw(st.none() | st.none() | day),
+        crash=draw(st.none() | st.none() | st.none() | day),
+        kind=draw(st.sampled_from(("", "stock", "fund", "crypto"))),
+        reports=draw(reports() | st.just(())),
     )
 
 
 @st.composite
-def schedules(draw: st.DrawFn) -> Schedule:
-    """Draw a schedule of three to five tickers."""
+def schedules(draw: st.DrawFn, prior: str) -> Schedule:
+    """Draw a schedule of three to five tickers under a kind of prior."""
     count = draw(st.integers(3, len(SYMBOLS)))
     chosen = draw(st.permutations(SYMBOLS))[:count]
     renamed = draw(st.none() | st.integers(3, 6)) if "AAA" in chosen else None
@@ -99,12 +145,17 @@ def schedules(draw: st.DrawFn) -> Schedule:
             for life in drawn
         ]
     together = draw(st.booleans())
+    successor = Life("AAA", tracked=((renamed + 1, len(DAYS)),)) if renamed and draw(st.booleans()) else None
+    # A universe's prior, or a ticker that begins after a rename, would need further backfills with what was known.
+    can_fail = prior != "universe" and successor is None
     return Schedule(
         lives=tuple(drawn),
         renamed=renamed,
-        successor=Life("AAA", tracked=((renamed + 1, len(DAYS)),)) if renamed and draw(st.booleans()) else None,
+        successor=successor,
         hours=tuple(draw(st.sampled_from(HOURS)) for _ in DAYS),
-        prior=draw(st.sampled_from(("none", "bundled", "universe"))),
+        reference=draw(references(can_fail) | st.none()),
+        prior=prior,
+        learns=draw(st.sampled_from(("scales", "scales", "network"))),
         order=tuple(draw(st.permutations(range(count)))),
         together=together,
         workers=draw(st.sampled_from((1, 2))) if together else 1,  # a pool takes seconds to start

@@ -1,4 +1,7 @@
-"""Two ways through a schedule of tickers' lives: day by day, and backfills in another order. Both leave the same record."""
+"""Two ways through a schedule of tickers' lives: day by day, and backfills in another order. Both leave the same record.
+
+On days on which the reference fails, daily runs use its stored sessions. Backfills up to such days read no more of it either.
+"""
 
 from __future__ import annotations
 
@@ -16,20 +19,29 @@ from jobs.runs.daily import run_once
 from jobs.workspace.home import Home
 from storage.database import Engine, open_writer, reading
 from storage.verify import HASHED, content_hash
-from tests.law_lives import DAYS, MEMBERS, Life, Schedule, bars_of
+from tests.law_lives import DAYS, MEMBERS, REFERENCE, Life, Schedule, bars_of
 from tests.price_builders import write_csv
 
+STALE = """SELECT t.key, max(o.origin) FROM origins o JOIN tickers t ON t.id = o.ticker_id
+WHERE t.exchange = 'XNYS' AND o.run_id = (SELECT max(id) FROM runs) AND o.origin > ? GROUP BY t.key"""
 BEFORE_ALL_BARS = (date(2025, 1, 2), date(2025, 1, 2))  # a span in which nothing is due: the bars are stored all the same
 
 
 @dataclass(slots=True)
 class Way:
-    """A home, its writer and the folder that its prices come from."""
+    """A home, its writer and the folder that its prices come from.
+
+    symbols: of a life's own symbol, the present one. stale: of each ticker's key, the last origin that was made while the
+    reference failed. known: the newest session of the reference on those days, "" for none; known_last: at the end.
+    """
 
     home: Home
     engine: Engine
     folder: Path
-    symbols: dict[str, str] = field(default_factory=dict)  # of a life's own symbol: the present one
+    symbols: dict[str, str] = field(default_factory=dict)
+    stale: dict[str, date] = field(default_factory=dict)
+    known: str = ""
+    known_last: str = ""
 
     def symbol_of(self, life: Life) -> str:
         """Return the present symbol of a life."""
@@ -37,14 +49,16 @@ class Way:
 
 
 def settings_of(schedule: Schedule, folder: Path) -> str:
-    """Return the settings of a home: small networks, and prices from a folder."""
+    """Return the settings of a home: small trainings, and prices from a folder. The bundled priors have five horizons."""
+    horizons = 5 if schedule.prior == "bundled" else 3
     members = ", ".join(f'"{symbol}"' for symbol in MEMBERS)
     universe = f"[prior]\nuniverse = [{members}]\n" if schedule.prior == "universe" else ""
     return (
         f'[source]\nkind = "folder"\npath = "{folder}"\nadjustment = "split"\n'
-        f'[model]\nhistory_sessions = 140\nhorizons = 3\nprior = "{schedule.prior}"\n{universe}'
+        f'[model]\nhistory_sessions = 140\nhorizons = {horizons}\nprior = "{schedule.prior}"\n{universe}'
         "[training]\ncold_every = 7\ncold_epochs = 2\ntune_epochs = 1\nwindow = 40\nprior_every = 9\nprior_sessions = 300\n"
-        f"prior_steps = 2\n[compute]\nstack = {schedule.stack}\n"
+        f'prior_steps = 2\nlearns = "{schedule.learns}"\n'
+        f"[compute]\nstack = {schedule.stack}\n"
     )
 
 
@@ -59,15 +73,25 @@ def day_by_day(way: Way, schedule: Schedule, set_clock: Callable[[datetime], Non
             symbol = way.symbol_of(life) if life is not schedule.successor else life.symbol
             _set_tracked(way, symbol, life.is_tracked(index), life.is_tracked(index - 1))
             _write(way, schedule, life, through=day, damaged=index in life.fails)
+        _write_events(way, schedule, index)
+        _write_reference(way, schedule, through=day, damaged=_reference_fails(schedule, index))
         with contextlib.suppress(JobError):
             run_once(way.home, way.engine, now=now, workers=1)
+        _note_stale(way, schedule, index)
 
 
-def in_another_order(way: Way, schedule: Schedule, spans: dict[str, tuple[date, date]]) -> None:
-    """Leave the same record by backfills alone. spans: the first and the last origin of each ticker's key."""
+def in_another_order(way: Way, schedule: Schedule, daily: Way, spans: dict[str, tuple[date, date]]) -> None:
+    """Leave the record of daily runs by backfills alone. spans: the first and the last origin of each ticker's key."""
     ordered = [schedule.lives[i] for i in schedule.order]
     for life in ordered:
         _write(way, schedule, life, through=DAYS[-1], damaged=False)
+    _write_events(way, schedule, 0)
+    if daily.stale:
+        _write_reference(way, schedule, through=daily.known, damaged=False)
+        for life in ordered:
+            if life.symbol in daily.stale:
+                _backfill(way, [life.symbol], (spans[life.symbol][0], daily.stale[life.symbol]))
+    _write_reference(way, schedule, through=daily.known_last, damaged=False)
     if schedule.together:
         _backfill_together(way, schedule, {life.symbol: spans.get(life.symbol, BEFORE_ALL_BARS) for life in ordered})
     else:
@@ -77,6 +101,7 @@ def in_another_order(way: Way, schedule: Schedule, spans: dict[str, tuple[date, 
         _rename(way)
         for life in _present(schedule, len(DAYS)):
             _write(way, schedule, life, through=DAYS[-1], damaged=False)
+        _write_events(way, schedule, len(DAYS))
     if schedule.successor is not None:
         _backfill(way, ["AAA"], spans.get("AAA#2"))
 
@@ -156,7 +181,40 @@ def _write(way: Way, schedule: Schedule, life: Life, *, through: date, damaged: 
     if damaged:
         (way.folder / f"{symbol}.csv").write_text("not,a\nprice,file\n")
     elif len(bars):
-        write_csv(way.folder, symbol, bars)
+        write_csv(way.folder, symbol, bars, life.kind)
+
+
+def _write_events(way: Way, schedule: Schedule, index: int) -> None:
+    """Write the reports of all companies of a day, those too that are recorded later: an import refuses them until then."""
+    present = _present(schedule, index)
+    symbols = [life.symbol if life is schedule.successor else way.symbol_of(life) for life in present]
+    lines = [
+        f"{symbol},{day},{at.isoformat()}" for symbol, life in zip(symbols, present, strict=True) for day, at in life.reports
+    ]
+    (way.folder / "events.csv").write_text("\n".join(["ticker,date,recorded_at", *lines]))
+
+
+def _write_reference(way: Way, schedule: Schedule, *, through: date | str, damaged: bool) -> None:
+    """Write the reference's file as it is at the end of a day; none before its first bar."""
+    if schedule.reference is not None and through:
+        _write(way, schedule, schedule.reference, through=date.fromisoformat(str(through)), damaged=damaged)
+
+
+def _reference_fails(schedule: Schedule, index: int) -> bool:
+    return schedule.reference is not None and index in schedule.reference.fails
+
+
+def _note_stale(way: Way, schedule: Schedule, index: int) -> None:
+    """Note what is stored of the reference, and the origins that the day's run made without its newest sessions."""
+    if schedule.reference is None:
+        return
+    query = "SELECT max(b.session) FROM bars b JOIN tickers t ON t.id = b.ticker_id WHERE t.symbol = ?"
+    with reading(way.home.database) as connection:
+        way.known_last = connection.exec_driver_sql(query, (REFERENCE,)).scalar() or ""
+        if _reference_fails(schedule, index):
+            way.known = way.known_last
+            rows = connection.exec_driver_sql(STALE, (way.known,)).fetchall()
+            way.stale |= {key: date.fromisoformat(origin) for key, origin in rows}
 
 
 def _rename(way: Way) -> None:

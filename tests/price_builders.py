@@ -88,10 +88,14 @@ def sample_bars(ticker: str, first: str) -> Bars:
     return SampleSource().fetch(ticker, day_of(first)).bars
 
 
-def write_csv(folder: Path, ticker: str, bars: Bars) -> Path:
-    """Write prices and volumes of bars to <folder>/<ticker>.csv, the folder too if it is missing, and return the file."""
+def write_csv(folder: Path, ticker: str, bars: Bars, kind: str = "") -> Path:
+    """Write prices and volumes of bars to <folder>/<ticker>.csv, the folder too if it is missing, and return the file.
+
+    kind: of security, in a column of its own; empty for no column.
+    """
     rows = zip(bars.session, bars.open, bars.high, bars.low, bars.close, bars.volume, strict=True)
-    lines = ["date,open,high,low,close,volume", *(",".join(map(str, row)) for row in rows)]
+    header, stated = ("date,open,high,low,close,volume", "") if not kind else ("date,open,high,low,close,volume,kind", f",{kind}")
+    lines = [header, *(",".join(map(str, row)) + stated for row in rows)]
     folder.mkdir(exist_ok=True)
     path = folder / f"{ticker}.csv"
     path.write_text("\n".join(lines))
