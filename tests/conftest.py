@@ -17,6 +17,7 @@ import pytest
 from jobs.workspace.home import Home, create_home
 from storage.database import upgrade_database
 from tests.builders import Record, small_record
+from tests.command_server import CommandServer
 from tests.loopback_yahoo import LoopbackYahoo, loopback_yahoo
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parent.parent
 Command = Callable[..., subprocess.CompletedProcess[str]]
+OF_THE_INTERPRETER = ("PYTHON", "OPENBLAS")  # variables that are read when Python starts or a library is loaded
 
 
 @pytest.fixture(autouse=True)
@@ -63,14 +65,26 @@ def make_home(tmp_path: Path, empty_database: Path) -> Callable[[str, str], Home
     return make
 
 
+@pytest.fixture(scope="session")
+def command_server() -> Iterator[CommandServer]:
+    """Yield a process from which command lines are forked."""
+    server = CommandServer(clean_environment())
+    yield server
+    server.close()
+
+
 @pytest.fixture
-def tickercast(tmp_path: Path) -> Command:
+def tickercast(tmp_path: Path, command_server: CommandServer) -> Command:
     """Return a function that runs the command line in a process of its own, in a temporary folder."""
-    return lambda *arguments, **environment: run_tickercast(tmp_path, *arguments, **environment)
+    return lambda *arguments, **environment: run_tickercast(command_server, tmp_path, *arguments, **environment)
 
 
-def run_tickercast(folder: Path, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line as a user would, in a folder."""
+def run_tickercast(
+    server: CommandServer, folder: Path, *arguments: object, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a user would, in a folder: forked, or in a new interpreter where a variable is for that."""
+    if not any(name.startswith(OF_THE_INTERPRETER) for name in environment):
+        return server.run(folder, [str(argument) for argument in arguments], environment)
     return subprocess.run(
         command_of(*arguments), cwd=folder, env=clean_environment(**environment), capture_output=True, text=True,
         timeout=120, check=False,

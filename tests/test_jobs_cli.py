@@ -12,6 +12,7 @@ import pytest
 from jobs.workspace.locks import daemon_lock, writer_lock
 from storage.database import reading
 from storage.verify import content_hash
+from tests.command_server import CommandServer
 from tests.conftest import Command, run_tickercast
 
 pytestmark = pytest.mark.slow
@@ -20,11 +21,11 @@ FAST = {"TICKERCAST_TRAINING__COLD_EPOCHS": "1", "TICKERCAST_MODEL__HISTORY_SESS
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def template(tmp_path_factory: pytest.TempPathFactory, command_server: CommandServer) -> Path:
     """Return a home with ten sessions of IBM, made once by the command line."""
     folder = tmp_path_factory.mktemp("template") / "home"
     done = run_tickercast(
-        folder.parent, "--home", folder, "backfill", "IBM", "--source", "sample", "--start", "2013-02-15", **FAST
+        command_server, folder.parent, "--home", folder, "backfill", "IBM", "--source", "sample", "--start", "2013-02-15", **FAST
     )
     plan, told = done.stderr.splitlines()
     assert (done.returncode, plan) == (0, "plan: 1 ticker x 10 sessions, 50 forecasts, about 3 s")
