@@ -14,7 +14,7 @@ from datetime import UTC, datetime, time
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from jobs import clock
 from jobs.workspace.home import Home, create_home
@@ -35,7 +35,8 @@ pytestmark = pytest.mark.slow
 
 DEFAULT_SCHEDULES = 12
 SCHEDULES = int(os.environ.get("LAW_SCHEDULES", DEFAULT_SCHEDULES))
-SEEDS = {"none": 42, "bundled": 33, "universe": 37}  # by prior: whose four schedules have everything that may happen
+SEEDS = {"none": 2, "bundled": 6, "universe": 0}  # by prior: whose four schedules together have everything that may happen
+PHASES = [Phase.generate] if SCHEDULES == DEFAULT_SCHEDULES else list(Phase)  # to simplify a failing schedule takes minutes
 
 # Unscored forecasts whose target has a bar before its ticker's newest origin.
 OWED = """SELECT o.ticker_id, o.origin, f.horizon FROM unscored u JOIN origins o ON o.id = u.origin_id
@@ -57,7 +58,8 @@ def home_in(folder: Path, schedule: Schedule, name: str) -> Home:
 @pytest.mark.parametrize("prior", SEEDS)
 def test_daily_runs_leave_the_record_of_backfills_in_any_order(monkeypatch: pytest.MonkeyPatch, prior: str) -> None:
     @seed(SEEDS[prior] if SCHEDULES == DEFAULT_SCHEDULES else secrets.randbelow(2**32))
-    @settings(max_examples=-(-SCHEDULES // len(SEEDS)), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=-(-SCHEDULES // len(SEEDS)), deadline=None, phases=PHASES,
+              suppress_health_check=[HealthCheck.too_slow])  # fmt: skip
     @given(schedule=schedules(prior))
     def both_ways_leave_one_record(schedule: Schedule) -> None:
         with tempfile.TemporaryDirectory() as name, monkeypatch.context() as patch:
