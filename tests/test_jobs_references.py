@@ -30,6 +30,7 @@ pytestmark = pytest.mark.slow
 
 FRIDAY, MONDAY = day_of("2012-06-08"), day_of("2012-06-11")
 FAR = datetime(2030, 1, 1, tzinfo=UTC)
+LITTLE_TIME = "ticker_seconds = 2\n"  # of section yahoo
 MakeHome = Callable[..., PriceHome]
 
 
@@ -79,7 +80,7 @@ def test_a_reference_is_stored_untracked_and_without_forecasts(price_home: MakeH
     "reply", [Reply(404), Reply(429), Reply(503), Reply(200, b"<html>")], ids=["404", "429", "503", "changed"]
 )
 def test_a_failed_fetch_of_the_reference_is_a_note(price_home: MakeHome, reply: Reply) -> None:
-    home = price_home("IBM", "MSFT")
+    home = price_home("IBM", "MSFT", settings=LITTLE_TIME)
     home.server.reference = reply
     message = home.serve_and_run(FRIDAY)
     assert message.startswith("2 of 2 tickers, 10 new forecasts")
@@ -89,7 +90,7 @@ def test_a_failed_fetch_of_the_reference_is_a_note(price_home: MakeHome, reply: 
 
 
 def test_after_a_failed_fetch_the_stored_bars_serve(price_home: MakeHome) -> None:
-    home = price_home("IBM")
+    home = price_home("IBM", settings=LITTLE_TIME)
     home.serve_and_run(FRIDAY)
     home.server.reference = Reply(503)
     assert "stored bars end 2012-06-08 and stay); its stored bars serve" in home.serve_and_run(MONDAY)
@@ -98,7 +99,7 @@ def test_after_a_failed_fetch_the_stored_bars_serve(price_home: MakeHome) -> Non
 
 
 def test_status_says_in_one_line_since_when_context_is_not_fetched(price_home: MakeHome) -> None:
-    home = price_home("IBM")
+    home = price_home("IBM", settings=LITTLE_TIME)
     home.serve_and_run(FRIDAY)
     assert context_notices(home.home.database) == []
     home.server.reference, home.server.events.faults = Reply(503), {"calendar": Reply(503)}
@@ -113,7 +114,7 @@ def test_status_says_in_one_line_since_when_context_is_not_fetched(price_home: M
 
 
 def test_a_reference_is_not_requested_where_no_ticker_has_bars(price_home: MakeHome) -> None:
-    home = price_home("IBM")
+    home = price_home("IBM", settings=LITTLE_TIME)
     home.server.always = Reply(503)
     with pytest.raises(NothingFetched):
         home.serve_and_run(FRIDAY)

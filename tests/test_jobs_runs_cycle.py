@@ -34,6 +34,7 @@ LISTING = Listing("IBM", "USD", "XNYS", "America/New_York", "as_traded")
 SMALL = """
 [yahoo]
 base_url = "{url}"
+requests_per_second = 1000
 [training]
 cold_epochs = 1
 prior_every = 0

@@ -111,7 +111,8 @@ def test_the_daemon_forecasts_what_is_owed_and_stops_on_sigterm(tmp_path: Path) 
     engine.dispose()
     with loopback_yahoo() as server:
         server.record("MSFT", chart_body("MSFT", recent_rows(150)))
-        process = start(folder, "daemon", TICKERCAST_YAHOO__BASE_URL=server.url)
+        yahoo = {"TICKERCAST_YAHOO__BASE_URL": server.url, "TICKERCAST_YAHOO__REQUESTS_PER_SECOND": "1000"}
+        process = start(folder, "daemon", **yahoo)
         wait_for(folder, "SELECT count(*) FROM runs WHERE status = 'done'", 1)
         process.send_signal(signal.SIGTERM)
         _, told = process.communicate(timeout=DEADLINE_SECONDS)
