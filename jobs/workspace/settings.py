@@ -1,7 +1,7 @@
 """The settings of a home: tickercast.toml, overridden by environment variables TICKERCAST_SECTION__KEY.
 
 An unknown key is refused, and the message names the nearest known one. Command-line options, which override both, are handled by
-the commands. Only this module and setting_values import pydantic.
+the commands. Only this module, sections and setting_values import pydantic.
 """
 
 from __future__ import annotations
@@ -12,141 +12,29 @@ import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableValue
 
 from jobs.errors import SettingsError
 from jobs.exchanges.symbols import SymbolRefused, parse_symbol
-from jobs.workspace.choices import (
-    Adjustment,
-    Cell,
-    Learns,
-    Optimizer,
-    Preset,
-    PriceField,
-    PriorKind,
-    ReferenceKind,
-    Schedule,
-    SourceKind,
-)
 from jobs.workspace.config import BUNDLE, PRESETS, Config, refuse_contradictions
 from jobs.workspace.place import ENVIRONMENT_PREFIX
+from jobs.workspace.sections import (
+    ComputeSection,
+    EventsSection,
+    ModelSection,
+    PriorSection,
+    ScheduleSection,
+    SourceSection,
+    StoreSection,
+    TrainingSection,
+    YahooSection,
+)
 from jobs.workspace.setting_values import RETIRED_KEYS, first_problem, keys_of_type, refuse_wrong_types
-
-
-def _either(choices: object) -> str:
-    """Return the names of a Literal type as text: a, b or c."""
-    *most, last = get_args(choices)
-    return f"{', '.join(most)} or {last}"
-
-
-class Section(BaseModel):
-    """A section of the settings file. A default of None means: as in the preset."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class StoreSection(Section):
-    url: SecretStr = Field(default=SecretStr(""), description="SQLAlchemy URL of the database; empty = tickercast.db in the home")
-    prices: str = Field(default="", description="folder of the Parquet files; empty = prices/ in the home")
-
-
-class SourceSection(Section):
-    kind: SourceKind = Field(default="yahoo", description=f"where prices come from: {_either(SourceKind)}")
-    path: str = Field(default="", description="the folder, if kind is folder")
-    adjustment: Literal["", Adjustment] = Field(
-        default="", description=f"how the folder's prices are adjusted: {_either(Adjustment)}; no default"
-    )
-    splits: tuple[str, ...] = Field(
-        default=(), description="splits that the folder's files lack, each like 'GOOGL 2022-07-18 20:1'"
-    )
-
-
-class YahooSection(Section):
-    base_url: str = Field(default="", description="a mirror or a loopback server to use instead of Yahoo; empty = Yahoo")
-    requests_per_second: float = Field(default=2.0, gt=0, le=1000, description="most requests per second")
-    timeout_seconds: float = Field(default=20.0, gt=0, le=600, description="longest wait for one response")
-    ticker_seconds: float = Field(default=90.0, gt=0, le=3600, description="longest time for one ticker, retries included")
-    run_seconds: float = Field(
-        default=7200.0, gt=0, le=86400, description="longest time that one run fetches; the next run fetches the rest"
-    )
-
-
-class ScheduleSection(Section):
-    after_close_minutes: int = Field(
-        default=45, ge=0, le=720, description="minutes after its exchange's close until a session counts as closed"
-    )
-
-
-class ModelSection(Section):
-    preset: Preset = Field(default="density", description=f"source of the values not set below: {_either(Preset)}")
-    cell: Cell | None = Field(default=None, description=f"recurrent cell: {_either(Cell)}")
-    layers: int | None = Field(default=None, ge=1, le=3, description="recurrent layers; each reads the states of the one below")
-    hidden: int | None = Field(default=None, ge=1, le=256, description="hidden units per layer")
-    horizons: int | None = Field(default=None, ge=1, le=60, description="forecasts are for 1 to this many sessions ahead")
-    field: PriceField | None = Field(default=None, description=f"the price to forecast: {_either(PriceField)}")
-    history_sessions: int | None = Field(
-        default=None, ge=0, le=10_000, description="bars that a forecast reads; 0 = all (preset article)"
-    )
-    recalibrate: bool | None = Field(
-        default=None, description="adapt the scale to the ticker's own past errors (adaptive conformal)"
-    )
-    reference: ReferenceKind | None = Field(
-        default=None, description="the volatility index of a ticker's exchange as an input, where it has one (^VIX): auto or none"
-    )
-    events: bool | None = Field(default=None, description="company reports (earnings dates) as inputs")
-    prior: PriorKind | None = Field(default=None, description=f"where cold starts begin: {_either(PriorKind)} (from scratch)")
-
-
-class PriorSection(Section):
-    universe: tuple[str, ...] = Field(
-        default=(), max_length=500, description="members of the prior, if model.prior is universe; they need not be tracked"
-    )
-
-
-class EventsSection(Section):
-    source: str = Field(default="", description="a CSV or Parquet file of company events: ticker, date, kind, recorded_at")
-    assumed_sessions: int = Field(
-        default=5, ge=0, le=5, description="sessions ahead for which a report counts as announced where nobody recorded it"
-    )
-
-
-class TrainingSection(Section):
-    cold_every: int | None = Field(default=None, ge=0, le=10_000, description="sessions between fixed cold starts; 0 = never")
-    cold_epochs: int | None = Field(default=None, ge=1, le=10_000, description="passes over the history in a cold start")
-    warm_epochs: int | None = Field(default=None, ge=0, le=1_000, description="passes over the history in a warm start")
-    optimizer: Optimizer | None = Field(default=None, description=f"{_either(Optimizer)} (with momentum)")
-    schedule: Schedule | None = Field(default=None, description=f"learning rate over the epochs: {_either(Schedule)}")
-    learning_rate: float | None = Field(default=None, gt=0, le=1, description="the optimizer's step size")
-    patience: int | None = Field(
-        default=None, ge=0, le=1_000, description="epochs without a better validation loss until a training stops; 0 = never"
-    )
-    window: int | None = Field(default=None, ge=2, le=1_000, description="sessions that the network reads at once")
-    truncation: int | None = Field(default=None, ge=0, le=1_000, description="sessions a gradient flows back; 0 = the window")
-    prior_every: int | None = Field(
-        default=None, ge=0, le=10_000, description="sessions between fits of the universe's prior; 0 = no prior"
-    )
-    prior_sessions: int | None = Field(
-        default=None, ge=300, le=20_000, description="bars of each member that the prior is fitted on"
-    )
-    prior_steps: int | None = Field(default=None, ge=1, le=10_000, description="gradient steps in a prior's fit")
-    prior_learning_rate: float | None = Field(default=None, gt=0, le=1, description="largest step size of a prior's fit")
-    tune_epochs: int | None = Field(default=None, ge=0, le=1_000, description="passes of a cold start that begins from the prior")
-    learns: Learns | None = Field(
-        default=None, description="what a ticker learns on top of a prior: scales (one factor a horizon) or network (everything)"
-    )
-    learned_sessions: int | None = Field(
-        default=None, ge=130, le=20_000, description="bars that a cold start learns the factors from"
-    )
-
-
-class ComputeSection(Section):
-    workers: int = Field(default=0, ge=0, le=256, description="training processes; 0 = one per core")
-    stack: int = Field(default=128, ge=1, le=2_000, description="most networks trained together in one stack")
 
 
 class Settings(BaseSettings):
