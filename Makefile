@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-fast lint bench mutants torture-laws torture-flips torture-answers docs clean
+.PHONY: demo test test-fast lint bench mutants torture torture-laws torture-flips torture-answers docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tickercast demo
@@ -26,6 +26,10 @@ bench: $(VENV)/.dev
 mutants: $(VENV)/.mutants
 	$(BIN)/mutmut run --max-children 2
 	$(BIN)/python benchmarks/mutants.py
+
+# Faults of every kind, seeded, at most an hour: make torture MINUTES=5, SEED=7 to repeat or resume, FULL=1 without a bound.
+torture: $(VENV)/.dev
+	$(BIN)/python -m tests.torture $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FULL),--full)
 
 torture-laws: $(VENV)/.dev
 	LAW_SCHEDULES=300 $(BIN)/python -m pytest -q tests/test_jobs_laws_schedules.py

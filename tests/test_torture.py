@@ -1,0 +1,25 @@
+"""A short form of every torture harness, with a fixed seed: no promise breaks, and the program works between the faults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.torture.builds import Build
+from tests.torture.harness import Bench, without_progress
+from tests.torture.registry import HARNESSES
+
+pytestmark = pytest.mark.slow
+SEED = 20261126
+
+
+@pytest.mark.parametrize("name", HARNESSES)
+def test_a_short_form_of_a_harness_breaks_no_promise(name: str, tmp_path: Path) -> None:
+    harness = HARNESSES[name]
+    bench = Bench(Build(), tmp_path / "prepared", SEED)
+    bench.prepared.mkdir()
+    harness.prepare(bench)
+    outcomes = [harness.trial(bench, index) for index in range(harness.short_trials)]
+    assert [sentence for outcome in outcomes for sentence in outcome.broken] == []
+    assert without_progress(harness, outcomes) == ()

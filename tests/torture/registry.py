@@ -1,0 +1,10 @@
+"""The harnesses, in the order of the table. Each is the `HARNESS` of a module of its own."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from tests.torture.harness import Harness
+
+MODULES: tuple[ModuleType, ...] = ()
+HARNESSES: dict[str, Harness] = {module.HARNESS.name: module.HARNESS for module in MODULES}
