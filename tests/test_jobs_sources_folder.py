@@ -103,6 +103,11 @@ def test_columns_are_found_in_any_case_and_others_ignored(tmp_path: Path) -> Non
     assert (bars.open[0], bars.high[0], bars.low[0], bars.close[0], bars.volume[0]) == (2.0, 4.0, 1.0, 3.0, 5)
 
 
+def test_bars_as_the_bars_command_writes_them_are_read(tmp_path: Path) -> None:
+    bars = folder_with(tmp_path, "session,open,high,low,close,volume\n2024-03-04,2,4,1,3,5\n").fetch("A", None).bars
+    assert bars.session.tolist() == [date(2024, 3, 4)]
+
+
 @pytest.mark.parametrize(
     ("adjustment", "dividend"), [("as_traded", 2.0), ("full", 0.0)], ids=["derived", "already in the prices"]
 )
@@ -122,7 +127,7 @@ def test_a_dividend_column_outweighs_the_adjusted_close(tmp_path: Path) -> None:
     [
         ("a,b\n1,2\n", "no column date"),
         ("date,open,high,low,close\n2024-03-04,1,1,1,x\n", "x"),
-        ("date,open,high,low,close\nsoon,1,1,1,1\n", "soon"),
+        ("date,open,high,low,close\nsoon,1,1,1,1\n", "'soon' is not a date; write it like 2026-03-06"),
         (
             "date,open,high,low,close\n2024-03-04,1,1,1,0\n",
             "no usable row in .*; 1 refused row, the first: 2024-03-04 close is zero",

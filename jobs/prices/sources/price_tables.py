@@ -61,7 +61,9 @@ def read_table(path: Path, content: bytes) -> pd.DataFrame:
     except (ValueError, TypeError, KeyError, OverflowError, OSError, pa.ArrowException) as error:
         raise BadSourceData(f"{path}: cannot be read: {_one_line(error)}") from error
     lowered = [_column_name(name) for name in frame.columns]
-    frame.columns = pd.Index([ALIASES.get(name, name) for name in lowered])
+    names = [ALIASES.get(name, name) for name in lowered]
+    # `bars --format csv` names the day so; beside a date, a column of that name is something else.
+    frame.columns = pd.Index(names if "date" in names else ["date" if name == "session" else name for name in names])
     missing = [name for name in REQUIRED if name not in frame]
     if missing:
         raise BadSourceData(f"{path}: no column {', '.join(missing)}; it has {first_names(lowered)}")
@@ -142,7 +144,9 @@ def _read_texts(dates: pd.Series) -> tuple[pd.Series, pd.Series]:
 
     none = pd.Series(pd.NaT, index=dates.index, dtype="datetime64[ns, UTC]")
     text = dates.astype(str).str.strip()
-    written = pd.to_datetime(text.str.slice(0, 10), format="ISO8601")
+    written = pd.to_datetime(text.str.slice(0, 10), format="ISO8601", errors="coerce")
+    if written.isna().any():
+        raise ValueError(f"{text[written.isna()].iloc[0][:40]!r} is not a date; write it like 2026-03-06")
     timed = text.str.fullmatch(TIME_WITH_ZONE) & ~text.str.slice(11, 16).eq("00:00")
     if timed.any():
         none[timed] = pd.to_datetime(text[timed], format="ISO8601", utc=True)
