@@ -138,8 +138,7 @@ def seal_database(path: Path) -> None:
     engine = open_writer(path)
     try:
         with translated(path), engine.begin() as connection:
-            if not digests.is_sealed(connection):
-                digests.recount_all(connection)
+            digests.seal(connection)
     finally:
         engine.dispose()
 

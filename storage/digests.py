@@ -128,9 +128,15 @@ def recount_all(connection: Connection) -> None:
         recount(connection, table)
 
 
-def is_sealed(connection: Connection) -> bool:
-    """Return whether digests were computed. A new or upgraded database without them was left half done."""
-    return connection.execute(sa.select(Digest.rows).where(Digest.table_name == SCHEMA)).first() is not None
+def seal(connection: Connection) -> None:
+    """Compute the digests that a new or upgraded database lacks: all, or where only the schema has changed, that of the schema.
+
+    The digests of rows that an upgrade left alone stay, so a damage older than the upgrade is still found.
+    """
+    if connection.execute(sa.select(Digest.rows)).first() is None:
+        recount_all(connection)
+    elif connection.execute(sa.select(Digest.rows).where(Digest.table_name == SCHEMA)).first() is None:
+        recount(connection, SCHEMA)
 
 
 def changed_tables(connection: Connection) -> Iterator[str]:

@@ -1,4 +1,4 @@
--- schema 0007
+-- schema 0008
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -465,6 +465,33 @@ CREATE TABLE "unscored" (
 )
  WITHOUT ROWID,
  STRICT;
+CREATE TABLE daemon_state (
+    id INTEGER NOT NULL,
+    pid INTEGER NOT NULL,
+    started_at TEXT NOT NULL,
+    beat_at TEXT NOT NULL,
+    state TEXT NOT NULL,
+    looked_at TEXT,
+    next_look_at TEXT,
+    message TEXT,
+    CONSTRAINT pk_daemon_state PRIMARY KEY (id),
+    CONSTRAINT ck_daemon_state_one CHECK (id = 1),
+    CONSTRAINT ck_daemon_state_state CHECK (state IN ('idle', 'cycle', 'waiting', 'stopped'))
+)
+ STRICT;
+CREATE TABLE notices (
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    began_at TEXT NOT NULL,
+    message TEXT NOT NULL,
+    told_at TEXT,
+    ended_at TEXT,
+    end_told_at TEXT,
+    CONSTRAINT pk_notices PRIMARY KEY (kind, subject, began_at),
+    CONSTRAINT ck_notices_kind CHECK (kind IN ('late', 'failing', 'quarantined', 'disk', 'integrity', 'outside', 'backup'))
+)
+ WITHOUT ROWID,
+ STRICT;
 CREATE UNIQUE INDEX ix_configs_one_active ON configs (active) WHERE active = 1;
 CREATE UNIQUE INDEX ix_price_files_current ON price_files (ticker_id) WHERE superseded_at IS NULL;
 CREATE UNIQUE INDEX ix_tickers_key ON tickers ("key");
@@ -898,4 +925,22 @@ SELECT t.symbol,
         WHERE o.ticker_id = r.ticker_id AND o.origin >= r.session AND o.made_at < r.recorded_at)
 FROM restatements r
 JOIN tickers t ON t.id = r.ticker_id;
-INSERT INTO alembic_version (version_num) VALUES ('0007');
+CREATE VIEW daemon (pid, started_at, beat_at, state, last_look, next_look, message) AS
+SELECT d.pid,
+    d.started_at,
+    d.beat_at,
+    d.state,
+    d.looked_at,
+    d.next_look_at,
+    d.message
+FROM daemon_state d;
+CREATE VIEW notice (kind, subject, began_at, message, told_at, ended_at, end_told_at) AS
+SELECT n.kind,
+    n.subject,
+    n.began_at,
+    n.message,
+    n.told_at,
+    n.ended_at,
+    n.end_told_at
+FROM notices n;
+INSERT INTO alembic_version (version_num) VALUES ('0008');

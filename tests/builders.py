@@ -263,6 +263,8 @@ def _other_rows() -> Iterator[tuple[type[schema.Base], list[dict[str, Any]]]]:
     yield schema.ContextRequest, [
         {"subject": "IBM", "kind": "calendar", "asked_at": night, "failing_since": None, "message": None}
     ]  # fmt: skip
+    yield schema.DaemonState, [{"id": 1, "pid": 7, "started_at": night, "beat_at": night, "state": "idle"}]
+    yield schema.Notice, [{"kind": "late", "subject": "IBM", "began_at": night, "message": "IBM is 3 hours late"}]
     yield schema.Restatement, [
         {"ticker_id": IBM, "session": WARM_ORIGIN, "field": "close", "old_value": 102.0, "new_value": 103.0,
          "recorded_at": at_night(date(2024, 3, 13))}

@@ -30,8 +30,10 @@ from tests.price_builders import write_csv
 pytestmark = pytest.mark.slow
 
 HOMES = Path(__file__).parent / "data" / "homes"
-VERSIONS = ("0001", "0002", "0003", "0004", "0005")
+VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0007")
 WITH_GATES = VERSIONS[1:]
+WITHOUT_CONTEXT = VERSIONS[:5]
+OLD_CONFIG = VERSIONS[:5]  # of these, new forecasts have another config id
 # The content hash of each version's home, computed by the last version that stored a forecast's shared values in every row.
 HASHES = {
     "0001": "eb4590f0f1ada8160f18fcaaa1b03a0d09e58114b0b0dfa349e81ddf78fdd2bb",
@@ -41,6 +43,8 @@ HASHES = {
     "0005": "ca7dd2a69971dcf0b20c20d9c3fba7c0b549a5347827144312c22fd9cd3e8ed2",
     "0005_twins": "e80a9e9e0c4d7caee70acfcdd5fc776fed6f35db15fd84a7c6b2efc85a8946db",
 }
+# And by the version that made the home.
+NARROW_HASHES = {"0007": "3f3357668d4b77a0a94c7c3d53926fb759e5040207619b55c20f3f1bb31a9874"}
 TICKERS = ("AAPL", "IBM", "MSFT")
 RESTATED, SPIKE = date(2013, 2, 19), date(2013, 2, 22)
 NEXT_DAYS = (date(2013, 2, 26), date(2013, 2, 27))
@@ -138,12 +142,12 @@ def test_narrow_rows_show_in_every_view_what_wide_rows_showed(tmp_path: Path, ve
     assert [name for name in before if before[name] != after[name]] == []
 
 
-@pytest.mark.parametrize("version", HASHES)
-def test_an_upgraded_home_has_the_content_hash_that_it_had(tmp_path: Path, version: str) -> None:
+@pytest.mark.parametrize(("version", "expected"), (HASHES | NARROW_HASHES).items())
+def test_an_upgraded_home_has_the_content_hash_that_it_had(tmp_path: Path, version: str, expected: str) -> None:
     home = unpacked(tmp_path, version)
     upgrade_database(home.database)
     with reading(home.database) as connection:
-        assert content_hash(connection) == HASHES[version]
+        assert content_hash(connection) == expected
 
 
 def test_an_upgraded_database_has_no_empty_pages(tmp_path: Path) -> None:
@@ -162,11 +166,11 @@ def test_an_upgraded_home_goes_on_keeps_its_rows_and_stays_sound(tmp_path: Path,
         run_on(home, day, tmp_path / "feed")
     for table, rows in before.items():
         assert set(rows) <= set(rows_of(home, f"SELECT * FROM {table}"))
-    assert rows_of(home, f"SELECT active FROM configs WHERE id = '{config}'") == [(0,)]
+    assert rows_of(home, f"SELECT active FROM configs WHERE id = '{config}'") == [(0 if version in OLD_CONFIG else 1,)]
     assert problems_of(home) == []
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", OLD_CONFIG)
 def test_an_upgraded_home_forecasts_what_a_new_home_forecasts(tmp_path: Path, version: str) -> None:
     home = upgraded(tmp_path, version)
     run_on(home, NEXT_DAYS[0], tmp_path / "feed")
@@ -204,13 +208,13 @@ def test_revisions_that_an_old_version_left_out_are_written_once(tmp_path: Path,
     assert (rows_of(home, query), first[0][1]) == (first, 1)
 
 
-@pytest.mark.parametrize(("version", "kind"), [("0003", "run"), ("0004", "run"), ("0005", "universe")])
+@pytest.mark.parametrize(("version", "kind"), [("0003", "run"), ("0004", "run"), ("0005", "universe"), ("0007", "universe")])
 def test_the_priors_of_a_landed_version_are_shown_with_their_members(tmp_path: Path, version: str, kind: str) -> None:
     home = upgraded(tmp_path, version)
     assert rows_of(home, "SELECT kind, members, member_count FROM prior") == [(kind, "AAPL,IBM,MSFT", 3)]
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", WITHOUT_CONTEXT)
 def test_an_upgraded_ticker_gets_its_kind_at_its_next_fetch_and_old_forecasts_say_nothing_of_context(
     tmp_path: Path, version: str
 ) -> None:

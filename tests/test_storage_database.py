@@ -68,7 +68,7 @@ def test_the_migrations_build_what_the_models_say(tmp_path: Path) -> None:
     command.check(alembic_config(tmp_path / "a.db"))
 
 
-@pytest.mark.parametrize("version", ["0001", "0002", "0003", "0004", "0005", "0006"])
+@pytest.mark.parametrize("version", ["0001", "0002", "0003", "0004", "0005", "0006", "0007"])
 def test_a_database_of_any_version_gets_the_views_and_triggers_of_the_code(tmp_path: Path, version: str) -> None:
     command.upgrade(alembic_config(tmp_path / "a.db"), version)
     upgrade_database(tmp_path / "a.db")

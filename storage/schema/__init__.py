@@ -8,6 +8,7 @@ Prices are in the ticker's currency on its price basis. Returns, location, scale
 from __future__ import annotations
 
 from storage.schema.base import FORECAST_KEY, Base
+from storage.schema.daemon import DaemonState, Notice
 from storage.schema.digests import Digest
 from storage.schema.events import CompanyEvent, ContextRequest
 from storage.schema.forecasts import BaselineForecast, Forecast, Origin, Recalibration
@@ -28,6 +29,7 @@ __all__ = [
     "CompanyEvent",
     "Config",
     "ContextRequest",
+    "DaemonState",
     "Digest",
     "Event",
     "ExchangeSession",
@@ -36,6 +38,7 @@ __all__ = [
     "GateVerdict",
     "Loss",
     "Model",
+    "Notice",
     "Origin",
     "PriceFile",
     "Prior",

@@ -5,6 +5,7 @@ A database gets its views from the migrations, which carry their own copy of eac
 
 from __future__ import annotations
 
+from storage.views.daemon import DAEMON, NOTICE
 from storage.views.definition import Column, View
 from storage.views.events import COMPANY_EVENT
 from storage.views.forecasts import FORECAST_HISTORY, LATEST_FORECAST, OUTCOME
@@ -39,4 +40,6 @@ VIEWS = (
     GATE,
     PRICE_FILE,
     COMPANY_EVENT,
+    DAEMON,
+    NOTICE,
 )
