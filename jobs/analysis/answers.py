@@ -82,7 +82,10 @@ def check_deeply(home: Home) -> str:
 def _refuse(problems: Sequence[str]) -> None:
     if problems:
         more = f"; and {counted(len(problems) - 1, 'more problem')}" if len(problems) > 1 else ""
-        raise Corrupt(f"{problems[0]}{more}; restore from a backup, or backfill into a new home")
+        advice = (
+            "`tickercast repair T` mends a ticker's price file; for anything else restore a backup, or backfill into a new home"
+        )
+        raise Corrupt(f"{problems[0]}{more}; {advice}")
 
 
 def _read_bars(home: Home, symbol: str, known_at: datetime | None) -> Bars:
@@ -90,7 +93,10 @@ def _read_bars(home: Home, symbol: str, known_at: datetime | None) -> Bars:
         file = queries.current_file(connection, stored_ticker(connection, symbol).id)
     if file is None:
         raise UnknownStoredTicker(f"{symbol}: no bars are stored yet; `tickercast run` or `backfill` fetches them")
-    return as_known(read_bars(home.prices, file.path, file.sha256), known_at)
+    try:
+        return as_known(read_bars(home.prices, file.path, file.sha256), known_at)
+    except Corrupt as error:
+        raise Corrupt(f"{error}; mend it with `tickercast repair {symbol}`") from error
 
 
 def _bar_rows(bars: Bars) -> Rows:
