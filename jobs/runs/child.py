@@ -30,7 +30,7 @@ class Look:
 
     next_due: when a cycle is due next by what is stored, None when that is unknown. waits_for: who writes instead, if anybody.
     failed: a cycle was due and nothing of it succeeded. tracked: the number of tracked tickers. database: its path, None when
-    the settings cannot be read.
+    the settings cannot be read. next_upkeep: when a step of the upkeep is due next, None when none says so.
     """
 
     next_due: datetime | None = None
@@ -38,6 +38,7 @@ class Look:
     failed: bool = False
     tracked: int | None = None
     database: Path | None = None
+    next_upkeep: datetime | None = None
 
 
 class ChildDied(Exception):

@@ -6,6 +6,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from jobs.runs.daily import run_once
 from jobs.runs.due import cycle_is_due
 from jobs.runs.instants import refuse_record_ahead
 from jobs.runs.retry import retry_wait
+from jobs.runs.upkeep import keep_up
 from jobs.terminal.logs import Level, log_event
 from jobs.workspace.home import Home, open_home
 from jobs.workspace.locks import writer_lock
@@ -36,6 +38,21 @@ LEVELS: dict[str, Level] = {"done": "info", "partial": "warning", "interrupted":
 
 
 def look(folder: Path, database: Path | None, stop: threading.Event) -> Look:
+    """Do a cycle if one is due, log how it went, then do the upkeep, and return when each is due next.
+
+    database: as for _look_for_cycle. After a stop there is no upkeep, nor while the settings cannot be read.
+    """
+    found = _look_for_cycle(folder, database, stop)
+    if stop.is_set():
+        return found
+    try:
+        home = open_home(folder)
+    except EXPECTED:  # logged by the look for a cycle
+        return found
+    return replace(found, next_upkeep=keep_up(home, clock.now()))
+
+
+def _look_for_cycle(folder: Path, database: Path | None, stop: threading.Event) -> Look:
     """Do a cycle if one is due, log how it went, and return when the next one is due.
 
     database: the one of the last look, where a failure is entered while the settings cannot be read.

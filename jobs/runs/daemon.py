@@ -77,7 +77,8 @@ class Watch:
         self.database = found.database or self.database
         self.failures = self.failures + 1 if found.failed else 0
         self.seen, self.looked_at = self._visible(), now
-        self.look_at = self._next_look(found, clock.now())
+        next_look = self._next_look(found, clock.now())
+        self.look_at = min(next_look, found.next_upkeep or next_look)
         self._tell_next(found)
 
     def _may_be_due(self, now: datetime) -> bool:
