@@ -11,17 +11,16 @@ import tarfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from jobs.analysis.replay import replay_sample, summary_of
 from jobs.errors import LockHeld, UsageError
-from jobs.runs import restore as restoring
 from jobs.runs.backup import back_up
 from jobs.runs.restore import restore
 from jobs.workspace.home import Home, open_home
-from jobs.workspace.locks import writer_lock
+from jobs.workspace.locks import daemon_lock, try_lock, writer_lock
 from storage.database import reading
 from storage.errors import Corrupt
 from storage.verify import content_hash, find_deep_problems, find_problems
@@ -140,30 +139,31 @@ def test_a_damaged_home_makes_no_backup(home: Home, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.tar*"))
 
 
-def test_nothing_is_restored_while_another_process_writes(home: Home, tmp_path: Path) -> None:
+def test_nothing_is_restored_while_another_process_writes_or_a_daemon_runs(home: Home, tmp_path: Path) -> None:
     back_up(home, tmp_path / "home.tar", now=NOW)
     with writer_lock(home.folder, command="backfill", wait_seconds=0), pytest.raises(LockHeld):
         put_back(home.folder, tmp_path / "home.tar")
+    with daemon_lock(home.folder), pytest.raises(LockHeld):
+        put_back(home.folder, tmp_path / "home.tar")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "home.tar"]
 
 
-def test_a_restore_killed_between_its_two_renames_is_finished_by_another(
-    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    back_up(home, tmp_path / "home.tar", now=NOW)
-    before, rename = hash_of(home.folder), Path.rename
+def test_a_lock_that_was_got_in_a_home_replaced_meanwhile_is_got_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer opens the lock's file, and a restore that ends meanwhile has put another home in the place."""
+    moved, acquire = home.folder.with_name("before"), FileLock.acquire
 
-    def killed(self: Path, target: Any) -> Path:
-        if self.name.endswith(restoring.STAGING):
-            raise KeyboardInterrupt
-        return rename(self, target)
+    def late(self: FileLock, **limits: float) -> object:
+        got = acquire(self, **limits)
+        if not moved.exists():
+            home.folder.rename(moved)
+            shutil.copytree(moved, home.folder)
+        return got
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", killed)
-        with pytest.raises(KeyboardInterrupt):
-            put_back(home.folder, tmp_path / "home.tar")
-    assert not home.folder.exists()
-    put_back(home.folder, tmp_path / "home.tar")
-    assert hash_of(home.folder) == hash_of(home.folder.with_name("home.before-20260102T030000Z")) == before
+    monkeypatch.setattr(FileLock, "acquire", late)
+    with writer_lock(home.folder, command="track", wait_seconds=0):
+        monkeypatch.undo()
+        with try_lock(home.folder / "writer.lock") as is_free:
+            assert not is_free
 
 
 def test_a_home_whose_store_lies_outside_of_it_is_not_backed_up(make_home: Make, tmp_path: Path) -> None:

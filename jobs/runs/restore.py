@@ -1,6 +1,7 @@
 """Restore: put a backup in the place of a home. Everything in it is checked first, and the home before stays beside it.
 
-The new home is made under another name and then renamed, so a restore that is killed is repeated from its beginning.
+The new home is made beside the other and takes its place in one step (jobs.workspace.replacement), so a restore that is killed
+is repeated from its beginning.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import tarfile
 import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
@@ -19,6 +21,7 @@ from jobs.runs.backup import MANIFEST, PRICES, Manifest, read_manifest, refuse_o
 from jobs.terminal.text import counted
 from jobs.workspace.locks import daemon_lock, writer_lock
 from jobs.workspace.place import DATABASE_FILE, SETTINGS_FILE, Place
+from jobs.workspace.replacement import new_home_beside, replace_home
 from jobs.workspace.settings import read_settings
 from storage import verify
 from storage.database import reading
@@ -27,7 +30,6 @@ from storage.files import HashedReader, sync_folder
 from storage.price_folder import register_database
 from storage.versions import check_revision, known_revisions, stored_revision
 
-STAGING = ".restoring"
 FILE_MODE, SETTINGS_MODE = 0o640, 0o600  # the settings may hold a password
 HOME_FILES = (DATABASE_FILE, SETTINGS_FILE)
 
@@ -41,21 +43,19 @@ def restore(folder: Path, source: Path, *, now: datetime, wait_seconds: float) -
     if not source.is_file():
         fault = "not a file" if source.exists() else "no such file"
         raise UsageError(f"{source}: {fault}; name the file that `tickercast backup` wrote")
-    staging = folder.with_name(f"{folder.name}{STAGING}")
+    folder = folder.resolve()
     try:
-        shutil.rmtree(staging, ignore_errors=True)
-        manifest = _extracted(source, staging)
-        _verify(staging, manifest)
-        with _locked(folder, wait_seconds):
-            kept = _swapped(folder, staging, now)
+        with _locked(folder, wait_seconds), new_home_beside(folder, now) as staging:
+            manifest = _extracted(source, staging)
+            _verify(staging, manifest)
+            register_database(_place(staging).prices, replace(_place(staging), folder=folder).database)
+            kept = replace_home(folder, staging, now)
+            _remove_notes(kept)
     except tarfile.TarError as error:
         raise Corrupt(f"{source}: not a backup of Tickercast, or a damaged one; nothing was restored") from error
     except OSError as error:
-        raise StoreUnwritable(f"{staging}: {error.strerror}; the home is as it was") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    place = _place(folder)
-    register_database(place.prices, place.database)
+        where = error.filename or folder
+        raise StoreUnwritable(f"{where}: {error.strerror}; a home that was there is whole; repeat the command") from error
     before = f"; the home before is in {kept}" if kept else ""
     upgrade = "" if manifest.revision == known_revisions()[0] else "; its schema is older: run `tickercast db upgrade`"
     return f"{counted(len(manifest.sha256), 'file')} of {manifest.made_at[:19]}Z are back in {folder}{before}{upgrade}"
@@ -68,7 +68,6 @@ def _extracted(source: Path, staging: Path) -> Manifest:
         names = [member.name for member in archive.getmembers()]
         if sorted(names) != sorted([*manifest.sha256, MANIFEST]) or not all(map(_is_ours, manifest.sha256)):
             raise Corrupt(f"{source}: its members are not those of its manifest; nothing was restored")
-        staging.mkdir(mode=0o750)
         place = _place(staging, _member_bytes(archive, SETTINGS_FILE) if SETTINGS_FILE in manifest.sha256 else b"")
         for name, sha256 in manifest.sha256.items():
             path = _path_of(place, name)
@@ -121,15 +120,11 @@ def _locked(folder: Path, wait_seconds: float) -> Iterator[None]:
         yield
 
 
-def _swapped(folder: Path, staging: Path, now: datetime) -> Path | None:
-    """Give the new home its name and return where the home before is, None without one."""
-    kept = None
-    if folder.exists():
-        kept = folder.with_name(f"{folder.name}.before-{now:%Y%m%dT%H%M%SZ}")
-        folder.rename(kept)
-    staging.rename(folder)
-    sync_folder(folder.parent)
-    return kept
+def _remove_notes(kept: Path | None) -> None:
+    """Remove the notes about who holds the locks from the home before: it is locked no longer."""
+    if kept is not None:
+        for note in kept.glob("*.holder"):
+            note.unlink(missing_ok=True)
 
 
 def _place(folder: Path, settings: bytes | None = None) -> Place:

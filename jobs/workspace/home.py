@@ -12,6 +12,7 @@ from pathlib import Path
 
 from jobs.errors import HomeUnwritable, UsageError
 from jobs.workspace.place import SETTINGS_FILE, Place, require_home
+from jobs.workspace.replacement import finish_replacement
 from jobs.workspace.setting_values import RETIRED_KEYS
 from jobs.workspace.settings import Settings, read_settings, retired_keys
 from jobs.workspace.settings_template import settings_template
@@ -69,6 +70,7 @@ def create_home(folder: Path, preset: str = "density") -> Home:
     Raises UsageError when a file is in the way, HomeUnwritable when the folder cannot be made.
     """
     try:
+        finish_replacement(folder.resolve())
         folder.mkdir(parents=True, exist_ok=True)
         settings_file = folder / SETTINGS_FILE
         if not settings_file.exists():

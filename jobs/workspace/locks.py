@@ -36,7 +36,7 @@ def _lock(folder: Path, name: str, *, command: str, wait_seconds: float, advice:
     note = folder / f"{name}.holder"
     lock = FileLock(folder / f"{name}.lock", mode=0o600)
     try:
-        lock.acquire(timeout=wait_seconds, poll_interval=0.1)
+        _acquire_here(lock, folder, wait_seconds)
     except Timeout as error:
         raise LockHeld(f"the {name} lock of {folder} is held by {_holder(note)}; nothing was changed; {advice}") from error
     except OSError as error:
@@ -46,6 +46,16 @@ def _lock(folder: Path, name: str, *, command: str, wait_seconds: float, advice:
         yield
     finally:
         note.unlink(missing_ok=True)
+        lock.release()
+
+
+def _acquire_here(lock: FileLock, folder: Path, wait_seconds: float) -> None:
+    """Acquire a lock in the folder that has the name now: a restore may have put another one in its place while we waited."""
+    while True:
+        inode = folder.stat().st_ino
+        lock.acquire(timeout=wait_seconds, poll_interval=0.1)
+        if folder.stat().st_ino == inode:
+            return
         lock.release()
 
 

@@ -84,13 +84,26 @@ def open_place(folder: Path, environment: Mapping[str, str] | None = None) -> Pl
 def require_home(folder: Path) -> None:
     """Raise UsageError when there is no home in a folder, HomeUnwritable when it cannot be read."""
     try:
-        exists = (folder / SETTINGS_FILE).exists() or (folder / DATABASE_FILE).exists()
+        exists = is_home(folder) or _was_replaced(folder)
     except OSError as error:
         raise HomeUnwritable(f"{folder}: {error.strerror}; nothing was changed") from error
     if not exists:
         raise UsageError(f"{folder} is not a Tickercast home; create one with `tickercast --home {folder} init`")
     if not os.access(folder, os.R_OK | os.X_OK):
         raise HomeUnwritable(f"{folder}: permission denied; nothing was changed")
+
+
+def is_home(folder: Path) -> bool:
+    """Return whether there is a home in a folder. Raises OSError."""
+    return (folder / SETTINGS_FILE).exists() or (folder / DATABASE_FILE).exists()
+
+
+def _was_replaced(folder: Path) -> bool:
+    """Put a restored home in its place where a kill has left it without one, and return whether there is a home now."""
+    from jobs.workspace.replacement import finish_replacement
+
+    finish_replacement(folder.resolve())
+    return is_home(folder)
 
 
 def ignored_variables(environment: Mapping[str, str]) -> list[str]:
@@ -127,8 +140,8 @@ def refuse_store(target: Path) -> None:
     """Raise UsageError for a file to write that is part of a home's store, or any SQLite database."""
     path = target.resolve()
     for folder in path.parents:
-        is_home = (folder / SETTINGS_FILE).is_file() or (folder / DATABASE_FILE).is_file()
-        if is_home and _is_of_store(path.relative_to(folder)):
+        found = (folder / SETTINGS_FILE).is_file() or (folder / DATABASE_FILE).is_file()
+        if found and _is_of_store(path.relative_to(folder)):
             raise UsageError(f"{target} is a file of the home {folder}; nothing was written; name another file")
     with suppress(OSError):
         if path.is_file() and _beginning(path) == SQLITE_HEADER:
