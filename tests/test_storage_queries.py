@@ -226,7 +226,7 @@ def test_scored_forecasts_are_columns_of_revision_0(record: Record) -> None:
     assert columns.target[order].tolist() == [date(2024, 3, 7), date(2024, 3, 11)]
     assert columns.crps[order].tolist() == [0.003, 0.005]
     assert columns.inside_50[order].tolist() == [0, 1]
-    assert columns.mode.tolist() == ["backfill", "backfill"]
+    assert columns.mode.tolist() == [b"backfill", b"backfill"]
     assert [columns.ticker_id.dtype, columns.crps.dtype, columns.target.dtype] == [np.int32, np.float64, np.dtype("M8[D]")]
 
 
@@ -234,7 +234,7 @@ def test_scored_forecasts_of_an_empty_record_are_empty_columns(sound_record: Rec
     with sound_record.reading() as connection:
         columns = queries.scored_forecasts(connection, "another")
     assert {len(getattr(columns, field.name)) for field in fields(columns)} == {0}
-    assert (columns.crps.dtype, columns.mode.dtype) == (np.float64, np.dtype("U8"))
+    assert (columns.crps.dtype, columns.mode.dtype) == (np.float64, np.dtype("S8"))
 
 
 def test_a_record_longer_than_one_part_is_read_whole(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ def skill_rows(scores: ScoreColumns) -> list[SkillRow]:
     Mode * comes in addition to each. p_adjusted is over tickers x horizons within a mode. Rows for all tickers are adjusted
     separately from the others.
     """
-    pooled = replace(scores, mode=np.full(len(scores.mode), ALL_MODES))
+    pooled = replace(scores, mode=np.full(len(scores.mode), ALL_MODES, "S1"))
     rows = []
     for part in (scores, pooled):
         rows += [_untested(int(group.ticker_id[0]), group) for group in _groups(part, "ticker_id", "horizon", "mode")]
@@ -77,7 +77,7 @@ def _untested(ticker_id: int | None, group: ScoreColumns) -> SkillRow:
     return SkillRow(
         ticker_id=ticker_id,
         horizon=horizon,
-        mode=str(group.mode[0]),
+        mode=str(group.mode[:1].astype(str)[0]),
         n=len(ours) if ticker_id is None else len(group.target),
         first_target=group.target[0].item(),
         last_target=group.target[-1].item(),

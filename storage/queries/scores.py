@@ -50,11 +50,11 @@ class NewestScore:
 
 @dataclass(frozen=True, slots=True)
 class ScoreColumns:
-    """Scores of n forecasts by column, each (n,). target is datetime64[D], mode text; errors are natural-log returns."""
+    """Scores of n forecasts by column, each (n,). target is datetime64[D], mode ASCII; errors are natural-log returns."""
 
     ticker_id: NDArray[np.int32]
     horizon: NDArray[np.int16]
-    mode: NDArray[np.str_]
+    mode: NDArray[np.bytes_]
     target: NDArray[np.datetime64]
     location: NDArray[np.float64]
     realised_return: NDArray[np.float64]
@@ -85,7 +85,7 @@ WHERE o.ticker_id = ? AND f.target >= ? GROUP BY f.origin_id, f.horizon"""
 SCORE_COLUMNS: dict[str, tuple[str, str]] = {
     "ticker_id": ("o.ticker_id", "i4"),
     "horizon": ("s.horizon", "i2"),
-    "mode": ("o.mode", "U8"),
+    "mode": ("o.mode", "S8"),  # ASCII: a character of U takes four bytes
     "target": ("f.target", "M8[D]"),
     "location": ("f.location", "f8"),
     "realised_return": ("s.realised_return", "f8"),
