@@ -39,7 +39,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "repair": ("tickercast repair MSFT",),
     "verify": ("tickercast verify", "tickercast verify --deep"),
     "replay": ("tickercast replay 3f2a91c0", "tickercast replay --all --sample 200"),
-    "backup": ("tickercast backup tickercast.tar",),
+    "backup": ("tickercast backup tickercast.tar", "tickercast backup"),
     "restore": ("tickercast restore tickercast.tar",),
     "evaluate": (
         "tickercast evaluate MSFT --start 2023-01-03 --end 2023-12-29 --source folder:prices --adjustment split",

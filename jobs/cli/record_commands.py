@@ -37,12 +37,20 @@ def replay(
     say(summary_of(found))
 
 
-def backup(context: typer.Context, file: Annotated[Path, typer.Argument(metavar="FILE", help="The tar file to write.")]) -> None:
+def backup(
+    context: typer.Context,
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="The tar file to write (default: one named by its instant in backup.folder)."),
+    ] = None,
+) -> None:
     """Write database, price files and settings into one tar file, checked before it gets its name. Others may write meanwhile."""
     from jobs import clock
     from jobs.runs.backup import back_up
+    from jobs.runs.scheduled_backup import back_up_to_folder
 
-    say(back_up(existing_home(context), file.absolute(), now=clock.now()))
+    home, now = existing_home(context), clock.now()
+    say(back_up_to_folder(home, now) if file is None else back_up(home, file.absolute(), now=now))
 
 
 def restore(

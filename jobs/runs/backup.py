@@ -30,12 +30,12 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 PRICES = "prices"
 PARTIAL = ".partial"
-MODE = 0o640
+MODE, SECRET_MODE = 0o640, 0o600  # the settings may hold a password
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a backup holds. sha256: of each member, by its name. revision: of the database's schema."""
+    """What a backup holds. sha256: of each member, by its name. revision: of the database's schema. home: the folder, if told."""
 
     format: int
     made_at: str
@@ -43,9 +43,11 @@ class Manifest:
     revision: str
     content_hash: str
     sha256: dict[str, str]
+    home: str = ""
 
 
 FIELDS = {field.name for field in fields(Manifest)}
+OPTIONAL = {"home"}  # earlier versions wrote none
 
 
 def back_up(home: Home, target: Path, *, now: datetime) -> str:
@@ -88,9 +90,9 @@ def read_manifest(archive: tarfile.TarFile) -> Manifest:
         raise Corrupt(f"{name}: not a backup of Tickercast")
     if values["format"] != FORMAT:
         raise Corrupt(f"{name}: made by a later version of Tickercast, which this one cannot read")
-    texts = [values.get(key) for key in ("made_at", "program", "revision", "content_hash")]
-    hashes = values.get("sha256")
-    if not all(isinstance(text, str) for text in texts) or not isinstance(hashes, dict) or set(values) != FIELDS:
+    texts = [values.get(key, "") for key in FIELDS - {"format", "sha256"}]
+    is_whole = FIELDS - OPTIONAL <= set(values) <= FIELDS and isinstance(values["sha256"], dict)
+    if not is_whole or not all(isinstance(text, str) for text in texts):
         raise Corrupt(f"{name}: its manifest is damaged")
     return Manifest(**values)
 
@@ -126,9 +128,17 @@ def _written(home: Home, copy: Path, partial: Path, now: datetime) -> Manifest:
     if (home.folder / SETTINGS_FILE).exists():
         members[SETTINGS_FILE] = home.folder / SETTINGS_FILE
     with partial.open("wb") as file, tarfile.open(fileobj=file, mode="w") as archive:
-        os.fchmod(file.fileno(), MODE)
+        os.fchmod(file.fileno(), SECRET_MODE)
         hashes = {name: _add_file(archive, name, path, now) for name, path in members.items()}
-        manifest = Manifest(FORMAT, now.isoformat(), version("tickercast"), stored_revision(copy) or "", content_hash, hashes)
+        manifest = Manifest(
+            FORMAT,
+            now.isoformat(),
+            version("tickercast"),
+            stored_revision(copy) or "",
+            content_hash,
+            hashes,
+            str(home.folder.resolve()),
+        )
         content = json.dumps(asdict(manifest), indent=1).encode()
         archive.addfile(_member(MANIFEST, len(content), now), BytesIO(content))
     return manifest
@@ -144,7 +154,8 @@ def _add_file(archive: tarfile.TarFile, name: str, path: Path, now: datetime) ->
 
 def _member(name: str, size: int, now: datetime) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
-    member.size, member.mode, member.mtime = size, MODE, int(now.timestamp())
+    mode = SECRET_MODE if name == SETTINGS_FILE else MODE
+    member.size, member.mode, member.mtime = size, mode, int(now.timestamp())
     return member
 
 

@@ -129,3 +129,11 @@ class TrainingSection(Section):
 class ComputeSection(Section):
     workers: int = Field(default=0, ge=0, le=256, description="training processes; 0 = one per core")
     stack: int = Field(default=128, ge=1, le=2_000, description="most networks trained together in one stack")
+
+
+class BackupSection(Section):
+    folder: str = Field(default="", description="folder for the daemon's backups, outside of the home; empty = none are made")
+    every_hours: int = Field(
+        default=24, ge=1, le=8760, description="hours from one backup to the next, counted from midnight UTC"
+    )
+    keep: int = Field(default=7, ge=1, le=10_000, description="newest backups of this home that stay in the folder")

@@ -24,6 +24,7 @@ from jobs.exchanges.symbols import SymbolRefused, parse_symbol
 from jobs.workspace.config import BUNDLE, PRESETS, Config, refuse_contradictions
 from jobs.workspace.place import ENVIRONMENT_PREFIX
 from jobs.workspace.sections import (
+    BackupSection,
     ComputeSection,
     EventsSection,
     ModelSection,
@@ -50,6 +51,7 @@ class Settings(BaseSettings):
     events: EventsSection = EventsSection()
     training: TrainingSection = TrainingSection()
     compute: ComputeSection = ComputeSection()
+    backup: BackupSection = BackupSection()
 
     @classmethod
     def settings_customise_sources(

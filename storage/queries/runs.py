@@ -95,6 +95,13 @@ def has_event(connection: Connection, kind: str, message: str) -> bool:
     return connection.scalars(query).first() is not None
 
 
+def newest_event(connection: Connection, kind: str) -> tuple[datetime, str] | None:
+    """Return the instant and the message of the newest event of a kind, None without one."""
+    query = sa.select(Event.at, Event.message).where(Event.kind == kind).order_by(Event.at.desc(), Event.id.desc()).limit(1)
+    row = connection.execute(query).first()
+    return (row.at, row.message) if row else None
+
+
 def newest_run_at(connection: Connection, instant: datetime) -> int | None:
     """Return the id of the newest run that started at an instant, None when there is none."""
     return connection.scalars(sa.select(Run.id).where(Run.started_at == instant).order_by(Run.id.desc()).limit(1)).first()
