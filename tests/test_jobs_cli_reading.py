@@ -98,12 +98,14 @@ def test_a_full_disk_is_one_line(home: Path) -> None:
     assert (done.returncode, done.stderr.count(b"\n"), b"No space" in done.stderr) == (5, 1, True)
 
 
-@pytest.mark.parametrize("arguments", [["status"], ["forecast"], ["skill"], ["tickers"], ["sql", "SELECT 1"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments", [["status"], ["status", "--check"], ["forecast"], ["skill"], ["tickers"], ["sql", "SELECT 1"], ["--version"]]
+)
 def test_reading_loads_no_heavy_library(home: Path, tickercast: Command, arguments: list[str]) -> None:
     tickercast("--home", home, "status")  # finds the settings valid
     answer = tickercast("--home", home, *arguments, PYTHONPROFILEIMPORTTIME="1")
     loaded = {line.rsplit("|", 1)[1].strip() for line in answer.stderr.splitlines() if "|" in line}
-    assert (answer.returncode, loaded & HEAVY_MODULES) == (0, set())
+    assert (answer.returncode in (0, 3, 4), loaded & HEAVY_MODULES) == (True, set())
 
 
 def test_ctrl_c_ends_a_query_that_nothing_interrupts(home: Path) -> None:

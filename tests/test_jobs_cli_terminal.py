@@ -61,14 +61,14 @@ def on_terminal(home: Path, width: int, *arguments: str) -> tuple[int, list[str]
 def test_no_line_is_longer_than_the_terminal(home: Path, command: str, width: int) -> None:
     code, lines, _ = on_terminal(home, width, command)
     assert code == 0
-    assert lines[0].startswith("ticker")
+    assert any(line.startswith("ticker ") for line in lines)
     assert max(map(len, lines)) <= width
 
 
 def test_status_at_80_columns_shows_how_the_error_begins_and_where_the_rest_is(home: Path) -> None:
     _, lines, errors = on_terminal(home, 80, "status")
-    assert "  MSFT: yahoo returned no bars" in lines[1]
-    assert lines[1].endswith("…")
+    line = next(line for line in lines if "  MSFT: yahoo returned no bars" in line)
+    assert line.endswith("…")
     assert "SELECT ticker, last_error FROM freshness" in errors
 
 

@@ -21,7 +21,7 @@ ORDER = (
     ("clock",),
     ("exchanges", "terminal", "scoring"),
     ("workspace",),
-    ("prices", "forecasting"),
+    ("prices", "forecasting", "monitoring"),
     ("runs",),
     ("analysis",),
     ("cli",),

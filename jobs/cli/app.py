@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.cli import prior_commands, read_commands, record_commands, write_commands
+from jobs.cli import prior_commands, read_commands, record_commands, status_commands, write_commands
 from jobs.cli.command_line import home_first
 from jobs.cli.examples import epilog_of
 from jobs.cli.options import say
@@ -51,7 +51,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     read_commands.forecast,
     read_commands.skill,
     read_commands.explain,
-    read_commands.status,
+    status_commands.status,
     read_commands.bars,
     read_commands.sql,
     read_commands.report,

@@ -26,7 +26,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "tickercast skill MSFT --format csv",
     ),
     "explain": ("tickercast explain MSFT", "tickercast explain MSFT --format json"),
-    "status": ("tickercast status", "tickercast status MSFT --format json"),
+    "status": ("tickercast status", "tickercast status --check", "tickercast status MSFT --format json"),
     "bars": ("tickercast bars MSFT", "tickercast bars MSFT --start 2026-01-02 --adjusted --out msft.csv"),
     "sql": (
         'tickercast sql "SELECT ticker, q05, q95 FROM latest_forecast WHERE horizon = 1"',

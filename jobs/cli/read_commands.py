@@ -112,21 +112,6 @@ def skill(
     )  # fmt: skip
 
 
-def status(
-    context: typer.Context, tickers: StoredArgument = None, output_format: FormatOption = None, out: OutOption = None
-) -> None:
-    """Show how far each ticker is behind, and its last error. Behind: sessions closed since the last forecast's origin."""
-    from jobs.analysis.views import context_notices, prior_notices, upgrade_notices, view_rows
-    from jobs.cli.status_table import status_table
-    from jobs.terminal.output import write_rows
-
-    database = existing_place(context).database
-    found = view_rows(database, "freshness", tickers)
-    write_rows(found.columns, found.rows, output_format, out=out, table=lambda: status_table(found.records()))
-    for notice in [*upgrade_notices(database), *context_notices(database), *prior_notices(database)]:
-        say(notice)
-
-
 def bars(
     context: typer.Context,
     ticker: TickerArgument,

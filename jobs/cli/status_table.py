@@ -1,11 +1,20 @@
-"""The table of `status`: how far each ticker is behind, and its last error on one line."""
+"""The screen of `status`: the daemon, the tickers in one word each, the disk; below it how far each ticker is behind.
+
+With many tickers only those are listed that need attention.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from jobs.monitoring.check import daemon_line
+from jobs.monitoring.state import BROKEN, CONDITIONS, Condition, HomeState, condition_of, since_of, utc_minute
+from jobs.terminal.figures import bytes_text
 from jobs.terminal.tables import Table, TableColumn
+from jobs.terminal.text import counted, first_names
+from storage.monitoring import TickerFacts
 
 COLUMNS = (
     TableColumn("ticker"),
@@ -17,8 +26,62 @@ COLUMNS = (
     TableColumn("held", "number", rank=3),
     TableColumn("last error", "line"),
 )
+MOST_LISTED = 30  # tickers; of more, only those that need attention are listed
+LISTED: tuple[Condition, ...] = (*BROKEN, "suspended", "too short")
 NO_TICKERS = "no tickers yet; `tickercast track MSFT` follows one, `tickercast backfill MSFT` forecasts its past"
 WHOLE_ERRORS = 'whole errors: `tickercast sql "SELECT ticker, last_error FROM freshness WHERE last_error IS NOT NULL"`'
+
+
+def status_screen(state: HomeState, rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Return the summary of a home with the table of its tickers. rows: all of view freshness."""
+    lines = [
+        ("daemon", daemon_line(state)),
+        ("tickers", _tickers_line(state)),
+        *_attention_lines(state),
+        ("disk", _disk_line(state)),
+    ]
+    heading = "\n".join(f"{name.ljust(12)}{text}" for name, text in lines) + "\n"
+    if len(rows) <= MOST_LISTED:
+        return replace(status_table(rows), heading=heading)
+    wanted = {ticker.symbol for ticker in state.tickers if condition_of(ticker, state.now) in LISTED}
+    listed = [row for row in rows if row["ticker"] in wanted]
+    table = status_table(listed[:MOST_LISTED]) if listed else Table((TableColumn("ticker"),), [])
+    more = f"{min(len(listed), MOST_LISTED)} of {len(rows)} tickers are listed; `tickercast status T...` shows others"
+    return replace(table, heading=heading, notes=(*table.notes, more))
+
+
+def _tickers_line(state: HomeState) -> str:
+    """Return how many tickers are in which condition."""
+    counts = [(condition, len(state.found(condition))) for condition in CONDITIONS]
+    named = ", ".join(f"{count} {condition}" for condition, count in counts if count)
+    return named or "none"
+
+
+def _attention_lines(state: HomeState) -> list[tuple[str, str]]:
+    """Return a line for each condition that needs attention, with its tickers and since when."""
+    return [(condition, _attention(condition, tickers)) for condition in LISTED if (tickers := state.found(condition))]
+
+
+def _attention(condition: Condition, tickers: Sequence[TickerFacts]) -> str:
+    instants = [since for ticker in tickers if (since := since_of(ticker, condition))]
+    text = first_names([ticker.symbol for ticker in tickers]) + (f", since {utc_minute(min(instants))}" if instants else "")
+    if condition == "late":
+        return f"{text}, up to {counted(max(ticker.missed for ticker in tickers), 'session')} behind"
+    if condition == "quarantined":
+        bars = counted(sum(ticker.held_bars for ticker in tickers), "bar")
+        return f"{text}: {bars}; `tickercast release` or `refuse` decides"
+    return text
+
+
+def _disk_line(state: HomeState) -> str:
+    """Return how much is free and how much the store takes; how fast it grows, where daily runs of some days tell it."""
+    disk = state.disk
+    growth = f", growing by {bytes_text(disk.growth)} a day" if disk.growth else ""
+    short = "; less than notices.disk_free_megabytes" if state.is_disk_short else ""
+    return (
+        f"{bytes_text(disk.free)} of {bytes_text(disk.total)} free{short}; store {bytes_text(disk.store)} "
+        f"(database {bytes_text(disk.database)}, prices {bytes_text(disk.prices)}){growth}"
+    )
 
 
 def status_table(rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -46,6 +46,14 @@ def p_value(value: float) -> str:
     return f"< {LEAST_P}" if value < LEAST_P else f"{value:.3f}"
 
 
+def bytes_text(size: float) -> str:
+    """Return a number of bytes in its largest decimal unit, with one decimal: 1.2 GB, 340.0 kB, 12 bytes."""
+    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size:.0f} bytes"
+
+
 def _unsigned_zero(text: str) -> str:
     """Return the text of a number, without the minus of one that was rounded to zero."""
     return text.removeprefix("-") if float(text) == 0 else text

@@ -152,7 +152,7 @@ def _draw(table: Table, widths: Sequence[int], stream: TextIO, width: int) -> No
     whole = max(width, sum(widths) + len(GAP) * len(widths))  # a terminal too narrow even for the least breaks lines itself
     console = Console(file=stream, width=whole, highlight=False, color_system=None if colourless else "auto")
     if table.heading:
-        console.print(Text(table.heading))
+        console.print(Text(table.heading), width=width)
     console.print(grid)
 
 

@@ -15,6 +15,9 @@ from filelock import FileLock, Timeout
 
 from jobs.errors import HomeUnwritable, LockHeld
 
+# `status` holds the lock for an instant, to see whether a daemon has it (lock_state).
+LOOKED_AT_SECONDS = 0.5
+
 
 @contextmanager
 def writer_lock(folder: Path, *, command: str, wait_seconds: float) -> Iterator[None]:
@@ -26,8 +29,8 @@ def writer_lock(folder: Path, *, command: str, wait_seconds: float) -> Iterator[
 
 @contextmanager
 def daemon_lock(folder: Path) -> Iterator[None]:
-    """Hold the daemon lock. Raises LockHeld at once when another daemon runs in this home."""
-    with _lock(folder, "daemon", command="daemon", wait_seconds=0, advice="stop it first"):
+    """Hold the daemon lock. Raises LockHeld when another daemon runs in this home."""
+    with _lock(folder, "daemon", command="daemon", wait_seconds=LOOKED_AT_SECONDS, advice="stop it first"):
         yield
 
 

@@ -27,7 +27,7 @@ STORE_FOLDERS = ("prices", "cache")
 SQLITE_HEADER = b"SQLite format 3\0"
 MOST_CHECKED = 20  # texts that the cache remembers, the newest last
 # What decides whether settings are valid. Another version of the program checks them again.
-CHECKING_MODULES = ("settings.py", "setting_values.py", "config.py", "choices.py")
+CHECKING_MODULES = ("settings.py", "sections.py", "setting_values.py", "config.py", "choices.py")
 
 
 @dataclass(frozen=True, slots=True)

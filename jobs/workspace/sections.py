@@ -18,6 +18,7 @@ from jobs.workspace.choices import (
     Schedule,
     SourceKind,
 )
+from jobs.workspace.limits import AFTER_CLOSE_MINUTES, DISK_FREE_MEGABYTES, GRACE_MINUTES
 
 
 def _either(choices: object) -> str:
@@ -60,7 +61,22 @@ class YahooSection(Section):
 
 class ScheduleSection(Section):
     after_close_minutes: int = Field(
-        default=45, ge=0, le=720, description="minutes after its exchange's close until a session counts as closed"
+        default=AFTER_CLOSE_MINUTES,
+        ge=0,
+        le=720,
+        description="minutes after its exchange's close until a session counts as closed",
+    )
+
+
+class MonitorSection(Section):
+    grace_minutes: int = Field(
+        default=GRACE_MINUTES, ge=0, le=20_160, description="minutes after that until a session without forecasts is late"
+    )
+
+
+class NoticesSection(Section):
+    disk_free_megabytes: int = Field(
+        default=DISK_FREE_MEGABYTES, ge=0, le=10_000_000, description="with less free disk `status --check` warns"
     )
 
 

@@ -28,6 +28,8 @@ from jobs.workspace.sections import (
     ComputeSection,
     EventsSection,
     ModelSection,
+    MonitorSection,
+    NoticesSection,
     PriorSection,
     ScheduleSection,
     SourceSection,
@@ -52,6 +54,8 @@ class Settings(BaseSettings):
     training: TrainingSection = TrainingSection()
     compute: ComputeSection = ComputeSection()
     backup: BackupSection = BackupSection()
+    monitor: MonitorSection = MonitorSection()
+    notices: NoticesSection = NoticesSection()
 
     @classmethod
     def settings_customise_sources(

@@ -1,0 +1,87 @@
+"""The one judgement of a home, for `status --check` and /healthz: all well, some tickers need attention, or nothing works."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jobs.errors import ExitCode
+from jobs.monitoring.state import BROKEN, Condition, HomeState, condition_of, since_of, utc_minute
+from jobs.terminal.text import counted, first_names
+from storage.monitoring import TickerFacts
+
+WORDS = {ExitCode.DONE: "OK", ExitCode.SOME_FAILED: "WARNING", ExitCode.NOTHING_FETCHED: "CRITICAL"}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The exit code of `status --check` and its line."""
+
+    code: ExitCode
+    line: str
+
+
+def check(state: HomeState) -> Check:
+    """Return the judgement of a home.
+
+    Nothing works: the daemon has died or hangs, or no tracked ticker can get its next forecast because each one is late, failing
+    or suspended. A quarantined bar waits for a decision, so it is never more than a warning.
+    """
+    tracked = state.tracked
+    worst = [ticker for ticker in tracked if condition_of(ticker, state.now) in ("late", "failing", "suspended")]
+    broken = [ticker for ticker in tracked if condition_of(ticker, state.now) in BROKEN]
+    if state.is_dead or state.is_hung or (tracked and len(worst) == len(tracked)):
+        code = ExitCode.NOTHING_FETCHED
+    elif broken or state.is_disk_short:
+        code = ExitCode.SOME_FAILED
+    else:
+        code = ExitCode.DONE
+    return Check(code, f"{WORDS[code]}: {'; '.join(_parts(state))}")
+
+
+def _parts(state: HomeState) -> list[str]:
+    """Return what is to be said, what is wrong first."""
+    said = [daemon_line(state)] if state.is_dead or state.is_hung else []
+    conditions: tuple[Condition, ...] = ("failing", "late", "quarantined", "suspended")
+    for condition in conditions:
+        if tickers := state.found(condition):
+            said.append(f"{len(tickers)} {condition} ({_detail(condition, tickers)})")
+    if state.is_disk_short:
+        said.append(f"{state.disk.free / 1e9:.1f} GB of disk free")
+    said.append(f"{len(state.found('fresh'))} of {counted(len(state.tracked), 'tracked ticker')} fresh")
+    return said if state.is_dead or state.is_hung or state.daemon is None else [*said, daemon_line(state)]
+
+
+def _detail(condition: Condition, tickers: Sequence[TickerFacts]) -> str:
+    """Return the names of tickers, of a failing or late one also since when."""
+    if len(tickers) > 1:
+        return first_names([ticker.symbol for ticker in tickers])
+    ticker = tickers[0]
+    since = since_of(ticker, condition)
+    return f"{ticker.symbol} since {utc_minute(since)}" if since else ticker.symbol
+
+
+def daemon_line(state: HomeState) -> str:
+    """Return one line about the daemon."""
+    row = state.daemon
+    if state.is_dead and row is not None:
+        return f"daemon died: it was last alive at {utc_minute(row.beat_at)}; start it again"
+    if state.is_hung and row is not None:
+        return f"daemon hangs: process {row.pid} has written nothing since {utc_minute(row.beat_at)}"
+    if state.is_alive:
+        return _alive_line(state)
+    if row is not None and row.state == "stopped":
+        return f"daemon stopped at {utc_minute(row.beat_at)}"
+    if state.one_shot_run is not None:
+        return f"no daemon; last `tickercast run` at {utc_minute(state.one_shot_run)}"
+    return "no daemon"
+
+
+def _alive_line(state: HomeState) -> str:
+    row = state.daemon
+    if row is None:
+        return "daemon running"
+    doing = {"cycle": ", in a cycle now", "waiting": ", waiting for another writer"}.get(row.state, "")
+    last = f", last look {utc_minute(row.last_look)}" if row.last_look else ""
+    following = f", next look {utc_minute(row.next_look)}" if row.next_look else ""
+    return f"daemon running since {utc_minute(row.started_at)}{doing}{last}{following}"

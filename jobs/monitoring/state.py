@@ -1,0 +1,171 @@
+"""The state of a home at one instant: its tickers, its daemon, its disk, and the size of its store."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal, get_args
+
+from jobs.workspace.limits import Limits
+from jobs.workspace.lock_state import is_held
+from jobs.workspace.place import Place
+from storage import monitoring
+from storage.monitoring import DaemonRow, TickerFacts
+from storage.reader import snapshot
+
+Condition = Literal["fresh", "late", "failing", "quarantined", "suspended", "too short", "new", "not tracked"]
+CONDITIONS: tuple[Condition, ...] = get_args(Condition)
+BROKEN: tuple[Condition, ...] = ("late", "failing", "quarantined")
+# A ticker of an exchange whose sessions are not stored yet: longer than any weekend with holidays.
+FIRST_DAYS = timedelta(days=4)
+# A daemon writes every minute that it lives. While another command writes, it cannot.
+LONGEST_SILENCE = timedelta(minutes=15)
+GROWTH_DAYS = 30
+LEAST_GROWTH_DAYS = 5
+MEGABYTE = 10**6
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """Free and total bytes where the store is; bytes of the database and of the prices; new bytes a day where it is known."""
+
+    free: int
+    total: int
+    database: int
+    prices: int
+    growth: float | None = None
+
+    @property
+    def store(self) -> int:
+        """Return the bytes of the whole store."""
+        return self.database + self.prices
+
+
+@dataclass(frozen=True, slots=True)
+class HomeState:
+    """What is known of a home.
+
+    is_alive: whether a daemon runs now. is_hung: it runs and has written nothing for long. one_shot_run: when the newest
+    `tickercast run` started.
+    """
+
+    now: datetime
+    limits: Limits
+    tickers: tuple[TickerFacts, ...]
+    daemon: DaemonRow | None
+    is_alive: bool
+    is_hung: bool
+    one_shot_run: datetime | None
+    disk: Disk
+    runs: tuple[tuple[str, str, int], ...]
+    forecasts: int
+
+    @property
+    def tracked(self) -> list[TickerFacts]:
+        """Return the tickers that daily runs include."""
+        return [ticker for ticker in self.tickers if ticker.tracked]
+
+    @property
+    def is_dead(self) -> bool:
+        """Return whether a daemon should run and does not: it was not stopped, and no `tickercast run` has taken its place."""
+        row = self.daemon
+        if row is None or self.is_alive or row.state == "stopped":
+            return False
+        return self.one_shot_run is None or self.one_shot_run <= row.beat_at
+
+    @property
+    def is_disk_short(self) -> bool:
+        """Return whether less is free than the settings want."""
+        return self.disk.free < self.limits.disk_free_megabytes * MEGABYTE
+
+    def found(self, condition: Condition) -> list[TickerFacts]:
+        """Return the tickers in a condition."""
+        return [ticker for ticker in self.tickers if condition_of(ticker, self.now) == condition]
+
+
+def condition_of(ticker: TickerFacts, now: datetime) -> Condition:
+    """Return the one word that says how a ticker is: of several, what keeps it from its next forecast."""
+    if not ticker.tracked:
+        return "not tracked"
+    if ticker.held_bars:
+        return "quarantined"
+    if ticker.status == "suspended":
+        return "suspended"
+    if ticker.failures:
+        return "failing"
+    if ticker.status == "too_short":
+        return "too short"
+    if is_late(ticker, now):
+        return "late"
+    return "fresh" if ticker.last_origin else "new"
+
+
+def since_of(ticker: TickerFacts, condition: Condition) -> datetime | None:
+    """Return since when a ticker is in a condition, where that is stored."""
+    known = {"failing": ticker.failing_since, "late": ticker.missed_since, "quarantined": ticker.held_since}
+    return known.get(condition)
+
+
+def is_late(ticker: TickerFacts, now: datetime) -> bool:
+    """Return whether a session has no forecast that should have one. The sample's prices end for ever, so it is never late."""
+    if ticker.source == "sample" and ticker.last_origin:
+        return False
+    return ticker.missed > 0 or (not ticker.has_sessions and now - ticker.added_at > FIRST_DAYS)
+
+
+def read_state(place: Place, limits: Limits, now: datetime, *, is_daemon: bool = False) -> HomeState:
+    """Return the state of a home. is_daemon: this process is its daemon. Raises StorageError."""
+    with snapshot(place.database) as connection:
+        row = monitoring.daemon_row(connection)
+        tickers = monitoring.ticker_facts(connection, now - limits.grace)
+        one_shot = monitoring.newest_one_shot_run(connection)
+        runs, forecasts = monitoring.runs_by_status(connection), monitoring.forecast_count(connection)
+        recent, first = monitoring.daily_forecasts(connection, now - timedelta(days=GROWTH_DAYS))
+    is_alive = is_daemon or _is_alive(place.folder, row, now)
+    return HomeState(
+        now, limits, tuple(tickers), row, is_alive, is_alive and _is_silent(place.folder, row, now), one_shot,
+        _disk(place, forecasts, recent, first, now), tuple(runs), forecasts,
+    )  # fmt: skip
+
+
+def _is_alive(folder: Path, row: DaemonRow | None, now: datetime) -> bool:
+    """Return whether a daemon runs: it holds its lock. Where that cannot be read, whether it has written lately."""
+    held = is_held(folder, "daemon")
+    if held is None:
+        return row is not None and row.state != "stopped" and now - row.beat_at < LONGEST_SILENCE
+    return held
+
+
+def _is_silent(folder: Path, row: DaemonRow | None, now: datetime) -> bool:
+    """Return whether a daemon has written nothing for long, although nobody kept it from writing."""
+    return row is not None and now - row.beat_at > LONGEST_SILENCE and not is_held(folder, "writer")
+
+
+def _disk(place: Place, forecasts: int, recent: int, first: datetime | None, now: datetime) -> Disk:
+    usages = [shutil.disk_usage(path) for path in (place.database.parent, place.prices) if path.exists()]
+    least = min(usages, key=lambda usage: usage.free)
+    database = sum(_size(place.database.with_name(place.database.name + end)) for end in ("", "-wal"))
+    growth = None
+    if first is not None and forecasts and (days := (now - first) / timedelta(days=1)) >= LEAST_GROWTH_DAYS:
+        growth = database / forecasts * recent / days
+    return Disk(least.free, least.total, database, _folder_size(place.prices), growth)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _folder_size(folder: Path) -> int:
+    """Return the bytes of the files below a folder. One that goes away meanwhile counts nothing."""
+    return sum(_size(Path(where) / name) for where, _, names in os.walk(folder) for name in names)
+
+
+def utc_minute(instant: datetime) -> str:
+    """Return an instant as people read it, to the minute."""
+    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%MZ}"

@@ -1,0 +1,70 @@
+"""The few settings that monitoring needs, read without pydantic: `status` must start quickly, and the idle daemon stay small.
+
+Wrong values are reported elsewhere, where all settings are checked; here the default stands in for them.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from jobs.workspace.place import ENVIRONMENT_PREFIX, SETTINGS_FILE
+
+AFTER_CLOSE_MINUTES = 45
+GRACE_MINUTES = 60
+LATE_HOURS = 6.0
+FAILURES = 3
+DISK_FREE_MEGABYTES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a session counts as closed, when as late, when a failure is told, and when the disk is short."""
+
+    after_close_minutes: float = AFTER_CLOSE_MINUTES
+    grace_minutes: float = GRACE_MINUTES
+    late_hours: float = LATE_HOURS
+    failures: float = FAILURES
+    disk_free_megabytes: float = DISK_FREE_MEGABYTES
+
+    @property
+    def grace(self) -> timedelta:
+        """Return how long after its close a session without forecasts is late."""
+        return timedelta(minutes=self.after_close_minutes + self.grace_minutes)
+
+    @property
+    def told_late(self) -> timedelta:
+        """Return how long after its close a session without forecasts is told about."""
+        return timedelta(minutes=self.after_close_minutes, hours=self.late_hours)
+
+
+KEYS = {
+    "after_close_minutes": "schedule",
+    "grace_minutes": "monitor",
+    "late_hours": "notices",
+    "failures": "notices",
+    "disk_free_megabytes": "notices",
+}
+
+
+def read_limits(folder: Path, environment: Mapping[str, str] | None = None) -> Limits:
+    """Return the limits that a home's settings file and the environment name."""
+    given = {name.upper(): value for name, value in (os.environ if environment is None else environment).items()}
+    try:
+        file = tomllib.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # no file, or one that the full check reports
+        file = {}
+    found: dict[str, Any] = {}
+    for key, section in KEYS.items():
+        of_section = file.get(section)
+        in_file: Any = of_section.get(key) if isinstance(of_section, dict) else None
+        value: Any = given.get(f"{ENVIRONMENT_PREFIX}{section}__{key}".upper(), in_file)
+        with suppress(TypeError, ValueError):
+            found[key] = float(value)
+    return Limits(**found)

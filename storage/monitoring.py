@@ -1,0 +1,147 @@
+"""What a monitor needs of the database: tickers, the daemon and runs. sqlite3 alone, so that reading starts quickly.
+
+Not here: what is late or wrong (jobs.monitoring).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from storage.views.runs import LAST_BAR, LAST_ORIGIN
+
+DAILY = "r.kind IN ('run', 'daemon') AND r.status NOT IN ('running', 'interrupted')"
+# Sessions after the ticker's last origin, or for one without forecasts after it was tracked, that had closed at an instant.
+MISSED = """FROM sessions s WHERE s.exchange = o.exchange AND s.session <= date(:closed_by, '+1 day') AND s.close_at <= :closed_by
+    AND CASE WHEN o.last_origin IS NULL THEN s.close_at > o.added_at ELSE s.session > o.last_origin END"""
+TICKERS = f"""
+SELECT o.id, o.symbol, o.tracked, o.status, o.source, o.exchange, o.added_at, o.last_bar, o.last_origin, o.last_error,
+    (SELECT count(*) {MISSED}) AS missed, (SELECT min(s.close_at) {MISSED}) AS missed_since,
+    EXISTS (SELECT 1 FROM sessions s WHERE s.exchange = o.exchange) AS has_sessions,
+    (SELECT count(*) FROM gate_verdicts g WHERE g.ticker_id = o.id AND g.state = 'held') AS held_bars,
+    (SELECT min(g.recorded_at) FROM gate_verdicts g WHERE g.ticker_id = o.id AND g.state = 'held') AS held_since
+FROM (SELECT t.*, {LAST_BAR} AS last_bar, {LAST_ORIGIN} AS last_origin FROM tickers t) o ORDER BY o.symbol
+"""
+FAILED_IN_NEWEST_RUN = f"""
+SELECT t.ticker_id FROM run_tickers t WHERE t.status = 'failed'
+    AND t.run_id = (SELECT r.id FROM runs r WHERE {DAILY} ORDER BY r.id DESC LIMIT 1)
+"""
+FAILURES_IN_A_ROW = f"""
+SELECT count(*) AS failures, min(r.started_at) AS failing_since
+FROM runs r JOIN run_tickers t ON t.run_id = r.id AND t.ticker_id = :ticker
+WHERE {DAILY} AND t.status = 'failed' AND r.id > coalesce((
+    SELECT r.id FROM runs r JOIN run_tickers t ON t.run_id = r.id AND t.ticker_id = :ticker
+    WHERE {DAILY} AND t.status = 'ok' ORDER BY r.id DESC LIMIT 1), 0)
+"""
+FAILURE_MESSAGE = f"""
+SELECT t.message FROM run_tickers t WHERE t.ticker_id = :ticker AND t.run_id = (
+    SELECT r.id FROM runs r WHERE {DAILY} ORDER BY r.id DESC LIMIT 1)
+"""
+NEWEST_ONE_SHOT_RUN = "SELECT max(started_at) FROM runs WHERE kind = 'run'"
+INSTANTS = {"added_at", "missed_since", "held_since", "failing_since", "started_at", "beat_at", "last_look", "next_look"}
+DAEMON = "SELECT pid, started_at, beat_at, state, last_look, next_look, message FROM daemon"
+RUNS_BY_STATUS = "SELECT kind, status, count(*) FROM runs GROUP BY kind, status ORDER BY kind, status"
+# Counted by the digests, because counting the rows of a large table takes seconds.
+FORECASTS = "SELECT coalesce(sum(rows), 0) FROM digests WHERE table_name = 'forecasts'"
+DAILY_FORECASTS = f"SELECT coalesce(sum(r.forecasts), 0), min(r.started_at) FROM runs r WHERE {DAILY} AND r.started_at >= ?"
+
+
+@dataclass(frozen=True, slots=True)
+class TickerFacts:
+    """What is stored of one ticker.
+
+    tracked, has_sessions: 0 or 1; the second says whether sessions of its exchange are stored. missed: sessions that had closed
+    by the instant asked for and have no forecast; missed_since: the first one's close. failures: failed daily runs in a row.
+    """
+
+    id: int
+    symbol: str
+    tracked: int
+    status: str
+    source: str
+    exchange: str
+    added_at: datetime
+    last_bar: str | None
+    last_origin: str | None
+    last_error: str | None
+    missed: int
+    missed_since: datetime | None
+    has_sessions: int
+    held_bars: int
+    held_since: datetime | None
+    failures: int = 0
+    failing_since: datetime | None = None
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonRow:
+    """What the newest daemon wrote of itself."""
+
+    pid: int
+    started_at: datetime
+    beat_at: datetime
+    state: str
+    last_look: datetime | None
+    next_look: datetime | None
+    message: str | None
+
+
+def ticker_facts(connection: sqlite3.Connection, closed_by: datetime) -> list[TickerFacts]:
+    """Return the facts of each stored ticker by symbol. closed_by: when a session must have closed to be missed."""
+    failing = {row[0]: _failure(connection, row[0]) for row in connection.execute(FAILED_IN_NEWEST_RUN).fetchall()}
+    rows = _named_rows(connection.execute(TICKERS, {"closed_by": instant_text(closed_by)}))
+    return [TickerFacts(**row, **failing.get(row["id"], {})) for row in rows]
+
+
+def _failure(connection: sqlite3.Connection, ticker_id: int) -> dict[str, Any]:
+    """Return how many daily runs in a row failed for a ticker, since when, and why the newest did."""
+    (found,) = _named_rows(connection.execute(FAILURES_IN_A_ROW, {"ticker": ticker_id}))
+    (message,) = connection.execute(FAILURE_MESSAGE, {"ticker": ticker_id}).fetchone()
+    return {**found, "failure": message}
+
+
+def daemon_row(connection: sqlite3.Connection) -> DaemonRow | None:
+    """Return what the newest daemon of a home wrote of itself, None where none ever ran."""
+    rows = _named_rows(connection.execute(DAEMON))
+    return DaemonRow(**rows[0]) if rows else None
+
+
+def newest_one_shot_run(connection: sqlite3.Connection) -> datetime | None:
+    """Return when the newest `tickercast run` started, None before the first."""
+    (started_at,) = connection.execute(NEWEST_ONE_SHOT_RUN).fetchone()
+    return None if started_at is None else datetime.fromisoformat(started_at)
+
+
+def runs_by_status(connection: sqlite3.Connection) -> list[tuple[str, str, int]]:
+    """Return each kind and status of runs with the number of such runs."""
+    return connection.execute(RUNS_BY_STATUS).fetchall()
+
+
+def forecast_count(connection: sqlite3.Connection) -> int:
+    """Return the number of stored forecasts."""
+    return int(connection.execute(FORECASTS).fetchone()[0])
+
+
+def daily_forecasts(connection: sqlite3.Connection, since: datetime) -> tuple[int, datetime | None]:
+    """Return how many forecasts daily runs made since an instant, and when the first of those runs started."""
+    count, first = connection.execute(DAILY_FORECASTS, (instant_text(since),)).fetchone()
+    return int(count), None if first is None else datetime.fromisoformat(first)
+
+
+def instant_text(instant: datetime) -> str:
+    """Return the text of an instant as the database has it. storage.types has the same for SQLAlchemy, which loads slowly."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _named_rows(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
+    """Return rows by column name, with instants as instants."""
+    names = [column[0] for column in cursor.description]
+    return [{name: _value(name, value) for name, value in zip(names, row, strict=True)} for row in cursor]
+
+
+def _value(name: str, value: Any) -> Any:
+    is_instant = value is not None and name in INSTANTS
+    return datetime.fromisoformat(value) if is_instant else value
