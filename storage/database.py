@@ -196,16 +196,21 @@ def alembic_config(path: Path) -> Any:
 
 
 def _copy_aside(path: Path, revision: str) -> None:
+    """Copy a database beside itself. The copy is sound and on disk before it has its name, so before anything is migrated."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     copy = path.with_name(f"{path.name}.{revision}.{stamp}.backup")
+    partial = path.with_name(f"{path.name}.copying")
+    _remove_database(partial)  # of an upgrade that was killed
     connection = sqlite3.connect(path)
     try:
-        connection.execute("VACUUM INTO ?", (str(copy),))
+        with translated(path):
+            connection.execute("VACUUM INTO ?", (str(partial),))
     finally:
         connection.close()
-    check = sqlite3.connect(copy)
+    check = sqlite3.connect(partial)
     try:
         if check.execute("PRAGMA integrity_check").fetchone() != ("ok",):
             raise NotADatabase(f"{path}: the copy before the upgrade is not sound; nothing was upgraded")
     finally:
         check.close()
+    rename_durably(partial, copy)

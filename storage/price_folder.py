@@ -1,6 +1,6 @@
 """The folder of price files, which several homes may share: which databases use it, and which files nobody needs.
 
-Each database that writes here is registered in a small file. A price file goes only when it is a day old, this database named it
+Each database that writes here is registered in a small file. A price file goes only when it is old enough, this database named it
 before, and no registered database needs it now. Where one of them cannot be read, every file stays.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from storage.database import open_reader
 from storage.errors import StorageError
 
 REGISTRY = ".databases"
-KEPT_SUPERSEDED = 2  # files before a ticker's current one, for a restored copy of the database
+KEPT_SUPERSEDED = 2  # files before a ticker's current one that stay for databases of other homes
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,34 +52,40 @@ def registered_databases(folder: Path) -> list[Registered]:
     return [Registered(_path_of(pair[1]), datetime.fromisoformat(pair[0])) for pair in pairs if len(pair) == 2]
 
 
-def collect_old_files(folder: Path, database: Path, before: datetime) -> int:
+def collect_old_files(folder: Path, database: Path, before: datetime, kept: int = KEPT_SUPERSEDED) -> int:
     """Remove the files written before an instant that no database needs, and return how many. Needs the writer lock.
 
-    A file that this database never named is a stranger's, except one that a killed writer left in a folder of our own.
+    kept: how many files before a ticker's current one this database still needs. A file that it never named is a stranger's,
+    except one that a killed writer left in a folder of our own.
     """
     old = {path.relative_to(folder).as_posix() for path in folder.glob("*/*") if _written_at(path) < before.timestamp()}
     own = _named_before(database, old) | _left_by_killed_writers(folder, database, old)
-    return remove_unneeded(folder, own)
+    return _remove_unneeded(folder, own, {Path(os.path.realpath(database)): kept})
 
 
 def remove_unneeded(folder: Path, paths: Collection[str]) -> int:
     """Remove those of some files that no registered database needs, and return how many; none where one cannot be read."""
+    return _remove_unneeded(folder, paths, {})
+
+
+def _remove_unneeded(folder: Path, paths: Collection[str], kept: Mapping[Path, int]) -> int:
     if not paths:
         return 0
     try:
-        needed = {path for entry in registered_databases(folder) if entry.path.exists() for path in _needed_by(entry.path)}
+        users = [entry.path for entry in registered_databases(folder) if entry.path.exists()]
+        needed = {path for user in users for path in _needed_by(user, kept.get(user, KEPT_SUPERSEDED))}
     except (StorageError, sa.exc.SQLAlchemyError, OSError):
         return 0
     unneeded = sorted(set(paths) - needed)
     return sum(_removed(folder / path) for path in unneeded)
 
 
-def _needed_by(database: Path) -> set[str]:
-    """Return the files that a database names as current or keeps. Raises what reading it raises."""
+def _needed_by(database: Path, kept: int) -> set[str]:
+    """Return the files that a database names as current or keeps before that. Raises what reading it raises."""
     engine = open_reader(database)
     try:
         with engine.connect() as connection:
-            return queries.needed_files(connection, KEPT_SUPERSEDED)
+            return queries.needed_files(connection, kept)
     finally:
         engine.dispose()
 

@@ -187,7 +187,7 @@ def test_pruning_keeps_the_cold_start_and_the_newest_two_of_a_chain(record: Reco
     add_chain(record, "long", warm=5)
     before = checkpoints(record)
     with record.writing() as connection:
-        writes.prune_checkpoints(connection, ["long"])
+        writes.prune_checkpoints(connection, ["long"], 2)
     assert before - checkpoints(record) == {"long-1", "long-2", "long-3"}
 
 
@@ -196,7 +196,7 @@ def test_pruning_drops_nothing_of_a_short_chain(record: Record, warm: int, dropp
     add_chain(record, "long", warm=warm)
     before = checkpoints(record)
     with record.writing() as connection:
-        writes.prune_checkpoints(connection, ["long"])
+        writes.prune_checkpoints(connection, ["long"], 2)
     assert before - checkpoints(record) == dropped
 
 
@@ -206,7 +206,7 @@ def test_pruning_leaves_other_chains_twins_and_priors_alone(record: Record) -> N
     record.force("UPDATE models SET role = 'twin' WHERE id = 'long-1'")
     before = checkpoints(record)
     with record.writing() as connection:
-        writes.prune_checkpoints(connection, ["long", "prior"])
+        writes.prune_checkpoints(connection, ["long", "prior"], 2)
     assert before - checkpoints(record) == {"long-2"}
 
 

@@ -169,9 +169,11 @@ def run(
     wait: WaitOption = WAIT_SECONDS,
 ) -> None:
     """Run one daily cycle: fetch prices, score, train, and create the missing forecasts of all tracked tickers."""
+    from jobs import clock
     from jobs.clock import parse_instant
     from jobs.errors import UsageError
     from jobs.runs.daily import run_once
+    from jobs.runs.retention import next_retention, retain
 
     if now and rehearse:
         raise UsageError("--now acts and --rehearse does not; give one of them")
@@ -181,6 +183,8 @@ def run(
     instant = parse_instant(now) if now else None
     with writing(context, "run", wait) as (home, engine):
         say(run_once(home, engine, now=instant, workers=workers, force_cold=cold))
+        if next_retention(home, present := clock.now()) <= present:
+            retain(home, engine, present)
 
 
 def _rehearse(context: typer.Context, instant: datetime, workers: int | None, cold: bool) -> None:

@@ -15,7 +15,7 @@ class RunOptions:
     kind: backfill, run or daemon. now: the instant that decides which bars have closed and that stamps the rows. workers:
     processes that compute. stack_size: most networks trained in lockstep. with_twins: train a cold twin of each warm start.
     force_cold: start each chain cold at its first due origin. through: the last session that scores may know of; None = all.
-    after_close_minutes: how long after its close a bar is complete.
+    after_close_minutes: how long after its close a bar is complete. kept_checkpoints: newest ones that each chain keeps.
     """
 
     kind: str
@@ -27,6 +27,7 @@ class RunOptions:
     with_twins: bool = False
     force_cold: bool = False
     after_close_minutes: int = 0
+    kept_checkpoints: int = 2
 
     @property
     def is_backfill(self) -> bool:

@@ -75,6 +75,7 @@ class RunRecord:
 
     def commit_stack(self, task: StackTask, result: StackResult, tickers: Sequence[TickerBacklog]) -> None:
         """Store a unit of work in one transaction: models, losses, checkpoints, forecasts, and the scores of tickers now due."""
+        chains = sorted({row.cold_ancestor_id for row in result.models})
         with collector_paused(), self.engine.begin() as connection:
             self._enter_bundled_priors(connection, task.config, result)
             writes.insert_models(connection, result.models, run_id=self.run_id)
@@ -85,7 +86,7 @@ class RunRecord:
             )
             writes.insert_baseline_forecasts(connection, result.twins)
             writes.insert_recalibrations(connection, result.recalibrations)
-            writes.prune_checkpoints(connection, sorted({row.cold_ancestor_id for row in result.models}))
+            writes.prune_checkpoints(connection, chains, self.options.kept_checkpoints)
             self._score(connection, tickers)
             for event in result.events:
                 self._note(connection, event.message, event.session, event.ticker_id)

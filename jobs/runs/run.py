@@ -34,8 +34,6 @@ from storage.bars import Bars
 from storage.database import Engine
 from storage.price_folder import collect_old_files, register_database
 
-COLLECT_AFTER = timedelta(hours=24)
-
 
 def run_options(
     home: Home,
@@ -52,7 +50,8 @@ def run_options(
     compute = home.settings.compute
     count = workers or compute.workers or os.cpu_count() or 1
     after_close = home.settings.schedule.after_close_minutes
-    return RunOptions(kind, now, config, count, compute.stack, through, with_twins, force_cold, after_close)
+    kept = home.settings.retention.checkpoints
+    return RunOptions(kind, now, config, count, compute.stack, through, with_twins, force_cold, after_close, kept)
 
 
 def tracked_symbols(engine: Engine) -> tuple[str, ...]:
@@ -92,8 +91,7 @@ def run_over(
     with stop_on_signals(stop) as request:
         fetched, is_complete = _compute(fetcher, context, symbols, options, record, request)
     sources.read_files.save()
-    # Files have the wall clock's times, also in a run with --now.
-    collect_old_files(home.prices, home.database, clock.now() - COLLECT_AFTER)
+    _collect_price_files(home)
     record.update_scores(fetched.backlogs)
     succeeded = len(symbols) - len(fetched.failures) - len(fetched.suspended)
     message = closing_line(
@@ -137,6 +135,12 @@ def _compute(
         record.finish(status, str(error), ticker_ids=list(bars))
         raise
     return fetched, is_complete
+
+
+def _collect_price_files(home: Home) -> None:
+    """Remove the price files that the settings no longer keep. Files have the wall clock's times, also in a run with --now."""
+    kept = home.settings.retention
+    collect_old_files(home.prices, home.database, clock.now() - timedelta(hours=kept.price_hours), kept.price_files)
 
 
 def _status(fetched: Fetched, succeeded: int) -> str:

@@ -153,3 +153,16 @@ class BackupSection(Section):
         default=24, ge=1, le=8760, description="hours from one backup to the next, counted from midnight UTC"
     )
     keep: int = Field(default=7, ge=1, le=10_000, description="newest backups of this home that stay in the folder")
+
+
+class RetentionSection(Section):
+    checkpoints: int = Field(
+        default=2, ge=2, le=10_000, description="newest checkpoints that each chain keeps; those of cold starts stay"
+    )
+    price_files: int = Field(default=2, ge=0, le=1_000, description="price files before a ticker's current one that stay")
+    price_hours: int = Field(default=24, ge=1, le=100_000, description="hours that every price file stays")
+    runs_days: int = Field(
+        default=730, ge=30, le=100_000, description="days that outcomes by ticker and runs without forecasts stay"
+    )
+    notices_days: int = Field(default=365, ge=1, le=100_000, description="days that a notice stays after its end")
+    upgrade_copies: int = Field(default=3, ge=1, le=1_000, description="copies of the database before upgrades that stay")

@@ -31,6 +31,7 @@ from jobs.workspace.sections import (
     MonitorSection,
     NoticesSection,
     PriorSection,
+    RetentionSection,
     ScheduleSection,
     SourceSection,
     StoreSection,
@@ -56,6 +57,7 @@ class Settings(BaseSettings):
     backup: BackupSection = BackupSection()
     monitor: MonitorSection = MonitorSection()
     notices: NoticesSection = NoticesSection()
+    retention: RetentionSection = RetentionSection()
 
     @classmethod
     def settings_customise_sources(

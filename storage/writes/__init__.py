@@ -14,6 +14,7 @@ from storage.writes.prices import (
     record_verdicts,
     replace_verdict,
 )
+from storage.writes.retention import remove_ended_notices, remove_run_tickers, remove_unused_runs
 from storage.writes.runs import add_failed_run, ensure_config, record_event, record_run_tickers, start_run, update_run
 from storage.writes.scores import insert_scores, replace_skill, score_twins
 from storage.writes.tickers import add_ticker, forget_ticker, rename_ticker, store_sessions, update_ticker
@@ -41,6 +42,9 @@ __all__ = [
     "record_price_file",
     "record_run_tickers",
     "record_verdicts",
+    "remove_ended_notices",
+    "remove_run_tickers",
+    "remove_unused_runs",
     "rename_ticker",
     "replace_skill",
     "replace_verdict",

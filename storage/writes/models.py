@@ -57,22 +57,22 @@ def numbers_of_models(connection: Connection, ids: Collection[str]) -> dict[str,
     return numbers
 
 
-def prune_checkpoints(connection: Connection, chains: Collection[str]) -> None:
-    """Delete checkpoints of some chains; keep those of the cold start and of the newest two models.
+def prune_checkpoints(connection: Connection, chains: Collection[str] | None, kept: int) -> int:
+    """Delete checkpoints of some chains and return how many; keep those of the cold start and of the newest models.
 
-    chains: the ids of their cold starts. Models of other roles keep their checkpoints.
+    chains: the ids of their cold starts, None = all chains. kept: how many models. Models of other roles keep their checkpoints.
     """
-    numbers = numbers_of_models(connection, chains).values()
+    of_chains = [] if chains is None else [Model.cold_ancestor_number.in_(numbers_of_models(connection, chains).values())]
     newest_first = sa.func.row_number().over(partition_by=Model.cold_ancestor_number, order_by=Model.depth.desc())
     # By way of the checkpoints, which are few, because models has no index by chain.
     ranked = (
         sa.select(Model.id, Model.start, newest_first.label("place"))
         .join(Checkpoint, Checkpoint.model_id == Model.id)
-        .where(Model.cold_ancestor_number.in_(numbers), Model.role == "chain")
+        .where(Model.role == "chain", *of_chains)
         .subquery()
     )
-    old = sa.select(ranked.c.id).where(ranked.c.start == "warm", ranked.c.place > 2)
-    connection.execute(sa.delete(Checkpoint).where(Checkpoint.model_id.in_(old)))
+    old = sa.select(ranked.c.id).where(ranked.c.start == "warm", ranked.c.place > kept)
+    return connection.execute(sa.delete(Checkpoint).where(Checkpoint.model_id.in_(old))).rowcount
 
 
 def _feature_sets(connection: Connection, names: Iterable[str]) -> dict[str, int]:
