@@ -40,13 +40,15 @@ LEVELS: dict[str, Level] = {"done": "info", "partial": "warning", "interrupted":
 def look(folder: Path, database: Path | None, stop: threading.Event) -> Look:
     """Do a cycle if one is due, log how it went, then do the upkeep, and return when each is due next.
 
-    database: as for _look_for_cycle. After a stop there is no upkeep, nor while the settings cannot be read.
+    database: as for _look_for_cycle. After a stop there is no upkeep, nor while the settings or the database
+    cannot be read.
     """
     found = _look_for_cycle(folder, database, stop)
     if stop.is_set():
         return found
     try:
         home = open_home(folder)
+        check_revision(home.database)
     except EXPECTED:  # logged by the look for a cycle
         return found
     return replace(found, next_upkeep=keep_up(home, clock.now()))
