@@ -1,7 +1,8 @@
 """A process that has the program and its libraries loaded and forks one command line after the other.
 
 Most of a short command's time goes into loading libraries. Each command is still a process of its own, from `main` to its exit
-code. `python -m tests.command_server` reads one request a line from stdin and answers each with an exit code on stdout.
+code, and leads a process group of its own. `python -m tests.command_server` reads one request a line from stdin: it answers one
+that starts a command with its process id, and one that waits for a command with its exit code, on stdout.
 """
 
 from __future__ import annotations
@@ -10,65 +11,117 @@ import atexit
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-LIBRARIES = ("exchange_calendars", "pandas", "pyarrow.parquet", "scipy.stats")  # which the program loads inside functions
-LONGEST_SECONDS = 120
+# What the program loads inside functions.
+LIBRARIES = ("alembic.command", "exchange_calendars", "pandas", "pyarrow.parquet", "scipy.stats")
+LONGEST_SECONDS = 120.0
 
 
 class CommandServer:
-    """The client. environment: of the server and, with what a command adds, of its commands."""
+    """The client. environment: of the server and, with what a command adds, of its commands. root: the folder of the program."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], root: Path | None = None) -> None:
         self.environment = dict(environment)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__], env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+            [sys.executable, "-m", __name__], env=self.environment, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            text=True,
+        )  # fmt: skip
 
     def run(self, folder: Path, arguments: Sequence[str], more: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         """Run the command line in a folder. more: environment variables. Raises TimeoutExpired."""
-        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-            own = f"/proc/{os.getpid()}/fd"
-            request = {
-                "arguments": arguments, "folder": str(folder), "environment": {**self.environment, **more},
-                "out": f"{own}/{out.fileno()}", "err": f"{own}/{err.fileno()}",
-            }  # fmt: skip
-            code = self._answer(json.dumps(request))
-            out.seek(0)
-            err.seek(0)
-            return subprocess.CompletedProcess(list(arguments), code, out.read(), err.read())
+        return self.start(folder, arguments, more).wait()
+
+    def start(self, folder: Path, arguments: Sequence[str], more: Mapping[str, str], *, stopped: bool = False) -> StartedCommand:
+        """Start the command line in a folder. stopped: it waits for SIGCONT before its first step, so that it can be traced."""
+        out, err = (tempfile.TemporaryFile("w+") for _ in range(2))  # noqa: SIM115 (`wait` closes them)
+        own = f"/proc/{os.getpid()}/fd"
+        request = {
+            "arguments": arguments, "folder": str(folder), "environment": {**self.environment, **more},
+            "out": f"{own}/{out.fileno()}", "err": f"{own}/{err.fileno()}", "stopped": stopped,
+        }  # fmt: skip
+        return StartedCommand(self, list(arguments), self.ask(request), out, err)
+
+    def ask(self, request: Mapping[str, Any]) -> int:
+        """Return the number that a request is answered with."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        stdin.write(f"{json.dumps(request)}\n")
+        stdin.flush()
+        return int(stdout.readline())
 
     def close(self) -> None:
         """End the server."""
         self._process.communicate()
 
-    def _answer(self, request: str) -> int:
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None
-        assert stdout is not None
-        stdin.write(f"{request}\n")
-        stdin.flush()
-        if not select.select([stdout], [], [], LONGEST_SECONDS)[0]:
-            raise subprocess.TimeoutExpired(request, LONGEST_SECONDS)
-        return int(stdout.readline())
+
+class StartedCommand:
+    """A command under way. pid: of its process, which leads a process group."""
+
+    def __init__(self, server: CommandServer, arguments: list[str], pid: int, out: IO[str], err: IO[str]) -> None:
+        self.arguments, self.pid = arguments, pid
+        self._server, self._out, self._err = server, out, err
+        self._ended = os.pidfd_open(pid)
+
+    def has_ended(self, seconds: float = 0.0) -> bool:
+        """Return whether it has ended, after waiting for so long at most. Its exit code is still to be taken by `wait`."""
+        return bool(select.select([self._ended], [], [], seconds)[0])
+
+    def wait(self, seconds: float = LONGEST_SECONDS) -> subprocess.CompletedProcess[str]:
+        """Return its exit code, negative after a signal, and what it wrote. Raises TimeoutExpired after killing its group."""
+        in_time = self.has_ended(seconds)
+        if not in_time:
+            self.kill_group()
+        code = self._server.ask({"pid": self.pid})
+        os.close(self._ended)
+        with self._out, self._err:
+            self._out.seek(0)
+            self._err.seek(0)
+            if not in_time:
+                raise subprocess.TimeoutExpired(self.arguments, seconds, self._out.read(), self._err.read())
+            return subprocess.CompletedProcess(self.arguments, code, self._out.read(), self._err.read())
+
+    def kill(self) -> None:
+        """Send SIGKILL to its process alone."""
+        os.kill(self.pid, signal.SIGKILL)
+
+    def kill_group(self) -> None:
+        """Send SIGKILL to its process and to all that it started."""
+        os.killpg(self.pid, signal.SIGKILL)
 
 
 def serve() -> None:
     """Answer requests until stdin ends."""
     _load()
     for line in sys.stdin:
-        command = os.fork()
-        if not command:
-            _become(json.loads(line))
-            _run()
-        _, status = os.waitpid(command, 0)
-        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        request = json.loads(line)
+        answer = _exit_code(request["pid"]) if "pid" in request else _started(request)
+        sys.stdout.write(f"{answer}\n")
         sys.stdout.flush()
+
+
+def _started(request: Mapping[str, Any]) -> int:
+    """Fork a command and return its process id."""
+    command = os.fork()
+    if not command:
+        os.setpgid(0, 0)
+        _become(request)
+        if request["stopped"]:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        _run()
+    os.setpgid(command, command)  # here too: whoever reads the answer may signal the group at once
+    return command
+
+
+def _exit_code(command: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(command, 0)[1])
 
 
 def _load() -> None:

@@ -1,0 +1,130 @@
+"""What has to hold after any fault, seen from outside the program: sqlite3, file names and hashes, processes and locks."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import sqlite3
+import time
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SEEN = (
+    "SELECT 'forecast', ticker, config, origin, horizon, target, location, scale, q05, q50, q95 FROM forecast_history",
+    "SELECT 'score', ticker, config, origin, horizon, revision, realised_return, crps FROM scored_forecast",
+)
+KEY_COLUMNS = 5  # the first columns of each: kind, ticker, config, origin, horizon
+ONCE = ("origins", "forecasts", "scores", "losses")  # tables in which the same row, with another id, cannot be stored twice
+CHILD_SECONDS = 5.0
+DATABASE = "tickercast.db"
+
+
+@dataclass
+class Oracle:
+    """Remembers what it saw committed in a home: it may never change or go. home: the folder."""
+
+    home: Path
+    rows: set[tuple[object, ...]] = field(default_factory=set)
+    revision: str = ""
+
+    def look(self) -> list[str]:
+        """Return what is broken in the home now, and remember what is committed."""
+        try:
+            with closing(sqlite3.connect(f"file:{self.home / DATABASE}?mode=ro", uri=True)) as connection:
+                return [*_unsound(connection), *self._lost(connection), *misnamed_files(self.home)]
+        except sqlite3.Error as error:
+            return [f"the database cannot be read: {error}"]
+
+    def _lost(self, connection: sqlite3.Connection) -> list[str]:
+        found = [tuple(row) for query in SEEN for row in connection.execute(query)]
+        lost, doubled = self.rows.difference(found), len(found) - len({row[:KEY_COLUMNS] for row in found})
+        self.rows.update(found)
+        (self.revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        broken = [f"{len(lost)} rows that were committed are gone or changed, e.g. {min(lost, key=repr)}"] if lost else []
+        return [*broken, *([f"{doubled} forecasts or scores are stored twice"] if doubled else [])]
+
+
+def doubled_rows(home: Path) -> list[str]:
+    """Return a sentence for each table that takes the rows of its own record once more, in a copy in memory."""
+    broken = []
+    with closing(sqlite3.connect(":memory:")) as copy:
+        with closing(sqlite3.connect(f"file:{home / DATABASE}?mode=ro", uri=True)) as connection:
+            connection.backup(copy)
+        for table in ONCE:
+            names = [row[1] for row in copy.execute(f"PRAGMA table_info({table})")]
+            again = ", ".join("NULL" if name == "id" else name for name in names)
+            added = copy.execute(f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) SELECT {again} FROM {table}").rowcount
+            if added:
+                broken.append(f"{table} has {added} rows twice when they are stored again")
+    return broken
+
+
+def _unsound(connection: sqlite3.Connection) -> list[str]:
+    """Return what SQLite's own checks find, and each view that cannot be read."""
+    broken = [f"integrity_check: {row[0]}" for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
+    broken += [f"foreign_key_check: {row}" for row in connection.execute("PRAGMA foreign_key_check")]
+    for (view,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'view'").fetchall():
+        try:
+            connection.execute(f"SELECT * FROM {view}").fetchone()
+        except sqlite3.Error as error:
+            broken.append(f"view {view}: {error}")
+    return broken
+
+
+def misnamed_files(home: Path) -> list[str]:
+    """Return a sentence for each file that has the name of a finished one and is not finished."""
+    broken = []
+    for path in home.glob("prices/*/*.parquet"):
+        if hashlib.sha256(path.read_bytes()).hexdigest()[:16] != path.stem:
+            broken.append(f"{path.relative_to(home)} is not the file that its name says")
+    for path in home.glob("*.backup"):
+        with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as connection:
+            try:
+                sound = connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+                sound = sound and bool(connection.execute("SELECT 1 FROM alembic_version").fetchone())
+            except sqlite3.Error:
+                sound = False
+        if not sound:
+            broken.append(f"{path.name} has the name of a copy and is none")
+    return broken
+
+
+def temporary_files(folder: Path) -> list[str]:
+    """Return the names of unfinished files below a folder."""
+    ends = (".partial", ".new", ".copying", ".restoring")
+    return sorted(path.name for path in folder.rglob("*") if path.name.startswith(".tmp-") or path.name.endswith(ends))
+
+
+def held_locks(home: Path) -> list[str]:
+    """Return a sentence for each lock of a home that a process still holds."""
+    broken = []
+    for path in home.glob("*.lock"):
+        with path.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                broken.append(f"{path.name} is held after its holder was killed")
+    return broken
+
+
+def living_in_group(group: int) -> list[int]:
+    """Return the processes of a group that have not ended, waiting some seconds for their end."""
+    deadline = time.monotonic() + CHILD_SECONDS
+    while (living := _members(group)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return living
+
+
+def _members(group: int) -> list[int]:
+    found = []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            state, _, its_group = (folder / "stat").read_text().rpartition(")")[2].split()[:3]
+        except OSError:
+            continue
+        if int(its_group) == group and state not in "ZX":
+            found.append(int(folder.name))
+    return found
