@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+import time
+from datetime import UTC, date, datetime, timedelta
 
 from jobs.errors import UsageError
 
@@ -12,6 +13,11 @@ FIRST_YEAR, LAST_YEAR = 1900, 2200
 def now() -> datetime:
     """Return the present instant, aware, in UTC."""
     return datetime.now(UTC)
+
+
+def uptime() -> timedelta:
+    """Return the time since the machine was started, its sleep included where the system counts it. It never jumps."""
+    return timedelta(seconds=time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)))
 
 
 def parse_instant(text: str) -> datetime:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +16,7 @@ from jobs.forecasting.fingerprint import fingerprint
 from jobs.prices.sources.base import SourceError
 from jobs.runs.child import Look
 from jobs.runs.daily import run_once
-from jobs.runs.due import cycle_is_due
+from jobs.runs.due import cycle_is_due, is_due_by
 from jobs.runs.instants import refuse_record_ahead
 from jobs.runs.retry import retry_wait
 from jobs.runs.upkeep import keep_up
@@ -26,7 +25,7 @@ from jobs.workspace.home import Home, open_home
 from jobs.workspace.locks import writer_lock
 from jobs.workspace.writer import open_for_writing
 from storage import queries, writes
-from storage.database import open_writer, reading
+from storage.database import Connection, open_writer, reading
 from storage.errors import StorageError
 from storage.versions import check_revision
 
@@ -90,27 +89,27 @@ def next_due(home: Home, now: datetime) -> datetime | None:
     Between two ends of sessions a cycle can only become due, so that minute is found by halving the time between them.
     """
     earliest = now
-    for end in _chances(home, now):
-        if cycle_is_due(home, end):
-            return _first_due_minute(home, earliest, end)
-        earliest = end
+    with reading(home.database) as connection:
+        for end in _chances(connection, home, now):
+            if is_due_by(connection, home, end):
+                return _first_due_minute(connection, home, earliest, end)
+            earliest = end
     return None
 
 
-def _chances(home: Home, now: datetime) -> Iterator[datetime]:
-    """Yield, earliest first, the instants until which something may become due: ends of sessions and the longest retry."""
+def _chances(connection: Connection, home: Home, now: datetime) -> list[datetime]:
+    """Return, earliest first, the instants until which something may become due: ends of sessions and the longest retry."""
     after_close = timedelta(minutes=home.settings.schedule.after_close_minutes)
-    with reading(home.database) as connection:
-        ends = queries.session_ends(connection, now - after_close, now + SEARCHED)
-    yield from sorted([now + retry_wait(10**6), *(end + after_close for end in ends)])
+    ends = queries.session_ends(connection, now - after_close, now + SEARCHED)
+    return sorted([now + retry_wait(10**6), *(end + after_close for end in ends)])
 
 
-def _first_due_minute(home: Home, early: datetime, late: datetime) -> datetime:
+def _first_due_minute(connection: Connection, home: Home, early: datetime, late: datetime) -> datetime:
     """Return the first full minute at which a cycle is due, after one instant at which none is, up to another."""
     first, last = int(early.timestamp() // 60), -int(-late.timestamp() // 60)
     while last - first > 1:
         middle = (first + last) // 2
-        if cycle_is_due(home, _at_minute(middle)):
+        if is_due_by(connection, home, _at_minute(middle)):
             last = middle
         else:
             first = middle

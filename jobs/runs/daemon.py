@@ -22,6 +22,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from jobs import clock
 from jobs.runs.child import ChildDied, Look, look, look_in_child
+from jobs.runs.clock_watch import ClockWatch
 from jobs.runs.retry import retry_wait
 from jobs.runs.signals import STOP_SIGNALS
 from jobs.terminal.logs import Level, LogFormat, log_event
@@ -46,8 +47,9 @@ def serve(home: Home, log_format: LogFormat) -> None:
         scheduler.start()
         log_event("info", "daemon started", home=home.folder, pid=os.getpid())
         try:
+            second = clock.now()
             while not stop.wait(timeout=1.0):
-                pass
+                second = _after_set_back(scheduler, second, clock.now())
         finally:
             scheduler.shutdown(wait=True)
             for number, handler in previous.items():
@@ -65,11 +67,12 @@ class Watch:
         self.seen: Any = None
         self.failures = 0
         self.told: str | None = None
+        self.clock = ClockWatch()
 
     def check(self) -> None:
-        """Look for a due cycle in a child process, unless it is certain that none is due."""
+        """Look for a due cycle in a child process, unless it is certain that none is due or the clock may be wrong."""
         now = clock.now()
-        if self.stop.is_set() or not self._may_be_due(now):
+        if self.stop.is_set() or not self.clock.is_right() or not self._may_be_due(now):
             return
         found = self._look()
         if found is None:
@@ -141,6 +144,17 @@ def _scheduler(watch: Watch) -> BackgroundScheduler:
         max_instances=1,
     )
     return scheduler
+
+
+def _after_set_back(scheduler: BackgroundScheduler, before: datetime, now: datetime) -> datetime:
+    """Return an instant a second after another one. A clock that was set back between them makes the job fire at once.
+
+    The scheduler waits for an instant of the clock: without this it would wait as long as the clock was set back.
+    """
+    if now < before:
+        for job in scheduler.get_jobs():
+            job.modify(next_run_time=now)
+    return now
 
 
 def _stopper(stop: threading.Event) -> Callable[[int, FrameType | None], None]:

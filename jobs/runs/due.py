@@ -38,13 +38,18 @@ def cycle_is_due(home: Home, now: datetime) -> bool:
 
     Attempts under an older settings file do not count, so a mended setting is tried at once.
     """
-    edited = home.settings_changed_at()
     with reading(home.database) as connection:
-        behind = _behind(connection, home, now)
-        if not behind:
-            return False
-        earliest = min(ticker.since for ticker in behind)
-        attempts = queries.attempts_since(connection, max(earliest, edited) if edited <= now else earliest)
+        return is_due_by(connection, home, now)
+
+
+def is_due_by(connection: Connection, home: Home, now: datetime) -> bool:
+    """Return whether a cycle is due by what one connection sees, which serves for many instants."""
+    edited = home.settings_changed_at()
+    behind = _behind(connection, home, now)
+    if not behind:
+        return False
+    earliest = min(ticker.since for ticker in behind)
+    attempts = queries.attempts_since(connection, max(earliest, edited) if edited <= now else earliest)
     return any(may_start(ticker, [a for a in attempts if a.started_at >= ticker.since], now) for ticker in behind)
 
 
