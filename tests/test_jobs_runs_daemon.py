@@ -21,7 +21,7 @@ from jobs.prices.tickers import track
 from jobs.runs import child
 from jobs.runs.child import ChildDied, Look, look_in_child
 from jobs.runs.daemon import Watch
-from jobs.terminal.logs import start_logging
+from jobs.terminal.logs import LogTarget, start_logging
 from jobs.workspace.home import Home
 from jobs.workspace.locks import writer_lock
 from storage.database import open_writer
@@ -90,7 +90,7 @@ def answer(home: Home, query: str) -> list[Any]:
 
 
 def watch_of(home: Home) -> Watch:
-    return Watch(home.folder, home.database, "json", threading.Event())
+    return Watch(home.folder, home.database, LogTarget("json"), threading.Event())
 
 
 def test_an_idle_daemon_needs_less_than_80_megabytes(follow: Follow, start: Callable[..., subprocess.Popen[str]]) -> None:
@@ -184,17 +184,17 @@ def stop_soon() -> threading.Event:
 
 def test_a_look_that_is_killed_is_an_error_that_names_the_signal(tmp_path: Path) -> None:
     with pytest.raises(ChildDied, match="was killed by signal 9; what it committed stays"):
-        look_in_child(be_killed, tmp_path, None, "json", threading.Event())
+        look_in_child(be_killed, tmp_path, None, LogTarget("json"), threading.Event())
 
 
 def test_a_look_is_told_to_stop_and_still_answers(tmp_path: Path) -> None:
-    assert look_in_child(look_until_told, tmp_path, None, "json", stop_soon()) == Look(tracked=7)
+    assert look_in_child(look_until_told, tmp_path, None, LogTarget("json"), stop_soon()) == Look(tracked=7)
 
 
 def test_a_look_that_goes_on_after_a_stop_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child, "STOP_GRACE_SECONDS", 0.5)
     monkeypatch.setattr(child, "END_SECONDS", 0.1)
-    assert look_in_child(look_for_ever, tmp_path, None, "json", stop_soon()) is None
+    assert look_in_child(look_for_ever, tmp_path, None, LogTarget("json"), stop_soon()) is None
     assert "look_for_ever" not in str(descendants(os.getpid()))
     assert not any("spawn_main" in text for text in descendants(os.getpid()).values())
 

@@ -206,16 +206,19 @@ def daemon(
         typer.Option("--log-format", metavar="logfmt|json", help="Form of log lines (default: logfmt on a terminal, else json)."),
     ] = None,
 ) -> None:
-    """Run the daily cycle on schedule until SIGTERM or Ctrl-C. It logs to stderr."""
+    """Run the daily cycle on schedule until SIGTERM or Ctrl-C. It logs to stderr, or to the file that log.file names."""
     from jobs.runs.daemon import serve
-    from jobs.terminal.logs import log_format_for, start_logging
+    from jobs.terminal.logs import LogTarget, log_format_for, start_logging
     from jobs.workspace.home import open_home, require_writable
 
     home = open_home(home_of(context))
     require_writable(home)
-    chosen = log_format_for(log_format)
-    start_logging(chosen)
-    serve(home, chosen)
+    file = home.log_file()
+    target = LogTarget(log_format_for(log_format, file), file)
+    if file:
+        say(f"log lines go to {file.path}")
+    start_logging(target.format, target.file)
+    serve(home, target)
 
 
 def release(

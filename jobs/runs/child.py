@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from jobs.runs.signals import ignore_signals, signals_blocked
-from jobs.terminal.logs import LogFormat, start_logging
+from jobs.terminal.logs import LogTarget, start_logging
 
 POLL_SECONDS = 0.2
 # How long a unit of work may go on after a stop signal. Then it is given up: it was not committed, so nothing is half done.
@@ -55,14 +55,14 @@ def look(folder: Path, database: Path | None, stop: threading.Event) -> Look:
     return look_for_due_cycle(folder, database, stop)
 
 
-def look_in_child(work: Work, folder: Path, database: Path | None, log_format: LogFormat, stop: threading.Event) -> Look | None:
+def look_in_child(work: Work, folder: Path, database: Path | None, target: LogTarget, stop: threading.Event) -> Look | None:
     """Return what a look in a process of its own found; None when it was given up because of a stop.
 
     database: where failures are entered while the settings cannot be read. Raises ChildDied.
     """
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    process = context.Process(target=_begin_child, args=(there, work, folder, database, log_format))
+    process = context.Process(target=_begin_child, args=(there, work, folder, database, target))
     with signals_blocked():
         process.start()
     there.close()
@@ -105,12 +105,12 @@ def _how_it_ended(exit_code: int | None) -> str:
     return f"the process of the cycle {how}; what it committed stays"
 
 
-def _begin_child(there: Connection, work: Work, folder: Path, database: Path | None, log_format: LogFormat) -> None:
+def _begin_child(there: Connection, work: Work, folder: Path, database: Path | None, target: LogTarget) -> None:
     """Look, send the answer and end. Signals are left to the daemon, and when it dies this process ends at once."""
     ignore_signals()
     stop = threading.Event()
     threading.Thread(target=_follow, args=(there, stop), daemon=True).start()
-    start_logging(log_format)
+    start_logging(target.format, target.file)
     there.send(work(folder, database, stop))
 
 

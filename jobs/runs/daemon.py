@@ -25,7 +25,7 @@ from jobs.runs.child import ChildDied, Look, look, look_in_child
 from jobs.runs.clock_watch import ClockWatch
 from jobs.runs.retry import retry_wait
 from jobs.runs.signals import STOP_SIGNALS
-from jobs.terminal.logs import Level, LogFormat, log_event
+from jobs.terminal.logs import Level, LogTarget, log_event
 from jobs.workspace.home import Home
 from jobs.workspace.locks import daemon_lock
 from jobs.workspace.place import SETTINGS_FILE
@@ -37,13 +37,13 @@ CHECK_EVERY_SECONDS = 60
 LONGEST_PAUSE = timedelta(hours=6)
 
 
-def serve(home: Home, log_format: LogFormat) -> None:
+def serve(home: Home, target: LogTarget) -> None:
     """Run until SIGTERM or SIGINT. A cycle under way then ends after its unit of work. Raises LockHeld for a second daemon."""
     with daemon_lock(home.folder):
         check_revision(home.database)
         stop = threading.Event()
         previous = {number: signal.signal(number, _stopper(stop)) for number in STOP_SIGNALS}
-        scheduler = _scheduler(Watch(home.folder, home.database, log_format, stop))
+        scheduler = _scheduler(Watch(home.folder, home.database, target, stop))
         scheduler.start()
         log_event("info", "daemon started", home=home.folder, pid=os.getpid())
         try:
@@ -60,8 +60,8 @@ def serve(home: Home, log_format: LogFormat) -> None:
 class Watch:
     """What the daemon remembers between two looks: when to look next, and what it saw of the settings and the tickers."""
 
-    def __init__(self, folder: Path, database: Path, log_format: LogFormat, stop: threading.Event) -> None:
-        self.folder, self.database, self.log_format, self.stop = folder, database, log_format, stop
+    def __init__(self, folder: Path, database: Path, target: LogTarget, stop: threading.Event) -> None:
+        self.folder, self.database, self.target, self.stop = folder, database, target, stop
         self.looked_at: datetime | None = None
         self.look_at: datetime | None = None
         self.seen: Any = None
@@ -101,7 +101,7 @@ class Watch:
 
     def _look(self) -> Look | None:
         try:
-            return look_in_child(look, self.folder, self.database, self.log_format, self.stop)
+            return look_in_child(look, self.folder, self.database, self.target, self.stop)
         except (ChildDied, OSError) as error:  # OSError: no process could be started
             log_event("error", "cycle failed", error=str(error))
             return Look(failed=True, database=self.database)

@@ -1,4 +1,4 @@
-"""Log lines on stderr: one line per event with its instant, its level and its facts, as logfmt or JSON. Only here is structlog.
+"""Log lines on stderr or in a file: one per event with its instant, level and facts, as logfmt or JSON. Only here is structlog.
 
 ts=2026-11-25T21:46:00.100113Z level=info event="cycle ended" tickers=8 forecasts=40 failed=0 seconds=3.1
 """
@@ -9,21 +9,31 @@ import logging
 import sys
 from collections.abc import MutableMapping
 from contextlib import suppress
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal, TextIO, cast
 
+from jobs.terminal.log_file import LogFile
 from jobs.terminal.text import printable
 
 LogFormat = Literal["logfmt", "json"]
 Level = Literal["info", "warning", "error"]
 
 
-def log_format_for(option: LogFormat | None) -> LogFormat:
-    """Return the format to log in: the option, else logfmt on a terminal and JSON for programs."""
-    return option or ("logfmt" if sys.stderr.isatty() else "json")
+@dataclass(frozen=True, slots=True)
+class LogTarget:
+    """Where log lines go, and in which form. file: None means stderr."""
+
+    format: LogFormat
+    file: LogFile | None = None
 
 
-def start_logging(log_format: LogFormat) -> None:
-    """Send Tickercast's own events, and what libraries report, to stderr."""
+def log_format_for(option: LogFormat | None, file: LogFile | None = None) -> LogFormat:
+    """Return the format to log in: the option, else logfmt on a terminal and JSON for programs and files."""
+    return option or ("logfmt" if file is None and sys.stderr.isatty() else "json")
+
+
+def start_logging(log_format: LogFormat, file: LogFile | None = None) -> None:
+    """Send Tickercast's own events, and what libraries report, to a file or stderr."""
     import structlog  # not at the top: other commands read the formats' names here and log nothing
 
     renderers: dict[LogFormat, list[Any]] = {
@@ -37,7 +47,7 @@ def start_logging(log_format: LogFormat) -> None:
             _in_order,
             *renderers[log_format],
         ],
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, file) if file else sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger("info"),
     )
     logging.getLogger().handlers[:] = [_Forward()]
@@ -47,7 +57,7 @@ def start_logging(log_format: LogFormat) -> None:
 
 
 def log_event(level: Level, event: str, **facts: object) -> None:
-    """Log one event with its facts. Where stderr cannot be written any more, the line is lost and nothing else."""
+    """Log one event with its facts. Where nothing can be written any more, the line is lost and nothing else."""
     import structlog
 
     with suppress(OSError, ValueError):  # ValueError: stderr is closed
@@ -55,7 +65,7 @@ def log_event(level: Level, event: str, **facts: object) -> None:
 
 
 class _Forward(logging.Handler):
-    """Logs what libraries report, so that every line on stderr has one form."""
+    """Logs what libraries report, so that every line has one form."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Log a record as an event with the name of its library."""

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from jobs.errors import HomeUnwritable, UsageError
-from jobs.workspace.place import SETTINGS_FILE, Place, require_home
+from jobs.terminal.log_file import LogFile
+from jobs.workspace.place import SETTINGS_FILE, Place, refuse_store, require_home
 from jobs.workspace.replacement import finish_replacement
 from jobs.workspace.setting_values import RETIRED_KEYS
 from jobs.workspace.settings import Settings, read_settings, retired_keys
@@ -44,6 +45,15 @@ class Home:
     def cache(self) -> Path:
         """Return the folder of files that can be deleted at any time."""
         return self.place.cache
+
+    def log_file(self) -> LogFile | None:
+        """Return the file for log lines that the settings name, None without one. Raises UsageError for a file of a store."""
+        log = self.settings.log
+        if not log.file:
+            return None
+        path = self.folder / Path(log.file).expanduser()
+        refuse_store(path)
+        return LogFile(path, most_bytes=log.max_megabytes * 1_000_000, keep=log.keep)
 
     def settings_changed_at(self) -> datetime:
         """Return when the settings file was last written; the earliest instant without one."""

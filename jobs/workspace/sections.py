@@ -166,3 +166,9 @@ class RetentionSection(Section):
     )
     notices_days: int = Field(default=365, ge=1, le=100_000, description="days that a notice stays after its end")
     upgrade_copies: int = Field(default=3, ge=1, le=1_000, description="copies of the database before upgrades that stay")
+
+
+class LogSection(Section):
+    file: str = Field(default="", description="file for the daemon's log lines, in the home or absolute; empty = stderr")
+    max_megabytes: int = Field(default=10, ge=1, le=10_000, description="at this size a log file is renamed to FILE.1")
+    keep: int = Field(default=5, ge=1, le=1_000, description="full log files that stay")

@@ -27,6 +27,7 @@ from jobs.workspace.sections import (
     BackupSection,
     ComputeSection,
     EventsSection,
+    LogSection,
     ModelSection,
     MonitorSection,
     NoticesSection,
@@ -58,6 +59,7 @@ class Settings(BaseSettings):
     monitor: MonitorSection = MonitorSection()
     notices: NoticesSection = NoticesSection()
     retention: RetentionSection = RetentionSection()
+    log: LogSection = LogSection()
 
     @classmethod
     def settings_customise_sources(
