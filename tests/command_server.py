@@ -74,6 +74,10 @@ class StartedCommand:
         """Return whether it has ended, after waiting for so long at most. Its exit code is still to be taken by `wait`."""
         return bool(select.select([self._ended], [], [], seconds)[0])
 
+    def stderr_so_far(self) -> str:
+        """Return what it has written to stderr."""
+        return os.pread(self._err.fileno(), 1 << 20, 0).decode()
+
     def wait(self, seconds: float = LONGEST_SECONDS) -> subprocess.CompletedProcess[str]:
         """Return its exit code, negative after a signal, and what it wrote. Raises TimeoutExpired after killing its group."""
         in_time = self.has_ended(seconds)

@@ -1,4 +1,4 @@
-"""What has to hold after any fault, seen from outside the program: sqlite3, file names and hashes, processes and locks."""
+"""What has to hold after any fault, seen from outside the program: sqlite3, file names and hashes, and locks."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ SEEN = (
 )
 KEY_COLUMNS = 5  # the first columns of each: kind, ticker, config, origin, horizon
 ONCE = ("origins", "forecasts", "scores", "losses")  # tables in which the same row, with another id, cannot be stored twice
-CHILD_SECONDS = 5.0
 DATABASE = "tickercast.db"
+LOCK_SECONDS = 5.0  # a killed process frees its locks when the last of its threads has ended
 
 
 @dataclass
@@ -97,34 +97,17 @@ def temporary_files(folder: Path) -> list[str]:
 
 
 def held_locks(home: Path) -> list[str]:
-    """Return a sentence for each lock of a home that a process still holds."""
-    broken = []
-    for path in home.glob("*.lock"):
-        with path.open("rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                broken.append(f"{path.name} is held after its holder was killed")
-    return broken
-
-
-def living_in_group(group: int) -> list[int]:
-    """Return the processes of a group that have not ended, waiting some seconds for their end."""
-    deadline = time.monotonic() + CHILD_SECONDS
-    while (living := _members(group)) and time.monotonic() < deadline:
+    """Return a sentence for each lock of a home that a process holds, even some seconds after its holder was killed."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while (held := [path.name for path in sorted(home.glob("*.lock")) if _is_held(path)]) and time.monotonic() < deadline:
         time.sleep(0.02)
-    return living
+    return [f"{name} is held after its holder was killed" for name in held]
 
 
-def _members(group: int) -> list[int]:
-    found = []
-    for folder in Path("/proc").iterdir():
-        if not folder.name.isdigit():
-            continue
+def _is_held(path: Path) -> bool:
+    with path.open("rb") as file:
         try:
-            state, _, its_group = (folder / "stat").read_text().rpartition(")")[2].split()[:3]
-        except OSError:
-            continue
-        if int(its_group) == group and state not in "ZX":
-            found.append(int(folder.name))
-    return found
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from types import ModuleType
 
+from tests.torture import kills
 from tests.torture.harness import Harness
 
-MODULES: tuple[ModuleType, ...] = ()
+MODULES: tuple[ModuleType, ...] = (kills,)
 HARNESSES: dict[str, Harness] = {module.HARNESS.name: module.HARNESS for module in MODULES}
