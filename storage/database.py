@@ -7,7 +7,7 @@ module and migrations/ import Alembic. Connection and Engine are SQLAlchemy's, f
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,11 +45,16 @@ __all__ = [
     "upgrade_database",
 ]
 
+# Columns of messages: they may quote what a library says, which may quote a setting.
+MESSAGES = ("message", "last_error")
 WRITER_PRAGMAS = ("journal_mode=WAL", "busy_timeout=30000", "foreign_keys=ON", "synchronous=FULL")
 
 
-def open_writer(path: Path) -> Engine:
-    """Return the engine of the one writer. Each transaction starts with BEGIN IMMEDIATE, so no lock can stop it half-way."""
+def open_writer(path: Path, clean: Callable[[str], str] | None = None) -> Engine:
+    """Return the engine of the one writer. Each transaction starts with BEGIN IMMEDIATE, so no lock can stop it half-way.
+
+    clean: what each text goes through that a statement writes to a column of messages.
+    """
     engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), hide_parameters=True)
 
     @event.listens_for(engine, "connect")
@@ -63,7 +68,26 @@ def open_writer(path: Path) -> Engine:
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
+    if clean is not None:
+        _clean_messages(engine, clean)
     return engine
+
+
+def _clean_messages(engine: Engine, clean: Callable[[str], str]) -> None:
+    """Pass each text through a function that a statement is about to write to a column of messages."""
+
+    @event.listens_for(engine, "before_cursor_execute", retval=True)
+    def clean_parameters(_c: Any, _cursor: Any, statement: str, rows: Any, context: Any, many: bool) -> tuple[str, Any]:
+        names = context.compiled.positiontup if context is not None and context.compiled is not None else None
+        messages = {place for place, name in enumerate(names or ()) if name.startswith(MESSAGES)}
+        if not messages:
+            return statement, rows
+        return statement, [_cleaned(row, messages, clean) for row in rows] if many else _cleaned(rows, messages, clean)
+
+
+def _cleaned(row: Sequence[Any], messages: Collection[int], clean: Callable[[str], str]) -> tuple[Any, ...]:
+    """Return the parameters of one row with the texts at some places cleaned."""
+    return tuple(clean(value) if place in messages and isinstance(value, str) else value for place, value in enumerate(row))
 
 
 def open_reader(path: Path) -> Engine:

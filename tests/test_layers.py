@@ -148,6 +148,11 @@ def test_an_outside_library_has_one_door(library: str) -> None:
     assert [file for file in files if not file.startswith(DOORS[library])] == []
 
 
+def test_every_engine_that_writes_is_made_where_messages_lose_their_secrets() -> None:
+    opening = [name_of(path) for path in modules("jobs") if "storage.database.open_writer" in imports_of(path)]
+    assert opening == ["jobs/workspace/writer.py"]
+
+
 def test_every_pool_of_processes_is_made_where_its_workers_end_with_their_parent() -> None:
     pools = {"concurrent.futures.ProcessPoolExecutor", "multiprocessing.Pool", "multiprocessing.pool"}
     assert [name_of(path) for path in modules(*OURS) if imports_of(path) & pools] == ["jobs/runs/workers.py"]

@@ -14,6 +14,7 @@ import typer
 from jobs.errors import ExitCode, JobError
 from jobs.exchanges.symbols import SymbolRefused
 from jobs.prices.sources.base import SourceError, SourceSettings
+from jobs.terminal.secrets import hide_secrets
 from jobs.terminal.text import printable
 from storage import errors as storage_errors
 
@@ -75,6 +76,6 @@ def _message_of(error: BaseException, code: int) -> str:
 
 
 def _write_line(message: str) -> None:
-    text = printable(" ".join(message.split()))
+    text = printable(" ".join(hide_secrets(message).split()))  # before it is cut, because half a secret is not recognised
     with suppress(OSError):  # nobody reads it
         sys.stderr.write(f"error: {text[:LONGEST_LINE]}\n")

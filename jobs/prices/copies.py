@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from jobs.workspace.home import Home
+from jobs.workspace.writer import writing_engine
 from storage import bar_files, queries, writes
 from storage.bars import as_known
-from storage.database import Engine, open_writer, translated
+from storage.database import Engine, translated
 from storage.errors import Corrupt
 from storage.price_folder import register_database
 
@@ -15,7 +16,7 @@ from storage.price_folder import register_database
 def fill_copies(home: Home) -> list[str]:
     """Copy every ticker's bars to SQL where they are missing, and return a line for each price file that cannot be read."""
     register_database(home.prices, home.database)
-    engine = open_writer(home.database)
+    engine = writing_engine(home.database)
     try:
         with translated(home.database):
             return list(_unreadable(home, engine))

@@ -17,6 +17,7 @@ from jobs.exchanges.calendars import exchange_calendar
 from jobs.prices.bindings import Sources
 from jobs.prices.company_events import new_reports
 from jobs.prices.sources.base import BadSourceData, SourceError, SourceUnavailable
+from jobs.terminal.secrets import shortened
 from jobs.terminal.text import counted
 from storage import queries, writes
 from storage.database import Engine
@@ -133,7 +134,7 @@ class EventRequests:
                 days = self._past_days(ticker, events)
         except SourceError as error:
             failure = error
-        message = str(failure)[:LONGEST_MESSAGE] if failure else None
+        message = shortened(str(failure), LONGEST_MESSAGE) if failure else None
         with self.engine.begin() as connection:
             known = queries.company_events(connection, ticker.id, self.now)
             writes.add_reports(connection, ticker.id, new_reports(known, days, self.now), source="yahoo")

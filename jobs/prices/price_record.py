@@ -14,6 +14,7 @@ from jobs.prices.ticker_status import TickerStatus, status_after_answer, status_
 from jobs.prices.tickers import stored_ticker
 from jobs.prices.told import Told, told_actions
 from jobs.prices.verdicts import NOTED, QUARANTINED, REFUSED, Verdict, bars_of_verdicts, verdict_row
+from jobs.terminal.secrets import shortened
 from jobs.terminal.text import counted
 from storage import bar_files, queries, writes
 from storage.bars import BarHistory, Bars, Merge, as_known
@@ -159,7 +160,7 @@ class PriceRecord:
     def write_error(self, ticker: queries.TickerRow, message: str) -> None:
         """Store why a ticker's fetch failed."""
         with self.engine.begin() as connection:
-            writes.update_ticker(connection, ticker.id, last_error=message[:LONGEST_ERROR])
+            writes.update_ticker(connection, ticker.id, last_error=shortened(message, LONGEST_ERROR))
 
     def write_unknown(self, stored: StoredPrices, ticker: queries.TickerRow, message: str) -> TickerStatus:
         """Store that a live source has no such ticker, and return the ticker's new status."""
@@ -167,8 +168,8 @@ class PriceRecord:
         status = status_after_unknown(sessions_behind=behind, before=ticker.status, failures=ticker.failures, now=self.now)
         with self.engine.begin() as connection:
             writes.update_ticker(
-                connection, ticker.id, last_error=message[:LONGEST_ERROR], status=status.status, failures=status.failures,
-                probe_at=status.probe_at,
+                connection, ticker.id, last_error=shortened(message, LONGEST_ERROR), status=status.status,
+                failures=status.failures, probe_at=status.probe_at,
             )  # fmt: skip
             self._record_status_change(connection, ticker, status)
         return status

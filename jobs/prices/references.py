@@ -11,6 +11,7 @@ from datetime import timedelta
 from jobs.prices.bindings import Binding
 from jobs.prices.ingest import Ingest
 from jobs.prices.sources.base import SourceError
+from jobs.terminal.secrets import shortened
 from storage import queries, writes
 
 REFERENCE = "reference"
@@ -33,7 +34,7 @@ def update_reference(ingest: Ingest, symbol: str, tickers: Sequence[queries.Tick
     if binding is None and (stored is None or not stored.is_bound):
         return None
     ingested = ingest.fetch(symbol, binding)
-    message = str(ingested.error)[:LONGEST_MESSAGE] if ingested.error else None
+    message = shortened(str(ingested.error), LONGEST_MESSAGE) if ingested.error else None
     with ingest.engine.begin() as connection:
         writes.note_context_request(connection, symbol, REFERENCE, at=ingest.now, message=message)
     return None if message is None else _note(symbol, message, has_bars=ingested.history is not None)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from jobs.runs.signals import ignore_signals, signals_blocked
 from jobs.terminal.logs import LogTarget, start_logging
+from jobs.terminal.streams import hide_on_stderr
 
 POLL_SECONDS = 0.2
 # How long a unit of work may go on after a stop signal. Then it is given up: it was not committed, so nothing is half done.
@@ -108,6 +109,7 @@ def _how_it_ended(exit_code: int | None) -> str:
 def _begin_child(there: Connection, work: Work, folder: Path, database: Path | None, target: LogTarget) -> None:
     """Look, send the answer and end. Signals are left to the daemon, and when it dies this process ends at once."""
     ignore_signals()
+    hide_on_stderr()
     stop = threading.Event()
     threading.Thread(target=_follow, args=(there, stop), daemon=True).start()
     start_logging(target.format, target.file)

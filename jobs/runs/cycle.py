@@ -21,11 +21,12 @@ from jobs.runs.instants import refuse_record_ahead
 from jobs.runs.retry import retry_wait
 from jobs.runs.upkeep import keep_up
 from jobs.terminal.logs import Level, log_event
+from jobs.terminal.secrets import shortened
 from jobs.workspace.home import Home, open_home
 from jobs.workspace.locks import writer_lock
-from jobs.workspace.writer import open_for_writing
+from jobs.workspace.writer import open_for_writing, writing_engine
 from storage import queries, writes
-from storage.database import Connection, open_writer, reading
+from storage.database import Connection, reading
 from storage.errors import StorageError
 from storage.versions import check_revision
 
@@ -155,13 +156,13 @@ def _enter_failure(folder: Path, database: Path, began: datetime, error: Excepti
     try:
         check_revision(database)
         with writer_lock(folder, command="daemon", wait_seconds=WRITER_WAIT_SECONDS):
-            engine = open_writer(database)
+            engine = writing_engine(database)
             try:
                 with engine.begin() as connection:
                     if queries.newest_run_between(connection, "daemon", began, clock.now()) is None:
                         writes.add_failed_run(
                             connection, kind="daemon", at=began, ended=clock.now(), fingerprint=fingerprint(),
-                            message=str(error)[:LONGEST_MESSAGE],
+                            message=shortened(str(error), LONGEST_MESSAGE),
                         )  # fmt: skip
             finally:
                 engine.dispose()

@@ -15,6 +15,7 @@ from jobs.runs.bundle import rows_of, used_priors
 from jobs.runs.options import RunOptions
 from jobs.runs.sessions import RunCalendars, live_until
 from jobs.scoring.updates import refresh_skill, revise_scores, score_settled, settled_before
+from jobs.terminal.secrets import shortened
 from jobs.workspace.config import Config
 from storage import queries, writes
 from storage.database import Connection, Engine
@@ -115,7 +116,7 @@ class RunRecord:
                 {"ticker_id": ticker_id, "status": "ok", "origins": self.origins[ticker_id], "message": None}
                 for ticker_id in ticker_ids
             ] + [
-                {"ticker_id": ids[symbol], "status": "failed", "origins": 0, "message": reason[:500]}
+                {"ticker_id": ids[symbol], "status": "failed", "origins": 0, "message": shortened(reason, 500)}
                 for symbol, reason in failures.items()
                 if symbol in ids
             ]
@@ -125,7 +126,7 @@ class RunRecord:
                 self.run_id,
                 status=status,
                 finished_at=max(self.options.now, datetime.now(self.options.now.tzinfo)),
-                message=message[:1000],
+                message=shortened(message, 1000),
                 tickers_ok=len(ticker_ids),
                 tickers_failed=len(failures),
             )

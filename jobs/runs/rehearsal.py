@@ -13,9 +13,10 @@ from jobs.errors import JobError, UsageError
 from jobs.runs.daily import run_cycle
 from jobs.workspace.home import Home
 from jobs.workspace.temporary import temporary_folder
+from jobs.workspace.writer import writing_engine
 from storage import queries
 from storage.copies import copy_database
-from storage.database import open_writer, reading, translated
+from storage.database import reading, translated
 from storage.reader import Rows
 from storage.versions import check_revision
 
@@ -38,7 +39,7 @@ def rehearse(home: Home, now: datetime, *, workers: int | None = None, force_col
     with temporary_folder("rehearsal") as folder:
         copy = copy_home(home, folder / "home")
         error = None
-        engine = open_writer(copy.database)
+        engine = writing_engine(copy.database)
         try:
             with translated(copy.database):
                 message = run_cycle(copy, engine, now, workers=workers, force_cold=force_cold)

@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 from jobs.errors import OutOfResources
 from jobs.forecasting.fingerprint import fingerprint
 from jobs.runs.signals import ignore_signals, signals_blocked
+from jobs.terminal.streams import hide_on_stderr
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -89,6 +90,7 @@ def _run_here(work: Callable[[T], R], task: T) -> Future[R]:
 def _begin_worker() -> None:
     """Leave interrupts to the parent, and end with it: a spawned worker would otherwise outlive a killed one."""
     ignore_signals()
+    hide_on_stderr()
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()

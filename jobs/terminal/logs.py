@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TextIO, cast
 
 from jobs.terminal.log_file import LogFile
+from jobs.terminal.secrets import hide_secrets
 from jobs.terminal.text import printable
 
 LogFormat = Literal["logfmt", "json"]
@@ -45,6 +46,7 @@ def start_logging(log_format: LogFormat, file: LogFile | None = None) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
             _in_order,
+            _without_secrets,
             *renderers[log_format],
         ],
         logger_factory=structlog.WriteLoggerFactory(cast(TextIO, file) if file else sys.stderr),
@@ -77,6 +79,10 @@ def _in_order(_logger: object, _method: str, event: MutableMapping[str, Any]) ->
     """Return the instant, the level and the event first, then the facts. What is neither number nor text becomes text."""
     first = {key: event.pop(key) for key in ("ts", "level", "event")}
     return first | {key: value if isinstance(value, int | float | None) else str(value) for key, value in event.items()}
+
+
+def _without_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
+    return {key: hide_secrets(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
 def _escaped(_logger: object, _method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:

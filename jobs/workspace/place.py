@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.errors import HomeUnwritable, SettingsError, UsageError
+from jobs.terminal.secrets import learn_settings
 
 SETTINGS_FILE = "tickercast.toml"
 DATABASE_FILE = "tickercast.db"
@@ -75,6 +76,7 @@ def open_place(folder: Path, environment: Mapping[str, str] | None = None) -> Pl
         content = (folder / SETTINGS_FILE).read_bytes()
     except OSError:  # no file, or one that the full check will report
         content = b""
+    learn_settings(content.decode(errors="replace"))
     _require_valid(folder, content, variables, environment)
     store: dict[str, Any] = tomllib.loads(content.decode()).get("store", {})
     url, prices = (variables.get(f"{ENVIRONMENT_PREFIX}STORE__{key.upper()}", store.get(key, "")) for key in ("url", "prices"))

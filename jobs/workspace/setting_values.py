@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, get_origin
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from jobs.errors import SettingsError
+from jobs.terminal.secrets import hide_secrets
 
 LONGEST_VALUE = 60  # characters of a wrong value that an error shows
 
@@ -36,12 +37,12 @@ def first_problem(error: ValidationError, sections: Sections, section: str = "")
 
 
 def keys_of_type(sections: Sections, kind: type) -> list[str]:
-    """Return each `section.key` whose values are of a type."""
+    """Return each `section.key` whose values are of a type, or a list of such values."""
     return [
         f"{name}.{key}"
         for name, section in sections.items()
         for key, info in section.model_fields.items()
-        if kind in (info.annotation, get_origin(info.annotation))
+        if kind in (info.annotation, get_origin(info.annotation), *get_args(info.annotation))
     ]
 
 
@@ -51,5 +52,5 @@ def without_secret(value: object) -> object:
 
 
 def _shortened(value: object) -> str:
-    text = repr(value)
+    text = hide_secrets(repr(value))
     return text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "..."

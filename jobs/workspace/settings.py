@@ -21,6 +21,7 @@ from pydantic_settings import SettingsError as UnreadableValue
 
 from jobs.errors import SettingsError
 from jobs.exchanges.symbols import SymbolRefused, parse_symbol
+from jobs.terminal.secrets import learn_settings
 from jobs.workspace.config import BUNDLE, PRESETS, Config, refuse_contradictions
 from jobs.workspace.place import ENVIRONMENT_PREFIX
 from jobs.workspace.sections import (
@@ -152,7 +153,9 @@ def fields_of(section: Any) -> dict[str, FieldInfo]:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        learn_settings(text)
+        return tomllib.loads(text)
     except FileNotFoundError:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""Open a home for writing: folder, lock, schema and engine, in that order."""
+"""Open a home for writing: folder, lock, schema and engine, in that order. Every engine that writes is made here."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from jobs.terminal.secrets import hide_secrets
 from jobs.workspace.home import Home, create_home, open_home, require_writable
 from jobs.workspace.locks import writer_lock
 from storage.database import Engine, open_writer, seal_database, translated, upgrade_database
@@ -28,9 +29,14 @@ def open_for_writing(
             upgrade_database(home.database)
         check_revision(home.database)
         seal_database(home.database)
-        engine = open_writer(home.database)
+        engine = writing_engine(home.database)
         try:
             with translated(home.database):
                 yield home, engine
         finally:
             engine.dispose()
+
+
+def writing_engine(database: Path) -> Engine:
+    """Return the engine of the one writer, which stores no secret in a message. The caller holds the writer lock."""
+    return open_writer(database, clean=hide_secrets)

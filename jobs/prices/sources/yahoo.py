@@ -24,6 +24,7 @@ from jobs.prices.sources.adjusting import as_traded
 from jobs.prices.sources.base import BadSourceData, Fetch, SourceSettings, SourceUnavailable, UnknownTicker
 from jobs.prices.sources.yahoo_client import RequestStopped, ResponseTooLarge, ServerError, TooManyRequests, YahooClient
 from jobs.prices.sources.yahoo_events import YahooEvents
+from jobs.terminal.secrets import shortened
 from storage.bars import PRICE_FIELDS, Bars, Listing, make_bars, refuse_bad_rows
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class YahooCharts:
             raise TooManyRequests(None) from error
         except yf.exceptions.YFTickerMissingError as error:
             reason = getattr(error, "yahoo_reason", None) or "no such ticker, or delisted"
-            raise UnknownTicker(f"{ticker}: Yahoo has no prices: {' '.join(str(reason).split())[:200]}") from error
+            raise UnknownTicker(f"{ticker}: Yahoo has no prices: {shortened(' '.join(str(reason).split()), 200)}") from error
         except OSError as error:
             fault = str(error) if isinstance(error, ServerError) else type(error).__name__
             raise SourceUnavailable(f"{ticker}: Yahoo does not respond ({fault}); retry later") from error
