@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import stat
 import sys
 from collections.abc import Callable, Sequence
 from copy import copy
@@ -21,6 +22,7 @@ from jobs.cli.examples import epilog_of
 from jobs.cli.options import say
 from jobs.cli.plain_command import PlainCommand
 from jobs.cli.quick import convert_quickly
+from jobs.errors import ExitCode
 from jobs.terminal.streams import discard_unwritten, has_no_reader, prepare_streams
 
 PROGRAM = "tickercast"
@@ -127,6 +129,7 @@ def root(
 def main() -> None:
     """Run the command line and end the process with one of jobs.errors.ExitCode."""
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy loads; worker processes inherit it
+    os.umask(os.umask(0) | stat.S_IWOTH)  # nothing that is made is open for all to write
     prepare_streams()
     sys.exit(_run())
 
@@ -139,12 +142,19 @@ def _run() -> int:
     except (Exception, KeyboardInterrupt) as error:
         if isinstance(error, BrokenPipeError) and has_no_reader(sys.stdout):
             return 0  # head(1) has read enough
-        from jobs.cli.exit_codes import report_failure
-
-        return report_failure(error)
+        return _report(error)
     finally:
         discard_unwritten(sys.stdout)
         discard_unwritten(sys.stderr)
+
+
+def _report(error: BaseException) -> int:
+    try:
+        from jobs.cli.exit_codes import report_failure
+    except MemoryError:
+        sys.stderr.write("error: memory ran out (no module could be loaded); what was committed stays; repeat the command\n")
+        return int(ExitCode.STORAGE)
+    return report_failure(error)
 
 
 def _call_command() -> None:

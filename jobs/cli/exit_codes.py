@@ -19,6 +19,8 @@ from jobs.terminal.text import printable
 from storage import errors as storage_errors
 
 LONGEST_LINE = 600
+# How the system's loader of libraries says that memory ran out. Python makes an ImportError of it.
+LOADER_WITHOUT_MEMORY = ("failed to map segment", "cannot allocate memory")
 
 # The first row that fits decides, so a subclass stands before its base class.
 EXIT_CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
@@ -36,7 +38,6 @@ EXIT_CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
     (storage_errors.Corrupt, ExitCode.INTEGRITY),
     (storage_errors.StorageError, ExitCode.STORAGE),
     (OSError, ExitCode.STORAGE),
-    (MemoryError, ExitCode.STORAGE),
 )
 
 
@@ -59,7 +60,15 @@ def exit_code_of(error: BaseException) -> int:
         return ExitCode.SIGINT
     if isinstance(error, JobError):
         return error.exit_code
+    if _is_of_memory(error):
+        return ExitCode.STORAGE
     return next((code for kind, code in EXIT_CODES if isinstance(error, kind)), ExitCode.INTERNAL)
+
+
+def _is_of_memory(error: BaseException) -> bool:
+    text = str(error).lower()
+    of_loader = isinstance(error, ImportError) and any(sign in text for sign in LOADER_WITHOUT_MEMORY)
+    return isinstance(error, MemoryError) or of_loader
 
 
 def _message_of(error: BaseException, code: int) -> str:
@@ -67,8 +76,9 @@ def _message_of(error: BaseException, code: int) -> str:
         return error.format_message()
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         return "interrupted; committed results are kept; repeat the command to resume"
-    if isinstance(error, MemoryError):
-        reason = str(error) or "no more could be allocated"
+    if _is_of_memory(error):
+        of_loader = "a library could not be loaded" if isinstance(error, ImportError) else ""
+        reason = of_loader or str(error) or "no more could be allocated"
         return f"memory ran out ({reason}); what was committed stays; repeat the command to resume"
     if code == ExitCode.INTERNAL:
         return f"internal error: {type(error).__name__}: {error}; committed results are kept"
