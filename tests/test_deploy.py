@@ -1,0 +1,136 @@
+"""The files of deploy/ say what is true: systemd accepts the unit, commands exist, the image gets what the package needs."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+
+from jobs.cli.app import app
+from jobs.errors import ExitCode
+
+ROOT = Path(__file__).parent.parent
+UNIT = ROOT / "deploy" / "tickercast.service"
+DOCKERFILE = re.sub(r"\\\n", " ", (ROOT / "deploy" / "Dockerfile").read_text())
+COMPOSE = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
+PAGE = (ROOT / "docs" / "deploy.md").read_text()
+IGNORED = (ROOT / ".dockerignore").read_text().splitlines()
+MOST_EXPOSURE = 15  # tenths: systemd rates services from 0, fully confined, to 100
+DEADLINE_SECONDS = 60.0
+needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+
+
+class Directives(dict[str, str]):
+    """The directives of a section; one that is given again is appended on a line of its own."""
+
+    def __setitem__(self, key: str, value: str) -> None:
+        super().__setitem__(key, f"{self[key]}\n{value}" if key in self else value)
+
+
+def service() -> dict[str, str]:
+    """Return the directives of the unit's section [Service]."""
+    lines = UNIT.read_text().partition("[Service]")[2].partition("[Install]")[0].splitlines()
+    found = Directives()
+    for line in lines:
+        key, equals, value = line.partition("=")
+        if equals and not line.startswith("#"):
+            found[key] = value
+    return found
+
+
+def instructions(name: str) -> list[str]:
+    """Return the arguments of each instruction of a kind in the Dockerfile."""
+    return re.findall(rf"^ *{name} +(.+)$", DOCKERFILE, flags=re.MULTILINE)
+
+
+def options_of(line: str) -> tuple[str, set[str]]:
+    """Return the command and the options of a command line of tickercast."""
+    words = line.split()
+    return words[0], {word for word in words if word.startswith("--")}
+
+
+def known_options() -> dict[str, set[str]]:
+    """Return the options of each command."""
+    group = typer.main.get_command(app)
+    commands = group.commands.items()  # type: ignore[attr-defined]
+    return {name: {option for parameter in command.params for option in parameter.opts} for name, command in commands}
+
+
+@pytest.fixture
+def runnable_unit(tmp_path: Path) -> Path:
+    """Return the unit with a program that exists here in ExecStart, since systemd checks that."""
+    unit = tmp_path / UNIT.name
+    unit.write_text(UNIT.read_text().replace("/opt/tickercast/bin/tickercast", sys.executable))
+    return unit
+
+
+@pytest.mark.slow
+@needs_systemd
+def test_systemd_finds_no_fault_in_the_unit(runnable_unit: Path) -> None:
+    verified = subprocess.run(["systemd-analyze", "verify", runnable_unit], capture_output=True, text=True, check=False)
+    assert (verified.returncode, verified.stdout, verified.stderr) == (0, "", "")
+
+
+@pytest.mark.slow
+@needs_systemd
+def test_the_service_is_as_confined_as_stated(runnable_unit: Path) -> None:
+    command = ["systemd-analyze", "security", "--offline=true", f"--threshold={MOST_EXPOSURE}", runnable_unit]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def test_the_service_runs_the_daemon_and_is_not_restarted_where_that_mends_nothing() -> None:
+    unit = service()
+    assert unit["ExecStart"] == "/opt/tickercast/bin/tickercast daemon"
+    kept_down = {int(code) for code in unit["RestartPreventExitStatus"].split()}
+    assert kept_down == {ExitCode.USAGE, ExitCode.INTEGRITY, ExitCode.LOCKED}
+    assert (unit["Type"], unit["Restart"], unit["ExecReload"]) == ("notify", "on-failure", "/bin/kill -HUP $MAINPID")
+
+
+def test_service_and_container_name_the_home_that_their_user_may_write() -> None:
+    unit = service()
+    assert unit["Environment"] == f"TICKERCAST_HOME=/var/lib/{unit['StateDirectory']}"
+    assert "TICKERCAST_HOME=/data" in instructions("ENV")[0]
+    assert instructions("VOLUME") == ["/data"]
+    assert instructions("USER") == ["10001:10001"]
+    [compose] = COMPOSE["services"].values()
+    assert compose["volumes"] == ["home:/data"]
+    assert (compose["read_only"], compose["cap_drop"]) == (True, ["ALL"])
+
+
+def test_the_image_gets_all_that_the_package_is_made_of() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    needed = {*packages, "pyproject.toml", "constraints.txt", project["project"]["readme"], *project["project"]["license-files"]}
+    copied = {word for line in instructions("COPY") if "--from" not in line for word in line.split()[:-1]}
+    assert copied == needed
+    assert {line[1:] for line in IGNORED if line.startswith("!")} == needed
+
+
+def test_the_container_runs_the_daemon_and_its_health_is_the_check() -> None:
+    assert (instructions("ENTRYPOINT"), instructions("CMD")[-1]) == (['["tickercast"]'], '["daemon"]')
+    [health] = instructions("HEALTHCHECK")
+    assert "tickercast status --check; case $? in 0|3) exit 0;; *) exit 1;; esac" in health
+    assert options_of("status --check")[1] <= known_options()["status"]
+
+
+@pytest.mark.parametrize("path", ["deploy/Dockerfile", "deploy/compose.yaml", "deploy/tickercast.service", "docs/deploy.md"])
+def test_no_registry_is_named(path: str) -> None:
+    assert re.findall(r"\b[\w-]+\.(?:io|com|org)\b", (ROOT / path).read_text()) == []
+
+
+def test_the_page_shows_only_commands_and_options_that_exist() -> None:
+    lines = re.findall(r"\b(?:tc|tickercast)(?: tickercast)? ([a-z]+(?: [-\w]+)*)", PAGE)
+    found = [options_of(line) for line in lines]
+    assert {command for command, _ in found} == {"init", "track", "status", "run", "sql", "db"}
+    assert [command for command, options in found if not options <= known_options().get(command, set())] == []
+
+
+def test_files_that_the_page_names_exist() -> None:
+    assert [path for path in re.findall(r"\bdeploy/[\w.]+", PAGE) if not (ROOT / path).exists()] == []
