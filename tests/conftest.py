@@ -18,6 +18,7 @@ from jobs.workspace.home import Home, create_home
 from storage.database import upgrade_database
 from tests.builders import Record, small_record
 from tests.command_server import CommandServer
+from tests.loopback_webhook import LoopbackWebhook, loopback_webhook
 from tests.loopback_yahoo import LoopbackYahoo, loopback_yahoo
 
 if TYPE_CHECKING:
@@ -117,6 +118,13 @@ def record(sound_record: Record, tmp_path: Path) -> Record:
 def server() -> Iterator[LoopbackYahoo]:
     """Yield a loopback Yahoo that knows no ticker yet."""
     with loopback_yahoo() as server:
+        yield server
+
+
+@pytest.fixture
+def webhook() -> Iterator[LoopbackWebhook]:
+    """Yield a web server that takes notices."""
+    with loopback_webhook() as server:
         yield server
 
 

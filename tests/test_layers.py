@@ -28,6 +28,7 @@ ORDER = (
 )
 DOORS = {
     "alembic": ("storage/database.py", "migrations/"),
+    "apprise": ("jobs/monitoring/delivery.py",),
     "apscheduler": ("jobs/runs/daemon.py",),
     "arch": ("jobs/analysis/garch.py", "jobs/analysis/confidence_set.py"),
     "bokeh_sampledata": ("jobs/prices/sources/sample.py",),

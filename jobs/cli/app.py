@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.cli import prior_commands, read_commands, record_commands, status_commands, write_commands
+from jobs.cli import notice_commands, prior_commands, read_commands, record_commands, status_commands, write_commands
 from jobs.cli.command_line import home_first
 from jobs.cli.examples import epilog_of
 from jobs.cli.options import say
@@ -54,6 +54,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     read_commands.skill,
     read_commands.explain,
     status_commands.status,
+    notice_commands.notices,
     read_commands.bars,
     read_commands.sql,
     read_commands.report,

@@ -27,6 +27,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "explain": ("tickercast explain MSFT", "tickercast explain MSFT --format json"),
     "status": ("tickercast status", "tickercast status --check", "tickercast status MSFT --format json"),
+    "notices": ("tickercast notices", "tickercast notices --test"),
     "bars": ("tickercast bars MSFT", "tickercast bars MSFT --start 2026-01-02 --adjusted --out msft.csv"),
     "sql": (
         'tickercast sql "SELECT ticker, q05, q95 FROM latest_forecast WHERE horizon = 1"',

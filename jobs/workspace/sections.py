@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic_core import PydanticCustomError
 
 from jobs.workspace.choices import (
     Adjustment,
@@ -18,7 +20,10 @@ from jobs.workspace.choices import (
     Schedule,
     SourceKind,
 )
-from jobs.workspace.limits import AFTER_CLOSE_MINUTES, DISK_FREE_MEGABYTES, GRACE_MINUTES
+from jobs.workspace.limits import AFTER_CLOSE_MINUTES, DISK_FREE_MEGABYTES, FAILURES, GRACE_MINUTES, LATE_HOURS
+
+NOTICE_URL = re.compile(r"[A-Za-z][\w+.-]*://[^\s/]\S*")
+NO_URL = "URL {number} is none; write it like mailto://user:password@example.com or json://host/path (it is not shown)"
 
 
 def _either(choices: object) -> str:
@@ -75,9 +80,26 @@ class MonitorSection(Section):
 
 
 class NoticesSection(Section):
-    disk_free_megabytes: int = Field(
-        default=DISK_FREE_MEGABYTES, ge=0, le=10_000_000, description="with less free disk `status --check` warns"
+    urls: tuple[SecretStr, ...] = Field(
+        default=(), max_length=50, description="where notices go: URLs of apprise, like 'mailto://user:password@example.com'"
     )
+    late_hours: float = Field(
+        default=LATE_HOURS, ge=0, le=1000, description="hours until a closed session without forecasts is told about"
+    )
+    failures: int = Field(default=FAILURES, ge=1, le=1000, description="failed runs in a row until a ticker is told about")
+    disk_free_megabytes: int = Field(
+        default=DISK_FREE_MEGABYTES, ge=0, le=10_000_000, description="less free disk is told about, and `status --check` warns"
+    )
+    outside_interval: bool = Field(default=False, description="also tell about a price outside of its 98 % interval")
+
+    @field_validator("urls")
+    @classmethod
+    def _have_the_form_of_urls(cls, urls: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        """Raise an error that names the first text that is no URL by its number, because any part of it may be a secret."""
+        for number, url in enumerate(urls, start=1):
+            if not NOTICE_URL.fullmatch(url.get_secret_value()):
+                raise PydanticCustomError("url", NO_URL, {"number": number})
+        return urls
 
 
 class ModelSection(Section):

@@ -6,6 +6,7 @@ from storage.writes.events import add_reports, note_context_request
 from storage.writes.forecasts import insert_baseline_forecasts, insert_origins, insert_recalibrations
 from storage.writes.inserts import insert_mappings, insert_rows
 from storage.writes.models import insert_losses, insert_models, prune_checkpoints
+from storage.writes.notices import begin_notices, end_notices, mark_told
 from storage.writes.prices import (
     copy_bars,
     decide_verdicts,
@@ -23,8 +24,10 @@ __all__ = [
     "add_failed_run",
     "add_reports",
     "add_ticker",
+    "begin_notices",
     "copy_bars",
     "decide_verdicts",
+    "end_notices",
     "ensure_config",
     "forget_ticker",
     "insert_baseline_forecasts",
@@ -35,6 +38,7 @@ __all__ = [
     "insert_recalibrations",
     "insert_rows",
     "insert_scores",
+    "mark_told",
     "note_context_request",
     "prune_checkpoints",
     "record_event",

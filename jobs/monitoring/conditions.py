@@ -1,0 +1,129 @@
+"""What is worth a notice now: late and failing tickers, quarantined bars, a short disk, damaged prices. Everything here reads.
+
+Not here: who was told about what before, and when messages are sent (jobs.runs.notices), or what a message says (messages).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from jobs.monitoring.state import FIRST_DAYS, MEGABYTE, HomeState, utc_minute
+from jobs.terminal.text import counted, printable
+from jobs.workspace.limits import Limits
+from storage.errors import Corrupt
+from storage.files import read_regular, sha256_of
+from storage.monitoring import TickerFacts
+from storage.notices import NoticeRow, current_price_file
+
+Kind = Literal["late", "failing", "quarantined", "disk", "integrity", "outside", "backup"]
+LONGEST_REASON = 300  # characters of an error in a message
+# A disk is short until a fifth more is free than the settings want, so that one near the limit causes no message an hour.
+ENOUGH = 1.2
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A condition that holds now. begins: whether it is enough for a notice to begin; else one that lasts goes on.
+
+    at: when it began, None = now.
+    """
+
+    kind: Kind
+    subject: str
+    message: str
+    begins: bool = True
+    at: datetime | None = None
+
+
+def changes(lasting: Sequence[NoticeRow], found: Iterable[Found], now: datetime) -> tuple[list[NoticeRow], list[NoticeRow]]:
+    """Return the notices that begin, and those of the lasting ones that have ended."""
+    held = {(item.kind, item.subject): item for item in found}
+    known = {(row.kind, row.subject) for row in lasting}
+    begun = [
+        NoticeRow(item.kind, item.subject, item.at or now, item.message)
+        for key, item in held.items()
+        if item.begins and key not in known
+    ]
+    return begun, [row for row in lasting if (row.kind, row.subject) not in held]
+
+
+def ticker_conditions(tickers: Iterable[TickerFacts], limits: Limits, now: datetime) -> Iterator[Found]:
+    """Yield what is wrong with tickers. A ticker that is told about for another reason does not also become late."""
+    for ticker in tickers:
+        if not ticker.tracked:
+            continue
+        is_failing = ticker.failures >= limits.failures
+        if ticker.held_bars:
+            yield Found("quarantined", ticker.symbol, _quarantined(ticker))
+        if ticker.failures:
+            yield Found("failing", ticker.symbol, _failing(ticker), begins=is_failing)
+        if ticker.missed or not ticker.has_sessions:
+            is_explained = ticker.held_bars > 0 or is_failing or ticker.status in ("suspended", "too_short")
+            is_late = _is_late(ticker, limits, now)
+            yield Found("late", ticker.symbol, _late(ticker), begins=is_late and not is_explained)
+
+
+def next_late(tickers: Iterable[TickerFacts], limits: Limits, now: datetime) -> datetime | None:
+    """Return when the next ticker becomes late unless it gets its forecasts before, None when none does by what is known."""
+    due = [ticker.missed_since + limits.told_late for ticker in tickers if ticker.tracked and ticker.missed_since is not None]
+    return min((at for at in due if at > now), default=None)
+
+
+def disk_condition(state: HomeState) -> Iterator[Found]:
+    """Yield that the disk is short."""
+    wanted = state.limits.disk_free_megabytes
+    if state.disk.free < ENOUGH * wanted * MEGABYTE:
+        free = f"{state.disk.free / MEGABYTE:.0f} MB"
+        yield Found("disk", "disk", f"{free} of disk are free where the store is; make room", begins=state.is_disk_short)
+
+
+def damage(connection: sqlite3.Connection, prices: Path, tickers: Iterable[TickerFacts], known: set[str]) -> Iterator[Found]:
+    """Yield the damaged price files of tickers that fail, and of those in known, which were damaged before."""
+    for ticker in tickers:
+        if (ticker.failures or ticker.symbol in known) and _is_damaged(connection, prices, ticker):
+            told = f"{ticker.symbol}: its price file is damaged; its forecasts stay; `tickercast repair {ticker.symbol}` mends it"
+            yield Found("integrity", ticker.symbol, told)
+
+
+def _is_damaged(connection: sqlite3.Connection, prices: Path, ticker: TickerFacts) -> bool:
+    file = current_price_file(connection, ticker.id)
+    if file is None:
+        return False
+    path, sha256 = file
+    try:
+        return sha256_of(read_regular(prices / path)) != sha256
+    except Corrupt:
+        return True
+
+
+def _is_late(ticker: TickerFacts, limits: Limits, now: datetime) -> bool:
+    """Return whether a session closed long enough ago. The sample's prices end for ever, so it is never late."""
+    if ticker.source == "sample" and ticker.last_origin:
+        return False
+    if ticker.missed_since is None:
+        return not ticker.has_sessions and now - ticker.added_at > FIRST_DAYS
+    return ticker.missed_since + limits.told_late <= now
+
+
+def _late(ticker: TickerFacts) -> str:
+    if ticker.missed_since is None:
+        return f"{ticker.symbol} has no forecast yet, and no session of {ticker.exchange} is stored"
+    closed = f"the first closed at {utc_minute(ticker.missed_since)}"
+    last = f"last forecast from {ticker.last_origin}" if ticker.last_origin else "no forecast yet"
+    return f"{ticker.symbol} is late: {counted(ticker.missed, 'closed session')} without forecasts, {closed}; {last}"
+
+
+def _failing(ticker: TickerFacts) -> str:
+    since = f" since {utc_minute(ticker.failing_since)}" if ticker.failing_since else ""
+    reason = printable(ticker.failure or "")[:LONGEST_REASON]
+    return f"{ticker.symbol} failed {counted(ticker.failures, 'time')} in a row{since}: {reason}"
+
+
+def _quarantined(ticker: TickerFacts) -> str:
+    bars, symbol = counted(ticker.held_bars, "bar"), ticker.symbol
+    return f"{symbol}: {bars} quarantined, no forecasts until `tickercast release {symbol}` or `refuse {symbol}` decides"

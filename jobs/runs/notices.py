@@ -1,0 +1,177 @@
+"""Notices: what is worth one is stored once when it begins and once when it ends, and told in one message a look.
+
+The table `notices` remembers, so a restart tells nothing twice. The writer lock is held while a message is sent, which takes at
+most LONGEST_SECONDS: so no other process sends it too. What could not be sent is tried again at a later look, after a pause that
+grows to six hours; it fails no forecast.
+Not here: what is worth a notice (jobs.monitoring.conditions), or how a message is sent (jobs.monitoring.delivery).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from jobs import clock
+from jobs.errors import Interrupted, JobError, LockHeld, SettingsError, UsageError
+from jobs.monitoring.conditions import changes, damage, disk_condition, next_late, ticker_conditions
+from jobs.monitoring.delivery import Delivery, deliver
+from jobs.monitoring.messages import message_of
+from jobs.monitoring.state import read_state
+from jobs.terminal.logs import log_event
+from jobs.terminal.progress import show_line
+from jobs.terminal.text import counted
+from jobs.workspace.home import Home, open_home
+from jobs.workspace.limits import read_limits
+from jobs.workspace.writer import open_for_writing
+from storage import writes
+from storage.database import Engine
+from storage.errors import StorageError
+from storage.monitoring import ticker_facts
+from storage.notices import EVENT, NoticeRow, newest_failed_delivery, unfinished_notices
+from storage.reader import snapshot
+
+WRITER_WAIT_SECONDS = 5.0
+LATER = timedelta(minutes=5)  # after another process that writes, and after the first failed delivery
+LONGEST_PAUSE = timedelta(hours=6)
+TOLD_FOR = timedelta(days=3)  # what has ended is old news then
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known at an instant. lasting: the notices that last. untold: those whose beginning or end nobody was told of."""
+
+    begun: list[NoticeRow]
+    ended: list[NoticeRow]
+    untold: list[NoticeRow]
+    failed_at: datetime | None
+    next_late: datetime | None
+
+    @property
+    def is_changed(self) -> bool:
+        """Return whether a notice begins or ends."""
+        return bool(self.begun or self.ended)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How telling went. again_at: when to do so again at the latest. sent: notices in the message; failures: URLs without it."""
+
+    again_at: datetime | None
+    sent: int = 0
+    failures: Sequence[Delivery] = ()
+
+
+def tell_when_due(home: Home, now: datetime) -> datetime | None:
+    """Tell what is new, log how that went, and return when to do so again at the latest."""
+    told = tell(home, now)
+    if told.failures:
+        log_event("error", "notice not delivered", notices=told.sent, error=_problems(told.failures))
+    elif told.sent:
+        log_event("info", "notice delivered", notices=told.sent)
+    return told.again_at
+
+
+@contextmanager
+def told_at_end(folder: Path, now: datetime | None) -> Iterator[None]:
+    """Tell what is new after a daily run in a home, also after one that failed. now: as at which instant, None = the present.
+
+    What goes wrong with it is one line on stderr, and changes nothing about how the run ended.
+    """
+    try:
+        yield
+    except (UsageError, SettingsError, LockHeld, Interrupted):  # nothing was done, or a user waits for the end
+        raise
+    except Exception:
+        _tell_after_run(folder, now)
+        raise
+    _tell_after_run(folder, now)
+
+
+def _tell_after_run(folder: Path, now: datetime | None) -> None:
+    try:
+        told = tell(open_home(folder), now or clock.now())
+    except (JobError, StorageError, OSError) as error:
+        show_line(f"notices failed: {error}")
+        return
+    if told.sent:
+        show_line(f"not delivered: {_problems(told.failures)}" if told.failures else f"told: {counted(told.sent, 'notice')}")
+
+
+def tell(home: Home, now: datetime) -> Told:
+    """Store which notices begin and end, and send what nobody was told of."""
+    urls = [url.get_secret_value() for url in home.settings.notices.urls]
+    known = _known(home, now)
+    if not known.is_changed and not (urls and known.untold and _retry_at(known, now) <= now):
+        return Told(_again_at(known, now) if urls else known.next_late)
+    try:
+        with open_for_writing(home.folder, command="notices", wait_seconds=WRITER_WAIT_SECONDS) as (_, engine):
+            return _store_and_send(home, urls, engine, now)
+    except LockHeld:
+        return Told(now + LATER)
+
+
+def _store_and_send(home: Home, urls: Sequence[str], engine: Engine, now: datetime) -> Told:
+    """Store and send what is new, with the writer lock held."""
+    known = _known(home, now)
+    with engine.begin() as connection:
+        writes.begin_notices(connection, known.begun)
+        writes.end_notices(connection, known.ended, now)
+    if not urls or not known.untold or _retry_at(known, now) > now:
+        return Told(_again_at(known, now) if urls else known.next_late)
+    failures = [delivery for delivery in deliver(urls, message_of(known.untold, home.folder)) if delivery.problem]
+    is_told = len(failures) < len(urls)
+    with engine.begin() as connection:
+        if is_told:
+            writes.mark_told(connection, known.untold, now)
+        if failures:
+            writes.record_event(connection, EVENT, f"not delivered: {_problems(failures)}", at=now)
+    after = replace(known, untold=[]) if is_told else replace(known, failed_at=now)
+    return Told(_again_at(after, now), len(known.untold), failures)
+
+
+def _again_at(known: Known, now: datetime) -> datetime | None:
+    """Return when to look again for notices: when a ticker becomes late, or when to send again what is untold."""
+    chances = [known.next_late, _retry_at(known, now) if known.untold else None]
+    return min((at for at in chances if at is not None), default=None)
+
+
+def _problems(failures: Sequence[Delivery]) -> str:
+    return "; ".join(f"notices.urls, {failure.name}: {failure.problem}" for failure in failures)
+
+
+def _known(home: Home, now: datetime) -> Known:
+    limits = read_limits(home.folder)
+    state = read_state(home.place, limits, now, is_daemon=True)
+    with snapshot(home.database) as connection:
+        tickers = ticker_facts(connection, now)
+        unfinished = unfinished_notices(connection)
+        failed_at = newest_failed_delivery(connection)
+        lasting = [row for row in unfinished if row.ended_at is None]
+        damaged = {row.subject for row in lasting if row.kind == "integrity"}
+        found = [
+            *ticker_conditions(tickers, limits, now),
+            *disk_condition(state),
+            *damage(connection, home.prices, tickers, damaged),
+        ]
+    begun, ended = changes(lasting, found, now)
+    gone = {(row.kind, row.subject, row.began_at) for row in ended}
+    rows = [replace(row, ended_at=now) if (row.kind, row.subject, row.began_at) in gone else row for row in unfinished]
+    return Known(begun, ended, [row for row in [*begun, *rows] if _is_news(row, now)], failed_at, next_late(tickers, limits, now))
+
+
+def _is_news(row: NoticeRow, now: datetime) -> bool:
+    """Return whether nobody was told of a notice's beginning or end and somebody should be."""
+    if row.ended_at is None:
+        return row.told_at is None
+    return row.end_told_at is None and now - row.ended_at < TOLD_FOR
+
+
+def _retry_at(known: Known, now: datetime) -> datetime:
+    """Return when to send what is untold: now, or after a failure in as long as it has been untold, five minutes at least."""
+    changed = [row.ended_at if row.ended_at and row.told_at else row.began_at for row in known.untold]
+    if known.failed_at is None or known.failed_at > now or max(changed) > known.failed_at:
+        return now
+    return known.failed_at + min(max(known.failed_at - min(changed), LATER), LONGEST_PAUSE)

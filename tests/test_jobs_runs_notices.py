@@ -1,0 +1,180 @@
+"""Notices reach a real web server: each once when it begins and once when it ends, whatever restarts or fails in between."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.errors import SomeTickersFailed
+from jobs.prices.repair import repair
+from jobs.prices.tickers import track
+from jobs.runs.daily import run_once
+from jobs.runs.notices import tell_when_due
+from jobs.runs.upkeep import STEPS
+from jobs.terminal.logs import start_logging
+from jobs.workspace.home import Home, open_home
+from storage.database import open_writer
+from tests.loopback_webhook import LoopbackWebhook
+from tests.price_builders import day_of, sample_bars, write_csv
+
+pytestmark = pytest.mark.slow
+
+MakeHome = Callable[[str, str], Home]
+SMALL = "[training]\ncold_epochs = 1\nwarm_epochs = 0\n[model]\nhistory_sessions = 140\nreference = 'none'\nevents = false\n"
+FRIDAY, MONDAY = day_of("2012-06-08"), day_of("2012-06-11")
+MONDAY_CLOSE = datetime(2012, 6, 11, 20, tzinfo=UTC)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+LATE = MONDAY_CLOSE + 45 * MINUTE + 6 * HOUR
+
+
+class Followed:
+    """A home that follows IBM and MSFT in a folder, with forecasts up to a Friday, and whose notices go to a web server."""
+
+    def __init__(self, home: Home, folder: Path, webhook: LoopbackWebhook) -> None:
+        self.home, self.folder, self.webhook = home, folder, webhook
+
+    def set(self, notices: str = "") -> None:
+        """Write the settings file."""
+        text = f'{SMALL}[notices]\nurls = ["{self.webhook.url}"]\ndisk_free_megabytes = 0\n{notices}'
+        (self.home.folder / "tickercast.toml").write_text(text)
+
+    def write_prices(self, last: date) -> None:
+        """Let the folder have the bars up to a day."""
+        for symbol in ("IBM", "MSFT"):
+            write_csv(self.folder, symbol, sample_bars(symbol, "2011-11-01").through(last))
+
+    def run(self, now: datetime) -> None:
+        """Do a daily run; tickers may fail."""
+        engine = open_writer(self.home.database)
+        with suppress(SomeTickersFailed):
+            run_once(open_home(self.home.folder), engine, now=now, workers=1)
+        engine.dispose()
+
+    def tell(self, now: datetime) -> datetime | None:
+        """Do what a look of a daemon that has just started does."""
+        return tell_when_due(open_home(self.home.folder), now)
+
+    def rows(self, query: str) -> list[Any]:
+        connection = sqlite3.connect(self.home.database)
+        found = connection.execute(query).fetchall()
+        connection.close()
+        return found
+
+
+@pytest.fixture
+def followed(make_home: MakeHome, tmp_path: Path, webhook: LoopbackWebhook) -> Followed:
+    made = Followed(make_home("home", ""), tmp_path / "own", webhook)
+    made.set()
+    made.write_prices(FRIDAY)
+    engine = open_writer(made.home.database)
+    track(open_home(made.home.folder), engine, ["IBM", "MSFT"], source=f"folder:{made.folder}", adjustment="as_traded")
+    engine.dispose()
+    made.run(datetime(2012, 6, 8, 23, tzinfo=UTC))
+    return made
+
+
+def test_a_late_ticker_is_told_once_and_its_end_once_whatever_restarts(followed: Followed) -> None:
+    assert STEPS["notices"] is tell_when_due
+    before = [followed.tell(at) for at in (MONDAY_CLOSE - HOUR, MONDAY_CLOSE + HOUR, LATE - MINUTE)]
+    assert (before, followed.webhook.attempts) == ([None, LATE, LATE], 0)
+    for minutes in (0, 1, 300):
+        followed.tell(LATE + minutes * MINUTE)
+    assert followed.webhook.titles == ["2 tickers late"]
+    assert (
+        "IBM is late: 1 closed session without forecasts, the first closed at 2012-06-11T20:00Z"
+        in (followed.webhook.received[0]["message"])
+    )
+    followed.write_prices(MONDAY)
+    followed.run(LATE + 7 * HOUR)
+    for hours in (7, 8):
+        followed.tell(LATE + hours * HOUR)
+    assert followed.webhook.titles == ["2 tickers late", "2 tickers no longer late"]
+    assert followed.rows("SELECT subject, began_at = told_at, ended_at = end_told_at, ended_at > began_at FROM notice") == [
+        ("IBM", 1, 1, 1),
+        ("MSFT", 1, 1, 1),
+    ]
+
+
+def test_a_ticker_is_told_when_it_has_failed_so_often_in_a_row_and_when_it_works_again(followed: Followed) -> None:
+    followed.write_prices(MONDAY)
+    (followed.folder / "IBM.csv").write_text("date,close\nyesterday,none\n")
+    for hours in (1, 2, 3, 4):
+        followed.run(MONDAY_CLOSE + hours * HOUR)
+        followed.tell(MONDAY_CLOSE + hours * HOUR)
+        assert len(followed.webhook.titles) == (hours > 2)
+    followed.write_prices(MONDAY)
+    followed.run(MONDAY_CLOSE + 5 * HOUR)
+    followed.tell(MONDAY_CLOSE + 5 * HOUR)
+    assert followed.webhook.titles == ["IBM failing", "IBM no longer failing"]
+    assert "IBM failed 3 times in a row since 2012-06-11T21:00Z: " in followed.webhook.received[0]["message"]
+
+
+def test_what_could_not_be_delivered_is_recorded_and_sent_later_with_growing_pauses(
+    followed: Followed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start_logging("json")
+    followed.webhook.status = 503
+    after = [5 * MINUTE, 5 * MINUTE, 10 * MINUTE]
+    due = LATE
+    for pause in after:
+        again = followed.tell(due)
+        assert again == due + pause
+        assert followed.tell(due + pause - MINUTE) == again  # a look before its time sends nothing
+        due = again
+    assert (followed.webhook.attempts, followed.webhook.titles) == (3, [])
+    assert followed.rows("SELECT kind, message, count(*) FROM event WHERE kind = 'notice'") == [
+        ("notice", "not delivered: notices.urls, URL 1 (json): HTTP status 503", 3)
+    ]
+    followed.webhook.status = 200
+    followed.tell(due)
+    followed.tell(due + HOUR)
+    assert followed.webhook.titles == ["2 tickers late"]
+    told = capsys.readouterr().err
+    assert [json.loads(line)["event"] for line in told.splitlines()] == [*["notice not delivered"] * 3, "notice delivered"]
+    assert "token" not in told
+
+
+def test_what_began_and_ended_while_nothing_could_be_sent_is_one_message(followed: Followed) -> None:
+    followed.webhook.status = 500
+    followed.tell(LATE)
+    followed.write_prices(MONDAY)
+    followed.run(LATE + HOUR)
+    followed.tell(LATE + HOUR)
+    followed.webhook.status = 200
+    followed.tell(LATE + 3 * HOUR)
+    followed.tell(LATE + 9 * HOUR)
+    assert followed.webhook.titles == ["2 tickers late, 2 tickers no longer late"]
+
+
+def test_a_damaged_price_file_is_told_until_it_is_repaired(followed: Followed) -> None:
+    [(path,)] = followed.rows("SELECT path FROM price_file WHERE ticker = 'IBM'")
+    file = followed.home.prices / path
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    followed.run(MONDAY_CLOSE + HOUR)
+    followed.tell(MONDAY_CLOSE + HOUR)
+    engine = open_writer(followed.home.database)
+    repair(open_home(followed.home.folder), engine, "IBM")
+    engine.dispose()
+    followed.tell(MONDAY_CLOSE + 2 * HOUR)
+    assert followed.webhook.titles == ["IBM with damaged prices", "IBM no longer damaged"]
+    assert "`tickercast repair IBM` mends it" in followed.webhook.received[0]["message"]
+
+
+def test_a_short_disk_is_told_until_there_is_room(followed: Followed) -> None:
+    followed.set("late_hours = 1000\n")
+    settings = followed.home.folder / "tickercast.toml"
+    settings.write_text(settings.read_text().replace("megabytes = 0", "megabytes = 10000000"))
+    followed.tell(MONDAY_CLOSE)
+    followed.tell(MONDAY_CLOSE + HOUR)
+    followed.set()
+    followed.tell(MONDAY_CLOSE + 2 * HOUR)
+    assert followed.webhook.titles == ["disk short", "disk no longer short"]
