@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import ssl
+import subprocess
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -10,7 +15,7 @@ import pytest
 from jobs.errors import NothingFetched
 from jobs.prices.sources.base import BadSourceData, SourceUnavailable
 from jobs.prices.sources.yahoo import YahooSource
-from tests.loopback_yahoo import LoopbackYahoo, Reply, body_of, yahoo_at
+from tests.loopback_yahoo import LoopbackYahoo, Reply, body_of, loopback_yahoo, yahoo_at
 from tests.price_builders import Clock, bars_of_moves, day_of
 from tests.price_homes import PriceHome
 
@@ -48,6 +53,60 @@ def test_a_response_that_is_cut_off_is_no_response(server: LoopbackYahoo, tmp_pa
     server.always = Reply(200, BODY, cut=100)
     with pytest.raises(SourceUnavailable, match="T: Yahoo does not respond"):
         yahoo_at(server.url, tmp_path).fetch("T", None)
+
+
+@pytest.mark.parametrize(
+    "target", ["http://127.0.0.1:{port}/v8/finance/chart/T", "file:///etc/hostname", "http://169.254.169.254/"]
+)
+def test_a_redirect_to_another_host_is_not_followed(server: LoopbackYahoo, tmp_path: Path, target: str) -> None:
+    with loopback_yahoo() as elsewhere:
+        elsewhere.record("T", BODY)
+        location = target.format(port=elsewhere.url.rsplit(":", 1)[1])
+        server.always = Reply(302, b"", (("Location", location),))
+        with pytest.raises(SourceUnavailable, match=r"T: Yahoo redirects to .*, which is not of Yahoo"):
+            yahoo_at(server.url, tmp_path).fetch("T", None)
+        assert elsewhere.chart_requests == []
+
+
+def test_a_redirect_to_the_same_host_is_followed(server: LoopbackYahoo, tmp_path: Path) -> None:
+    server.record("T", BODY)
+    server.faults = [Reply(302, b"", (("Location", "/v8/finance/chart/T"),))]
+    assert len(yahoo_at(server.url, tmp_path).fetch("T", None).bars) == 3
+
+
+# --- proxies and certificates ---
+
+
+def test_a_proxy_of_the_environment_is_used(server: LoopbackYahoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", server.url)
+    server.record("T", BODY)
+    assert len(yahoo_at("http://prices.invalid", tmp_path).fetch("T", None).bars) == 3
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_a_server_whose_certificate_nobody_signed_gets_no_request(tmp_path: Path) -> None:
+    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "certificate.pem")
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1", "-keyout", key]
+    subprocess.run([*made, "-out", certificate], check=True, capture_output=True)
+    requested: list[str] = []
+
+    class Prices(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            requested.append(self.path)
+            self.send_response(404)
+            self.end_headers()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Prices) as secured:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        secured.socket = context.wrap_socket(secured.socket, server_side=True)
+        threading.Thread(target=secured.serve_forever).start()
+        try:
+            with pytest.raises(SourceUnavailable, match="T: Yahoo does not respond"):
+                yahoo_at(f"https://127.0.0.1:{secured.server_port}", tmp_path).fetch("T", None)
+        finally:
+            secured.shutdown()
+    assert requested == []
 
 
 # --- the clock ---

@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from jobs import clock
 
 CIRCUIT_OPEN_SECONDS = 900.0
 MOST_BYTES = 20_000_000
 MOST_CLOCK_ERROR = timedelta(days=1)
+MOST_REDIRECTS = 5
+REDIRECTS = (301, 302, 303, 307, 308)
+YAHOO = "yahoo.com"
 CHART_PATH = "/v8/finance/chart/"
 SUMMARY_PATH = "/v10/finance/quoteSummary/"
 REPORTS_PATH = "/calendar/earnings"
@@ -96,11 +99,21 @@ class YahooClient:
 
         class LimitedSession(requests.Session[requests.Response]):
             def request(self, method: Any, url: str, *args: Any, **kwargs: Any) -> requests.Response:
-                timeout = client.start_request(kwargs.get("timeout"))
                 url = with_base(url, client.base_url)
-                response = super().request(method, url, *args, **{**kwargs, "timeout": timeout, "stream": True})
-                client.read(response, timeout)
+                response = self.one_request(method, url, *args, **kwargs)
+                for _ in range(MOST_REDIRECTS):
+                    if (target := redirect_of(response, url, client.base_url)) is None:
+                        break
+                    url = target
+                    response = self.one_request("GET", url, headers=kwargs.get("headers"))
                 raise_for_status(response, url)
+                return response
+
+            def one_request(self, method: Any, url: str, *args: Any, **kwargs: Any) -> requests.Response:
+                timeout = client.start_request(kwargs.get("timeout"))
+                options = {**kwargs, "timeout": timeout, "stream": True, "allow_redirects": False}
+                response = super().request(method, url, *args, **options)
+                client.read(response, timeout)
                 return response
 
         return LimitedSession(impersonate="chrome")
@@ -130,6 +143,19 @@ class YahooClient:
             response.close()
         response.content = b"".join(parts)
         refuse_wrong_clock(response.headers.get("Date"))
+
+
+def redirect_of(response: Any, url: str, base_url: str | None) -> str | None:
+    """Return where a response redirects to, None where it does not. Raises RequestStopped for a target that is not of Yahoo."""
+    location = response.headers.get("Location") if response.status_code in REDIRECTS else None
+    if not location:
+        return None
+    target = urlsplit(urljoin(url, location))
+    of_base = base_url is not None and urlsplit(base_url)[:2] == target[:2]
+    host = target.hostname or ""
+    if of_base or (target.scheme == "https" and (host == YAHOO or host.endswith(f".{YAHOO}"))):
+        return urlunsplit(target)
+    raise RequestStopped(f"Yahoo redirects to {target.scheme}://{host}, which is not of Yahoo; nothing was requested there")
 
 
 def raise_for_status(response: Any, url: str) -> None:
