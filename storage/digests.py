@@ -1,4 +1,4 @@
-"""Digests: sums of row hashes, kept with every insert into a table whose rows never change, and compared by `verify --deep`.
+"""Digests: sums of row hashes, kept with every insert into a table whose rows hardly change, and compared by `verify --deep`.
 
 A digest is the sum, modulo 2**256, of the sha256 of each row of one table, ticker and config. It is the same in any order of
 rows, so it is updated by the new rows alone. One changed bit changes it.
@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
@@ -28,9 +28,16 @@ from storage.types import Instant, SessionDate, Sha256, instant_text
 MODULUS = 1 << 256
 NAN = float("nan")
 ROWS_AT_ONCE = 20_000
-# Tables whose rows never change, and the columns of each that may.
+FEW = 20
+OF_TICKERS = {"id", "key", "symbol", "exchange", "currency", "time_zone"}
+# Tables whose rows never change, or that are counted anew with each change; and the columns of each that change by themselves.
 DIGESTED: dict[str, frozenset[str]] = {
-    "tickers": frozenset(column.name for column in Base.metadata.tables["tickers"].columns) - {"id", "key"},
+    "tickers": frozenset(column.name for column in Base.metadata.tables["tickers"].columns) - OF_TICKERS,
+    "symbols": frozenset(),
+    "sessions": frozenset(),
+    "price_files": frozenset({"id", "superseded_at"}),
+    "restatements": frozenset({"id"}),
+    "skill_tests": frozenset({"id"}),
     "configs": frozenset({"active"}),
     "feature_sets": frozenset(),
     "models": frozenset(),
@@ -122,21 +129,15 @@ def recount(connection: Connection, table: str) -> None:
     _write(connection, table, sums_of(connection, table))
 
 
-def recount_all(connection: Connection) -> None:
-    """Compute all digests from the rows: of a new database, and of one that an older program wrote."""
-    for table in (SCHEMA, *DIGESTED):
-        recount(connection, table)
-
-
 def seal(connection: Connection) -> None:
-    """Compute the digests that a new or upgraded database lacks: all, or where only the schema has changed, that of the schema.
+    """Compute the digests of the tables that have none: of a new database, or of what an upgrade has changed.
 
     The digests of rows that an upgrade left alone stay, so a damage older than the upgrade is still found.
     """
-    if connection.execute(sa.select(Digest.rows)).first() is None:
-        recount_all(connection)
-    elif connection.execute(sa.select(Digest.rows).where(Digest.table_name == SCHEMA)).first() is None:
-        recount(connection, SCHEMA)
+    sealed = set(connection.scalars(sa.select(Digest.table_name).distinct()))
+    for table in (SCHEMA, *DIGESTED):
+        if table not in sealed:
+            recount(connection, table)
 
 
 def changed_tables(connection: Connection) -> Iterator[str]:
@@ -212,12 +213,15 @@ def _unchanged(value: Any) -> Any:
 
 def _add(connection: Connection, table: str, rows: Iterable[Sequence[Any]]) -> None:
     found = form_of(table).sums(rows)
-    stored = _stored(connection, table)
+    stored = _stored(connection, table, {ticker_id for ticker_id, _ in found})
     _write(connection, table, {owner: _sum_of(stored.get(owner), added) for owner, added in found.items()})
 
 
-def _stored(connection: Connection, table: str) -> dict[Owner, RowSum]:
+def _stored(connection: Connection, table: str, tickers: Collection[int] | None = None) -> dict[Owner, RowSum]:
+    """Return the stored digests of a table. tickers: those wanted at least, where they are few; None for all."""
     query = sa.select(Digest.ticker_id, Digest.config_id, Digest.rows, Digest.sha256).where(Digest.table_name == table)
+    if tickers is not None and len(tickers) <= FEW:
+        query = query.where(Digest.ticker_id.in_(tickers))
     return {(ticker_id, config): RowSum(rows, _number(sha256)) for ticker_id, config, rows, sha256 in connection.execute(query)}
 
 

@@ -1,4 +1,4 @@
--- schema 0008
+-- schema 0009
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -943,4 +943,4 @@ SELECT n.kind,
     n.ended_at,
     n.end_told_at
 FROM notices n;
-INSERT INTO alembic_version (version_num) VALUES ('0008');
+INSERT INTO alembic_version (version_num) VALUES ('0009');

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 import struct
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -107,18 +109,15 @@ HASHED = (
 def find_problems(connection: Connection, prices: Path) -> list[str]:
     """Return the problems found, one line each, in order: SQLite's checks, forbidden rows, price files, checkpoints.
 
-    SQLite's integrity_check covers CHECK constraints only on a connection that may write.
+    SQLite's integrity_check covers CHECK constraints only on a connection that may write. Where a check cannot be made, because
+    the schema itself is damaged, the problem is that, and no further check is made.
     """
     problems = [f"integrity_check: {row[0]}" for row in _rows(connection, "PRAGMA integrity_check") if row[0] != "ok"]
-    problems += [
-        f"foreign_key_check: a row of {row[0]} refers to a missing row of {row[2]}"
-        for row in _rows(connection, "PRAGMA foreign_key_check")
-    ]
-    for what, query in FORBIDDEN.items():
-        count = next(_rows(connection, query))[0]
-        if count:
-            problems.append(f"{what}: {count}")
-    return problems + list(_damaged_files(connection, prices)) + list(_damaged_checkpoints(connection))
+    checks = (
+        _broken_references(connection), _forbidden_rows(connection), _damaged_files(connection, prices),
+        _damaged_checkpoints(connection),
+    )  # fmt: skip
+    return problems + _found_by(chain(*checks))
 
 
 def find_deep_problems(connection: Connection, prices: Path) -> list[str]:
@@ -127,20 +126,50 @@ def find_deep_problems(connection: Connection, prices: Path) -> list[str]:
     Rows whose digests differ, rows that a check of their table forbids, price files with other rows or sessions than the
     database states, and bars that differ from their price file.
     """
-    problems = [*digests.changed_tables(connection), *_forbidden_by_checks(connection)]
+    checks = (digests.changed_tables(connection), _forbidden_by_checks(connection), _other_prices(connection, prices))
+    return _found_by(chain(*checks))
+
+
+def _found_by(checks: Iterator[str]) -> list[str]:
+    """Return what checks find, up to one that the damage of the schema keeps from being made. Raises storage errors."""
+    problems = []
+    try:
+        for problem in checks:
+            problems.append(problem)
+    except sa.exc.OperationalError as error:
+        code = getattr(error.orig, "sqlite_errorcode", None)
+        if code != sqlite3.SQLITE_ERROR:
+            raise
+        problems.append(f"schema: {error.orig}; restore the database from a backup")
+    return problems
+
+
+def _broken_references(connection: Connection) -> Iterator[str]:
+    for row in _rows(connection, "PRAGMA foreign_key_check"):
+        yield f"foreign_key_check: a row of {row[0]} refers to a missing row of {row[2]}"
+
+
+def _forbidden_rows(connection: Connection) -> Iterator[str]:
+    for what, query in FORBIDDEN.items():
+        count = next(_rows(connection, query))[0]
+        if count:
+            yield f"{what}: {count}"
+
+
+def _other_prices(connection: Connection, prices: Path) -> Iterator[str]:
+    """Yield a line for each current price file with other rows than the database states, or than its copy there."""
     for path, sha256, rows, first, last, ticker_id, symbol in _rows(connection, CURRENT_FILES):
         try:
             history = read_bars(prices, path, sha256)
         except Corrupt as error:
-            problems.append(str(error))
+            yield str(error)
             continue
         days = history.bars.session
         found = f"{len(days)} rows {days[0]}..{days[-1]}" if len(days) else "no rows"
         if found != f"{rows} rows {first}..{last}":
-            problems.append(f"{prices / path}: {found}, the database states {rows} rows {first}..{last}")
+            yield f"{prices / path}: {found}, the database states {rows} rows {first}..{last}"
         elif different := _different_bars(connection, ticker_id, as_known(history)):
-            problems.append(f"{symbol}: {different} rows of bars differ from {prices / path}")
-    return problems
+            yield f"{symbol}: {different} rows of bars differ from {prices / path}"
 
 
 def content_hash(connection: Connection) -> str:
@@ -182,7 +211,7 @@ def _damaged_files(connection: Connection, prices: Path) -> Iterator[str]:
 
 def _damaged_checkpoints(connection: Connection) -> Iterator[str]:
     for model_id, sha256, content in _rows(connection, CHECKPOINTS):
-        if sha256_of(content) != sha256:
+        if not isinstance(content, bytes) or sha256_of(content) != sha256:
             yield f"checkpoint of model {model_id}: its bytes are not what was written (sha256 differs)"
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 from sqlalchemy.dialects import sqlite
 
 from jobs.runs.backfill import BackfillRequest, backfill_span
@@ -16,7 +19,7 @@ from storage.database import open_writer, reading, seal_database, upgrade_databa
 from storage.errors import StorageError
 from storage.schema import Base, Loss, Score
 from storage.verify import content_hash, find_deep_problems, find_problems
-from tests.builders import COLD_ORIGIN, WARM_ORIGIN, Record, empty_record, score_row
+from tests.builders import COLD_ORIGIN, CONFIG, WARM_ORIGIN, Record, at_night, empty_record, score_row
 from tests.forecast_builders import SMALL_SETTINGS, TICKERS, ten_sessions
 
 FLIPS = int(os.environ.get("BIT_FLIPS", "60"))
@@ -55,6 +58,25 @@ def test_a_change_of_the_schema_alone_keeps_the_digests_of_the_rows(record: Reco
     record.force("DELETE FROM losses WHERE epoch = 1", "DELETE FROM digests WHERE table_name = 'sqlite_master'")
     seal_database(record.database)
     assert changed(record) == ["losses: 1 rows, not the 2 that were stored, or other values (digest)"]
+
+
+def test_a_table_without_digests_is_counted_and_no_other_one(record: Record) -> None:
+    record.force("UPDATE losses SET epoch = 7 WHERE epoch = 1", "DELETE FROM digests WHERE table_name = 'tickers'")
+    seal_database(record.database)
+    assert [line.split(":")[0] for line in changed(record)] == ["losses"]
+    record.force("UPDATE tickers SET currency = 'EUR' WHERE id = 1")
+    assert [line.split(":")[0] for line in changed(record)] == ["tickers", "losses"]
+
+
+@pytest.mark.parametrize("change", [
+    lambda connection: writes.rename_ticker(connection, 1, "IBMX", on=date(2024, 3, 9)),
+    lambda connection: writes.update_ticker(connection, 1, currency="EUR"),
+    lambda connection: writes.replace_skill(connection, CONFIG, [], computed_at=at_night(date(2024, 3, 8))),
+], ids=["rename", "update", "skill"])  # fmt: skip
+def test_what_the_program_changes_by_itself_is_no_damage(record: Record, change: Callable[[Connection], None]) -> None:
+    with record.writing() as connection:
+        change(connection)
+    assert changed(record) == []
 
 
 def test_the_order_of_inserts_does_not_change_a_digest(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from storage import digests
 from storage.database import reading
 from storage.errors import Corrupt
 from storage.verify import FORBIDDEN, find_deep_problems, find_problems
@@ -29,6 +30,13 @@ def deep_problems(record: Record) -> list[str]:
 def current_file(record: Record, symbol: str) -> Path:
     [(path,)] = record.rows(f"SELECT path FROM price_file WHERE ticker = '{symbol}'")
     return record.prices / path
+
+
+def restate_file(record: Record, statement: str, *values: object) -> None:
+    """Change what the database states of price files, and its digest with it."""
+    record.force(statement, values=values)
+    with record.writing() as connection:
+        digests.recount(connection, "price_files")
 
 
 def damage(file: Path, old: bytes, new: bytes) -> None:
@@ -182,7 +190,7 @@ def test_a_superseded_price_file_may_be_missing(record: Record) -> None:
 def test_only_deep_finds_a_price_file_with_other_bars_than_stated(
     record: Record, column: str, value: object, stated: str
 ) -> None:
-    record.force(f"UPDATE price_files SET {column} = ? WHERE ticker_id = 1", values=(value,))
+    restate_file(record, f"UPDATE price_files SET {column} = ? WHERE ticker_id = 1", value)
     found = f"{current_file(record, 'IBM')}: 5 rows 2024-03-04..2024-03-08, the database states {stated}"
     assert (problems(record), deep_problems(record)) == ([], [found])
 
@@ -190,7 +198,8 @@ def test_only_deep_finds_a_price_file_with_other_bars_than_stated(
 def test_only_deep_finds_a_price_file_that_is_no_parquet(record: Record) -> None:
     file = current_file(record, "IBM")
     file.write_bytes(b"no Parquet")
-    record.force("UPDATE price_files SET sha256 = ? WHERE ticker_id = 1", values=(hashlib.sha256(b"no Parquet").hexdigest(),))
+    sha256 = hashlib.sha256(b"no Parquet").hexdigest()
+    restate_file(record, "UPDATE price_files SET sha256 = ? WHERE ticker_id = 1", sha256)
     [found] = deep_problems(record)
     assert (problems(record), found.startswith(f"{file}: ")) == ([], True)
 
@@ -198,7 +207,7 @@ def test_only_deep_finds_a_price_file_that_is_no_parquet(record: Record) -> None
 def test_a_file_that_cannot_be_read_does_not_hide_the_problems_of_the_next(record: Record) -> None:
     ibm, msft = current_file(record, "IBM"), current_file(record, "MSFT")
     ibm.unlink()
-    record.force("UPDATE price_files SET rows = 6 WHERE ticker_id = 2")
+    restate_file(record, "UPDATE price_files SET rows = 6 WHERE ticker_id = 2")
     assert [line.split(": ")[0] for line in deep_problems(record)] == [str(ibm), str(msft)]
 
 

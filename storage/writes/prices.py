@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
+from storage import digests
 from storage.bar_files import WrittenFile
 from storage.bars import SAME_WITHIN, Bars, ChangedValue, Merge, as_known, log_returns
 from storage.schema import (
@@ -41,19 +42,13 @@ def record_price_file(
     """Record a written file as a ticker's current one, and the stored values that it changed."""
     current = (PriceFile.ticker_id == ticker_id) & PriceFile.superseded_at.is_(None)
     connection.execute(sa.update(PriceFile).where(current).values(superseded_at=at))
-    connection.execute(
-        sa.insert(PriceFile).values(
-            ticker_id=ticker_id,
-            path=file.path,
-            rows=file.rows,
-            first_session=file.first_session,
-            last_session=file.last_session,
-            price_basis=price_basis,
-            sha256=file.sha256,
-            recorded_at=at,
-            superseded_at=None,
-        )
-    )
+    row = {
+        "ticker_id": ticker_id, "path": file.path, "rows": file.rows, "first_session": file.first_session,
+        "last_session": file.last_session, "price_basis": price_basis, "sha256": file.sha256, "recorded_at": at,
+        "superseded_at": None,
+    }  # fmt: skip
+    connection.execute(sa.insert(PriceFile), [row])
+    digests.add_mappings(connection, PriceFile.__tablename__, [row])
     insert_mappings(
         connection,
         Restatement,

@@ -9,6 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from storage import digests
 from storage.rows import TWIN, ScoreRow, SkillRow
 from storage.schema import BaselineForecast, Score, SkillTest
 from storage.writes.inserts import insert_new_values
@@ -47,3 +48,4 @@ def replace_skill(connection: Connection, config_id: str, rows: Sequence[SkillRo
     if rows:
         common = {"config_id": config_id, "computed_at": computed_at}
         connection.execute(sa.insert(SkillTest), [{**asdict(row), **common} for row in rows])
+    digests.recount(connection, SkillTest.__tablename__)

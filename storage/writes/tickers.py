@@ -57,14 +57,21 @@ def add_ticker(
     }
     key = connection.execute(sa.insert(Ticker).values(**row)).inserted_primary_key
     assert key is not None
-    connection.execute(sa.insert(Symbol).values(ticker_id=key[0], symbol=symbol, valid_from=date(1, 1, 1), valid_to=None))
+    name = {"ticker_id": key[0], "symbol": symbol, "valid_from": date(1, 1, 1), "valid_to": None}
+    connection.execute(sa.insert(Symbol), [name])
+    digests.add_mappings(connection, Symbol.__tablename__, [name])
     digests.recount(connection, Ticker.__tablename__)
     return int(key[0])
 
 
 def update_ticker(connection: Connection, ticker_id: int, **values: Any) -> None:
     """Change columns of a ticker."""
+    digested = values.keys() & digests.OF_TICKERS
+    columns = [Ticker.__table__.c[name] for name in sorted(digested)]
+    before = connection.execute(sa.select(*columns).where(Ticker.id == ticker_id)).first() if columns else None
     connection.execute(sa.update(Ticker).where(Ticker.id == ticker_id).values(**values))
+    if before is not None and any(before._mapping[name] != values[name] for name in digested):
+        digests.recount(connection, Ticker.__tablename__)
 
 
 def rescore(connection: Connection, ticker_id: int, session: date) -> None:
@@ -79,6 +86,7 @@ def rename_ticker(connection: Connection, ticker_id: int, symbol: str, *, on: da
     connection.execute(sa.delete(Symbol).where(open_span & (Symbol.valid_from == on)))
     connection.execute(sa.update(Symbol).where(open_span).values(valid_to=on))
     connection.execute(sa.insert(Symbol).values(ticker_id=ticker_id, symbol=symbol, valid_from=on, valid_to=None))
+    digests.recount(connection, Symbol.__tablename__)
     update_ticker(connection, ticker_id, symbol=symbol)
 
 
@@ -90,8 +98,8 @@ def forget_ticker(connection: Connection, ticker_id: int) -> set[str]:
     for table in (Bar, CompanyEvent, PriceFile, Restatement, GateVerdict, Event, RunTicker, Symbol):
         connection.execute(sa.delete(table).where(table.ticker_id == ticker_id))
     connection.execute(sa.delete(Ticker).where(Ticker.id == ticker_id))
-    for name in (Ticker.__tablename__, CompanyEvent.__tablename__):
-        digests.recount(connection, name)
+    for changed in (Ticker, CompanyEvent, PriceFile, Restatement, Symbol):
+        digests.recount(connection, changed.__tablename__)
     return paths
 
 
@@ -104,12 +112,14 @@ def store_sessions(connection: Connection, exchange: str, rows: Sequence[Row], *
         return []
     table, given = ExchangeSession, {row["session"]: row for row in rows}
     query = sa.select(table.session, table.number, table.open_at, table.close_at).where(
-        table.exchange == exchange, table.close_at > now, table.session >= min(given), table.session <= max(given)
+        table.exchange == exchange, table.session >= min(given), table.session <= max(given)
     )
     stored = {row.session: dict(row._mapping) for row in connection.execute(query)}
-    same = {day for day, row in stored.items() if day in given and row.items() <= given[day].items()}
+    same = {day for day, row in stored.items() if row["close_at"] <= now or (day in given and row.items() <= given[day].items())}
     changed = sorted(stored.keys() - same)
     for day in changed:
         connection.execute(sa.delete(table).where(table.exchange == exchange, table.session == day))
-    insert_mappings(connection, table, rows)
+    insert_mappings(connection, table, [row for day, row in given.items() if day not in same])
+    if changed:
+        digests.recount(connection, table.__tablename__)
     return changed
