@@ -12,6 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
+from storage.errors import Corrupt
+
 INSTANT_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
@@ -27,6 +29,11 @@ def instant_from_text(text: str) -> datetime:
     return datetime.strptime(text, INSTANT_FORMAT).replace(tzinfo=UTC)
 
 
+def damaged(value: object, wanted: str) -> Corrupt:
+    """Return the error about a stored value that nobody wrote."""
+    return Corrupt(f"the database holds {str(value)[:40]!r} where {wanted} should be; restore it from a backup")
+
+
 class Sha256(sa.types.TypeDecorator[str]):
     """A hash: hexadecimal text in Python, half as many bytes in the database. Views show the text."""
 
@@ -37,7 +44,9 @@ class Sha256(sa.types.TypeDecorator[str]):
         return None if value is None else bytes.fromhex(value)
 
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> str | None:
-        return None if value is None else value.hex()
+        if value is None or isinstance(value, bytes):
+            return None if value is None else value.hex()
+        raise damaged(value, "a hash")
 
 
 class SessionDate(sa.types.TypeDecorator[date]):
@@ -53,7 +62,13 @@ class SessionDate(sa.types.TypeDecorator[date]):
         return value if value is None or dialect.name != "sqlite" else value.isoformat()
 
     def process_result_value(self, value: Any, dialect: Dialect) -> date | None:
-        return date.fromisoformat(value) if isinstance(value, str) else value
+        found: date | None = value
+        if dialect.name != "sqlite" or value is None:
+            return found
+        try:
+            return date.fromisoformat(value)
+        except (TypeError, ValueError) as error:
+            raise damaged(value, "a date") from error
 
 
 class Instant(sa.types.TypeDecorator[datetime]):
@@ -72,4 +87,10 @@ class Instant(sa.types.TypeDecorator[datetime]):
         return text if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        return instant_from_text(value) if isinstance(value, str) else value
+        found: datetime | None = value
+        if dialect.name != "sqlite" or value is None:
+            return found
+        try:
+            return instant_from_text(value)
+        except (TypeError, ValueError) as error:
+            raise damaged(value, "an instant") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -14,6 +15,7 @@ from jobs.prices.sources.folder import BASES
 from jobs.workspace import choices
 from jobs.workspace.config import BUNDLE, PRESETS
 from jobs.workspace.home import Home
+from jobs.workspace.place import open_place
 from jobs.workspace.settings import Settings, known_keys, read_settings
 from jobs.workspace.settings_template import settings_template
 from rnn.cells import CELLS
@@ -31,6 +33,15 @@ def test_the_template_names_every_key_and_means_the_defaults(tmp_path: Path) -> 
     assert all(f"# {key.split('.')[1]} = " in template for key in known_keys())
     uncommented = "\n".join(line.removeprefix("# ") if " = " in line else line for line in template.splitlines()[2:])
     assert settings_of(tmp_path, uncommented).config() == settings_of(tmp_path, "").config() == PRESETS["density"]
+
+
+def test_a_pipe_or_a_device_in_the_place_of_the_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "tickercast.toml")
+    with pytest.raises(SettingsError, match="not a regular file"):
+        open_place(tmp_path, {})
+    (tmp_path / "device.toml").symlink_to("/dev/zero")
+    with pytest.raises(SettingsError, match="not a regular file"):
+        read_settings(tmp_path / "device.toml", {})
 
 
 def test_the_environment_overrides_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

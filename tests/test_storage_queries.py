@@ -8,10 +8,12 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from storage import queries, writes
+from storage.errors import Corrupt
 from storage.rows import TWIN, RecalibrationRow
-from storage.schema import Score
+from storage.schema import Origin, Score
 from storage.writes.tickers import rescore
 from tests.builders import (
     COLD_ORIGIN,
@@ -160,6 +162,19 @@ def test_the_serving_model_comes_with_its_checkpoint_while_that_is_kept(record: 
         model = queries.serving_model(connection, IBM, CONFIG, WARM_ORIGIN)
     assert model is not None
     assert (model.model_id, model.content) == ("warm", None)
+
+
+def test_a_checkpoint_with_other_bytes_is_not_given_out(record: Record) -> None:
+    record.force("UPDATE checkpoints SET content = zeroblob(9) WHERE model_id = 'warm'")
+    with record.reading() as connection, pytest.raises(Corrupt, match="checkpoint of model warm: its bytes are not what was"):
+        queries.checkpoint_content(connection, "warm")
+
+
+@pytest.mark.parametrize(("column", "wanted"), [("origin", "a date"), ("made_at", "an instant")])
+def test_a_stored_value_of_another_form_is_damage(record: Record, column: str, wanted: str) -> None:
+    record.force(f"UPDATE origins SET {column} = 'GOOGL' WHERE id = 1")
+    with record.reading() as connection, pytest.raises(Corrupt, match=f"'GOOGL' where {wanted} should be"):
+        connection.execute(sa.select(getattr(Origin, column))).all()
 
 
 def test_unscored_forecasts_have_a_target_before_the_tickers_session_and_no_score(sound_record: Record) -> None:

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from jobs.workspace.config import Config
 from rnn.checkpoints import holds_scales, scales_from_bytes, scales_to_bytes, state_from_bytes, state_to_bytes
 from rnn.density import ForecastDistribution
+from rnn.errors import CheckpointError
 from rnn.scales import Scales, joined
 from rnn.state import State, concatenate
 from rnn.training import Curves, TrainingSettings
+from storage.errors import Corrupt
 
 Rows = NDArray[np.intp]
 Figures = dict[str, float]
@@ -101,8 +103,11 @@ def state_bytes(state: ModelState, key: str, origin: date, config: Config) -> by
 
 
 def state_of_bytes(content: bytes) -> ModelState:
-    """Return the state that a checkpoint holds. Raises CheckpointError."""
-    learned, meta = scales_from_bytes(content) if holds_scales(content) else state_from_bytes(content)
+    """Return the state that a stored checkpoint holds. Raises Corrupt for other bytes."""
+    try:
+        learned, meta = scales_from_bytes(content) if holds_scales(content) else state_from_bytes(content)
+    except CheckpointError as error:
+        raise Corrupt(f"a stored checkpoint is damaged ({error}); restore the database from a backup") from error
     return ModelState(learned, ({name: value for name, value in meta.items() if isinstance(value, float)},))
 
 

@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from jobs.workspace.place import ENVIRONMENT_PREFIX, SETTINGS_FILE
+from jobs.workspace.place import ENVIRONMENT_PREFIX, SETTINGS_FILE, settings_bytes
 
 AFTER_CLOSE_MINUTES = 45
 GRACE_MINUTES = 60
@@ -57,7 +57,7 @@ def read_limits(folder: Path, environment: Mapping[str, str] | None = None) -> L
     """Return the limits that a home's settings file and the environment name."""
     given = {name.upper(): value for name, value in (os.environ if environment is None else environment).items()}
     try:
-        file = tomllib.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
+        file = tomllib.loads(settings_bytes(folder / SETTINGS_FILE).decode())
     except (OSError, ValueError):  # no file, or one that the full check reports
         file = {}
     found: dict[str, Any] = {}

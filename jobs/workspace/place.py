@@ -6,8 +6,10 @@ Not here: the settings (settings), or the home of commands that write (home).
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
@@ -62,6 +64,15 @@ class Place:
         return self.folder / "cache"
 
 
+def settings_bytes(path: Path) -> bytes:
+    """Return the bytes of a settings file. Raises OSError where there is none, or a pipe or a device in its place."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        return file.read()
+
+
 def home_folder(option: Path | None, environment: Mapping[str, str]) -> Path:
     """Return the absolute path of the home: the option, else TICKERCAST_HOME, else ./tickercast-home."""
     return (option or Path(environment.get("TICKERCAST_HOME") or "tickercast-home")).expanduser().absolute()
@@ -73,7 +84,7 @@ def open_place(folder: Path, environment: Mapping[str, str] | None = None) -> Pl
     given = {name.upper(): value for name, value in (os.environ if environment is None else environment).items()}
     variables = {name: value for name, value in given.items() if name.startswith(ENVIRONMENT_PREFIX)}
     try:
-        content = (folder / SETTINGS_FILE).read_bytes()
+        content = settings_bytes(folder / SETTINGS_FILE)
     except OSError:  # no file, or one that the full check will report
         content = b""
     learn_settings(content.decode(errors="replace"))

@@ -23,7 +23,7 @@ from jobs.errors import SettingsError
 from jobs.exchanges.symbols import SymbolRefused, parse_symbol
 from jobs.terminal.secrets import learn_settings
 from jobs.workspace.config import BUNDLE, PRESETS, Config, refuse_contradictions
-from jobs.workspace.place import ENVIRONMENT_PREFIX
+from jobs.workspace.place import ENVIRONMENT_PREFIX, settings_bytes
 from jobs.workspace.sections import (
     BackupSection,
     ComputeSection,
@@ -153,7 +153,7 @@ def fields_of(section: Any) -> dict[str, FieldInfo]:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = settings_bytes(path).decode()
         learn_settings(text)
         return tomllib.loads(text)
     except FileNotFoundError:

@@ -8,6 +8,8 @@ from datetime import date
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from storage.errors import Corrupt
+from storage.files import sha256_of
 from storage.schema import Checkpoint, Event, Model, Origin, Prior, PriorMember
 
 
@@ -46,35 +48,45 @@ class PriorSize:
     fingerprint: str
 
 
+def whole_checkpoint(model_id: str, sha256: str | None, content: bytes | None) -> bytes | None:
+    """Return the bytes of a checkpoint that are what was written, None for a pruned one. Raises Corrupt for other ones."""
+    if content is not None and (not isinstance(content, bytes) or sha256_of(content) != sha256):
+        raise Corrupt(f"checkpoint of model {model_id}: its bytes are not what was written; restore the database from a backup")
+    return content
+
+
 def serving_model(connection: Connection, ticker_id: int, config_id: str, origin: date) -> ServingModel | None:
     """Return the model that made a ticker's forecasts at an origin, None without forecasts."""
     ancestor, prior = sa.orm.aliased(Model), sa.orm.aliased(Model)
     row = connection.execute(
-        sa.select(Model.id, Model.depth, ancestor.id, Origin.input_sha256, Model.reason, prior.id, Checkpoint.content)
+        sa.select(
+            Model.id, Model.depth, ancestor.id, Origin.input_sha256, Model.reason, prior.id, Checkpoint.sha256, Checkpoint.content
+        )
         .join(Model, Model.number == Origin.model_number)
         .join(ancestor, ancestor.number == Model.cold_ancestor_number)
         .outerjoin(prior, prior.number == Model.prior_number)
         .outerjoin(Checkpoint, Checkpoint.model_id == Model.id)
         .where(Origin.ticker_id == ticker_id, Origin.config_id == config_id, Origin.origin == origin)
     ).first()
-    return ServingModel(*row) if row else None
+    return ServingModel(*row[:-2], whole_checkpoint(row[0], *row[-2:])) if row else None
 
 
 def checkpoint_content(connection: Connection, model_id: str) -> bytes | None:
     """Return the checkpoint of a model, None when it was pruned."""
-    return connection.execute(sa.select(Checkpoint.content).where(Checkpoint.model_id == model_id)).scalar()
+    row = connection.execute(sa.select(Checkpoint.sha256, Checkpoint.content).where(Checkpoint.model_id == model_id)).first()
+    return whole_checkpoint(model_id, *row) if row else None
 
 
 def universe_priors(connection: Connection, config_id: str, exchange: str) -> list[StoredPrior]:
     """Return the priors of a config's universe that were fitted for an exchange, oldest first."""
     rows = connection.execute(
-        sa.select(Prior.model_id, Prior.cutoff, Checkpoint.content)
+        sa.select(Prior.model_id, Prior.cutoff, Checkpoint.sha256, Checkpoint.content)
         .join(Model, Model.id == Prior.model_id)
         .outerjoin(Checkpoint, Checkpoint.model_id == Prior.model_id)
         .where(Model.config_id == config_id, Prior.kind == "universe", Prior.family == exchange)
         .order_by(Prior.cutoff, Model.run_id, Prior.model_id)
     )
-    return [StoredPrior(*row) for row in rows]
+    return [StoredPrior(*row[:-2], whole_checkpoint(row[0], *row[-2:])) for row in rows]
 
 
 def counted_members(connection: Connection, model_id: str) -> int:

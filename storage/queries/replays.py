@@ -9,6 +9,7 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from storage.queries.models import whole_checkpoint
 from storage.rows import FORECAST_NUMBERS
 from storage.schema import Checkpoint, Config, Forecast, Model, Origin, Prior, Run
 
@@ -94,13 +95,13 @@ def config_settings(connection: Connection, config_id: str) -> str:
 def bundled_priors_of(connection: Connection, config_id: str) -> list[BundledPriorOfRecord]:
     """Return the bundled priors that models of a config began from, oldest first."""
     query = (
-        sa.select(Prior.model_id, Prior.family, Prior.cutoff, Checkpoint.content)
+        sa.select(Prior.model_id, Prior.family, Prior.cutoff, Checkpoint.sha256, Checkpoint.content)
         .join(Model, Model.id == Prior.model_id)
         .join(Checkpoint, Checkpoint.model_id == Prior.model_id)
         .where(Model.config_id == config_id, Prior.kind == "bundled")
         .order_by(Prior.cutoff)
     )
-    return [BundledPriorOfRecord(*row) for row in connection.execute(query)]
+    return [BundledPriorOfRecord(*row[:-2], whole_checkpoint(row[0], *row[-2:]) or b"") for row in connection.execute(query)]
 
 
 def fingerprint_of(connection: Connection, run_id: int) -> str:
