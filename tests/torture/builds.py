@@ -19,9 +19,15 @@ class Build:
     root: Path = REPOSITORY
 
     def environment(self, **more: str) -> dict[str, str]:
-        """Return the environment in which Python loads this build, without a user's settings and with one BLAS thread."""
+        """Return the environment in which Python loads this build alone, without a user's settings and with one BLAS thread.
+
+        PYTHONSAFEPATH: a program started in another folder would load the packages there.
+        """
         kept = {name: value for name, value in os.environ.items() if not name.startswith(OWN_VARIABLES)}
-        return {**kept, "PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1", **more}
+        own = {
+            "PYTHONPATH": str(self.root), "PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1",
+        }  # fmt: skip
+        return {**kept, **own, **more}
 
 
 @dataclass(frozen=True, slots=True)

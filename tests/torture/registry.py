@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from tests.torture import kills
+from tests.torture import damage, kills
 from tests.torture.harness import Harness
 
-MODULES: tuple[ModuleType, ...] = (kills,)
+MODULES: tuple[ModuleType, ...] = (
+    kills,
+    damage,
+)
 HARNESSES: dict[str, Harness] = {module.HARNESS.name: module.HARNESS for module in MODULES}
