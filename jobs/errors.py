@@ -31,6 +31,7 @@ class ExitCode(IntEnum):
     INTEGRITY = 6, "damaged or inconsistent data"
     LOCKED = 7, "another process holds the lock"
     QUERY = 8, "the query was refused or exceeded a limit"
+    SIGHUP = 129, "interrupted by SIGHUP: its terminal was closed"
     SIGINT = 130, "interrupted by SIGINT (Ctrl-C)"
     SIGTERM = 143, "interrupted by SIGTERM"
 
@@ -81,7 +82,7 @@ class OutOfResources(JobError):
 
 
 class Interrupted(JobError):
-    """signal_number: the signal that ended the command, SIGINT or SIGTERM."""
+    """signal_number: the signal that ended the command: SIGINT, SIGTERM or SIGHUP."""
 
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)

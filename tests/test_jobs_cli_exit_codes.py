@@ -12,12 +12,13 @@ from jobs.cli.exit_codes import EXIT_CODES, exit_code_of, report_failure
 from jobs.errors import ExitCode
 from jobs.exchanges.symbols import SymbolRefused
 from jobs.prices.sources import base
+from jobs.runs.interrupts import Stopped
 from storage import errors as storage_errors
 
 # As the command line promises: scripts rely on these numbers.
 PROMISED = {
     0: "done", 1: "internal", 2: "usage", 3: "some tickers failed", 4: "source", 5: "storage", 6: "damaged", 7: "lock",
-    8: "query", 130: "SIGINT", 143: "SIGTERM",
+    8: "query", 129: "SIGHUP", 130: "SIGINT", 143: "SIGTERM",
 }  # fmt: skip
 CASES = [
     (errors.UsageError("x"), 2),
@@ -78,9 +79,16 @@ def test_a_row_of_the_table_never_hides_a_later_one() -> None:
     assert [(early, late) for i, early in enumerate(kinds) for late in kinds[i + 1 :] if issubclass(late, early)] == []
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), typer.Abort()], ids=lambda error: type(error).__name__)
-def test_an_interrupt_tells_how_to_resume(capsys: pytest.CaptureFixture[str], error: BaseException) -> None:
-    assert report_failure(error) == 130
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (KeyboardInterrupt(), 130), (typer.Abort(), 130), (Stopped(signal.SIGINT), 130), (Stopped(signal.SIGTERM), 143),
+        (Stopped(signal.SIGHUP), 129),
+    ],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_an_interrupt_tells_how_to_resume(capsys: pytest.CaptureFixture[str], error: BaseException, code: int) -> None:
+    assert report_failure(error) == code
     assert capsys.readouterr().err == "error: interrupted; committed results are kept; repeat the command to resume\n"
 
 

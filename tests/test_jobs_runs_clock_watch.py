@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from jobs import clock
 from jobs.runs.clock_watch import ClockWatch
 from jobs.runs.daemon import Watch, _after_set_back, _scheduler
+from jobs.terminal.logs import LogTarget
 
 START = datetime(2026, 3, 6, 22, tzinfo=UTC)
 HOUR, DAY, YEAR = timedelta(hours=1), timedelta(days=1), timedelta(days=365)
@@ -71,7 +71,7 @@ def test_the_time_since_the_start_of_the_machine_goes_on() -> None:
 
 @pytest.mark.parametrize(("later", "fires"), [(-DAY, True), (timedelta(seconds=-1), True), (timedelta(seconds=1), False)])
 def test_after_a_clock_was_set_back_the_daemon_does_not_wait_as_long(tmp_path: Path, later: timedelta, fires: bool) -> None:
-    scheduler = _scheduler(Watch(tmp_path, tmp_path / "none.db", "json", threading.Event()))
+    scheduler = _scheduler(Watch(tmp_path, tmp_path / "none.db", LogTarget("json")))
     scheduler.start(paused=True)
     job, now = scheduler.get_jobs()[0], datetime.now(UTC)
     before = job.next_run_time

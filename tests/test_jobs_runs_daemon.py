@@ -90,7 +90,7 @@ def answer(home: Home, query: str) -> list[Any]:
 
 
 def watch_of(home: Home) -> Watch:
-    return Watch(home.folder, home.database, LogTarget("json"), threading.Event())
+    return Watch(home.folder, home.database, LogTarget("json"))
 
 
 def test_an_idle_daemon_needs_less_than_80_megabytes(follow: Follow, start: Callable[..., subprocess.Popen[str]]) -> None:

@@ -51,6 +51,6 @@ def test_the_daemon_looks_in_time_for_the_upkeep(make_home: MakeHome, monkeypatc
     home = make_home("home", "")
     soon = datetime.now(UTC) + timedelta(minutes=5)
     monkeypatch.setattr(daemon, "look_in_child", lambda *_: Look(failed=failed, tracked=0, next_upkeep=soon))
-    watch = Watch(home.folder, home.database, LogTarget("json"), threading.Event())
+    watch = Watch(home.folder, home.database, LogTarget("json"))
     watch.check()
     assert watch.look_at == soon

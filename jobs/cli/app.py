@@ -23,6 +23,7 @@ from jobs.cli.options import say
 from jobs.cli.plain_command import PlainCommand
 from jobs.cli.quick import convert_quickly
 from jobs.errors import ExitCode
+from jobs.runs.interrupts import end_now, ignore_signals, interruptible, is_code_of_signal
 from jobs.terminal.streams import discard_unwritten, has_no_reader, prepare_streams
 
 PROGRAM = "tickercast"
@@ -132,7 +133,11 @@ def main() -> None:
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy loads; worker processes inherit it
     os.umask(os.umask(0) | stat.S_IWOTH)  # nothing that is made is open for all to write
     prepare_streams()
-    sys.exit(_run())
+    with interruptible():
+        code = _run()
+    if is_code_of_signal(code):
+        end_now(code)
+    sys.exit(code)
 
 
 def _run() -> int:
@@ -143,6 +148,7 @@ def _run() -> int:
     except (Exception, KeyboardInterrupt) as error:
         if isinstance(error, BrokenPipeError) and has_no_reader(sys.stdout):
             return 0  # head(1) has read enough
+        ignore_signals()  # the command ends anyway
         return _report(error)
     finally:
         discard_unwritten(sys.stdout)

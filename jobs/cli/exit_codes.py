@@ -14,6 +14,7 @@ import typer
 from jobs.errors import ExitCode, JobError
 from jobs.exchanges.symbols import SymbolRefused
 from jobs.prices.sources.base import SourceError, SourceSettings
+from jobs.runs.interrupts import Stopped, exit_code_of_signal
 from jobs.terminal.secrets import hide_secrets
 from jobs.terminal.text import printable
 from storage import errors as storage_errors
@@ -56,6 +57,8 @@ def exit_code_of(error: BaseException) -> int:
     """Return the exit code of an error; ExitCode.INTERNAL for an unexpected one."""
     if isinstance(error, typer.TyperException):
         return ExitCode.USAGE
+    if isinstance(error, Stopped):
+        return exit_code_of_signal(error.signal_number)
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         return ExitCode.SIGINT
     if isinstance(error, JobError):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -15,14 +16,17 @@ from datetime import datetime
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from jobs.runs.signals import ignore_signals, signals_blocked
+from jobs.runs.interrupts import DROP_SECONDS, Stopped, end_now, ignore_signals, interrupt
+from jobs.runs.signals import signals_blocked
 from jobs.terminal.logs import LogTarget, start_logging
 from jobs.terminal.streams import hide_on_stderr
 
-POLL_SECONDS = 0.2
-# How long a unit of work may go on after a stop signal. Then it is given up: it was not committed, so nothing is half done.
-STOP_GRACE_SECONDS = 20.0
+POLL_SECONDS = 0.1
+# After a stop signal the child drops its unit of work after DROP_SECONDS (interrupts) and enters that in the run's row. What goes
+# on for longer is killed: it was not committed, so nothing is half done.
+STOP_GRACE_SECONDS = 3.0
 END_SECONDS = 10.0
+INTERRUPT = signal.SIGUSR1  # between the child's own threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +60,18 @@ def look(folder: Path, database: Path | None, stop: threading.Event) -> Look:
     return look_for_due_cycle(folder, database, stop)
 
 
-def look_in_child(work: Work, folder: Path, database: Path | None, target: LogTarget, stop: threading.Event) -> Look | None:
+def look_in_child(
+    work: Work,
+    folder: Path,
+    database: Path | None,
+    target: LogTarget,
+    stop: threading.Event,
+    at_once: threading.Event | None = None,
+) -> Look | None:
     """Return what a look in a process of its own found; None when it was given up because of a stop.
 
-    database: where failures are entered while the settings cannot be read. Raises ChildDied.
+    database: where failures are entered while the settings cannot be read. at_once: a stop that waits for nothing. Raises
+    ChildDied.
     """
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
@@ -68,8 +80,8 @@ def look_in_child(work: Work, folder: Path, database: Path | None, target: LogTa
         process.start()
     there.close()
     with here:
-        answer = _answer(here, process.sentinel, stop)
-    process.join(END_SECONDS)
+        answer = _answer(here, process.sentinel, stop, at_once or threading.Event())
+    process.join(0 if stop.is_set() else END_SECONDS)
     if process.exitcode is None:
         process.kill()
         process.join()
@@ -78,10 +90,10 @@ def look_in_child(work: Work, folder: Path, database: Path | None, target: LogTa
     return answer
 
 
-def _answer(here: Connection, sentinel: int, stop: threading.Event) -> Look | None:
+def _answer(here: Connection, sentinel: int, stop: threading.Event, at_once: threading.Event) -> Look | None:
     """Return what the child sends, None when it ends without a word or goes on for too long after a stop."""
     give_up_at: float | None = None
-    while give_up_at is None or time.monotonic() < give_up_at:
+    while (give_up_at is None or time.monotonic() < give_up_at) and not at_once.is_set():
         if wait([here, sentinel], POLL_SECONDS):
             try:
                 found: Look = here.recv()
@@ -110,17 +122,25 @@ def _begin_child(there: Connection, work: Work, folder: Path, database: Path | N
     """Look, send the answer and end. Signals are left to the daemon, and when it dies this process ends at once."""
     ignore_signals()
     hide_on_stderr()
+    signal.signal(INTERRUPT, interrupt)
     stop = threading.Event()
     threading.Thread(target=_follow, args=(there, stop), daemon=True).start()
     start_logging(target.format, target.file)
-    there.send(work(folder, database, stop))
+    try:
+        found = work(folder, database, stop)
+        signal.signal(INTERRUPT, signal.SIG_IGN)
+    except Stopped:
+        end_now(0)
+    there.send(found)
 
 
 def _follow(there: Connection, stop: threading.Event) -> None:
-    """Set stop when the daemon says so, and end this process when the daemon is gone."""
+    """Set stop when the daemon says so, interrupt what then goes on, and end this process when the daemon is gone."""
     try:
         there.recv()
         stop.set()
+        if not there.poll(DROP_SECONDS):
+            signal.pthread_kill(threading.main_thread().ident or 0, INTERRUPT)
         there.recv()
     except (EOFError, OSError):
         os._exit(1)

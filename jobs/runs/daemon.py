@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -23,8 +24,8 @@ from apscheduler.triggers.interval import IntervalTrigger
 from jobs import clock
 from jobs.runs.child import ChildDied, Look, look, look_in_child
 from jobs.runs.clock_watch import ClockWatch
+from jobs.runs.interrupts import END_SECONDS, ended_in_time
 from jobs.runs.retry import retry_wait
-from jobs.runs.signals import STOP_SIGNALS
 from jobs.terminal.logs import Level, LogTarget, log_event
 from jobs.workspace.home import Home
 from jobs.workspace.locks import daemon_lock
@@ -33,35 +34,62 @@ from storage.versions import check_revision
 from storage.watch import ticker_states
 
 CHECK_EVERY_SECONDS = 60
+DROP_CHILD_SECONDS = END_SECONDS - 0.5  # the child has dropped its work by then, unless it hangs
 # A look costs a second, so one now and then is made even when nothing seems to have changed.
 LONGEST_PAUSE = timedelta(hours=6)
 
 
 def serve(home: Home, target: LogTarget) -> None:
-    """Run until SIGTERM or SIGINT. A cycle under way then ends after its unit of work. Raises LockHeld for a second daemon."""
+    """Run until SIGTERM or SIGINT, then end within five seconds. Raises LockHeld for a second daemon.
+
+    A cycle under way ends after its unit of work, or drops it where that takes longer; a second signal ends it at once.
+    """
     with daemon_lock(home.folder):
         check_revision(home.database)
-        stop = threading.Event()
-        previous = {number: signal.signal(number, _stopper(stop)) for number in STOP_SIGNALS}
-        scheduler = _scheduler(Watch(home.folder, home.database, target, stop))
-        scheduler.start()
-        log_event("info", "daemon started", home=home.folder, pid=os.getpid())
-        try:
-            second = clock.now()
-            while not stop.wait(timeout=1.0):
-                second = _after_set_back(scheduler, second, clock.now())
-        finally:
-            scheduler.shutdown(wait=True)
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-            log_event("info", "daemon stopped")
+        watch = Watch(home.folder, home.database, target)
+        with stopped_by_signals(watch):
+            scheduler = _scheduler(watch)
+            scheduler.start()
+            log_event("info", "daemon started", home=home.folder, pid=os.getpid())
+            try:
+                second = clock.now()
+                while not watch.stop.wait(timeout=1.0):
+                    second = _after_set_back(scheduler, second, clock.now())
+            finally:
+                scheduler.shutdown(wait=True)
+                log_event("info", "daemon stopped")
+
+
+@contextmanager
+def stopped_by_signals(watch: Watch) -> Iterator[None]:
+    """Let SIGTERM and SIGINT stop the daemon while this lasts, and end it in any case shortly after."""
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        if watch.stop.is_set():
+            watch.stop_at_once.set()
+        watch.stop.set()
+
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        with ended_in_time(tuple(previous), _end_daemon, drop_seconds=DROP_CHILD_SECONDS):
+            yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _end_daemon(_number: int) -> NoReturn:
+    """End a daemon that goes on too long after a signal. Its child ends with it."""
+    log_event("warning", "daemon ended in the middle of its work")
+    os._exit(0)
 
 
 class Watch:
     """What the daemon remembers between two looks: when to look next, and what it saw of the settings and the tickers."""
 
-    def __init__(self, folder: Path, database: Path, target: LogTarget, stop: threading.Event) -> None:
-        self.folder, self.database, self.target, self.stop = folder, database, target, stop
+    def __init__(self, folder: Path, database: Path, target: LogTarget) -> None:
+        self.folder, self.database, self.target = folder, database, target
+        self.stop, self.stop_at_once = threading.Event(), threading.Event()
         self.looked_at: datetime | None = None
         self.look_at: datetime | None = None
         self.seen: Any = None
@@ -101,7 +129,7 @@ class Watch:
 
     def _look(self) -> Look | None:
         try:
-            return look_in_child(look, self.folder, self.database, self.target, self.stop)
+            return look_in_child(look, self.folder, self.database, self.target, self.stop, self.stop_at_once)
         except (ChildDied, OSError) as error:  # OSError: no process could be started
             log_event("error", "cycle failed", error=str(error))
             return Look(failed=True, database=self.database)
@@ -155,10 +183,3 @@ def _after_set_back(scheduler: BackgroundScheduler, before: datetime, now: datet
         for job in scheduler.get_jobs():
             job.modify(next_run_time=now)
     return now
-
-
-def _stopper(stop: threading.Event) -> Callable[[int, FrameType | None], None]:
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    return handle

@@ -1,6 +1,7 @@
-"""Stopping a run: SIGINT and SIGTERM stop it after the unit of work under way; a second one interrupts at once.
+"""Stopping a run: SIGINT, SIGTERM and SIGHUP stop it after the unit of work under way; a second one interrupts at once.
 
-Processes that a run or the daemon starts leave both signals to their parent.
+The second one comes from interrupts where the unit takes longer than a few seconds. Processes that a run or the daemon starts
+leave these signals to their parent.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from types import FrameType
 
+from jobs.runs.interrupts import STOP_SIGNALS, Stopped, handled_signals
+
 
 class StopRequest:
     """Whether to stop before the next unit of work, and the signal that said so."""
@@ -21,25 +24,16 @@ class StopRequest:
         self.signal_number: int | None = None
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
-        """Note a signal. Raises KeyboardInterrupt at the second one; the open transaction rolls back."""
+        """Note a signal. Raises Stopped at the second one; the open transaction rolls back."""
         if self.event.is_set():
-            raise KeyboardInterrupt
+            raise Stopped(self.signal_number or number)
         self.signal_number = number
         self.event.set()
 
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-def ignore_signals() -> None:
-    """Leave SIGINT and SIGTERM to the parent, which a terminal or a service manager sends to all its processes."""
-    for number in STOP_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-
-
 @contextmanager
 def signals_blocked() -> Iterator[None]:
-    """Block SIGINT and SIGTERM in this thread, so that a process started meanwhile is not hit before it ignores them."""
+    """Block the stop signals in this thread, so that a process started meanwhile is not hit before it ignores them."""
     resource_tracker.ensure_running()  # multiprocessing's helper process; its start would unblock them again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
@@ -50,7 +44,7 @@ def signals_blocked() -> Iterator[None]:
 
 @contextmanager
 def stop_on_signals(event: threading.Event | None) -> Iterator[StopRequest]:
-    """Yield a stop request that SIGINT and SIGTERM set while it lasts.
+    """Yield a stop request that the stop signals set while it lasts.
 
     event: a daemon's own event, whose handlers stay in place. Outside the main thread no signal is handled either.
     """
@@ -58,7 +52,7 @@ def stop_on_signals(event: threading.Event | None) -> Iterator[StopRequest]:
     if event is not None or threading.current_thread() is not threading.main_thread():
         yield request
         return
-    before = {number: signal.signal(number, request.handle) for number in STOP_SIGNALS}
+    before = {number: signal.signal(number, request.handle) for number in handled_signals()}
     try:
         yield request
     finally:

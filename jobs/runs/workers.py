@@ -11,11 +11,12 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for_sentinel
 from multiprocessing.context import SpawnContext, SpawnProcess
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from jobs.errors import OutOfResources
 from jobs.forecasting.fingerprint import fingerprint
-from jobs.runs.signals import ignore_signals, signals_blocked
+from jobs.runs.interrupts import ignore_signals
+from jobs.runs.signals import signals_blocked
 from jobs.terminal.streams import hide_on_stderr
 
 T = TypeVar("T")
@@ -39,9 +40,16 @@ class Worker(SpawnProcess):
 
 
 class WorkerContext(SpawnContext):
-    """How a pool starts its processes."""
+    """How a pool starts its processes. workers: those that it started."""
 
-    Process = Worker
+    def __init__(self) -> None:
+        super().__init__()
+        self.workers: list[Worker] = []
+
+    def Process(self, *args: Any, **options: Any) -> Worker:  # type: ignore[override]
+        """Return a new worker, not started yet."""
+        self.workers.append(Worker(*args, **options))
+        return self.workers[-1]
 
 
 @contextmanager
@@ -62,8 +70,9 @@ def worker_pool(workers: int) -> Iterator[Submit]:
 
 
 def _spawned_pool(workers: int) -> Iterator[Submit]:
-    """Yield how to submit work to spawned processes. At an error, tasks that have not begun are cancelled."""
-    pool = ProcessPoolExecutor(workers, mp_context=WorkerContext(), initializer=_begin_worker)
+    """Yield how to submit work to spawned processes. At an error, tasks that have not begun are cancelled; at a signal, all."""
+    context = WorkerContext()
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker)
 
     def submit(work: Callable[[T], R], task: T) -> Future[R]:
         with signals_blocked():  # it may start a worker
@@ -71,6 +80,11 @@ def _spawned_pool(workers: int) -> Iterator[Submit]:
 
     try:
         yield submit
+    except KeyboardInterrupt:
+        for worker in context.workers:
+            if worker.pid is not None:
+                worker.kill()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
