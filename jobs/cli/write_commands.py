@@ -40,11 +40,14 @@ if TYPE_CHECKING:
 
 def init(context: typer.Context) -> None:
     """Create a home: a settings file with comments, and an empty database."""
+    from jobs.workspace.file_systems import network_warning
     from jobs.workspace.home import create_home
     from jobs.workspace.locks import writer_lock
     from storage.database import upgrade_database
 
     home = create_home(home_of(context))
+    if warning := network_warning(home.database.parent):
+        say(warning)
     with writer_lock(home.folder, command="init", wait_seconds=WAIT_SECONDS):
         upgrade_database(home.database)
     say(f"home {home.folder} is ready; next: `tickercast --home {home.folder} track MSFT`")
@@ -210,6 +213,7 @@ def daemon(
     """Run the daily cycle on schedule until SIGTERM or Ctrl-C. It logs to stderr, or to the file that log.file names."""
     from jobs.runs.daemon import serve
     from jobs.terminal.logs import LogTarget, log_format_for, start_logging
+    from jobs.workspace.file_systems import network_warning
     from jobs.workspace.home import open_home, require_writable
 
     home = open_home(home_of(context))
@@ -219,6 +223,8 @@ def daemon(
     if file:
         say(f"log lines go to {file.path}")
     start_logging(target.format, target.file)
+    if warning := network_warning(home.database.parent):
+        say(warning)
     serve(home, target)
 
 

@@ -150,11 +150,11 @@ def redirect_of(response: Any, url: str, base_url: str | None) -> str | None:
     location = response.headers.get("Location") if response.status_code in REDIRECTS else None
     if not location:
         return None
-    target = urlsplit(urljoin(url, location))
+    target = urlsplit(urljoin(url, str(location)))
     of_base = base_url is not None and urlsplit(base_url)[:2] == target[:2]
     host = target.hostname or ""
     if of_base or (target.scheme == "https" and (host == YAHOO or host.endswith(f".{YAHOO}"))):
-        return urlunsplit(target)
+        return target.geturl()
     raise RequestStopped(f"Yahoo redirects to {target.scheme}://{host}, which is not of Yahoo; nothing was requested there")
 
 
