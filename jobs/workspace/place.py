@@ -51,6 +51,8 @@ class Place:
             kind, found, _ = self.store_url.partition("://")
             given = f", not {kind!r}" if found else ""
             raise SettingsError(f"store.url: only {SQLITE_PREFIX}PATH is supported{given}")
+        if "?" in self.store_url:  # else the options, which may hold a key, would become part of the file's name
+            raise SettingsError(f"store.url: options after ? are not supported; write {SQLITE_PREFIX}PATH")
         return self.folder / self.store_url.removeprefix(SQLITE_PREFIX)
 
     @property
