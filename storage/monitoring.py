@@ -42,6 +42,7 @@ SELECT t.message FROM run_tickers t WHERE t.ticker_id = :ticker AND t.run_id = (
 NEWEST_ONE_SHOT_RUN = "SELECT max(started_at) FROM runs WHERE kind = 'run'"
 INSTANTS = {"added_at", "missed_since", "held_since", "failing_since", "started_at", "beat_at", "last_look", "next_look"}
 DAEMON = "SELECT pid, started_at, beat_at, state, last_look, next_look, message FROM daemon"
+NEWEST_COMPLETE_RUN = f"SELECT max(r.finished_at) FROM runs r WHERE {DAILY} AND r.status = 'done'"
 RUNS_BY_STATUS = "SELECT kind, status, count(*) FROM runs GROUP BY kind, status ORDER BY kind, status"
 # Counted by the digests, because counting the rows of a large table takes seconds.
 FORECASTS = "SELECT coalesce(sum(rows), 0) FROM digests WHERE table_name = 'forecasts'"
@@ -111,8 +112,12 @@ def daemon_row(connection: sqlite3.Connection) -> DaemonRow | None:
 
 def newest_one_shot_run(connection: sqlite3.Connection) -> datetime | None:
     """Return when the newest `tickercast run` started, None before the first."""
-    (started_at,) = connection.execute(NEWEST_ONE_SHOT_RUN).fetchone()
-    return None if started_at is None else datetime.fromisoformat(started_at)
+    return _one_instant(connection, NEWEST_ONE_SHOT_RUN)
+
+
+def newest_complete_run(connection: sqlite3.Connection) -> datetime | None:
+    """Return when the newest daily run ended that failed for no ticker, None before the first."""
+    return _one_instant(connection, NEWEST_COMPLETE_RUN)
 
 
 def runs_by_status(connection: sqlite3.Connection) -> list[tuple[str, str, int]]:
@@ -134,6 +139,11 @@ def daily_forecasts(connection: sqlite3.Connection, since: datetime) -> tuple[in
 def instant_text(instant: datetime) -> str:
     """Return the text of an instant as the database has it. storage.types has the same for SQLAlchemy, which loads slowly."""
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _one_instant(connection: sqlite3.Connection, query: str) -> datetime | None:
+    (text,) = connection.execute(query).fetchone()
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _named_rows(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:

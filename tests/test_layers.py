@@ -37,6 +37,7 @@ DOORS = {
     "filelock": ("jobs/workspace/locks.py",),
     "onnx": ("rnn/onnx_graph.py",),
     "plotly": ("jobs/analysis/report/",),
+    "prometheus_client": ("jobs/monitoring/",),
     "pydantic_settings": ("jobs/workspace/settings.py",),
     "pyrate_limiter": ("jobs/prices/sources/yahoo_client.py",),
     "rich": ("jobs/terminal/",),

@@ -175,6 +175,7 @@ def run(
     from jobs import clock
     from jobs.clock import parse_instant
     from jobs.errors import UsageError
+    from jobs.monitoring.monitor import metrics_at_end
     from jobs.runs.daily import run_once
     from jobs.runs.notices import told_at_end
     from jobs.runs.retention import next_retention, retain
@@ -185,7 +186,11 @@ def run(
         _rehearse(context, parse_instant(rehearse), workers, cold)
         return
     instant = parse_instant(now) if now else None
-    with told_at_end(home_of(context), instant), writing(context, "run", wait) as (home, engine):
+    with (
+        metrics_at_end(home_of(context)),
+        told_at_end(home_of(context), instant),
+        writing(context, "run", wait) as (home, engine),
+    ):
         say(run_once(home, engine, now=instant, workers=workers, force_cold=cold))
         if next_retention(home, present := clock.now()) <= present:
             retain(home, engine, present)

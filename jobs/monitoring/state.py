@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, get_args
 
+from jobs.monitoring.backups import newest_backup
 from jobs.workspace.limits import Limits
 from jobs.workspace.lock_state import is_held
 from jobs.workspace.place import Place
@@ -49,7 +50,7 @@ class HomeState:
     """What is known of a home.
 
     is_alive: whether a daemon runs now. is_hung: it runs and has written nothing for long. one_shot_run: when the newest
-    `tickercast run` started.
+    `tickercast run` started. complete_run: when the newest daily run ended that failed for no ticker. backup: the newest one.
     """
 
     now: datetime
@@ -62,6 +63,8 @@ class HomeState:
     disk: Disk
     runs: tuple[tuple[str, str, int], ...]
     forecasts: int
+    complete_run: datetime | None = None
+    backup: datetime | None = None
 
     @property
     def tracked(self) -> list[TickerFacts]:
@@ -121,13 +124,14 @@ def read_state(place: Place, limits: Limits, now: datetime, *, is_daemon: bool =
     with snapshot(place.database) as connection:
         row = monitoring.daemon_row(connection)
         tickers = monitoring.ticker_facts(connection, now - limits.grace)
-        one_shot = monitoring.newest_one_shot_run(connection)
+        one_shot, complete = monitoring.newest_one_shot_run(connection), monitoring.newest_complete_run(connection)
         runs, forecasts = monitoring.runs_by_status(connection), monitoring.forecast_count(connection)
         recent, first = monitoring.daily_forecasts(connection, now - timedelta(days=GROWTH_DAYS))
     is_alive = is_daemon or _is_alive(place.folder, row, now)
+    backups = place.folder / Path(limits.backup_folder).expanduser() if limits.backup_folder else None
     return HomeState(
         now, limits, tuple(tickers), row, is_alive, is_alive and _is_silent(place.folder, row, now), one_shot,
-        _disk(place, forecasts, recent, first, now), tuple(runs), forecasts,
+        _disk(place, forecasts, recent, first, now), tuple(runs), forecasts, complete, newest_backup(place.folder, backups, now),
     )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from jobs import clock
+from jobs.monitoring.monitor import monitored, write_metrics
 from jobs.runs.child import ChildDied, Look, look, look_in_child
 from jobs.runs.clock_watch import ClockWatch
 from jobs.runs.interrupts import END_SECONDS, ended_in_time
@@ -44,20 +45,26 @@ def serve(home: Home, target: LogTarget) -> None:
 
     A cycle under way ends after its unit of work, or drops it where that takes longer; a second signal ends it at once.
     """
-    with daemon_lock(home.folder):
-        check_revision(home.database)
-        watch = Watch(home.folder, home.database, target)
-        with stopped_by_signals(watch):
-            scheduler = _scheduler(watch)
-            scheduler.start()
-            log_event("info", "daemon started", home=home.folder, pid=os.getpid())
-            try:
-                second = clock.now()
-                while not watch.stop.wait(timeout=1.0):
-                    second = _after_set_back(scheduler, second, clock.now())
-            finally:
-                scheduler.shutdown(wait=True)
-                log_event("info", "daemon stopped")
+    watch = Watch(home.folder, home.database, target)
+    with stopped_by_signals(watch):
+        with daemon_lock(home.folder):
+            check_revision(home.database)
+            _look_until_stopped(home, watch)
+        write_metrics(home.place)  # which say that no daemon runs
+
+
+def _look_until_stopped(home: Home, watch: Watch) -> None:
+    scheduler = _scheduler(watch)
+    scheduler.start()
+    log_event("info", "daemon started", home=home.folder, pid=os.getpid())
+    try:
+        with monitored(home.place):
+            second = clock.now()
+            while not watch.stop.wait(timeout=1.0):
+                second = _after_set_back(scheduler, second, clock.now())
+    finally:
+        scheduler.shutdown(wait=True)
+        log_event("info", "daemon stopped")
 
 
 @contextmanager

@@ -6,8 +6,6 @@ this home are kept; whatever else is in the folder stays. A failure is logged an
 
 from __future__ import annotations
 
-import re
-import tarfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from jobs.errors import JobError, LockHeld, UsageError
-from jobs.runs.backup import PARTIAL, back_up, read_manifest
+from jobs.monitoring.backups import backup_name, own_backups
+from jobs.runs.backup import PARTIAL, back_up
 from jobs.runs.due import cycle_is_due
 from jobs.terminal.logs import log_event
 from jobs.workspace.home import Home
@@ -23,10 +22,8 @@ from jobs.workspace.locks import try_lock
 from jobs.workspace.writer import open_for_writing
 from storage import queries, writes
 from storage.database import Connection, reading
-from storage.errors import Corrupt, StorageError, StoreUnwritable
+from storage.errors import StorageError, StoreUnwritable
 
-NAME = re.compile(r"tickercast-(\d{8}T\d{6}Z)\.tar")
-STAMP = "%Y%m%dT%H%M%SZ"
 LOCK = ".tickercast-backup.lock"
 EVENT = "backup"
 RETRY = timedelta(hours=1)
@@ -100,7 +97,7 @@ def back_up_to_folder(home: Home, now: datetime) -> str:
                 raise LockHeld(f"another backup to {folder} is under way; retry when it ends")
             for left in folder.glob(f"tickercast-*{PARTIAL}*"):  # by a backup that was killed
                 left.unlink()
-            told = back_up(home, folder / f"tickercast-{now.astimezone(UTC):{STAMP}}.tar", now=now)
+            told = back_up(home, folder / backup_name(now), now=now)
             for _, path in list(_own_files(home, now))[home.settings.backup.keep :]:
                 path.unlink()
     except OSError as error:
@@ -126,21 +123,8 @@ def _folder(home: Home) -> Path:
 
 
 def _own_files(home: Home, now: datetime) -> Iterator[tuple[datetime, Path]]:
-    """Yield the instants and paths of this home's finished files, newest first. One from the future, by a wrong clock, is not."""
-    folder = _folder(home)
-    matches = [NAME.fullmatch(path.name) for path in folder.iterdir()] if folder.is_dir() else []
-    for match in sorted((match for match in matches if match), key=lambda match: match[1], reverse=True):
-        at = datetime.strptime(match[1], STAMP).replace(tzinfo=UTC)
-        if at <= now and _is_of(home, folder / match[0]):
-            yield at, folder / match[0]
-
-
-def _is_of(home: Home, path: Path) -> bool:
-    try:
-        with tarfile.open(path, "r:") as archive:
-            return read_manifest(archive).home == str(home.folder.resolve())
-    except (OSError, tarfile.TarError, Corrupt):
-        return False
+    """Yield the instants and paths of this home's finished files, newest first."""
+    return own_backups(home.folder, _folder(home), now)
 
 
 def _enter_failure(home: Home, now: datetime, message: str) -> None:

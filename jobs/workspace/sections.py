@@ -20,7 +20,15 @@ from jobs.workspace.choices import (
     Schedule,
     SourceKind,
 )
-from jobs.workspace.limits import AFTER_CLOSE_MINUTES, DISK_FREE_MEGABYTES, FAILURES, GRACE_MINUTES, LATE_HOURS
+from jobs.workspace.limits import (
+    AFTER_CLOSE_MINUTES,
+    DISK_FREE_MEGABYTES,
+    FAILURES,
+    GRACE_MINUTES,
+    LATE_HOURS,
+    MONITOR_HOST,
+    is_address,
+)
 
 NOTICE_URL = re.compile(r"[A-Za-z][\w+.-]*://[^\s/]\S*")
 NO_URL = "URL {number} is none; write it like mailto://user:password@example.com or json://host/path (it is not shown)"
@@ -74,9 +82,26 @@ class ScheduleSection(Section):
 
 
 class MonitorSection(Section):
-    grace_minutes: int = Field(
-        default=GRACE_MINUTES, ge=0, le=20_160, description="minutes after that until a session without forecasts is late"
+    host: str = Field(
+        default=MONITOR_HOST, description="address that the daemon serves /healthz and /metrics on; other machines reach 0.0.0.0"
     )
+    port: int = Field(default=0, ge=0, le=65_535, description="port for that; 0 = nothing is served")
+    textfile: str = Field(
+        default="", description="file of the metrics for node_exporter, written each minute, name it *.prom; empty = none"
+    )
+    grace_minutes: int = Field(
+        default=GRACE_MINUTES,
+        ge=0,
+        le=20_160,
+        description="minutes after schedule.after_close_minutes until a session is late",
+    )
+
+    @field_validator("host")
+    @classmethod
+    def _is_address(cls, host: str) -> str:
+        if not is_address(host):
+            raise ValueError("neither an IP address nor localhost")
+        return host
 
 
 class NoticesSection(Section):

@@ -1,0 +1,35 @@
+"""The file of the metrics for node_exporter's textfile collector, written whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from prometheus_client import write_to_textfile
+
+from jobs.errors import JobError, UsageError
+from jobs.monitoring.metrics import registry_of
+from jobs.monitoring.state import HomeState
+from jobs.workspace.limits import read_limits
+from jobs.workspace.place import Place, refuse_store
+
+
+def write_named_textfile(place: Place, read: Callable[[], HomeState]) -> str | None:
+    """Write the metrics to the file that the settings of a home name, if any. Return what kept it from being written."""
+    named = read_limits(place.folder).textfile
+    if not named:
+        return None
+    path = place.folder / Path(named).expanduser()  # a relative one begins at the home
+    try:
+        write_textfile(path, read)
+    except (OSError, JobError, RuntimeError) as error:  # RuntimeError: a loop of symbolic links
+        return f"{path}: {getattr(error, 'strerror', None) or error}"
+    return None
+
+
+def write_textfile(path: Path, read: Callable[[], HomeState]) -> None:
+    """Write the metrics of a state to a file. Raises OSError, and UsageError for a file of a store and for no regular file."""
+    refuse_store(path)
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is not a regular file; nothing was written; name another file")
+    write_to_textfile(str(path.resolve()), registry_of(read))
