@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+
+from storage.monitoring import instant_text
+from storage.views.definition import FORECASTS
+from storage.views.forecasts import REALISED
 
 UNFINISHED = """
 SELECT kind, subject, began_at, message, told_at, ended_at, end_told_at FROM notices
@@ -15,6 +19,17 @@ WHERE ended_at IS NULL OR told_at IS NULL OR end_told_at IS NULL ORDER BY kind, 
 """
 EVENT = "notice"  # an event of this kind says that a message was not delivered
 CURRENT_FILE = "SELECT path, sha256 FROM price_files WHERE ticker_id = ? AND superseded_at IS NULL"
+# What came one session after an origin, of forecasts that were made before it, unless it was told about.
+NEW_OUTCOMES = f"""
+SELECT t.symbol, o.field, o.origin, f.target, x.close_at, o.last_price, f.location, f.scale, f.dof, {REALISED}
+FROM {FORECASTS} JOIN tickers t ON t.id = o.ticker_id JOIN configs c ON c.id = o.config_id AND c.active = 1
+JOIN sessions x ON x.exchange = t.exchange AND x.session = f.target
+JOIN bars b ON b.ticker_id = o.ticker_id AND b.session = f.target
+LEFT JOIN scores s ON s.origin_id = f.origin_id AND s.horizon = f.horizon AND s.revision = 0
+WHERE f.target >= date(:since, '-1 day') AND x.close_at >= :since AND f.horizon = 1 AND o.mode = 'live' AND t.tracked = 1
+    AND NOT EXISTS (SELECT 1 FROM notices n WHERE n.kind = 'outside' AND n.subject = t.symbol AND n.began_at = x.close_at)
+ORDER BY t.symbol, f.target
+"""
 NEWEST_FAILURE = "SELECT max(at) FROM events WHERE kind = ?"
 
 
@@ -31,6 +46,22 @@ class NoticeRow:
     end_told_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class NewOutcome:
+    """A forecast one session ahead, with the natural-log return that came. field: close or open. dof None: a normal."""
+
+    symbol: str
+    field: str
+    origin: date
+    target: date
+    close_at: datetime
+    last_price: float
+    location: float
+    scale: float
+    dof: float | None
+    realised_return: float
+
+
 def unfinished_notices(connection: sqlite3.Connection) -> list[NoticeRow]:
     """Return the notices that last, and those of whose beginning or end nobody was told."""
     return [
@@ -42,6 +73,17 @@ def unfinished_notices(connection: sqlite3.Connection) -> list[NoticeRow]:
 def newest_failed_delivery(connection: sqlite3.Connection) -> datetime | None:
     """Return when a message was last not delivered, None where that never was."""
     return _instant(connection.execute(NEWEST_FAILURE, (EVENT,)).fetchone()[0])
+
+
+def new_outcomes(connection: sqlite3.Connection, since: datetime) -> list[NewOutcome]:
+    """Return the outcomes of live forecasts whose target closed since an instant, except those with a notice already."""
+    return [
+        NewOutcome(
+            symbol, field, date.fromisoformat(origin), date.fromisoformat(target), datetime.fromisoformat(close_at), *figures
+        )
+        for symbol, field, origin, target, close_at, *figures in connection.execute(NEW_OUTCOMES, {"since": instant_text(since)})
+        if figures[-1] is not None
+    ]
 
 
 def current_price_file(connection: sqlite3.Connection, ticker_id: int) -> tuple[str, str] | None:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from jobs.errors import SettingsError
-from jobs.monitoring.conditions import changes, next_late, ticker_conditions
+from jobs.monitoring.conditions import changes, next_late, outside_intervals, ticker_conditions
 from jobs.monitoring.messages import LONGEST_BODY, LONGEST_TITLE, message_of
 from jobs.workspace.limits import Limits
 from jobs.workspace.settings import read_settings
 from storage.monitoring import TickerFacts
-from storage.notices import NoticeRow
+from storage.notices import NewOutcome, NoticeRow
 
+FRIDAY, MONDAY = date(2026, 11, 20), date(2026, 11, 23)
 NOW = datetime(2026, 11, 26, 23, tzinfo=UTC)
 CLOSE = NOW - timedelta(hours=6, minutes=45)
 FRESH = TickerFacts(
@@ -95,6 +96,32 @@ def test_what_ends_for_a_ticker(kind: str, ticker: TickerFacts, is_over: bool) -
     assert ended(ticker, kind) == is_over
 
 
+@pytest.mark.parametrize(
+    ("dof", "realised_return", "is_told"),
+    [
+        (None, 0.0241, False),  # a normal's quantile of 99 % is 2.326 scales above its location
+        (None, 0.0242, True),
+        (None, -0.0223, False),
+        (None, -0.0224, True),
+        (5.0, 0.0345, False),  # and a Student-t's of 5 degrees 3.365
+        (5.0, 0.0347, True),
+    ],
+)
+def test_a_price_outside_of_its_98_percent_interval(dof: float | None, realised_return: float, is_told: bool) -> None:
+    outcome = NewOutcome("IBM", "close", FRIDAY, MONDAY, CLOSE, 100.0, 0.0009, 0.01, dof, realised_return)
+    found = list(outside_intervals([outcome]))
+    assert bool(found) == is_told
+    assert all(item.at == CLOSE for item in found)
+
+
+def test_the_message_about_such_a_price() -> None:
+    (found,) = outside_intervals([NewOutcome("IBM", "close", FRIDAY, MONDAY, CLOSE, 100.0, 0.0, 0.01, None, 0.05)])
+    # 100 exp(0.05), and 100 exp(2.326348 * 0.01) with either sign
+    assert found.message == (
+        "IBM: the close of 2026-11-23 is 105.13, outside the 98 % interval 97.70 to 102.35, forecast from 2026-11-20"
+    )
+
+
 def test_the_next_look_is_when_the_next_ticker_becomes_late() -> None:
     assert next_late([FRESH, LATE, ALMOST], Limits(), NOW) == NOW + timedelta(seconds=1)
     assert next_late([FRESH, LATE], Limits(), NOW) is None
@@ -118,7 +145,7 @@ def test_500_failing_tickers_are_one_short_message_with_the_first_few_and_the_nu
         ([row("disk", "disk")], "disk short", "warning"),
         ([row("disk", "disk", told_at=NOW, ended_at=NOW)], "disk no longer short", "success"),
         ([row("late", "AAPL", told_at=NOW, ended_at=NOW), row("integrity", "IBM")],
-         "IBM with damaged prices, AAPL no longer late", "failure"),
+         "IBM damaged, AAPL no longer late", "failure"),
         ([row("outside", "IBM", ended_at=CLOSE)], "IBM outside its 98 % interval", "warning"),
     ],
 )  # fmt: skip

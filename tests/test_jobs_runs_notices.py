@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
@@ -15,12 +17,15 @@ import pytest
 from jobs.errors import SomeTickersFailed
 from jobs.prices.repair import repair
 from jobs.prices.tickers import track
+from jobs.runs.cycle import look
 from jobs.runs.daily import run_once
 from jobs.runs.notices import tell_when_due
+from jobs.runs.scheduled_backup import back_up_when_due
 from jobs.runs.upkeep import STEPS
 from jobs.terminal.logs import start_logging
 from jobs.workspace.home import Home, open_home
 from storage.database import open_writer
+from tests.conftest import Command
 from tests.loopback_webhook import LoopbackWebhook
 from tests.price_builders import day_of, sample_bars, write_csv
 
@@ -165,7 +170,7 @@ def test_a_damaged_price_file_is_told_until_it_is_repaired(followed: Followed) -
     repair(open_home(followed.home.folder), engine, "IBM")
     engine.dispose()
     followed.tell(MONDAY_CLOSE + 2 * HOUR)
-    assert followed.webhook.titles == ["IBM with damaged prices", "IBM no longer damaged"]
+    assert followed.webhook.titles == ["IBM damaged", "IBM no longer damaged"]
     assert "`tickercast repair IBM` mends it" in followed.webhook.received[0]["message"]
 
 
@@ -178,3 +183,90 @@ def test_a_short_disk_is_told_until_there_is_room(followed: Followed) -> None:
     followed.set()
     followed.tell(MONDAY_CLOSE + 2 * HOUR)
     assert followed.webhook.titles == ["disk short", "disk no longer short"]
+
+
+def test_a_price_outside_of_its_98_percent_interval_is_told_once_by_those_who_want_it(followed: Followed) -> None:
+    followed.write_prices(MONDAY)
+    path = followed.folder / "IBM.csv"
+    *before, last = path.read_text().splitlines()
+    day, *prices, volume = last.split(",")
+    path.write_text("\n".join([*before, ",".join([day, *(str(float(price) * 1.08) for price in prices), volume])]))
+    followed.run(MONDAY_CLOSE + HOUR)
+    followed.tell(MONDAY_CLOSE + HOUR)
+    followed.set("outside_interval = true\n")
+    for hours in (1, 2):
+        followed.tell(MONDAY_CLOSE + hours * HOUR)
+    assert followed.webhook.titles == ["IBM outside its 98 % interval"]
+    told = followed.webhook.received[0]["message"]
+    assert re.match(
+        r"IBM: the close of 2012-06-11 is 207\.91, outside the 98 % interval 1\d\d\.\d\d to 200\.\d\d, forecast from", told
+    )
+    assert followed.rows("SELECT began_at, ended_at = began_at, end_told_at IS NOT NULL FROM notice") == [
+        ("2012-06-11T20:00:00.000000Z", 1, 1)
+    ]
+
+
+def test_a_backup_that_fails_or_is_overdue_is_told_until_one_is_made(followed: Followed) -> None:
+    kept = followed.home.folder.parent / "kept"
+    kept.write_text("a file is in the way")
+    followed.set('late_hours = 1000\n[backup]\nfolder = "../kept"\nevery_hours = 6\n')
+    home = open_home(followed.home.folder)
+    for hours in (0, 1):
+        back_up_when_due(home, MONDAY_CLOSE + hours * HOUR)
+        followed.tell(MONDAY_CLOSE + hours * HOUR)
+    kept.unlink()
+    back_up_when_due(home, MONDAY_CLOSE + 2 * HOUR)
+    for hours in (2, 14, 15):
+        followed.tell(MONDAY_CLOSE + hours * HOUR)
+    assert followed.webhook.titles == ["no backup", "backups work again", "no backup"]
+    assert ["failed: " in message["message"] for message in followed.webhook.received[::2]] == [True, False]
+
+
+def test_what_verify_finds_is_told_until_the_same_check_finds_nothing(followed: Followed, tickercast: Command) -> None:
+    folder = followed.home.folder
+    [(path,)] = followed.rows("SELECT path FROM price_file WHERE ticker = 'IBM'")
+    file = followed.home.prices / path
+    content = file.read_bytes()
+    file.write_bytes(content[:-9])
+    assert tickercast("--home", folder, "verify", "--deep").returncode == 6
+    assert tickercast("--home", folder, "verify").returncode == 6
+    file.write_bytes(content)
+    lasting = "SELECT subject FROM notice WHERE kind = 'integrity' AND ended_at IS NULL ORDER BY 1"
+    assert followed.rows(lasting) == [("record",), ("record (deep check)",)]
+    assert tickercast("--home", folder, "verify").returncode == 0
+    followed.tell(datetime.now(UTC))
+    assert followed.rows(lasting) == [("record (deep check)",)]
+    assert tickercast("--home", folder, "verify", "--deep").returncode == 0
+    followed.tell(datetime.now(UTC))
+    assert followed.rows(lasting) == []
+    assert followed.webhook.titles[-1] == "record (deep check) no longer damaged"
+
+
+def test_a_daemon_that_cannot_work_is_told_after_some_looks_and_when_it_works_again(followed: Followed) -> None:
+    settings = followed.home.folder / "tickercast.toml"
+    good = settings.read_text()
+    settings.write_text(good.replace("cold_epochs", "cold_epoch"))
+    for _ in range(4):
+        look(followed.home.folder, None, threading.Event())
+    settings.write_text(good)
+    assert followed.webhook.titles == ["daemon failing"]
+    assert "unknown setting 'training.cold_epoch'" in followed.webhook.received[0]["message"]
+    for _ in range(2):
+        followed.tell(datetime.now(UTC))
+    assert followed.webhook.titles[1:] == ["2 tickers late, daemon no longer failing"]
+    assert followed.rows("SELECT subject, told_at < ended_at FROM notice WHERE kind = 'failing'") == [("daemon", 1)]
+
+
+@pytest.mark.parametrize("content", [b"", b"SQLite format 3\0 of another program" + bytes(9999)], ids=["missing", "damaged"])
+def test_a_daemon_without_a_readable_database_is_told_too(followed: Followed, content: bytes) -> None:
+    database = followed.home.database
+    database.rename(database.with_name("kept"))
+    if content:
+        database.write_bytes(content)
+    for _ in range(4):
+        look(followed.home.folder, database, threading.Event())
+    assert followed.webhook.titles == ["daemon failing"]
+    database.unlink(missing_ok=True)
+    database.with_name("kept").rename(database)
+    followed.tell(datetime.now(UTC))
+    assert followed.webhook.titles[1:] == ["2 tickers late, daemon no longer failing"]

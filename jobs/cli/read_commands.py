@@ -186,12 +186,15 @@ def verify(
 ) -> None:
     """Check the database, all references, price files and checkpoints. Exit code 6 when something is wrong."""
     from jobs.analysis import answers
+    from jobs.runs.findings import finding_noted
 
     home = existing_home(context)
     if content_hash:
         typer.echo(answers.record_hash(home))
     else:
-        say(answers.check_deeply(home) if deep else answers.check(home))
+        with finding_noted(home, is_deep=deep):
+            told = answers.check_deeply(home) if deep else answers.check(home)
+        say(told)
 
 
 def explain(context: typer.Context, ticker: TickerArgument, output_format: FormatOption = None, out: OutOption = None) -> None:

@@ -1,10 +1,11 @@
-"""What is worth a notice now: late and failing tickers, quarantined bars, a short disk, damaged prices. Everything here reads.
+"""What is worth a notice now: late and failing tickers, quarantined bars, a short disk, damage, surprises. Everything here reads.
 
 Not here: who was told about what before, and when messages are sent (jobs.runs.notices), or what a message says (messages).
 """
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,19 +19,21 @@ from jobs.workspace.limits import Limits
 from storage.errors import Corrupt
 from storage.files import read_regular, sha256_of
 from storage.monitoring import TickerFacts
-from storage.notices import NoticeRow, current_price_file
+from storage.notices import NewOutcome, NoticeRow, current_price_file
 
 Kind = Literal["late", "failing", "quarantined", "disk", "integrity", "outside", "backup"]
 LONGEST_REASON = 300  # characters of an error in a message
 # A disk is short until a fifth more is free than the settings want, so that one near the limit causes no message an hour.
 ENOUGH = 1.2
+INTERVAL_98 = (0.01, 0.99)
+FINDINGS = ("record", "record (deep check)")  # subjects of what `verify` and `verify --deep` found
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """A condition that holds now. begins: whether it is enough for a notice to begin; else one that lasts goes on.
 
-    at: when it began, None = now.
+    at: when it began, None = now. An outside price has no end.
     """
 
     kind: Kind
@@ -45,7 +48,7 @@ def changes(lasting: Sequence[NoticeRow], found: Iterable[Found], now: datetime)
     held = {(item.kind, item.subject): item for item in found}
     known = {(row.kind, row.subject) for row in lasting}
     begun = [
-        NoticeRow(item.kind, item.subject, item.at or now, item.message)
+        NoticeRow(item.kind, item.subject, item.at or now, item.message, ended_at=item.at if item.kind == "outside" else None)
         for key, item in held.items()
         if item.begins and key not in known
     ]
@@ -84,10 +87,35 @@ def disk_condition(state: HomeState) -> Iterator[Found]:
 
 def damage(connection: sqlite3.Connection, prices: Path, tickers: Iterable[TickerFacts], known: set[str]) -> Iterator[Found]:
     """Yield the damaged price files of tickers that fail, and of those in known, which were damaged before."""
+    for subject in known.intersection(FINDINGS):
+        yield Found("integrity", subject, "", begins=False)  # until a later `verify` is content
     for ticker in tickers:
         if (ticker.failures or ticker.symbol in known) and _is_damaged(connection, prices, ticker):
             told = f"{ticker.symbol}: its price file is damaged; its forecasts stay; `tickercast repair {ticker.symbol}` mends it"
             yield Found("integrity", ticker.symbol, told)
+
+
+def outside_intervals(outcomes: Sequence[NewOutcome]) -> Iterator[Found]:
+    """Yield the prices outside of the 98 % interval of their forecast. Each is over when it begins."""
+    if not outcomes:
+        return
+    import numpy as np
+
+    from jobs.scoring.distributions import student_t_quantiles
+
+    location, scale, dof = np.array([(o.location, o.scale, np.nan if o.dof is None else o.dof) for o in outcomes]).T
+    bounds = student_t_quantiles(location, scale, dof, INTERVAL_98)
+    for outcome, (low, high) in zip(outcomes, bounds, strict=True):
+        if not low <= outcome.realised_return <= high:
+            yield Found("outside", outcome.symbol, _outside(outcome, float(low), float(high)), at=outcome.close_at)
+
+
+def _outside(outcome: NewOutcome, low: float, high: float) -> str:
+    came, lowest, highest = (f"{outcome.last_price * math.exp(value):.2f}" for value in (outcome.realised_return, low, high))
+    return (
+        f"{outcome.symbol}: the {outcome.field} of {outcome.target} is {came}, outside the 98 % interval {lowest} to {highest}, "
+        f"forecast from {outcome.origin}"
+    )
 
 
 def _is_damaged(connection: sqlite3.Connection, prices: Path, ticker: TickerFacts) -> bool:

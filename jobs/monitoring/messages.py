@@ -9,12 +9,13 @@ from pathlib import Path
 
 from jobs.monitoring.delivery import Message, Mood
 from jobs.monitoring.state import utc_minute
+from jobs.terminal.secrets import hide_secrets
 from jobs.terminal.text import MOST_NAMES, first_names
 from storage.notices import NoticeRow
 
 BEGUN = {
-    "integrity": "with damaged prices",
-    "backup": "backup failing",
+    "integrity": "damaged",
+    "backup": "no backup",
     "disk": "disk short",
     "failing": "failing",
     "late": "late",
@@ -40,7 +41,7 @@ def message_of(rows: Sequence[NoticeRow], folder: Path) -> Message:
     phrases = [*_phrases(begun, BEGUN), *_phrases(ended, ENDED)]
     lines = [*_begun_lines(begun), *_ended_lines(ended), f"Home: {folder} on {socket.gethostname()}"]
     title = _shortened(f"Tickercast: {', '.join(phrases)}", LONGEST_TITLE)
-    return Message(title, _shortened("\n".join(lines), LONGEST_BODY), _mood(begun))
+    return Message(hide_secrets(title), hide_secrets(_shortened("\n".join(lines), LONGEST_BODY)), _mood(begun))
 
 
 def trial_message(folder: Path) -> Message:

@@ -17,6 +17,7 @@ from jobs.prices.sources.base import SourceError
 from jobs.runs.child import Look
 from jobs.runs.daily import run_once
 from jobs.runs.due import cycle_is_due, is_due_by
+from jobs.runs.failing_looks import count_failing_look
 from jobs.runs.instants import refuse_record_ahead
 from jobs.runs.retry import retry_wait
 from jobs.runs.upkeep import keep_up
@@ -49,7 +50,8 @@ def look(folder: Path, database: Path | None, stop: threading.Event) -> Look:
     try:
         home = open_home(folder)
         check_revision(home.database)
-    except EXPECTED:  # logged by the look for a cycle
+    except EXPECTED as error:  # logged by the look for a cycle
+        count_failing_look(folder, str(error), clock.now())
         return found
     return replace(found, next_upkeep=keep_up(home, clock.now()))
 

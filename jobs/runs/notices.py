@@ -15,11 +15,22 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from jobs import clock
-from jobs.errors import Interrupted, JobError, LockHeld, SettingsError, UsageError
-from jobs.monitoring.conditions import changes, damage, disk_condition, next_late, ticker_conditions
+from jobs.errors import Interrupted, JobError, LockHeld, RecordAhead, SettingsError, UsageError
+from jobs.monitoring.conditions import (
+    Found,
+    changes,
+    damage,
+    disk_condition,
+    next_late,
+    outside_intervals,
+    ticker_conditions,
+)
 from jobs.monitoring.delivery import Delivery, deliver
 from jobs.monitoring.messages import message_of
-from jobs.monitoring.state import read_state
+from jobs.monitoring.state import read_state, utc_minute
+from jobs.runs.failing_looks import count_failing_look, ended_failing_looks, forget_failing_looks
+from jobs.runs.instants import refuse_record_ahead
+from jobs.runs.scheduled_backup import backup_state
 from jobs.terminal.logs import log_event
 from jobs.terminal.progress import show_line
 from jobs.terminal.text import counted
@@ -27,10 +38,10 @@ from jobs.workspace.home import Home, open_home
 from jobs.workspace.limits import read_limits
 from jobs.workspace.writer import open_for_writing
 from storage import writes
-from storage.database import Engine
+from storage.database import Engine, reading
 from storage.errors import StorageError
 from storage.monitoring import ticker_facts
-from storage.notices import EVENT, NoticeRow, newest_failed_delivery, unfinished_notices
+from storage.notices import EVENT, NoticeRow, new_outcomes, newest_failed_delivery, unfinished_notices
 from storage.reader import snapshot
 
 WRITER_WAIT_SECONDS = 5.0
@@ -65,8 +76,17 @@ class Told:
 
 
 def tell_when_due(home: Home, now: datetime) -> datetime | None:
-    """Tell what is new, log how that went, and return when to do so again at the latest."""
-    told = tell(home, now)
+    """Tell what is new, log how that went, and return when to do so again at the latest.
+
+    While the database cannot be used, or the clock is wrong, nothing is judged: it counts as a look that failed.
+    """
+    try:
+        with reading(home.database) as connection:
+            refuse_record_ahead(connection)
+        told = tell(home, now)
+    except (RecordAhead, StorageError, OSError) as error:
+        count_failing_look(home.folder, str(error), now)
+        raise
     if told.failures:
         log_event("error", "notice not delivered", notices=told.sent, error=_problems(told.failures))
     elif told.sent:
@@ -104,6 +124,8 @@ def tell(home: Home, now: datetime) -> Told:
     """Store which notices begin and end, and send what nobody was told of."""
     urls = [url.get_secret_value() for url in home.settings.notices.urls]
     known = _known(home, now)
+    if not known.is_changed:
+        forget_failing_looks(home.folder)
     if not known.is_changed and not (urls and known.untold and _retry_at(known, now) <= now):
         return Told(_again_at(known, now) if urls else known.next_late)
     try:
@@ -119,6 +141,7 @@ def _store_and_send(home: Home, urls: Sequence[str], engine: Engine, now: dateti
     with engine.begin() as connection:
         writes.begin_notices(connection, known.begun)
         writes.end_notices(connection, known.ended, now)
+    forget_failing_looks(home.folder)
     if not urls or not known.untold or _retry_at(known, now) > now:
         return Told(_again_at(known, now) if urls else known.next_late)
     failures = [delivery for delivery in deliver(urls, message_of(known.untold, home.folder)) if delivery.problem]
@@ -155,11 +178,35 @@ def _known(home: Home, now: datetime) -> Known:
             *ticker_conditions(tickers, limits, now),
             *disk_condition(state),
             *damage(connection, home.prices, tickers, damaged),
+            *_backup_condition(home, now),
+            *outside_intervals(new_outcomes(connection, now - TOLD_FOR) if home.settings.notices.outside_interval else []),
         ]
     begun, ended = changes(lasting, found, now)
+    if (looks := ended_failing_looks(home.folder)) is not None:
+        begun.append(replace(looks, ended_at=now))
     gone = {(row.kind, row.subject, row.began_at) for row in ended}
     rows = [replace(row, ended_at=now) if (row.kind, row.subject, row.began_at) in gone else row for row in unfinished]
     return Known(begun, ended, [row for row in [*begun, *rows] if _is_news(row, now)], failed_at, next_late(tickers, limits, now))
+
+
+def _backup_condition(home: Home, now: datetime) -> Iterator[Found]:
+    """Yield that the newest scheduled backup failed, or that none was made for twice the time between two."""
+    try:
+        with reading(home.database) as connection:
+            state = backup_state(home, connection, now)
+    except (JobError, OSError) as error:
+        yield Found("backup", "backup", f"no backup can be made: {error}")
+        return
+    if state is None:
+        return
+    longest = 2 * timedelta(hours=home.settings.backup.every_hours)
+    if state.failed_at is not None:
+        yield Found("backup", "backup", f"the backup of {utc_minute(state.failed_at)} failed: {state.message}")
+    elif now - (state.newest or home.settings_changed_at()) > longest:
+        newest = f"the newest is of {utc_minute(state.newest)}" if state.newest else "there is none"
+        yield Found(
+            "backup", "backup", f"a backup is overdue: {newest}, and one is wanted each {longest / 2}; does the daemon run?"
+        )
 
 
 def _is_news(row: NoticeRow, now: datetime) -> bool:
