@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from tests.torture import damage, drill, kills
+from tests.torture import damage, drill, kills, years
 from tests.torture.harness import Harness
 
 MODULES: tuple[ModuleType, ...] = (
     kills,
     damage,
     drill,
+    years,
 )
 HARNESSES: dict[str, Harness] = {module.HARNESS.name: module.HARNESS for module in MODULES}
