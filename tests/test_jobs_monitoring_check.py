@@ -166,6 +166,8 @@ def test_a_daemon_lives_while_it_holds_its_lock(record: Record) -> None:
         assert (found.is_alive, found.is_hung) == (True, True), "its row is years old"
         with writer_lock(place.folder, command="backfill", wait_seconds=0):
             assert not read_state(place, Limits(), NOW).is_hung, "nobody can write"
+    assert not read_state(place, Limits(), NOW).is_dead, "it has removed its note, so it was stopped"
+    (place.folder / "daemon.holder").touch()
     assert read_state(place, Limits(), NOW).is_dead
 
 

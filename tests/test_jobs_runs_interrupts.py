@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +41,12 @@ def start(arguments: list[str], **environment: str) -> subprocess.Popen[str]:
         arguments, env=clean_environment(**environment), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
     )  # fmt: skip
+
+
+def handles(pid: int, number: signal.Signals) -> bool:
+    """Return whether a process has a handler for a signal."""
+    caught = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
 
 
 def ended_by(process: subprocess.Popen[str], *numbers: signal.Signals) -> tuple[int, str]:
@@ -108,7 +115,7 @@ def test_a_signal_ends_a_command_that_waits_for_the_lock(make_home: MakeHome) ->
     home = make_home("home", "")
     with writer_lock(home.folder, command="test", wait_seconds=0):
         process = start(command_of("--home", home.folder, "track", "AAPL"))
-        time.sleep(1.5)
+        wait_until(lambda: handles(process.pid, signal.SIGHUP))
         assert ended_by(process, signal.SIGHUP)[0] == 129
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, get_args
 
 from jobs.monitoring.backups import newest_backup
 from jobs.workspace.limits import Limits
-from jobs.workspace.lock_state import is_held
+from jobs.workspace.lock_state import has_note, is_held
 from jobs.workspace.place import Place
 from storage import monitoring
 from storage.monitoring import DaemonRow, TickerFacts
@@ -129,6 +129,8 @@ def read_state(place: Place, limits: Limits, now: datetime, *, is_daemon: bool =
         recent, first = monitoring.daily_forecasts(connection, now - timedelta(days=GROWTH_DAYS))
     is_alive = is_daemon or _is_alive(place.folder, row, now)
     backups = place.folder / Path(limits.backup_folder).expanduser() if limits.backup_folder else None
+    if row is not None and not is_alive and not has_note(place.folder, "daemon"):
+        row = replace(row, state="stopped")  # it could not write that itself, because another command was writing
     return HomeState(
         now, limits, tuple(tickers), row, is_alive, is_alive and _is_silent(place.folder, row, now), one_shot,
         _disk(place, forecasts, recent, first, now), tuple(runs), forecasts, complete, newest_backup(place.folder, backups, now),

@@ -25,6 +25,7 @@ from jobs import clock
 from jobs.monitoring.monitor import monitored, write_metrics
 from jobs.runs.child import ChildDied, Look, look, look_in_child
 from jobs.runs.clock_watch import ClockWatch
+from jobs.runs.heartbeat import Heartbeat
 from jobs.runs.interrupts import END_SECONDS, ended_in_time
 from jobs.runs.retry import retry_wait
 from jobs.terminal.logs import Level, LogTarget, log_event
@@ -54,6 +55,7 @@ def serve(home: Home, target: LogTarget) -> None:
 
 
 def _look_until_stopped(home: Home, watch: Watch) -> None:
+    watch.beat("idle")
     scheduler = _scheduler(watch)
     scheduler.start()
     log_event("info", "daemon started", home=home.folder, pid=os.getpid())
@@ -64,6 +66,7 @@ def _look_until_stopped(home: Home, watch: Watch) -> None:
                 second = _after_set_back(scheduler, second, clock.now())
     finally:
         scheduler.shutdown(wait=True)
+        watch.beat("stopped")
         log_event("info", "daemon stopped")
 
 
@@ -102,18 +105,30 @@ class Watch:
         self.seen: Any = None
         self.failures = 0
         self.told: str | None = None
+        self.state = "idle"
         self.clock = ClockWatch()
+        self.heart = Heartbeat(folder)
 
     def check(self) -> None:
         """Look for a due cycle in a child process, unless it is certain that none is due or the clock may be wrong."""
         now = clock.now()
-        if self.stop.is_set() or not self.clock.is_right() or not self._may_be_due(now):
+        if self.stop.is_set():
             return
+        if self.clock.is_right() and self._may_be_due(now):
+            self._look_at(now)
+        self.beat(self.state)
+
+    def beat(self, state: str) -> None:
+        """Write that the daemon lives, with its looks."""
+        self.heart.beat(self.database, state, last_look=self.looked_at, next_look=self.look_at, message=self.told)
+
+    def _look_at(self, now: datetime) -> None:
         found = self._look()
         if found is None:
             return
         self.database = found.database or self.database
         self.failures = self.failures + 1 if found.failed else 0
+        self.state = "waiting" if found.waits_for else "idle"
         self.seen, self.looked_at = self._visible(), now
         next_look = self._next_look(found, clock.now())
         self.look_at = min(next_look, found.next_upkeep or next_look)

@@ -61,6 +61,7 @@ class BacklogFetcher:
                 if stop.is_set():
                     break
                 self._fetch_one(symbol, fetched)
+                self.record.heart.beat()
                 progress(done, len(symbols))
         return fetched
 

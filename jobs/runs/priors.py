@@ -121,3 +121,4 @@ def _commit(future: Future[PriorRows], record: RunRecord) -> None:
     rows = future.result()
     refuse_other_environment(rows.prior.fingerprint)
     record.commit_prior(rows)
+    record.heart.beat()

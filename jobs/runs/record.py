@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
+from jobs import clock
 from jobs.forecasting.collector import collector_paused
 from jobs.forecasting.fingerprint import fingerprint
 from jobs.forecasting.prior import PriorRows
@@ -20,6 +22,7 @@ from jobs.workspace.config import Config
 from storage import queries, writes
 from storage.database import Connection, Engine
 
+BEAT_SECONDS = 10.0
 UPGRADE = "upgrade"
 UPGRADE_MESSAGE = (
     "new forecasts have config {0.id}, whose prior is {0.prior}; those made with a prior of the run's own tickers stay under "
@@ -42,7 +45,24 @@ def begin_run(engine: Engine, options: RunOptions, settings_config: Config) -> R
         )
         if is_upgrade:
             writes.record_event(connection, UPGRADE, UPGRADE_MESSAGE.format(options.config), at=options.now, run_id=run_id)
-    return RunRecord(engine, options, run_id)
+    record = RunRecord(engine, options, run_id)
+    record.heart.beat()
+    return record
+
+
+class CycleHeart:
+    """The heart-beat of the daemon while it does a cycle. A run of another kind has none."""
+
+    def __init__(self, engine: Engine, kind: str) -> None:
+        self.engine, self.is_silent, self.beat_at = engine, kind != "daemon", -BEAT_SECONDS
+
+    def beat(self) -> None:
+        """Write that the cycle makes progress: after each ticker and each unit of work, at most every few seconds."""
+        if self.is_silent or time.monotonic() - self.beat_at < BEAT_SECONDS:
+            return
+        with self.engine.begin() as connection:
+            writes.beat_in_cycle(connection, clock.now())
+        self.beat_at = time.monotonic()
 
 
 class RunRecord:
@@ -55,6 +75,7 @@ class RunRecord:
         self.origins: Counter[int] = Counter()
         self.scored_configs: set[str] = set()
         self.served_priors: set[str] = set()
+        self.heart = CycleHeart(engine, options.kind)
 
     def store_sessions(self, backlogs: Sequence[TickerBacklog]) -> None:
         """Store the sessions of the tickers' exchanges, from the first due one to a year ahead."""

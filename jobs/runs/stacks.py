@@ -59,6 +59,7 @@ def run_stacks(
             for future in finished:
                 run = waiting.pop(future)
                 done += run.commit(future.result())
+                record.heart.beat()
                 progress(done, total)
                 if run.has_next and not stop.is_set():
                     waiting[run.submit_next(submit)] = run

@@ -28,3 +28,8 @@ def is_held(folder: Path, name: str) -> bool | None:
         return False
     finally:
         os.close(file)
+
+
+def has_note(folder: Path, name: str) -> bool:
+    """Return whether the note of a lock's holder is there: while it is held, and after its holder was killed."""
+    return (folder / f"{name}.holder").exists()

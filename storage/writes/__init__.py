@@ -16,7 +16,15 @@ from storage.writes.prices import (
     replace_verdict,
 )
 from storage.writes.retention import remove_ended_notices, remove_run_tickers, remove_unused_runs
-from storage.writes.runs import add_failed_run, ensure_config, record_event, record_run_tickers, start_run, update_run
+from storage.writes.runs import (
+    add_failed_run,
+    beat_in_cycle,
+    ensure_config,
+    record_event,
+    record_run_tickers,
+    start_run,
+    update_run,
+)
 from storage.writes.scores import insert_scores, replace_skill, score_twins
 from storage.writes.tickers import add_ticker, forget_ticker, rename_ticker, store_sessions, update_ticker
 
@@ -24,6 +32,7 @@ __all__ = [
     "add_failed_run",
     "add_reports",
     "add_ticker",
+    "beat_in_cycle",
     "begin_notices",
     "copy_bars",
     "decide_verdicts",

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from storage.schema import (
     Config,
+    DaemonState,
     Event,
     Run,
     RunTicker,
@@ -71,3 +72,8 @@ def record_event(
     """Add an event: something that a user may want to know and that no other table holds."""
     values = {"at": at, "run_id": run_id, "ticker_id": ticker_id, "session": session, "kind": kind, "message": message}
     connection.execute(sa.insert(Event).values(**values))
+
+
+def beat_in_cycle(connection: Connection, at: datetime) -> None:
+    """Note that the daemon was in a cycle at an instant, if it has a row (storage.heartbeat)."""
+    connection.execute(sa.update(DaemonState).values(beat_at=at, state="cycle"))

@@ -1,0 +1,43 @@
+"""The daemon's row about itself, written with sqlite3 alone: the daemon idles without SQLAlchemy, which would double its memory.
+
+One row, which each daemon and each beat replaces. Not here: when it beats (jobs.runs.heartbeat), and who reads it (monitoring).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime
+from pathlib import Path
+
+from storage.monitoring import DaemonRow, instant_text
+from storage.versions import storage_error, uri_path
+
+# Those of every writer (storage.database).
+PRAGMAS = ("busy_timeout=1000", "synchronous=FULL")
+COLUMNS = ("id", "pid", "started_at", "beat_at", "state", "looked_at", "next_look_at", "message")
+BEAT = f"INSERT OR REPLACE INTO daemon_state ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+
+
+def write_beat(path: Path, row: DaemonRow) -> None:
+    """Write the daemon's row. The caller holds the writer lock: no other process may write or checkpoint meanwhile.
+
+    Raises StorageError, or sqlite3.Error where the table is another program's.
+    """
+    values = (
+        1, row.pid, instant_text(row.started_at), instant_text(row.beat_at), row.state,
+        _text(row.last_look), _text(row.next_look), row.message,
+    )  # fmt: skip
+    try:
+        connection = sqlite3.connect(f"file:{uri_path(path)}?mode=rw", uri=True, isolation_level=None)
+        try:
+            for pragma in PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}")
+            connection.execute(BEAT, values)
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise storage_error(path, error) from error
+
+
+def _text(instant: datetime | None) -> str | None:
+    return None if instant is None else instant_text(instant)
