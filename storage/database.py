@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -170,19 +170,18 @@ def seal_database(path: Path) -> None:
 def _create_database(path: Path) -> None:
     new = path.with_name(f"{path.name}.new")
     _remove_database(new)
-    with translated(new):
-        created = create_newest(new, known_revisions()[0])
-    if not created:
-        migrate(new)
-    seal_database(new)
-    connection = sqlite3.connect(new)
     try:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with translated(new):
+            created = create_newest(new, known_revisions()[0])
+        if not created:
+            migrate(new)
+        seal_database(new)
+        with translated(new), closing(sqlite3.connect(new)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        _remove_database(path)
+        rename_durably(new, path)
     finally:
-        connection.close()
-    _remove_database(path)
-    rename_durably(new, path)
-    _remove_database(new)
+        _remove_database(new)
 
 
 def migrate(path: Path) -> None:
@@ -220,21 +219,20 @@ def alembic_config(path: Path) -> Any:
 
 
 def _copy_aside(path: Path, revision: str) -> None:
-    """Copy a database beside itself. The copy is sound and on disk before it has its name, so before anything is migrated."""
+    """Copy a database beside itself. The copy is sound and on disk before it has its name, so before anything is migrated.
+
+    Where that fails, a disk that may be full keeps nothing of it.
+    """
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     copy = path.with_name(f"{path.name}.{revision}.{stamp}.backup")
     partial = path.with_name(f"{path.name}.copying")
     _remove_database(partial)  # of an upgrade that was killed
-    connection = sqlite3.connect(path)
     try:
-        with translated(path):
+        with translated(path), closing(sqlite3.connect(path)) as connection:
             connection.execute("VACUUM INTO ?", (str(partial),))
+        with translated(partial), closing(sqlite3.connect(partial)) as check:
+            if check.execute("PRAGMA integrity_check").fetchone() != ("ok",):
+                raise NotADatabase(f"{path}: the copy before the upgrade is not sound; nothing was upgraded")
+        rename_durably(partial, copy)
     finally:
-        connection.close()
-    check = sqlite3.connect(partial)
-    try:
-        if check.execute("PRAGMA integrity_check").fetchone() != ("ok",):
-            raise NotADatabase(f"{path}: the copy before the upgrade is not sound; nothing was upgraded")
-    finally:
-        check.close()
-    rename_durably(partial, copy)
+        _remove_database(partial)

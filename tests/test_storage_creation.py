@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sqlite3
 import subprocess
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -93,3 +95,24 @@ def test_a_home_whose_creation_was_killed_at_any_time_is_finished_by_the_same_co
         process.wait()
         assert tickercast("--home", home, "init").returncode == 0
         assert tickercast("--home", home, "verify").returncode == 0
+
+
+@contextmanager
+def no_file_beyond(size: int) -> Iterator[None]:
+    """Let no file of this process grow beyond a size, as a full disk would."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize("version", ["", "0001"])
+def test_a_full_disk_keeps_no_part_of_a_database_that_was_to_be_made_or_copied(tmp_path: Path, version: str) -> None:
+    path = tmp_path / "a.db"
+    if version:
+        command.upgrade(alembic_config(path), version)
+    with pytest.raises(StoreUnwritable), no_file_beyond(20_000):
+        upgrade_database(path)
+    assert list(tmp_path.glob("a.db.*")) == []
