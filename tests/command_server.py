@@ -121,6 +121,8 @@ def _started(request: Mapping[str, Any]) -> int:
             os.kill(os.getpid(), signal.SIGSTOP)
         _run()
     os.setpgid(command, command)  # here too: whoever reads the answer may signal the group at once
+    if request["stopped"]:
+        os.waitpid(command, os.WUNTRACED)  # a SIGCONT before its stop would be lost
     return command
 
 

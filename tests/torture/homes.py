@@ -66,6 +66,7 @@ def read_feed(folder: Path) -> Feed:
 
 def make_home(build: Build, home: Path, feed: Feed, *, runs: int = 0) -> None:
     """Create a home that tracks the tickers, after so many daily runs."""
+    home.parent.mkdir(parents=True, exist_ok=True)
     must_run(build, home, "init")
     (home / "tickercast.toml").write_text(SETTINGS.format(feed=feed.folder), encoding="utf-8")
     must_run(build, home, "track", *TICKERS)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import tarfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from tests.command_server import StartedCommand
 from tests.torture.builds import Build
 from tests.torture.harness import Bench, Harness, Outcome
 from tests.torture.homes import TICKERS, Feed, copy_home, make_feed, make_home, read_feed, unpack_old_home
-from tests.torture.oracle import Oracle, doubled_rows, held_locks, misnamed_files, temporary_files
+from tests.torture.oracle import Oracle, doubled_rows, held_locks, misnamed_files, temporary_files, unsound_backups
 from tests.torture.processes import (
     cpu_seconds,
     living_in_group,
@@ -150,7 +149,7 @@ class Chain:
         self.broken += [f"process {pid} lives on" for pid in living_in_group(started.pid)]
         self.broken += held_locks(self.home)
         self.broken += self.oracle.look() if self.scenario.is_sound else misnamed_files(self.home)
-        self.broken += _misnamed_backup(self.home.parent)
+        self.broken += unsound_backups(self.home.parent)
         committed = len(self.oracle.rows) - before[0]
         self.work["rows committed between kills"] += committed
         self.work["kills after a commit"] += (len(self.oracle.rows), _names(self.home.parent)) != before
@@ -232,20 +231,6 @@ def _names(folder: Path) -> frozenset[tuple[str, int]]:
     """Return the price files and the files beside the home, with their sizes: what a command without forecasts commits."""
     paths = [*folder.glob("*.tar"), *folder.glob("home*/tickercast.db*"), *folder.glob("home*/prices/*/*.parquet")]
     return frozenset((str(path), path.stat().st_size) for path in paths if not path.name.endswith("-shm"))
-
-
-def _misnamed_backup(folder: Path) -> list[str]:
-    """Return a sentence where a file has the name of a backup and is not a whole one."""
-    broken = []
-    for path in folder.glob("*.tar"):
-        try:
-            with tarfile.open(path) as archive:
-                names = archive.getnames()
-        except tarfile.TarError:
-            names = []
-        if "manifest.json" not in names:
-            broken.append(f"{path.name} has the name of a backup and is none")
-    return broken
 
 
 HARNESS = Harness(

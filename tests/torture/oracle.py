@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import sqlite3
+import tarfile
 import time
 from contextlib import closing
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 
 SEEN = (
@@ -17,6 +20,7 @@ SEEN = (
 KEY_COLUMNS = 5  # the first columns of each: kind, ticker, config, origin, horizon
 ONCE = ("origins", "forecasts", "scores", "losses")  # tables in which the same row, with another id, cannot be stored twice
 DATABASE = "tickercast.db"
+MANIFEST = "manifest.json"
 LOCK_SECONDS = 5.0  # a killed process frees its locks when the last of its threads has ended
 
 
@@ -87,6 +91,22 @@ def misnamed_files(home: Path) -> list[str]:
                 sound = False
         if not sound:
             broken.append(f"{path.name} has the name of a copy and is none")
+    return broken
+
+
+def unsound_backups(folder: Path) -> list[str]:
+    """Return a sentence where a file of a folder has the name of a backup and is not a whole one."""
+    broken = []
+    for path in folder.glob("*.tar"):
+        try:
+            with tarfile.open(path) as archive:
+                contents = {member.name: (archive.extractfile(member) or BytesIO()).read() for member in archive}
+            hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items() if name != MANIFEST}
+            is_sound = json.loads(contents[MANIFEST])["sha256"] == hashes
+        except (tarfile.TarError, KeyError, ValueError):
+            is_sound = False
+        if not is_sound:
+            broken.append(f"{path.name} has the name of a backup and is none")
     return broken
 
 

@@ -42,9 +42,11 @@ def content_hash(build: Build, home: Path) -> str:
     return must_run(build, home, "verify", "--content-hash").strip()
 
 
-def unfit_end(done: subprocess.CompletedProcess[str]) -> list[str]:
+def unfit_end(done: subprocess.CompletedProcess[str], *, killed: bool = False) -> list[str]:
     """Return a sentence where a command's exit code is not documented, or where it failed with other than one line of error."""
     command = " ".join(done.args[2:])
+    if killed:
+        return [] if done.returncode == KILLED else [f"`{command}` was to be killed and ended with code {done.returncode}"]
     found = [] if done.returncode in DOCUMENTED else [f"`{command}` ended with code {done.returncode}: {done.stderr[-300:]}"]
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     if "Traceback" in done.stderr or (done.returncode and len(errors) != 1):

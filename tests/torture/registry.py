@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from tests.torture import damage, drill, kills, years
+from tests.torture import damage, drill, kills, syscalls, years
 from tests.torture.harness import Harness
 
 MODULES: tuple[ModuleType, ...] = (
     kills,
+    syscalls,
     damage,
     drill,
     years,

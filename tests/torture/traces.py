@@ -1,0 +1,86 @@
+"""Commands under strace: every call that changes a file, in order, and one of them made to fail."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.torture.builds import Build
+from tests.torture.program import KILLED, start
+
+# Calls that write, create, name, remove or flush a file. `openat` counts where it may write.
+CHANGING = (
+    "fsync", "fdatasync", "rename", "renameat2", "unlink", "unlinkat", "write", "writev", "pwrite64", "openat", "ftruncate",
+    "mkdir", "rmdir", "fchmod", "chmod", "link", "symlink", "sendfile", "copy_file_range", "utimensat",
+)  # fmt: skip
+MAY_WRITE = re.compile(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC")
+LINE = re.compile(r"(\d+) +(\w+)\((.*)")
+NEEDED = "strace is missing" if shutil.which("strace") is None else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A system call. number: its position among the calls of its name in the command. text: with the paths of its files."""
+
+    name: str
+    number: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A command that has ended, and its calls that change files of a folder."""
+
+    done: subprocess.CompletedProcess[str]
+    calls: tuple[Call, ...]
+
+    @property
+    def failed(self) -> Call | None:
+        """Return the call that was made to fail or that killed the command."""
+        if self.done.returncode == KILLED:
+            return self.calls[-1] if self.calls else None
+        return next((call for call in self.calls if "(INJECTED)" in call.text), None)
+
+
+def trace(build: Build, home: Path, *command: object, only: str = "", inject: str = "", options: tuple[str, ...] = ()) -> Trace:
+    """Run a command on a home and return its calls that change files beside or in the home.
+
+    only: one name of CHANGING, or all of them. inject: what strace does to them, such as `error=EIO:when=3`.
+    """
+    log = home.parent / "strace.log"
+    started = start(build, home, *command, stopped=True)
+    names = only or ",".join(CHANGING)
+    words = ["strace", "-f", "-y", "-o", str(log), "-e", f"trace={names}", *options]
+    words += ["-e", f"inject={names}:{inject}"] if inject else []
+    with subprocess.Popen([*words, "-p", str(started.pid)], stderr=subprocess.PIPE, text=True) as tracer:
+        assert tracer.stderr is not None
+        if "attached" not in (said := tracer.stderr.readline()):
+            started.kill_group()
+            raise OSError(f"strace did not start: {said}{started.wait().stderr}")
+        os.kill(started.pid, signal.SIGCONT)
+        done = started.wait()
+    calls = _calls(log.read_text(encoding="utf-8"), started.pid, str(home.parent))
+    log.unlink()
+    return Trace(done, calls)
+
+
+def _calls(text: str, pid: int, folder: str) -> tuple[Call, ...]:
+    """Return the calls of a process that change files of a folder. Raises ValueError where another one makes such a call."""
+    numbers: dict[str, int] = {}
+    found = []
+    for line in text.splitlines():
+        if (match := LINE.match(line)) is None:
+            continue
+        name = match[2]
+        concerned = folder in match[3] and (name != "openat" or MAY_WRITE.search(match[3]))
+        if int(match[1]) == pid:
+            numbers[name] = numbers.get(name, 0) + 1
+            found += [Call(name, numbers[name], match[3])] if concerned else []
+        elif concerned:
+            raise ValueError(f"a thread or child changes files, which is not counted: {line}")
+    return tuple(found)
