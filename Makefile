@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-fast lint bench mutants torture torture-laws torture-flips torture-answers docs clean
+.PHONY: demo test test-fast lint bench mutants torture docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tickercast demo
@@ -30,15 +30,6 @@ mutants: $(VENV)/.mutants
 # Faults of every kind, seeded, at most an hour: make torture MINUTES=5, SEED=7 to repeat or resume, FULL=1 without a bound.
 torture: $(VENV)/.dev
 	$(BIN)/python -m tests.torture $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FULL),--full)
-
-torture-laws: $(VENV)/.dev
-	LAW_SCHEDULES=300 $(BIN)/python -m pytest -q tests/test_jobs_laws_schedules.py
-
-torture-answers: $(VENV)/.dev
-	YAHOO_MUTANTS=1000 $(BIN)/python -m pytest -q -n 2 tests/test_jobs_yahoo_mutants.py
-
-torture-flips: $(VENV)/.dev
-	BIT_FLIPS=1000 $(BIN)/python -m pytest -q tests/test_storage_digests.py -k flipped
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m storage.docs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable
 from datetime import date
@@ -22,7 +21,7 @@ from storage.verify import content_hash, find_deep_problems, find_problems
 from tests.builders import COLD_ORIGIN, CONFIG, WARM_ORIGIN, Record, at_night, empty_record, score_row
 from tests.forecast_builders import SMALL_SETTINGS, TICKERS, ten_sessions
 
-FLIPS = int(os.environ.get("BIT_FLIPS", "60"))
+FLIPS = 60
 SCORES = "SELECT * FROM scores ORDER BY origin_id, horizon, revision"
 COLUMNS = [
     (table, column.name) for table, free in digests.DIGESTED.items() for column in Base.metadata.tables[table].columns

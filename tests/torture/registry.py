@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from tests.torture import damage, drill, kills, syscalls, years
+from tests.torture import answers, damage, drill, kills, laws, syscalls, years
 from tests.torture.harness import Harness
 
 MODULES: tuple[ModuleType, ...] = (
@@ -13,5 +13,7 @@ MODULES: tuple[ModuleType, ...] = (
     damage,
     drill,
     years,
+    laws,
+    answers,
 )
 HARNESSES: dict[str, Harness] = {module.HARNESS.name: module.HARNESS for module in MODULES}
