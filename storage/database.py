@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, event
 
 from storage import digests
 from storage.errors import DatabaseMissing, NotADatabase
-from storage.files import rename_durably
+from storage.files import make_folder, rename_durably
 from storage.newest_schema import create_newest
 from storage.reader import READER_PRAGMAS
 from storage.versions import (
@@ -141,7 +141,7 @@ def upgrade_database(path: Path) -> None:
     A database is created beside and renamed, so that a kill or a full disk leaves none, never a half-made one. Raises
     SchemaNewer when a newer program wrote it, NotADatabase for another kind of file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     if is_blank(path):
         _create_database(path)
         return

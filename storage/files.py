@@ -23,7 +23,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises StoreUnwritable when the disk is full, read-only or not ours; then the temporary file is removed.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
         try:
             with os.fdopen(handle, "wb") as file:
@@ -38,6 +38,18 @@ def write_atomically(path: Path, content: bytes) -> None:
         sync_folder(path.parent)
     except OSError as error:
         raise StoreUnwritable(f"{path}: {error.strerror}; what is stored stays; free space or mend permissions") from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a missing folder and its missing parents. Each has its name on disk when this returns, so what is in it can be found.
+
+    Raises OSError.
+    """
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
 
 
 def rename_durably(path: Path, new: Path) -> None:

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from storage import queries
 from storage.database import open_reader
 from storage.errors import StorageError
+from storage.files import make_folder
 
 REGISTRY = ".databases"
 KEPT_SUPERSEDED = 2  # files before a ticker's current one that stay for databases of other homes
@@ -37,7 +38,7 @@ def register_database(folder: Path, database: Path) -> None:
     path = Path(os.path.realpath(database))
     if any(entry.path == path for entry in registered_databases(folder)):
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with (folder / REGISTRY).open("a", encoding="utf-8") as file:
         file.write(f"{datetime.now(UTC).isoformat()} {path.as_uri()}\n")  # one short write, so two homes do not mix their lines
 

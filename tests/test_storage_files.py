@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,20 @@ def test_a_written_file_leaves_nothing_beside_it(tmp_path: Path) -> None:
     write_atomically(tmp_path / "a", b"two")
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_bytes() == b"two"
+
+
+def test_a_new_folder_is_on_disk_in_its_parent_before_a_file_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    real = os.fsync
+
+    def noting(handle: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{handle}").readlink()))
+        real(handle)
+
+    monkeypatch.setattr("os.fsync", noting)
+    write_atomically(tmp_path / "one" / "two" / "a", b"content")
+    folders = [path for path in synced if Path(path).is_dir()]
+    assert folders == [str(tmp_path), str(tmp_path / "one"), str(tmp_path / "one" / "two")]
 
 
 def test_a_failed_write_keeps_the_old_file_and_removes_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from storage import queries, verify
 from storage.copies import copy_database
 from storage.database import reading
 from storage.errors import Corrupt, StoreUnwritable
-from storage.files import HashedReader, open_regular, rename_durably, sha256_of_file
+from storage.files import HashedReader, make_folder, open_regular, rename_durably, sha256_of_file
 from storage.versions import stored_revision
 
 FORMAT = 1
@@ -61,7 +61,7 @@ def back_up(home: Home, target: Path, *, now: datetime) -> str:
     refuse_outside(home.place)
     partial, copy = target.with_name(f"{target.name}{PARTIAL}"), target.with_name(f"{target.name}.db{PARTIAL}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         _remove(partial, copy)  # of a backup that was killed
         try:
             copy_database(home.database, copy)

@@ -23,6 +23,7 @@ from jobs.workspace.writer import open_for_writing
 from storage import queries, writes
 from storage.database import Connection, reading
 from storage.errors import StorageError, StoreUnwritable
+from storage.files import make_folder
 
 LOCK = ".tickercast-backup.lock"
 EVENT = "backup"
@@ -91,7 +92,7 @@ def back_up_to_folder(home: Home, now: datetime) -> str:
     """
     folder = _folder(home)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with try_lock(folder / LOCK) as is_free:
             if not is_free:
                 raise LockHeld(f"another backup to {folder} is under way; retry when it ends")

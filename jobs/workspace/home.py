@@ -17,6 +17,7 @@ from jobs.workspace.replacement import finish_replacement
 from jobs.workspace.setting_values import RETIRED_KEYS
 from jobs.workspace.settings import Settings, read_settings, retired_keys
 from jobs.workspace.settings_template import settings_template
+from storage.files import make_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +82,13 @@ def create_home(folder: Path, preset: str = "density") -> Home:
     """
     try:
         finish_replacement(folder.resolve())
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         settings_file = folder / SETTINGS_FILE
         if not settings_file.exists():
             settings_file.write_text(settings_template(preset), encoding="utf-8")
             settings_file.chmod(0o600)
         home = Home(folder, read_settings(settings_file))
-        home.prices.mkdir(parents=True, exist_ok=True)
+        make_folder(home.prices)
     except (FileExistsError, NotADirectoryError) as error:
         raise UsageError(f"{folder}: a file is in the way of the home") from error
     except OSError as error:

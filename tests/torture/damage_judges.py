@@ -115,7 +115,7 @@ def _fetched(prices: FolderSource, symbol: str) -> str:
 def signature(connection: Connection) -> Signature:
     """Return a hash of the rows of each table. Digests are compared by `verify --deep`."""
     return {
-        table.name: _hash_of(sorted(map(repr, connection.exec_driver_sql(f"SELECT * FROM {table.name}"))))
+        table.name: _hash_of(sorted(repr(tuple(row)) for row in connection.exec_driver_sql(f"SELECT * FROM {table.name}")))
         for table in Base.metadata.sorted_tables
         if table.name != "digests"
     }
