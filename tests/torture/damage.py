@@ -21,12 +21,12 @@ from tests.torture.damage_homes import DATABASE, FIRST, NEXT, TICKERS, Homes, ho
 from tests.torture.ended import run_command, run_module
 from tests.torture.harness import Bench, Harness, Outcome
 
-IN_PROCESS, BY_COMMAND = 190, 10
+IN_PROCESS, BY_COMMAND = 95, 5
 LONGEST_SECONDS = 120
 BARS_OF_SOUND = "bars.csv"
 # Each kind of damage is noticed, and not everywhere refused without a look.
 SEEN = (
-    ("price file", "refused"), ("database", "found"), ("database", "refused"), ("database", "correct"),
+    ("price file", "refused"), ("database", "found"), ("database", "refused"), ("database", "correct"), ("row", "found"),
     ("log", "correct"), ("checkpoint", "found"), ("backup", "refused"), ("settings", "refused"), ("source", "refused"),
 )  # fmt: skip
 
@@ -146,9 +146,9 @@ HARNESS = Harness(
     name="damage",
     promise="No damaged file gives wrong data silently, a hang, a crash or a traceback",
     faults="damaged files",
-    trials=100,
+    trials=200,
     short_trials=1,
-    full_trials=100,
+    full_trials=2000,
     prepare=prepare,
     trial=trial,
     work=tuple(f"{target} {outcome}" for target, outcome in SEEN),

@@ -15,10 +15,20 @@ from storage.files import sha256_of
 from tests.torture import damage_judges as judges
 from tests.torture import damage_kinds as kinds
 from tests.torture.damage_homes import DATABASE, SETTINGS_NAME, TICKERS, Homes
+from tests.torture.damage_rows import change_a_value
 from tests.torture.write_ahead_log import commit_ends
 
 LOG, SHARED = f"{DATABASE}-wal", f"{DATABASE}-shm"
-TARGETS = {"price file": 4, "database": 6, "log": 3, "checkpoint": 2, "backup": 2, "settings": 1, "source": 2}  # and how often
+TARGETS = {
+    "price file": 4,
+    "database": 6,
+    "row": 3,
+    "log": 3,
+    "checkpoint": 2,
+    "backup": 2,
+    "settings": 1,
+    "source": 2,
+}  # and how often
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,9 @@ class Arena:
             return self._price_file(rng)
         if target == "database":
             return self._database(rng)
+        if target == "row":
+            path = self.home / DATABASE
+            return Damage(target, change_a_value(rng, path), path, self.home, self._judge_record)
         if target == "log":
             return self._log(rng)
         if target == "checkpoint":

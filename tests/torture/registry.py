@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from tests.torture import answers, damage, drill, kills, laws, syscalls, years
+from tests.torture import answers, damage, drill, kills, laws, power_loss, syscalls, years
 from tests.torture.harness import Harness
 
 MODULES: tuple[ModuleType, ...] = (
     kills,
     syscalls,
     damage,
+    power_loss,
     drill,
     years,
     laws,

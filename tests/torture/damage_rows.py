@@ -1,0 +1,58 @@
+"""One value of one stored row changed, as a flipped bit changes it, below all rules of the schema."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import struct
+from contextlib import closing
+from pathlib import Path
+
+from storage.digests import DIGESTED
+
+TABLES = (
+    "forecasts", "scores", "origins", "models", "losses", "price_files", "symbols", "sessions", "skill_tests", "tickers",
+    "configs",
+)  # fmt: skip
+
+
+def change_a_value(rng: random.Random, database: Path) -> str:
+    """Change a value that no command changes, in a row of a table. Returns what was changed."""
+    with closing(sqlite3.connect(database)) as connection:
+        triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:
+            connection.execute(f"DROP TRIGGER {name}")
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        told = _change(rng, connection)
+        for _, sql in triggers:
+            connection.execute(sql)
+        connection.commit()
+    return told
+
+
+def _change(rng: random.Random, connection: sqlite3.Connection) -> str:
+    sizes = {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES}
+    table = rng.choice([table for table, rows in sizes.items() if rows])
+    info = connection.execute(f"PRAGMA table_info({table})").fetchall()
+    keys = ", ".join(row[1] for row in info if row[5])
+    column = rng.choice([row[1] for row in info if row[1] not in DIGESTED.get(table, ())])
+    row = rng.randrange(sizes[table])
+    value, *key = connection.execute(f"SELECT {column}, {keys} FROM {table} LIMIT 1 OFFSET {row}").fetchone()
+    marks = ", ".join("?" * len(key))
+    statement = f"UPDATE OR IGNORE {table} SET {column} = ? WHERE ({keys}) = ({marks})"  # two equal keys: nothing is damaged
+    connection.execute(statement, (flipped(rng, value), *key))
+    return f"{column} in row {row} of {table}"
+
+
+def flipped(rng: random.Random, value: object) -> object:
+    """Return a stored value with one bit flipped; a text with another digit or letter, and None as it is."""
+    if isinstance(value, float):
+        [bits] = struct.unpack("<Q", struct.pack("<d", value))
+        return struct.unpack("<d", struct.pack("<Q", bits ^ 1 << rng.randrange(62)))[0]
+    if isinstance(value, int):
+        return value ^ 1 << rng.randrange(8)
+    if isinstance(value, str | bytes) and value:
+        place = rng.randrange(len(value))
+        middle = bytes([value[place] ^ 1]) if isinstance(value, bytes) else chr(ord(value[place]) ^ 1)
+        return value[:place] + middle + value[place + 1 :]  # type: ignore[operator]
+    return value
