@@ -6,17 +6,19 @@ import json
 import subprocess
 import sys
 import time
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from jobs.monitoring.delivery import NO_SERVICE, Message, deliver
+from jobs.workspace.home import Home
 from tests.conftest import Command
 from tests.loopback_mail import loopback_mail
 from tests.loopback_webhook import LoopbackWebhook
 
 pytestmark = pytest.mark.slow
 
+MakeHome = Callable[[str, str], Home]
 MESSAGE = Message("Tickercast: IBM late", "IBM is <late> & so on\nHome: here", "warning")
 IDLE = """
 import sys
@@ -50,9 +52,10 @@ def test_each_failure_has_a_reason_without_a_secret_and_a_slow_server_is_not_wai
     assert "token" not in str(found)
 
 
-def test_the_command_tries_each_url_and_shows_no_secret(tmp_path: Path, tickercast: Command, webhook: LoopbackWebhook) -> None:
-    home = tmp_path / "home"
-    tickercast("--home", home, "init")
+def test_the_command_tries_each_url_and_shows_no_secret(
+    make_home: MakeHome, tickercast: Command, webhook: LoopbackWebhook
+) -> None:
+    home = make_home("home", "").folder
     (home / "tickercast.toml").write_text(f'[notices]\nurls = ["{webhook.url}", "json://127.0.0.1:9/path-token"]\n')
     tried = tickercast("--home", home, "notices", "--test", "--format", "json")
     assert tried.returncode == 4
@@ -65,17 +68,6 @@ def test_the_command_tries_each_url_and_shows_no_secret(tmp_path: Path, tickerca
     (home / "tickercast.toml").write_text('[notices]\nurls = ["slak://path-token/"]\n')
     unknown = tickercast("--home", home, "notices", "--test")
     assert (unknown.returncode, "token" in unknown.stdout + unknown.stderr) == (2, False)
-
-
-def test_the_command_ends_while_a_server_still_keeps_it_waiting(
-    tmp_path: Path, tickercast: Command, webhook: LoopbackWebhook
-) -> None:
-    home = tmp_path / "home"
-    tickercast("--home", home, "init")
-    webhook.status = 0
-    (home / "tickercast.toml").write_text(f'[notices]\nurls = ["{webhook.url}?rto=1"]\n')
-    tried = tickercast("--home", home, "notices", "--test")
-    assert (tried.returncode, "no answer in time" in tried.stderr) == (4, True)
 
 
 def test_an_idle_daemon_has_not_loaded_what_sends_messages() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sqlite3
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -14,24 +14,26 @@ from typing import Any
 
 import pytest
 
+from jobs.analysis.answers import check, check_deeply
 from jobs.errors import SomeTickersFailed
 from jobs.prices.repair import repair
 from jobs.prices.tickers import track
 from jobs.runs.cycle import look
 from jobs.runs.daily import run_once
+from jobs.runs.findings import finding_noted
 from jobs.runs.notices import tell_when_due
 from jobs.runs.scheduled_backup import back_up_when_due
 from jobs.runs.upkeep import STEPS
 from jobs.terminal.logs import start_logging
-from jobs.workspace.home import Home, open_home
+from jobs.workspace.home import Home, create_home, open_home
 from storage.database import open_writer
+from storage.errors import Corrupt
 from tests.conftest import Command
 from tests.loopback_webhook import LoopbackWebhook
 from tests.price_builders import day_of, sample_bars, write_csv
 
 pytestmark = pytest.mark.slow
 
-MakeHome = Callable[[str, str], Home]
 SMALL = "[training]\ncold_epochs = 1\nwarm_epochs = 0\n[model]\nhistory_sessions = 140\nreference = 'none'\nevents = false\n"
 FRIDAY, MONDAY = day_of("2012-06-08"), day_of("2012-06-11")
 MONDAY_CLOSE = datetime(2012, 6, 11, 20, tzinfo=UTC)
@@ -52,8 +54,7 @@ class Followed:
 
     def write_prices(self, last: date) -> None:
         """Let the folder have the bars up to a day."""
-        for symbol in ("IBM", "MSFT"):
-            write_csv(self.folder, symbol, sample_bars(symbol, "2011-11-01").through(last))
+        write_prices(self.folder, last)
 
     def run(self, now: datetime) -> None:
         """Do a daily run; tickers may fail."""
@@ -73,15 +74,39 @@ class Followed:
         return found
 
 
-@pytest.fixture
-def followed(make_home: MakeHome, tmp_path: Path, webhook: LoopbackWebhook) -> Followed:
-    made = Followed(make_home("home", ""), tmp_path / "own", webhook)
-    made.set()
-    made.write_prices(FRIDAY)
-    engine = open_writer(made.home.database)
-    track(open_home(made.home.folder), engine, ["IBM", "MSFT"], source=f"folder:{made.folder}", adjustment="as_traded")
+def write_prices(folder: Path, last: date) -> None:
+    for symbol in ("IBM", "MSFT"):
+        write_csv(folder, symbol, sample_bars(symbol, "2011-11-01").through(last))
+
+
+def follow(home: Home, folder: Path) -> None:
+    """Follow the two tickers, or let them follow a folder that has moved."""
+    engine = open_writer(home.database)
+    track(home, engine, ["IBM", "MSFT"], source=f"folder:{folder}", adjustment="as_traded")
     engine.dispose()
-    made.run(datetime(2012, 6, 8, 23, tzinfo=UTC))
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Path:
+    """Return a folder with such a home and its prices, which tests copy."""
+    folder = tmp_path_factory.mktemp("kept")
+    home = create_home(folder / "home")
+    (home.folder / "tickercast.toml").write_text(SMALL)
+    shutil.copy(empty_database, home.database)
+    write_prices(folder / "own", FRIDAY)
+    follow(home, folder / "own")
+    engine = open_writer(home.database)
+    run_once(open_home(home.folder), engine, now=datetime(2012, 6, 8, 23, tzinfo=UTC), workers=1)
+    engine.dispose()
+    return folder
+
+
+@pytest.fixture
+def followed(kept: Path, tmp_path: Path, webhook: LoopbackWebhook) -> Followed:
+    shutil.copytree(kept, tmp_path, dirs_exist_ok=True)
+    follow(open_home(tmp_path / "home"), tmp_path / "own")
+    made = Followed(open_home(tmp_path / "home"), tmp_path / "own", webhook)
+    made.set()
     return made
 
 
@@ -223,21 +248,23 @@ def test_a_backup_that_fails_or_is_overdue_is_told_until_one_is_made(followed: F
 
 
 def test_what_verify_finds_is_told_until_the_same_check_finds_nothing(followed: Followed, tickercast: Command) -> None:
-    folder = followed.home.folder
-    [(path,)] = followed.rows("SELECT path FROM price_file WHERE ticker = 'IBM'")
-    file = followed.home.prices / path
-    content = file.read_bytes()
-    file.write_bytes(content[:-9])
-    assert tickercast("--home", folder, "verify", "--deep").returncode == 6
-    assert tickercast("--home", folder, "verify").returncode == 6
-    file.write_bytes(content)
+    home, now = followed.home, datetime.now(UTC)
     lasting = "SELECT subject FROM notice WHERE kind = 'integrity' AND ended_at IS NULL ORDER BY 1"
+    [(path,)] = followed.rows("SELECT path FROM price_file WHERE ticker = 'IBM'")
+    content = (home.prices / path).read_bytes()
+    (home.prices / path).write_bytes(content[:-9])
+    assert tickercast("--home", home.folder, "verify", "--deep").returncode == 6
+    with pytest.raises(Corrupt), finding_noted(home, is_deep=False):
+        check(home)
+    (home.prices / path).write_bytes(content)
     assert followed.rows(lasting) == [("record",), ("record (deep check)",)]
-    assert tickercast("--home", folder, "verify").returncode == 0
-    followed.tell(datetime.now(UTC))
+    with finding_noted(home, is_deep=False):
+        check(home)
+    followed.tell(now)
     assert followed.rows(lasting) == [("record (deep check)",)]
-    assert tickercast("--home", folder, "verify", "--deep").returncode == 0
-    followed.tell(datetime.now(UTC))
+    with finding_noted(home, is_deep=True):
+        check_deeply(home)
+    followed.tell(now + HOUR)
     assert followed.rows(lasting) == []
     assert followed.webhook.titles[-1] == "record (deep check) no longer damaged"
 

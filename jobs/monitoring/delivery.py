@@ -6,12 +6,16 @@ part may be a secret: a URL is named by its number. Not here: what is told, and 
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -61,11 +65,21 @@ def deliver(urls: Sequence[str], message: Message, seconds: float = LONGEST_SECO
         return [attempt.outcome(reasons) for attempt in attempts]
 
 
-def url_problems(urls: Sequence[str]) -> list[Delivery]:
-    """Return the URLs that no service has, each with what is wrong."""
+def unknown_urls(urls: Sequence[str], checked: Path) -> list[Delivery]:
+    """Return the URLs that no service has. checked: a file with the hash of those found good, which are not looked at again."""
+    digest = hashlib.sha256(repr((tuple(urls), version("apprise"))).encode()).hexdigest() if urls else ""
+    with suppress(OSError):
+        if not urls or checked.read_text() == digest:
+            return []
     with _Reasons():
         named = [_service(number, url) for number, url in enumerate(urls, start=1)]
-    return [Delivery(name, NO_SERVICE) for name, service in named if service is None]
+    unknown = [Delivery(name, NO_SERVICE) for name, service in named if service is None]
+    if not unknown:
+        with suppress(OSError):  # a disk that is full
+            checked.parent.mkdir(exist_ok=True)
+            checked.touch(mode=0o600)
+            checked.write_text(digest)
+    return unknown
 
 
 def _service(number: int, url: str) -> tuple[str, Apprise | None]:

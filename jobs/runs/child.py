@@ -60,6 +60,15 @@ def look(folder: Path, database: Path | None, stop: threading.Event) -> Look:
     return look_for_due_cycle(folder, database, stop)
 
 
+def count_death(reason: str, folder: Path, database: Path | None, stop: threading.Event) -> Look:
+    """Count a look whose process died, so that a user is told when too many do. Called in another child."""
+    from jobs import clock
+    from jobs.runs.failing_looks import count_failing_look
+
+    count_failing_look(folder, reason, clock.now())
+    return Look(failed=True, database=database)
+
+
 def look_in_child(
     work: Work,
     folder: Path,

@@ -11,8 +11,9 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -23,7 +24,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from jobs import clock
 from jobs.monitoring.monitor import monitored, write_metrics
-from jobs.runs.child import ChildDied, Look, look, look_in_child
+from jobs.runs.child import ChildDied, Look, Work, count_death, look, look_in_child
 from jobs.runs.clock_watch import ClockWatch
 from jobs.runs.heartbeat import Heartbeat
 from jobs.runs.interrupts import END_SECONDS, ended_in_time
@@ -151,10 +152,15 @@ class Watch:
 
     def _look(self) -> Look | None:
         try:
-            return look_in_child(look, self.folder, self.database, self.target, self.stop, self.stop_at_once)
+            return self._in_child(look)
         except (ChildDied, OSError) as error:  # OSError: no process could be started
             log_event("error", "cycle failed", error=str(error))
+            with suppress(ChildDied, OSError):
+                self._in_child(partial(count_death, str(error)))
             return Look(failed=True, database=self.database)
+
+    def _in_child(self, work: Work) -> Look | None:
+        return look_in_child(work, self.folder, self.database, self.target, self.stop, self.stop_at_once)
 
     def _next_look(self, found: Look, now: datetime) -> datetime:
         """Return when to look next: at the retry of what failed, in a minute where another process writes, else when due."""

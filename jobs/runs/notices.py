@@ -25,7 +25,7 @@ from jobs.monitoring.conditions import (
     outside_intervals,
     ticker_conditions,
 )
-from jobs.monitoring.delivery import Delivery, deliver
+from jobs.monitoring.delivery import Delivery, deliver, unknown_urls
 from jobs.monitoring.messages import message_of
 from jobs.monitoring.state import read_state, utc_minute
 from jobs.runs.failing_looks import count_failing_look, ended_failing_looks, forget_failing_looks
@@ -44,6 +44,7 @@ from storage.monitoring import ticker_facts
 from storage.notices import EVENT, NoticeRow, new_outcomes, newest_failed_delivery, unfinished_notices
 from storage.reader import snapshot
 
+CHECKED_FILE = "checked-notice-urls"  # in the cache
 WRITER_WAIT_SECONDS = 5.0
 LATER = timedelta(minutes=5)  # after another process that writes, and after the first failed delivery
 LONGEST_PAUSE = timedelta(hours=6)
@@ -87,6 +88,8 @@ def tell_when_due(home: Home, now: datetime) -> datetime | None:
     except (RecordAhead, StorageError, OSError) as error:
         count_failing_look(home.folder, str(error), now)
         raise
+    for unknown in _unknown_urls(home):
+        log_event("error", "notice URL refused", error=_problems([unknown]))
     if told.failures:
         log_event("error", "notice not delivered", notices=told.sent, error=_problems(told.failures))
     elif told.sent:
@@ -112,7 +115,10 @@ def told_at_end(folder: Path, now: datetime | None) -> Iterator[None]:
 
 def _tell_after_run(folder: Path, now: datetime | None) -> None:
     try:
-        told = tell(open_home(folder), now or clock.now())
+        home = open_home(folder)
+        told = tell(home, now or clock.now())
+        for unknown in _unknown_urls(home):
+            show_line(f"warning: {_problems([unknown])}")
     except (JobError, StorageError, OSError) as error:
         show_line(f"notices failed: {error}")
         return
@@ -159,6 +165,10 @@ def _again_at(known: Known, now: datetime) -> datetime | None:
     """Return when to look again for notices: when a ticker becomes late, or when to send again what is untold."""
     chances = [known.next_late, _retry_at(known, now) if known.untold else None]
     return min((at for at in chances if at is not None), default=None)
+
+
+def _unknown_urls(home: Home) -> list[Delivery]:
+    return unknown_urls([url.get_secret_value() for url in home.settings.notices.urls], home.cache / CHECKED_FILE)
 
 
 def _problems(failures: Sequence[Delivery]) -> str:
