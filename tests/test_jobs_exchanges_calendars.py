@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 
 import exchange_calendars
@@ -221,3 +224,13 @@ def test_a_calendar_that_the_library_cannot_build_is_refused(monkeypatch: pytest
     monkeypatch.setattr(exchange_calendars, "get_calendar", fail)
     with pytest.raises(CalendarError, match=r"^XTAE: exchange-calendars cannot build the calendar of this exchange$"):
         ExchangeCalendar("XTAE")
+
+
+@pytest.mark.slow
+def test_a_machine_without_time_zone_files_has_the_same_hours() -> None:
+    program = "from datetime import date; from jobs.exchanges.calendars import exchange_calendar as e;"
+    program += "print(*(e(code).close_at(date(2026, 3, 10)) for code in ('XNYS', 'XTKS', 'XLON')))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | {"PYTHONTZPATH": ""}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["2026-03-10", "20:00:00+00:00", "2026-03-10", "06:30:00+00:00", "2026-03-10", "16:30:00+00:00"]

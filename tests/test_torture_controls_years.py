@@ -1,4 +1,4 @@
-"""A daemon whose trigger is the local midnight of one zone, in place of each minute: the years notice it."""
+"""A daemon whose trigger is the machine's local midnight, in place of each minute: the years notice it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOCAL_MIDNIGHT = (
         NAME,
         DAEMON,
         "IntervalTrigger(seconds=CHECK_EVERY_SECONDS, timezone=UTC)",
-        'CronTrigger(hour=0, minute=0, timezone="America/New_York")',
+        "CronTrigger(hour=0, minute=0)",
     ),
 )
 

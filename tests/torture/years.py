@@ -28,6 +28,7 @@ FIRST_YEAR, YEARS = 2027, 10
 SHORT, QUARTERS, MEMORY, FAR = 0, range(1, 4 * YEARS + 1), 4 * YEARS + 1, 4 * YEARS + 2  # numbers of trials
 LONGEST_OUTAGE = 30  # sessions
 MOST_OUTAGE = 42  # sessions of a quarter
+ZONES = ("America/New_York", "Europe/London", "Australia/Lord_Howe", "Asia/Tokyo", "Pacific/Kiritimati")  # of the machine
 MEMORY_DAYS = 3 * 365
 DAY = 86_400.0
 WRONG = (2 * 365 * DAY, -3 * 365 * DAY, DAY, -DAY, 7 * 3600.0)  # seconds that a clock is off by
@@ -51,7 +52,7 @@ def trial(bench: Bench, index: int) -> Outcome:
     """Live one life and return what was wrong with it."""
     with bench.scratch() as folder:
         plan = plan_of(bench, index, folder)
-        lived = _live(bench, plan, folder)
+        lived = _live(bench, plan, folder, ZONES[index % len(ZONES)])
         if lived is None:
             return Outcome(0, broken=(f"years {index}: the daemon's code failed: {_end_of(folder / 'log')}",))
         rows = _rows(folder / "home" / "tickercast.db", ROWS)
@@ -136,13 +137,13 @@ def _at_random(rng: random.Random, day: date) -> datetime:
     return datetime.combine(day, time(rng.randint(0, 23), rng.randint(0, 59), rng.randint(0, 59)), UTC)
 
 
-def _live(bench: Bench, plan: Plan, folder: Path) -> dict[str, Any] | None:
-    """Return what the process of a life prints, None where it failed."""
+def _live(bench: Bench, plan: Plan, folder: Path, zone: str) -> dict[str, Any] | None:
+    """Return what the process of a life prints, on a machine in a time zone. None where it failed."""
     (folder / "plan.json").write_text(json.dumps(asdict(plan)), encoding="utf-8")
     with (folder / "log").open("w", encoding="utf-8") as log:
         ended = subprocess.run(
             [sys.executable, "-m", "tests.torture.years_life", "plan.json"],
-            cwd=folder, env=bench.build.environment(), stdout=subprocess.PIPE, stderr=log, text=True, check=False,
+            cwd=folder, env=bench.build.environment(TZ=zone), stdout=subprocess.PIPE, stderr=log, text=True, check=False,
         )  # fmt: skip
     found: dict[str, Any] | None = json.loads(ended.stdout) if ended.returncode == 0 else None
     return found
