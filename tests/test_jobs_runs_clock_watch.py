@@ -10,7 +10,8 @@ import pytest
 
 from jobs import clock
 from jobs.runs.clock_watch import ClockWatch
-from jobs.runs.daemon import Watch, _after_set_back, _scheduler
+from jobs.runs.daemon import _after_set_back, _scheduler
+from jobs.runs.watch import Watch
 from jobs.terminal.logs import LogTarget
 
 START = datetime(2026, 3, 6, 22, tzinfo=UTC)

@@ -132,6 +132,15 @@ def test_the_cycle_after_a_failed_one_backs_off(home: Home, engine: Engine) -> N
     assert due == [False, False, True]
 
 
+def test_a_cycle_is_done_under_the_settings_before_while_the_file_is_wrong(home: Home, engine: Engine) -> None:
+    assert look_at(home).refused == ""
+    (home.folder / "tickercast.toml").write_text("[model\n")
+    track(home, engine, ["IBM"], source="sample")
+    found = look_at(home)
+    assert (found.failed, "not valid TOML" in found.refused) == (False, True)
+    assert answer(home, "SELECT status FROM run_summary") == [("done",)]
+
+
 def test_mended_settings_are_tried_at_once(home: Home, engine: Engine) -> None:
     add_ticker(engine, with_forecast_from=None, home=home)
     (home.folder / "tickercast.toml").write_text("[training]\nwindow = 10\n")
@@ -218,4 +227,4 @@ def test_after_a_failed_attempt_the_next_cycle_is_due_at_its_retry(home: Home, e
 
 
 def test_without_a_tracked_ticker_nothing_is_due(home: Home, engine: Engine) -> None:
-    assert replace(look_at(home), next_upkeep=None) == Look(tracked=0, database=home.database)
+    assert replace(look_at(home), next_upkeep=None) == Look(tracked=0, database=home.database, tickers=[])

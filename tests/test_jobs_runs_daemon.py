@@ -19,8 +19,8 @@ import pytest
 
 from jobs.prices.tickers import track
 from jobs.runs import child
-from jobs.runs.child import ChildDied, Look, look_in_child
-from jobs.runs.daemon import Watch
+from jobs.runs.child import ChildDied, Look, LookControl, look_in_child
+from jobs.runs.watch import Watch
 from jobs.terminal.logs import LogTarget, start_logging
 from jobs.workspace.home import Home
 from jobs.workspace.locks import writer_lock
@@ -184,19 +184,24 @@ def stop_soon() -> threading.Event:
 
 def test_a_look_that_is_killed_is_an_error_that_names_the_signal(tmp_path: Path) -> None:
     with pytest.raises(ChildDied, match="was killed by signal 9; what it committed stays"):
-        look_in_child(be_killed, tmp_path, None, LogTarget("json"), threading.Event())
+        look_in_child(be_killed, tmp_path, None, LogTarget("json"), LookControl())
 
 
 def test_a_look_is_told_to_stop_and_still_answers(tmp_path: Path) -> None:
-    assert look_in_child(look_until_told, tmp_path, None, LogTarget("json"), stop_soon()) == Look(tracked=7)
+    assert look_in_child(look_until_told, tmp_path, None, LogTarget("json"), LookControl(stop_soon())) == Look(tracked=7)
 
 
 def test_a_look_that_goes_on_after_a_stop_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child, "STOP_GRACE_SECONDS", 0.5)
     monkeypatch.setattr(child, "END_SECONDS", 0.1)
-    assert look_in_child(look_for_ever, tmp_path, None, LogTarget("json"), stop_soon()) is None
+    assert look_in_child(look_for_ever, tmp_path, None, LogTarget("json"), LookControl(stop_soon())) is None
     assert "look_for_ever" not in str(descendants(os.getpid()))
     assert not any("spawn_main" in text for text in descendants(os.getpid()).values())
+
+
+def test_a_look_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "LONGEST_LOOK_SECONDS", 0.5)
+    assert look_in_child(look_until_told, tmp_path, None, LogTarget("json"), LookControl()) == Look(tracked=7)
 
 
 def minutes_to_next_look(watch: Watch) -> int:

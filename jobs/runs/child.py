@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import Any
 
 from jobs.runs.interrupts import DROP_SECONDS, Stopped, end_now, ignore_signals, interrupt
 from jobs.runs.signals import signals_blocked
@@ -26,6 +27,8 @@ POLL_SECONDS = 0.1
 # on for longer is killed: it was not committed, so nothing is half done.
 STOP_GRACE_SECONDS = 3.0
 END_SECONDS = 10.0
+# A look that hangs must not keep the daemon from looking for ever. One that has more to do resumes with the next look.
+LONGEST_LOOK_SECONDS = 6 * 3600.0
 INTERRUPT = signal.SIGUSR1  # between the child's own threads
 
 
@@ -35,7 +38,9 @@ class Look:
 
     next_due: when a cycle is due next by what is stored, None when that is unknown. waits_for: who writes instead, if anybody.
     failed: a cycle was due and nothing of it succeeded. tracked: the number of tracked tickers. database: its path, None when
-    the settings cannot be read. next_upkeep: when a step of the upkeep is due next, None when none says so.
+    the settings cannot be read. next_upkeep: when a step of the upkeep is due next, None when none says so. refused: why the
+    settings file is not valid and earlier settings serve, "" where it is valid. tickers: what next_due follows from beside the
+    clock (storage.watch), None when that is unknown.
     """
 
     next_due: datetime | None = None
@@ -44,6 +49,16 @@ class Look:
     tracked: int | None = None
     database: Path | None = None
     next_upkeep: datetime | None = None
+    refused: str = ""
+    tickers: list[tuple[Any, ...]] | None = None
+
+
+class LookControl:
+    """How a look is stopped and watched. stop: after its unit of work. at_once: now. polled_at: when it was last waited for."""
+
+    def __init__(self, stop: threading.Event | None = None) -> None:
+        self.stop, self.at_once = stop or threading.Event(), threading.Event()
+        self.polled_at = time.monotonic()
 
 
 class ChildDied(Exception):
@@ -69,18 +84,17 @@ def count_death(reason: str, folder: Path, database: Path | None, stop: threadin
     return Look(failed=True, database=database)
 
 
-def look_in_child(
-    work: Work,
-    folder: Path,
-    database: Path | None,
-    target: LogTarget,
-    stop: threading.Event,
-    at_once: threading.Event | None = None,
-) -> Look | None:
+def reread(folder: Path, database: Path | None, stop: threading.Event) -> Look:
+    """Read the settings again. Called in the child alone."""
+    from jobs.runs.cycle import read_settings_again
+
+    return read_settings_again(folder, database, stop)
+
+
+def look_in_child(work: Work, folder: Path, database: Path | None, target: LogTarget, control: LookControl) -> Look | None:
     """Return what a look in a process of its own found; None when it was given up because of a stop.
 
-    database: where failures are entered while the settings cannot be read. at_once: a stop that waits for nothing. Raises
-    ChildDied.
+    database: where failures are entered while the settings cannot be read. Raises ChildDied.
     """
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
@@ -89,28 +103,29 @@ def look_in_child(
         process.start()
     there.close()
     with here:
-        answer = _answer(here, process.sentinel, stop, at_once or threading.Event())
-    process.join(0 if stop.is_set() else END_SECONDS)
+        answer = _answer(here, process.sentinel, control)
+    process.join(0 if control.stop.is_set() else END_SECONDS)
     if process.exitcode is None:
         process.kill()
         process.join()
-    if answer is None and not stop.is_set():
+    if answer is None and not control.stop.is_set():
         raise ChildDied(_how_it_ended(process.exitcode))
     return answer
 
 
-def _answer(here: Connection, sentinel: int, stop: threading.Event, at_once: threading.Event) -> Look | None:
+def _answer(here: Connection, sentinel: int, control: LookControl) -> Look | None:
     """Return what the child sends, None when it ends without a word or goes on for too long after a stop."""
-    give_up_at: float | None = None
-    while (give_up_at is None or time.monotonic() < give_up_at) and not at_once.is_set():
+    stop_at, give_up_at = time.monotonic() + LONGEST_LOOK_SECONDS, float("inf")
+    while (now := time.monotonic()) < give_up_at and not control.at_once.is_set():
+        control.polled_at = now
         if wait([here, sentinel], POLL_SECONDS):
             try:
                 found: Look = here.recv()
             except (EOFError, OSError):
                 return None
             return found
-        if stop.is_set() and give_up_at is None:
-            give_up_at = time.monotonic() + STOP_GRACE_SECONDS
+        if give_up_at == float("inf") and (control.stop.is_set() or now > stop_at):
+            give_up_at = now + STOP_GRACE_SECONDS
             _tell_to_stop(here)
     return None
 

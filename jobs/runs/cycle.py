@@ -24,12 +24,14 @@ from jobs.runs.upkeep import keep_up
 from jobs.terminal.logs import Level, log_event
 from jobs.terminal.secrets import shortened
 from jobs.workspace.home import Home, open_home
+from jobs.workspace.in_force import serve_last_valid
 from jobs.workspace.locks import writer_lock
 from jobs.workspace.writer import open_for_writing, writing_engine
 from storage import queries, writes
 from storage.database import Connection, reading
 from storage.errors import StorageError
 from storage.versions import check_revision
+from storage.watch import ticker_states
 
 WRITER_WAIT_SECONDS = 5.0  # a longer writer is waited for without a process of ours
 LONGEST_MESSAGE = 1000
@@ -44,6 +46,7 @@ def look(folder: Path, database: Path | None, stop: threading.Event) -> Look:
     database: as for _look_for_cycle. After a stop there is no upkeep, nor while the settings or the database
     cannot be read.
     """
+    serve_last_valid(folder)
     found = _look_for_cycle(folder, database, stop)
     if stop.is_set():
         return found
@@ -53,7 +56,17 @@ def look(folder: Path, database: Path | None, stop: threading.Event) -> Look:
     except EXPECTED as error:  # logged by the look for a cycle
         count_failing_look(folder, str(error), clock.now())
         return found
-    return replace(found, next_upkeep=keep_up(home, clock.now()))
+    return replace(found, next_upkeep=keep_up(home, clock.now()), refused=home.refused)
+
+
+def read_settings_again(folder: Path, database: Path | None, _stop: threading.Event) -> Look:
+    """Return whether the settings can be read, and what is wrong with them."""
+    serve_last_valid(folder)
+    try:
+        home = open_home(folder)
+    except EXPECTED as error:
+        return Look(failed=True, database=database, refused=str(error))
+    return Look(database=home.database, refused=home.refused)
 
 
 def _look_for_cycle(folder: Path, database: Path | None, stop: threading.Event) -> Look:
@@ -68,7 +81,8 @@ def _look_for_cycle(folder: Path, database: Path | None, stop: threading.Event) 
         check_revision(database)
         _refuse_record_ahead(home)
         failed = cycle_is_due(home, began) and _do_cycle(folder, began, stop)
-        return Look(next_due(home, clock.now()), failed=failed, tracked=_tracked(home), database=database)
+        tickers = ticker_states(database)
+        return Look(next_due(home, clock.now()), failed=failed, tracked=_tracked(home), database=database, tickers=tickers)
     except RecordAhead as error:  # nothing is written while one of record and clock is wrong
         _log_failure(error)
         return Look(failed=True, database=database)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from jobs.errors import HomeUnwritable, UsageError
 from jobs.terminal.log_file import LogFile
+from jobs.workspace.in_force import settings_in_force
 from jobs.workspace.place import SETTINGS_FILE, Place, refuse_store, require_home
 from jobs.workspace.replacement import finish_replacement
 from jobs.workspace.setting_values import RETIRED_KEYS
@@ -22,10 +23,15 @@ from storage.files import make_folder
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """One home: its paths and its settings."""
+    """One home: its paths and its settings.
+
+    settings_file: where they are read from, None = the home's own file. refused: why that one is not valid, "" where it is.
+    """
 
     folder: Path
     settings: Settings
+    settings_file: Path | None = None
+    refused: str = ""
 
     @property
     def place(self) -> Place:
@@ -65,14 +71,14 @@ class Home:
 
     def retired_settings(self) -> list[str]:
         """Return a line for each key of the settings file that no longer has an effect."""
-        keys = retired_keys(self.folder / SETTINGS_FILE)
+        keys = retired_keys(self.settings_file or self.folder / SETTINGS_FILE)
         return [f"{key} in {SETTINGS_FILE} has no effect any more; see {RETIRED_KEYS[key]}" for key in keys]
 
 
 def open_home(folder: Path) -> Home:
     """Return an existing home. Raises what require_home raises, and SettingsError."""
     require_home(folder)
-    return Home(folder, read_settings(folder / SETTINGS_FILE))
+    return Home(folder, *settings_in_force(folder))
 
 
 def create_home(folder: Path, preset: str = "density") -> Home:
