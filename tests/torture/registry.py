@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from tests.torture import answers, damage, drill, kills, laws, power_loss, syscalls, years
+from tests.torture import answers, damage, drill, kills, laws, power_loss, readers, starts, syscalls, years
 from tests.torture.harness import Harness
 
 MODULES: tuple[ModuleType, ...] = (
@@ -16,5 +16,7 @@ MODULES: tuple[ModuleType, ...] = (
     years,
     laws,
     answers,
+    readers,
+    starts,
 )
 HARNESSES: dict[str, Harness] = {module.HARNESS.name: module.HARNESS for module in MODULES}
