@@ -25,9 +25,9 @@ renamed. Sessions are ISO dates of the exchange; instants are UTC text `YYYY-MM-
 errors and CRPS are natural-log returns (0.01 = 1 %). "Latest" means the active config: the one that the settings name.
 
 Open the database read-only with any SQLite client (`sqlite3 'file:tickercast.db?mode=ro'`), or use
-`tickercast sql "SELECT ..."`. A reader never waits for a writer and delays none. Queries between `BEGIN` and `COMMIT` see one record:
-what is committed meanwhile appears in the next transaction. A forecast appears with all of its horizons, its model and the scores that
-became due with it.
+`tickercast sql "SELECT ..."`. A reader never waits for a writer and delays none. Queries between `BEGIN` and `COMMIT` see one
+record: what is committed meanwhile appears in the next transaction. A forecast appears with all of its horizons, its model and
+the scores that became due with it.
 """
 
 LIMITS = """## Limits of `tickercast sql`
