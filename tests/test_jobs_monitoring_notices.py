@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from jobs.errors import SettingsError
-from jobs.monitoring.conditions import changes, next_late, outside_intervals, ticker_conditions
+from jobs.monitoring.conditions import changes, damage, next_late, outside_intervals, ticker_conditions
 from jobs.monitoring.messages import LONGEST_BODY, LONGEST_TITLE, message_of
 from jobs.workspace.limits import Limits
 from jobs.workspace.settings import read_settings
 from storage.monitoring import TickerFacts
 from storage.notices import NewOutcome, NoticeRow
+from storage.reader import snapshot
+from tests.builders import Record
 
 FRIDAY, MONDAY = date(2026, 11, 20), date(2026, 11, 23)
 NOW = datetime(2026, 11, 26, 23, tzinfo=UTC)
@@ -120,6 +122,22 @@ def test_the_message_about_such_a_price() -> None:
     assert found.message == (
         "IBM: the close of 2026-11-23 is 105.13, outside the 98 % interval 97.70 to 102.35, forecast from 2026-11-20"
     )
+
+
+@pytest.mark.parametrize(
+    ("failures", "known", "found"),
+    [(0, set(), []), (1, set(), ["IBM"]), (0, {"IBM"}, ["IBM"]), (0, {"record"}, ["record"])],
+)
+def test_damage_is_looked_for_where_a_run_failed_and_lasts_until_it_is_mended(
+    record: Record, failures: int, known: set[str], found: list[str]
+) -> None:
+    [(ticker_id, path)] = record.rows(
+        "SELECT t.id, p.path FROM price_files p JOIN tickers t ON t.id = p.ticker_id WHERE t.symbol = 'IBM'"
+    )
+    (record.prices / path).write_bytes(b"no Parquet")
+    facts = replace(FRESH, id=ticker_id, symbol="IBM", failures=failures)
+    with snapshot(record.database) as connection:
+        assert [item.subject for item in damage(connection, record.prices, [facts], known)] == found
 
 
 def test_the_next_look_is_when_the_next_ticker_becomes_late() -> None:

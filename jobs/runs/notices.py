@@ -209,14 +209,12 @@ def _backup_condition(home: Home, now: datetime) -> Iterator[Found]:
         return
     if state is None:
         return
-    longest = 2 * timedelta(hours=home.settings.backup.every_hours)
+    every = home.settings.backup.every_hours
     if state.failed_at is not None:
         yield Found("backup", "backup", f"the backup of {utc_minute(state.failed_at)} failed: {state.message}")
-    elif now - (state.newest or home.settings_changed_at()) > longest:
+    elif now - (state.newest or home.settings_changed_at()) > timedelta(hours=2 * every):
         newest = f"the newest is of {utc_minute(state.newest)}" if state.newest else "there is none"
-        yield Found(
-            "backup", "backup", f"a backup is overdue: {newest}, and one is wanted each {longest / 2}; does the daemon run?"
-        )
+        yield Found("backup", "backup", f"a backup is overdue: {newest}, and one is wanted every {counted(every, 'hour')}")
 
 
 def _is_news(row: NoticeRow, now: datetime) -> bool:
