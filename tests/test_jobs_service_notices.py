@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from jobs.prices.tickers import track
-from jobs.runs import daemon
+from jobs.runs import watch
 from jobs.runs.child import Look
-from jobs.runs.daemon import Watch
+from jobs.runs.watch import Watch
 from jobs.terminal.logs import LogTarget
 from jobs.workspace.home import Home, create_home
 from storage.database import open_writer, upgrade_database
@@ -110,9 +110,9 @@ def be_killed(_folder: Path, _database: Path | None, _stop: threading.Event) -> 
 def test_looks_whose_process_is_killed_are_told_too(
     home: Home, webhook: LoopbackWebhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(daemon, "look", be_killed)
-    watch = Watch(home.folder, home.database, LogTarget("json"))
-    watch.check()
-    assert watch.failures == 1
+    monkeypatch.setattr(watch, "look", be_killed)
+    watching = Watch(home.folder, home.database, LogTarget("json"))
+    watching.check()
+    assert watching.failures == 1
     assert webhook.titles == ["daemon failing"]
     assert "was killed by signal 9; what it committed stays" in webhook.received[0]["message"]
