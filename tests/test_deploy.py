@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +19,8 @@ import yaml
 
 from jobs.cli.app import app
 from jobs.errors import ExitCode
+from jobs.workspace.home import Home
+from tests.conftest import clean_environment, command_of
 
 ROOT = Path(__file__).parent.parent
 UNIT = ROOT / "deploy" / "tickercast.service"
@@ -71,6 +77,12 @@ def runnable_unit(tmp_path: Path) -> Path:
     return unit
 
 
+def hear(ear: socket.socket, line: str) -> None:
+    """Return once a line was sent to a socket of the notify protocol. Raises TimeoutError."""
+    while line not in ear.recv(4096).decode().splitlines():
+        pass
+
+
 @pytest.mark.slow
 @needs_systemd
 def test_systemd_finds_no_fault_in_the_unit(runnable_unit: Path) -> None:
@@ -85,12 +97,35 @@ def test_the_service_is_as_confined_as_stated(runnable_unit: Path) -> None:
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
+@pytest.mark.slow
+def test_the_command_of_the_service_tells_systemd_that_it_is_ready_alive_reloading_and_stopping(
+    make_home: Callable[[str, str], Home], tmp_path: Path
+) -> None:
+    home = make_home("home", '[log]\nfile = "logs/daemon.log"\n')
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
+        ear.bind(str(tmp_path / "notify"))
+        ear.settimeout(DEADLINE_SECONDS)
+        given = {"TICKERCAST_HOME": str(home.folder), "NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "2000000"}
+        command = command_of(*service()["ExecStart"].split()[1:])
+        with subprocess.Popen(command, env=clean_environment(**given), stderr=subprocess.PIPE, text=True) as daemon:
+            hear(ear, "READY=1")
+            hear(ear, "WATCHDOG=1")
+            daemon.send_signal(signal.SIGHUP)
+            hear(ear, "RELOADING=1")
+            hear(ear, "READY=1")
+            daemon.terminate()
+            hear(ear, "STOPPING=1")
+            assert daemon.wait(DEADLINE_SECONDS) == 0
+    events = [json.loads(line)["event"] for line in (home.folder / "logs" / "daemon.log").read_text().splitlines()]
+    assert (events[0], events[-1]) == ("daemon started", "daemon stopped")
+
+
 def test_the_service_runs_the_daemon_and_is_not_restarted_where_that_mends_nothing() -> None:
     unit = service()
     assert unit["ExecStart"] == "/opt/tickercast/bin/tickercast daemon"
     kept_down = {int(code) for code in unit["RestartPreventExitStatus"].split()}
     assert kept_down == {ExitCode.USAGE, ExitCode.INTEGRITY, ExitCode.LOCKED}
-    assert (unit["Type"], unit["Restart"], unit["ExecReload"]) == ("notify", "on-failure", "/bin/kill -HUP $MAINPID")
+    assert (unit["Type"], unit["Restart"], unit["ExecReload"]) == ("notify", "on-failure", "/bin/sh -c 'kill -HUP $MAINPID'")
 
 
 def test_service_and_container_name_the_home_that_their_user_may_write() -> None:
