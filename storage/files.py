@@ -75,6 +75,8 @@ def open_regular(path: Path) -> BinaryIO:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise Corrupt(f"{path}: {error.strerror}; the database names this file") from error
+    except ValueError as error:
+        raise Corrupt(f"{str(path)!r}: {error}; the database names this file") from error
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise Corrupt(f"{path}: not a regular file")

@@ -21,6 +21,7 @@ from storage.files import read_regular, sha256_of
 from storage.schema import Base
 from storage.writes.prices import BAR_COLUMNS, bar_rows
 
+STRUCTURE = "integrity_check"
 HAS_NO_SCORE = "NOT EXISTS (SELECT 1 FROM scores s WHERE s.origin_id = f.origin_id AND s.horizon = f.horizon)"
 # Each query counts rows that must not exist.
 FORBIDDEN = {
@@ -109,15 +110,25 @@ HASHED = (
 def find_problems(connection: Connection, prices: Path) -> list[str]:
     """Return the problems found, one line each, in order: SQLite's checks, forbidden rows, price files, checkpoints.
 
-    SQLite's integrity_check covers CHECK constraints only on a connection that may write. Where a check cannot be made, because
-    the schema itself is damaged, the problem is that, and no further check is made.
+    SQLite's integrity_check covers CHECK constraints only on a connection that may write. Where it finds something, values may
+    have any form, and no further check is made; nor is one where the schema itself is damaged.
     """
-    problems = [f"integrity_check: {row[0]}" for row in _rows(connection, "PRAGMA integrity_check") if row[0] != "ok"]
+    problems = [f"{STRUCTURE}: {row[0]}" for row in _rows(connection, "PRAGMA integrity_check") if row[0] != "ok"]
+    if problems:
+        return problems
     checks = (
         _broken_references(connection), _forbidden_rows(connection), _damaged_files(connection, prices),
         _damaged_checkpoints(connection),
     )  # fmt: skip
-    return problems + _found_by(chain(*checks))
+    return _found_by(chain(*checks))
+
+
+def all_problems(connection: Connection, prices: Path) -> list[str]:
+    """Return what find_problems finds and, where the database's structure is sound, what find_deep_problems finds."""
+    problems = find_problems(connection, prices)
+    if problems and problems[0].startswith(STRUCTURE):
+        return problems
+    return problems + find_deep_problems(connection, prices)
 
 
 def find_deep_problems(connection: Connection, prices: Path) -> list[str]:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.errors import StoreUnwritable
-from storage.files import quote_ticker, unquote_ticker, write_atomically
+from storage.errors import Corrupt, StoreUnwritable
+from storage.files import quote_ticker, read_regular, unquote_ticker, write_atomically
 
 
 @pytest.mark.parametrize("ticker", ["BRK-B", "^GSPC", "EURUSD=X", "M&M.NS", "0700.HK", "BTC-USD"])
@@ -23,6 +23,11 @@ def test_no_text_becomes_a_path(text: str) -> None:
     name = quote_ticker(text)
     assert "/" not in name
     assert name not in (".", "..")
+
+
+def test_a_name_that_no_file_can_have_is_damage(tmp_path: Path) -> None:
+    with pytest.raises(Corrupt, match="null"):
+        read_regular(tmp_path / "a\0b")
 
 
 def test_a_written_file_leaves_nothing_beside_it(tmp_path: Path) -> None:

@@ -71,8 +71,7 @@ def check_deeply(home: Home) -> str:
     from jobs.analysis.recompute import wrong_figures
 
     with reading(home.database) as connection:
-        problems = verify.find_problems(connection, home.prices) + verify.find_deep_problems(connection, home.prices)
-        _refuse([*problems, *wrong_figures(connection)])
+        _refuse(verify.all_problems(connection, home.prices) or list(wrong_figures(connection)))
     return (
         "the record is sound: besides the database's structure, its references and its files, every forecast, score, model "
         "and loss is as it was inserted; quantiles, scores and realised returns are as computed again; bars equal their files"

@@ -103,7 +103,7 @@ def _verify(staging: Path, manifest: Manifest) -> None:
         return
     check_revision(place.database)
     with reading(place.database) as connection:
-        problems = verify.find_problems(connection, place.prices) + verify.find_deep_problems(connection, place.prices)
+        problems = verify.all_problems(connection, place.prices)
         if not problems and verify.content_hash(connection) != manifest.content_hash:
             problems = ["the record has another content hash than its manifest"]
     if problems:
