@@ -23,7 +23,7 @@ NO_CHECKSUM = (
     Sabotage("no checksum", "storage/bar_files.py", "if sha256_of(content) != sha256:", "if sha256_of(content) == sha256 == '':"),
     Sabotage("no checksum", "storage/bar_files.py", "page_checksum_verification=True", "page_checksum_verification=False"),
 )
-NO_SECOND_LOOK_AT_SCORES = Sabotage("a score that is not re-derived", "storage/digests.py", '    "scores": frozenset(),\n', "")
+NO_SCORE_AGAIN = Sabotage("a score that is not re-derived", "jobs/analysis/recompute.py", "    if scores:\n", "    if None:\n")
 
 
 def sentences(harness: Harness, folder: Path, *faults: Sabotage) -> str:
@@ -43,7 +43,7 @@ def after_power_loss(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def after_damage(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return sentences(damage.HARNESS, tmp_path_factory.mktemp("damage"), *NO_CHECKSUM, NO_SECOND_LOOK_AT_SCORES)
+    return sentences(damage.HARNESS, tmp_path_factory.mktemp("damage"), *NO_CHECKSUM, NO_SCORE_AGAIN)
 
 
 def test_no_fsync_of_a_file_is_noticed(after_power_loss: str) -> None:

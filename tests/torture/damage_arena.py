@@ -11,20 +11,24 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
+from jobs.runs.bundle import FOLDER, bundled_priors
 from storage.files import sha256_of
 from tests.torture import damage_judges as judges
 from tests.torture import damage_kinds as kinds
 from tests.torture.damage_homes import DATABASE, SETTINGS_NAME, TICKERS, Homes
-from tests.torture.damage_rows import change_a_value
+from tests.torture.damage_rows import change_a_figure, change_a_value
 from tests.torture.write_ahead_log import commit_ends
 
+PRIORS = Path(str(FOLDER))
 LOG, SHARED = f"{DATABASE}-wal", f"{DATABASE}-shm"
 TARGETS = {
     "price file": 4,
     "database": 6,
     "row": 3,
+    "figure": 2,
     "log": 3,
     "checkpoint": 2,
+    "prior": 1,
     "backup": 2,
     "settings": 1,
     "source": 2,
@@ -52,6 +56,7 @@ class Arena:
         shutil.copytree(homes.logged, self.logged)
         shutil.copytree(homes.source, self.source)
         shutil.copy(homes.backup, self.backup)
+        self.priors = folder / "priors"
         self.files = judges.current_files(homes.home)
         self.bars = {path: judges.bars_bytes(homes.home / "prices", path, sha256) for path, sha256 in self.files.items()}
         self.truth = judges.signature_of(homes.home)
@@ -78,10 +83,15 @@ class Arena:
         if target == "row":
             path = self.home / DATABASE
             return Damage(target, change_a_value(rng, path), path, self.home, self._judge_record)
+        if target == "figure":
+            path = self.home / DATABASE
+            return Damage(target, change_a_figure(rng, path), path, self.home, self._judge_record)
         if target == "log":
             return self._log(rng)
         if target == "checkpoint":
             return self._checkpoint(rng)
+        if target == "prior":
+            return self._prior(rng)
         if target == "backup":
             return self._file(rng, target, self.backup, self.homes.backup, self.home, self._judge_backup)
         if target == "settings":
@@ -97,6 +107,9 @@ class Arena:
         kinds.clear(damage.path)
         if damage.path.is_relative_to(self.source):
             shutil.copy(self.homes.source / damage.path.name, damage.path)
+            return
+        if damage.target == "prior":
+            shutil.copy(PRIORS / damage.path.name, damage.path)
             return
         if damage.path == self.backup:
             shutil.copy(self.homes.backup, self.backup)
@@ -135,6 +148,16 @@ class Arena:
     def _log(self, rng: random.Random) -> Damage:
         judge = partial(judges.record, self.logged, self.prefixes)
         return self._file(rng, "log", self.logged / LOG, self.homes.logged / LOG, self.logged, judge)
+
+    def _prior(self, rng: random.Random) -> Damage:
+        """Damage a weight file that comes with the program."""
+        prior = rng.choice(bundled_priors())
+        content = (PRIORS / prior.file).read_bytes()
+        others = [(PRIORS / other.file).read_bytes() for other in bundled_priors() if other.sha256 != prior.sha256]
+        change = rng.choice([*kinds.CHANGES, kinds.whole(rng.choice(others)), kinds.whole(b"")])
+        kinds.place(self.priors / prior.file, change(rng, content))
+        judge = partial(judges.prior, self.priors, prior, content)
+        return Damage("prior", f"{kinds.name_of(change)} in {prior.file}", self.priors / prior.file, self.home, judge)
 
     def _checkpoint(self, rng: random.Random) -> Damage:
         """Damage a checkpoint's bytes in the database; sometimes together with the hash beside them."""

@@ -12,16 +12,18 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from jobs.analysis.recompute import wrong_figures
 from jobs.cli.exit_codes import exit_code_of
 from jobs.errors import ExitCode
 from jobs.prices.event_files import read_event_file
 from jobs.prices.sources.folder import FolderSource
+from jobs.runs import bundle
 from jobs.runs.restore import restore
 from jobs.workspace.place import open_place
 from storage.bar_files import read_bars
 from storage.database import Connection, reading
 from storage.schema import Base
-from storage.verify import find_deep_problems, find_problems
+from storage.verify import all_problems
 from tests.torture.codes import DOCUMENTED
 from tests.torture.damage_homes import DATABASE, TICKERS
 
@@ -52,8 +54,7 @@ def judged(read: Callable[[], str]) -> str:
 def record(home: Path, truths: Collection[Signature]) -> str:
     """Judge a home by `verify --deep`, and by all rows of its tables. truths: what they may be."""
     with reading(home / DATABASE) as connection:
-        prices = home / "prices"
-        if find_problems(connection, prices) or find_deep_problems(connection, prices):
+        if all_problems(connection, home / "prices") or list(wrong_figures(connection)):
             return FOUND
         found = signature(connection)
     if found in truths:
@@ -90,6 +91,19 @@ def backup(source: Path, folder: Path, truths: Collection[Signature]) -> str:
     finally:
         for left in folder.parent.glob(f"{folder.name}*"):
             shutil.rmtree(left)
+
+
+def prior(folder: Path, one: bundle.BundledPrior, truth: bytes) -> str:
+    """Judge a weight file of the program that is read from another folder."""
+    sound, bundle.FOLDER = bundle.FOLDER, folder
+    bundle._bytes_of.cache_clear()
+    try:
+        if one.content() != truth:
+            raise Unnoticed(f"{one.file} is read with other weights")
+        return CORRECT
+    finally:
+        bundle.FOLDER = sound
+        bundle._bytes_of.cache_clear()
 
 
 def settings(home: Path) -> str:

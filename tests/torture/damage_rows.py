@@ -8,12 +8,17 @@ import struct
 from contextlib import closing
 from pathlib import Path
 
-from storage.digests import DIGESTED
+from storage.database import open_writer
+from storage.digests import DIGESTED, recount
+from storage.rows import QUANTILE_LEVELS
 
 TABLES = (
     "forecasts", "scores", "origins", "models", "losses", "price_files", "symbols", "sessions", "skill_tests", "tickers",
     "configs",
 )  # fmt: skip
+
+
+FIGURES = {"forecasts": tuple(QUANTILE_LEVELS), "scores": ("realised_price", "crps", "baseline_crps", "pit")}
 
 
 def change_a_value(rng: random.Random, database: Path) -> str:
@@ -28,6 +33,28 @@ def change_a_value(rng: random.Random, database: Path) -> str:
             connection.execute(sql)
         connection.commit()
     return told
+
+
+def change_a_figure(rng: random.Random, database: Path) -> str:
+    """Change a computed figure together with the digest of its table, as a wrong computation would. Returns what was changed."""
+    table = rng.choice(list(FIGURES))
+    column = rng.choice(FIGURES[table])
+    engine = open_writer(database)
+    with engine.begin() as connection:
+        triggers = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:
+            connection.exec_driver_sql(f"DROP TRIGGER {name}")
+        connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
+        rows = connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one()
+        key = connection.exec_driver_sql(f"SELECT origin_id, horizon FROM {table} LIMIT 1 OFFSET {rng.randrange(rows)}").one()
+        factor = 1 + 10 ** rng.uniform(-5, -1)
+        statement = f"UPDATE {table} SET {column} = ? * {column} + 1e-6 WHERE (origin_id, horizon) = (?, ?)"
+        connection.exec_driver_sql(statement, (factor, *key))
+        recount(connection, table)
+        for _, sql in triggers:
+            connection.exec_driver_sql(sql)
+    engine.dispose()
+    return f"{column} of {table} at {tuple(key)} with its digest"
 
 
 def _change(rng: random.Random, connection: sqlite3.Connection) -> str:

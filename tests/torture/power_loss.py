@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storage.database import reading
-from storage.verify import find_deep_problems, find_problems
+from storage.verify import all_problems
 from tests.torture.file_calls import recorded_calls
 from tests.torture.harness import Bench, Harness, Outcome
 from tests.torture.homes import TICKERS, copy_home, make_feed, make_home, read_feed, unpack_old_home
@@ -138,8 +138,7 @@ class _State:
         if not found and self.scene.arguments[0] != "db" and rng.random() < DEEP:
             work["states verified"] += 1
             with reading(home / DATABASE) as connection:
-                prices = home / "prices"
-                found += find_problems(connection, prices) + find_deep_problems(connection, prices)
+                found += all_problems(connection, home / "prices")
         if not found and rng.random() < RESTARTED:
             work["commands resumed"] += 1
             found += self._faults_of_the_next_start()
