@@ -19,6 +19,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from tests import written_paths
+
 # What the program loads inside functions.
 LIBRARIES = ("alembic.command", "exchange_calendars", "pandas", "pyarrow.parquet", "scipy.stats")
 LONGEST_SECONDS = 120.0
@@ -38,13 +40,20 @@ class CommandServer:
         """Run the command line in a folder. more: environment variables. Raises TimeoutExpired."""
         return self.start(folder, arguments, more).wait()
 
-    def start(self, folder: Path, arguments: Sequence[str], more: Mapping[str, str], *, stopped: bool = False) -> StartedCommand:
-        """Start the command line in a folder. stopped: it waits for SIGCONT before its first step, so that it can be traced."""
-        out, err = (tempfile.TemporaryFile("w+") for _ in range(2))  # noqa: SIM115 (`wait` closes them)
+    def start(
+        self, folder: Path, arguments: Sequence[str], more: Mapping[str, str], *, stopped: bool = False, log: Path | None = None
+    ) -> StartedCommand:
+        """Start the command line in a folder.
+
+        stopped: it waits for SIGCONT before its first step, so that it can be traced. log: a file for the paths that its own
+        process writes, and its memory is limited (tests.written_paths).
+        """
+        kind = {"encoding": "utf-8", "errors": "backslashreplace"}
+        out, err = (tempfile.TemporaryFile("w+", **kind) for _ in range(2))  # type: ignore[call-overload]  # noqa: SIM115
         own = f"/proc/{os.getpid()}/fd"
         request = {
             "arguments": arguments, "folder": str(folder), "environment": {**self.environment, **more},
-            "out": f"{own}/{out.fileno()}", "err": f"{own}/{err.fileno()}", "stopped": stopped,
+            "out": f"{own}/{out.fileno()}", "err": f"{own}/{err.fileno()}", "stopped": stopped, "log": str(log) if log else None,
         }  # fmt: skip
         return StartedCommand(self, list(arguments), self.ask(request), out, err)
 
@@ -156,6 +165,8 @@ def _become(request: Mapping[str, Any]) -> None:
         opened = os.open(path, flags)
         os.dup2(opened, stream)
         os.close(opened)
+    if request["log"]:
+        written_paths.log_to(request["log"])
 
 
 def _run() -> None:

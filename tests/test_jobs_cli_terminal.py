@@ -19,7 +19,7 @@ from jobs.workspace.home import Home
 from storage.database import open_writer
 from storage.schema import Ticker
 from tests.builders import Record
-from tests.conftest import clean_environment, command_of
+from tests.conftest import Command, clean_environment, command_of
 
 pytestmark = pytest.mark.slow
 
@@ -79,3 +79,11 @@ def test_sql_wraps_texts_and_names_the_columns_that_do_not_fit(home: Path) -> No
     assert lines[0].split() == ["price", "words"]
     assert lines[1].split()[0] == "1234567.25"
     assert "left out at a width of 40: far_away_number" in errors
+
+
+def test_a_closing_line_shows_the_control_characters_of_a_name_escaped(tickercast: Command, tmp_path: Path) -> None:
+    assert tickercast("--home", "home", "init").returncode == 0
+    told = tickercast("--home", "home", "backup", "a\x1b[31m\u202eb.tar")
+    assert told.returncode == 0
+    assert r"a\x1b[31m\u202eb.tar" in told.stderr
+    assert "\x1b" not in told.stderr + told.stdout

@@ -14,6 +14,7 @@ import typer
 
 from jobs.cli.completion import complete_ticker
 from jobs.terminal.output import Format
+from jobs.terminal.text import printable
 from jobs.workspace.choices import Adjustment, Preset
 
 if TYPE_CHECKING:
@@ -161,5 +162,5 @@ def backfill_request(
 
 
 def say(text: str) -> None:
-    """Write one line for people, to stderr."""
-    typer.echo(text, err=True)
+    """Write lines for people, to stderr. What a name in them could do to a terminal is escaped."""
+    typer.echo("\n".join(printable(line) for line in text.split("\n")), err=True)

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
+from storage.paths import real_path
+
 MANIFEST = "manifest.json"
 NAME = re.compile(r"tickercast-\d{8}T\d{6}Z\.tar")
 STAMP = "%Y%m%dT%H%M%SZ"
@@ -30,7 +32,7 @@ def own_backups(home: Path, folder: Path, now: datetime) -> Iterator[tuple[datet
     """
     named = [(_instant_of(path.name), path) for path in folder.iterdir()] if folder.is_dir() else []
     for at, path in sorted(((at, path) for at, path in named if at and at <= now), reverse=True):
-        if _home_of(path) == str(home.resolve()):
+        if _home_of(path) == str(real_path(home)):
             yield at, path
 
 

@@ -15,6 +15,7 @@ from jobs.workspace.lock_state import has_note, is_held
 from jobs.workspace.place import Place
 from storage import monitoring
 from storage.monitoring import DaemonRow, TickerFacts
+from storage.paths import user_path
 from storage.reader import snapshot
 
 Condition = Literal["fresh", "late", "failing", "quarantined", "suspended", "too short", "new", "not tracked"]
@@ -128,7 +129,7 @@ def read_state(place: Place, limits: Limits, now: datetime, *, is_daemon: bool =
         runs, forecasts = monitoring.runs_by_status(connection), monitoring.forecast_count(connection)
         recent, first = monitoring.daily_forecasts(connection, now - timedelta(days=GROWTH_DAYS))
     is_alive = is_daemon or _is_alive(place.folder, row, now)
-    backups = place.folder / Path(limits.backup_folder).expanduser() if limits.backup_folder else None
+    backups = place.folder / user_path(limits.backup_folder) if limits.backup_folder else None
     if row is not None and not is_alive and not has_note(place.folder, "daemon"):
         row = replace(row, state="stopped")  # it could not write that itself, because another command was writing
     return HomeState(

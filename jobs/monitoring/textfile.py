@@ -12,6 +12,7 @@ from jobs.monitoring.metrics import registry_of
 from jobs.monitoring.state import HomeState
 from jobs.workspace.limits import read_limits
 from jobs.workspace.place import Place, refuse_store
+from storage.paths import real_path, user_path
 
 
 def write_named_textfile(place: Place, read: Callable[[], HomeState]) -> str | None:
@@ -19,7 +20,7 @@ def write_named_textfile(place: Place, read: Callable[[], HomeState]) -> str | N
     named = read_limits(place.folder).textfile
     if not named:
         return None
-    path = place.folder / Path(named).expanduser()  # a relative one begins at the home
+    path = place.folder / user_path(named)  # a relative one begins at the home
     try:
         write_textfile(path, read)
     except (OSError, JobError, RuntimeError) as error:  # RuntimeError: a loop of symbolic links
@@ -32,4 +33,4 @@ def write_textfile(path: Path, read: Callable[[], HomeState]) -> None:
     refuse_store(path)
     if path.exists() and not path.is_file():
         raise UsageError(f"{path} is not a regular file; nothing was written; name another file")
-    write_to_textfile(str(path.resolve()), registry_of(read))
+    write_to_textfile(str(real_path(path)), registry_of(read))

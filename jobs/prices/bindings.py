@@ -19,6 +19,7 @@ from jobs.prices.sources.folder import FolderSource
 from jobs.workspace.choices import SourceKind
 from jobs.workspace.home import Home
 from storage.errors import TickerSourceFixed
+from storage.paths import user_path
 from storage.queries import TickerRow
 
 OWN_ADJUSTMENT = "as_traded"  # of the sources that state it themselves: Yahoo and the sample
@@ -45,7 +46,7 @@ def binding_of_option(source: str, adjustment: str | None) -> Binding:
         raise SourceSettings(f"{kind!r} is not a source; use yahoo, folder:PATH or sample")
     if kind != "folder":
         return Binding(kind, "", OWN_ADJUSTMENT)
-    if not path or not Path(path).expanduser().exists():
+    if not path or not user_path(path).exists():
         raise SourceSettings(f"folder {path!r} does not exist; give folder:PATH")
     return Binding(kind, _absolute(path), adjustment or "")
 
@@ -192,7 +193,7 @@ def _cure(symbol: str) -> str:
 
 
 def _absolute(path: str) -> str:
-    return os.path.normpath(Path(path).expanduser().absolute())
+    return os.path.normpath(user_path(path).absolute())
 
 
 def _same_path(ours: str, theirs: str) -> bool:

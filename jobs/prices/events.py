@@ -19,6 +19,7 @@ from jobs.terminal.text import counted
 from storage import queries
 from storage.database import Engine
 from storage.files import sha256_of
+from storage.paths import user_path
 
 Tickers = Sequence[queries.TickerRow]
 FROM_FILE = "file"
@@ -42,7 +43,7 @@ class EventIngest:
             lines += self._store(self.given, stored)
         source = self.sources.home.settings.events.source
         if source:
-            lines += self._store_changed(Path(source).expanduser().absolute(), stored)
+            lines += self._store_changed(user_path(source).absolute(), stored)
         for folder, tickers in self._folders(stored).items():
             lines += self._store_changed(folder, tickers)
         wanted = [ticker for ticker in stored if ticker.symbol in symbols]

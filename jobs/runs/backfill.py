@@ -21,6 +21,7 @@ from jobs.terminal.progress import show_line
 from jobs.workspace.config import Config
 from jobs.workspace.home import Home
 from storage.database import Engine
+from storage.paths import user_path
 
 LAST_SESSIONS = 252  # about a year
 
@@ -84,7 +85,7 @@ def backfill_span(home: Home, engine: Engine, request: BackfillRequest, *, now: 
 def _event_file(path: Path, now: datetime) -> EventFile:
     """Return what a file of company events says, after a line for each kind of bad row. Raises UsageError for a bad file."""
     try:
-        file = read_event_file(path.expanduser(), now)
+        file = read_event_file(user_path(path), now)
     except BadSourceData as error:
         raise UsageError(f"--events: {error}; nothing was done") from error
     for line in file.problems:

@@ -24,6 +24,7 @@ from storage.copies import copy_database
 from storage.database import reading
 from storage.errors import Corrupt, StoreUnwritable
 from storage.files import HashedReader, make_folder, open_regular, rename_durably, sha256_of_file
+from storage.paths import real_path
 from storage.versions import stored_revision
 
 FORMAT = 1
@@ -100,7 +101,7 @@ def read_manifest(archive: tarfile.TarFile) -> Manifest:
 def refuse_outside(place: Place) -> None:
     """Raise UsageError for a home whose database or prices lie outside of its folder."""
     for name, path in (("store.url", place.database), ("store.prices", place.prices)):
-        if not path.resolve().is_relative_to(place.folder.resolve()):
+        if not real_path(path).is_relative_to(real_path(place.folder)):
             raise UsageError(f"{name} lies outside of the home ({path}); such a home cannot be backed up or restored as one file")
 
 
@@ -137,7 +138,7 @@ def _written(home: Home, copy: Path, partial: Path, now: datetime) -> Manifest:
             stored_revision(copy) or "",
             content_hash,
             hashes,
-            str(home.folder.resolve()),
+            str(real_path(home.folder)),
         )
         content = json.dumps(asdict(manifest), indent=1).encode()
         archive.addfile(_member(MANIFEST, len(content), now), BytesIO(content))

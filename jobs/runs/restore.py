@@ -27,6 +27,7 @@ from storage import verify
 from storage.database import reading
 from storage.errors import Corrupt, StoreUnwritable
 from storage.files import HashedReader, sync_folder
+from storage.paths import real_path
 from storage.price_folder import register_database
 from storage.versions import check_revision, known_revisions, stored_revision
 
@@ -43,7 +44,7 @@ def restore(folder: Path, source: Path, *, now: datetime, wait_seconds: float) -
     if not source.is_file():
         fault = "not a file" if source.exists() else "no such file"
         raise UsageError(f"{source}: {fault}; name the file that `tickercast backup` wrote")
-    folder = folder.resolve()
+    folder = real_path(folder)
     try:
         with _locked(folder, wait_seconds), new_home_beside(folder, now) as staging:
             manifest = _extracted(source, staging)

@@ -24,6 +24,7 @@ from storage import queries, writes
 from storage.database import Connection, reading
 from storage.errors import StorageError, StoreUnwritable
 from storage.files import make_folder
+from storage.paths import real_path, user_path
 
 LOCK = ".tickercast-backup.lock"
 EVENT = "backup"
@@ -117,8 +118,8 @@ def _folder(home: Home) -> Path:
     """Return the folder of the settings. Raises UsageError for one in the home, which a restore would put aside with it."""
     if not home.settings.backup.folder:
         raise UsageError("backup.folder names no folder; name a FILE, or set it")
-    folder = (home.folder / Path(home.settings.backup.folder).expanduser()).resolve()
-    if folder.is_relative_to(home.folder.resolve()):
+    folder = real_path(home.folder / user_path(home.settings.backup.folder))
+    if folder.is_relative_to(real_path(home.folder)):
         raise UsageError(f"backup.folder lies in the home ({folder}), which a restore replaces; name a folder outside of it")
     return folder
 

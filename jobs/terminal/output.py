@@ -14,6 +14,7 @@ from typing import Any, Literal, TextIO
 from jobs.errors import UsageError
 from jobs.terminal.formats import distinct_names, write_csv, write_json, write_ndjson
 from jobs.terminal.tables import Table, table_of, write_table
+from storage.paths import real_path
 
 Format = Literal["table", "csv", "json", "ndjson", "parquet"]
 SUFFIX_FORMATS: dict[str, Format] = {
@@ -74,7 +75,7 @@ def _opened(out: Path | None) -> Iterator[TextIO]:
         with _open_for_writing(out, out) as stream:
             yield stream
         return
-    target = out.resolve()  # so that a symbolic link stays one
+    target = real_path(out)  # so that a symbolic link stays one
     part = target.with_name(f"{target.name}.tmp")
     try:
         with _open_for_writing(part, out) as stream:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from storage.paths import real_path
+
 MOUNTS = Path("/proc/self/mountinfo")
 OF_A_NETWORK = {
     "9p",
@@ -45,7 +47,7 @@ def file_system_of(path: Path, mounts: Path = MOUNTS) -> str | None:
         lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return None
-    place, found, longest = path.resolve(), None, -1
+    place, found, longest = real_path(path), None, -1
     for line in lines:
         fields, _, rest = line.partition(" - ")
         point = Path(_plain(fields.split()[4]))

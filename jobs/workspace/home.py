@@ -19,6 +19,7 @@ from jobs.workspace.setting_values import RETIRED_KEYS
 from jobs.workspace.settings import Settings, read_settings, retired_keys
 from jobs.workspace.settings_template import settings_template
 from storage.files import make_folder
+from storage.paths import real_path, user_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Home:
         log = self.settings.log
         if not log.file:
             return None
-        path = self.folder / Path(log.file).expanduser()
+        path = self.folder / user_path(log.file)
         refuse_store(path)
         return LogFile(path, most_bytes=log.max_megabytes * 1_000_000, keep=log.keep)
 
@@ -87,7 +88,7 @@ def create_home(folder: Path, preset: str = "density") -> Home:
     Raises UsageError when a file is in the way, HomeUnwritable when the folder cannot be made.
     """
     try:
-        finish_replacement(folder.resolve())
+        finish_replacement(real_path(folder))
         make_folder(folder)
         settings_file = folder / SETTINGS_FILE
         if not settings_file.exists():

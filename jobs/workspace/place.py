@@ -19,6 +19,7 @@ from typing import Any
 
 from jobs.errors import HomeUnwritable, SettingsError, UsageError
 from jobs.terminal.secrets import learn_settings
+from storage.paths import real_path, user_path
 
 SETTINGS_FILE = "tickercast.toml"
 DATABASE_FILE = "tickercast.db"
@@ -77,7 +78,7 @@ def settings_bytes(path: Path) -> bytes:
 
 def home_folder(option: Path | None, environment: Mapping[str, str]) -> Path:
     """Return the absolute path of the home: the option, else TICKERCAST_HOME, else ./tickercast-home."""
-    return (option or Path(environment.get("TICKERCAST_HOME") or "tickercast-home")).expanduser().absolute()
+    return user_path(option or environment.get("TICKERCAST_HOME") or "tickercast-home").absolute()
 
 
 def open_place(folder: Path, environment: Mapping[str, str] | None = None) -> Place:
@@ -117,7 +118,7 @@ def _was_replaced(folder: Path) -> bool:
     """Put a restored home in its place where a kill has left it without one, and return whether there is a home now."""
     from jobs.workspace.replacement import finish_replacement
 
-    finish_replacement(folder.resolve())
+    finish_replacement(real_path(folder))
     return is_home(folder)
 
 
@@ -153,7 +154,7 @@ def _digest(content: bytes, variables: Mapping[str, str]) -> str:
 
 def refuse_store(target: Path) -> None:
     """Raise UsageError for a file to write that is part of a home's store, or any SQLite database."""
-    path = target.resolve()
+    path = real_path(target)
     for folder in path.parents:
         found = (folder / SETTINGS_FILE).is_file() or (folder / DATABASE_FILE).is_file()
         if found and _is_of_store(path.relative_to(folder)):

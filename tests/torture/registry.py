@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from tests.torture import answers, damage, drill, kills, laws, power_loss, readers, starts, syscalls, years
+from tests.torture import answers, damage, drill, hostile, kills, laws, power_loss, readers, starts, syscalls, years
 from tests.torture.harness import Harness
 
 MODULES: tuple[ModuleType, ...] = (
@@ -18,5 +18,6 @@ MODULES: tuple[ModuleType, ...] = (
     answers,
     readers,
     starts,
+    hostile,
 )
 HARNESSES: dict[str, Harness] = {module.HARNESS.name: module.HARNESS for module in MODULES}

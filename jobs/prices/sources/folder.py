@@ -25,6 +25,7 @@ from jobs.prices.sources.price_tables import bars_of_table, has_ticker_column, k
 from jobs.terminal.text import counted, first_names
 from storage.bars import Bars, Listing, refuse_bad_rows
 from storage.files import sha256_of
+from storage.paths import user_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +65,7 @@ class FolderSource:
     requests = 0
 
     def __init__(self, path: str, adjustment: str, splits: Splits | None = None) -> None:
-        self.path = Path(path).expanduser()
+        self.path = user_path(path)
         if not path or not self.path.exists():
             raise SourceSettings(f"folder {path!r} does not exist; give folder:PATH or set source.path")
         if not self.path.is_dir() and not self.path.is_file():
