@@ -22,6 +22,7 @@ from tests.loopback_webhook import LoopbackWebhook, loopback_webhook
 from tests.loopback_yahoo import LoopbackYahoo, loopback_yahoo
 
 if TYPE_CHECKING:
+    from tests.notice_homes import Followed
     from tests.price_homes import PriceHome
 
 REPOSITORY = Path(__file__).parent.parent
@@ -126,6 +127,22 @@ def webhook() -> Iterator[LoopbackWebhook]:
     """Yield a web server that takes notices."""
     with loopback_webhook() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def made_followed(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Path:
+    """Return a folder with a home that follows two tickers, which tests of notices copy."""
+    from tests.notice_homes import make_followed
+
+    return make_followed(tmp_path_factory.mktemp("followed"), empty_database)
+
+
+@pytest.fixture
+def followed(made_followed: Path, tmp_path: Path, webhook: LoopbackWebhook) -> Followed:
+    """Return a home that follows two tickers and has forecasts up to a Friday; its notices go to a web server."""
+    from tests.notice_homes import copy_followed
+
+    return copy_followed(made_followed, tmp_path, webhook)
 
 
 @pytest.fixture

@@ -4,110 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import sqlite3
-import threading
-from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from jobs.analysis.answers import check, check_deeply
-from jobs.errors import SomeTickersFailed
 from jobs.prices.repair import repair
-from jobs.prices.tickers import track
-from jobs.runs.cycle import look
-from jobs.runs.daily import run_once
-from jobs.runs.findings import finding_noted
 from jobs.runs.notices import tell_when_due
 from jobs.runs.scheduled_backup import back_up_when_due
 from jobs.runs.upkeep import STEPS
 from jobs.terminal.logs import start_logging
-from jobs.workspace.home import Home, create_home, open_home
+from jobs.workspace.home import open_home
 from storage.database import open_writer
-from storage.errors import Corrupt
-from tests.conftest import Command
-from tests.loopback_webhook import LoopbackWebhook
-from tests.price_builders import day_of, sample_bars, write_csv
+from tests.notice_homes import HOUR, LATE, MINUTE, MONDAY, MONDAY_CLOSE, Followed
 
 pytestmark = pytest.mark.slow
-
-SMALL = "[training]\ncold_epochs = 1\nwarm_epochs = 0\n[model]\nhistory_sessions = 140\nreference = 'none'\nevents = false\n"
-FRIDAY, MONDAY = day_of("2012-06-08"), day_of("2012-06-11")
-MONDAY_CLOSE = datetime(2012, 6, 11, 20, tzinfo=UTC)
-HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
-LATE = MONDAY_CLOSE + 45 * MINUTE + 6 * HOUR
-
-
-class Followed:
-    """A home that follows IBM and MSFT in a folder, with forecasts up to a Friday, and whose notices go to a web server."""
-
-    def __init__(self, home: Home, folder: Path, webhook: LoopbackWebhook) -> None:
-        self.home, self.folder, self.webhook = home, folder, webhook
-
-    def set(self, notices: str = "") -> None:
-        """Write the settings file."""
-        text = f'{SMALL}[notices]\nurls = ["{self.webhook.url}"]\ndisk_free_megabytes = 0\n{notices}'
-        (self.home.folder / "tickercast.toml").write_text(text)
-
-    def write_prices(self, last: date) -> None:
-        """Let the folder have the bars up to a day."""
-        write_prices(self.folder, last)
-
-    def run(self, now: datetime) -> None:
-        """Do a daily run; tickers may fail."""
-        engine = open_writer(self.home.database)
-        with suppress(SomeTickersFailed):
-            run_once(open_home(self.home.folder), engine, now=now, workers=1)
-        engine.dispose()
-
-    def tell(self, now: datetime) -> datetime | None:
-        """Do what a look of a daemon that has just started does."""
-        return tell_when_due(open_home(self.home.folder), now)
-
-    def rows(self, query: str) -> list[Any]:
-        connection = sqlite3.connect(self.home.database)
-        found = connection.execute(query).fetchall()
-        connection.close()
-        return found
-
-
-def write_prices(folder: Path, last: date) -> None:
-    for symbol in ("IBM", "MSFT"):
-        write_csv(folder, symbol, sample_bars(symbol, "2011-11-01").through(last))
-
-
-def follow(home: Home, folder: Path) -> None:
-    """Follow the two tickers, or let them follow a folder that has moved."""
-    engine = open_writer(home.database)
-    track(home, engine, ["IBM", "MSFT"], source=f"folder:{folder}", adjustment="as_traded")
-    engine.dispose()
-
-
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Path:
-    """Return a folder with such a home and its prices, which tests copy."""
-    folder = tmp_path_factory.mktemp("kept")
-    home = create_home(folder / "home")
-    (home.folder / "tickercast.toml").write_text(SMALL)
-    shutil.copy(empty_database, home.database)
-    write_prices(folder / "own", FRIDAY)
-    follow(home, folder / "own")
-    engine = open_writer(home.database)
-    run_once(open_home(home.folder), engine, now=datetime(2012, 6, 8, 23, tzinfo=UTC), workers=1)
-    engine.dispose()
-    return folder
-
-
-@pytest.fixture
-def followed(kept: Path, tmp_path: Path, webhook: LoopbackWebhook) -> Followed:
-    shutil.copytree(kept, tmp_path, dirs_exist_ok=True)
-    follow(open_home(tmp_path / "home"), tmp_path / "own")
-    made = Followed(open_home(tmp_path / "home"), tmp_path / "own", webhook)
-    made.set()
-    return made
 
 
 def test_a_late_ticker_is_told_once_and_its_end_once_whatever_restarts(followed: Followed) -> None:
@@ -245,55 +154,3 @@ def test_a_backup_that_fails_or_is_overdue_is_told_until_one_is_made(followed: F
         followed.tell(MONDAY_CLOSE + hours * HOUR)
     assert followed.webhook.titles == ["no backup", "backups work again", "no backup"]
     assert ["failed: " in message["message"] for message in followed.webhook.received[::2]] == [True, False]
-
-
-def test_what_verify_finds_is_told_until_the_same_check_finds_nothing(followed: Followed, tickercast: Command) -> None:
-    home, now = followed.home, datetime.now(UTC)
-    lasting = "SELECT subject FROM notice WHERE kind = 'integrity' AND ended_at IS NULL ORDER BY 1"
-    [(path,)] = followed.rows("SELECT path FROM price_file WHERE ticker = 'IBM'")
-    content = (home.prices / path).read_bytes()
-    (home.prices / path).write_bytes(content[:-9])
-    assert tickercast("--home", home.folder, "verify", "--deep").returncode == 6
-    with pytest.raises(Corrupt), finding_noted(home, is_deep=False):
-        check(home)
-    (home.prices / path).write_bytes(content)
-    assert followed.rows(lasting) == [("record",), ("record (deep check)",)]
-    with finding_noted(home, is_deep=False):
-        check(home)
-    followed.tell(now)
-    assert followed.rows(lasting) == [("record (deep check)",)]
-    with finding_noted(home, is_deep=True):
-        check_deeply(home)
-    followed.tell(now + HOUR)
-    assert followed.rows(lasting) == []
-    assert followed.webhook.titles[-1] == "record (deep check) no longer damaged"
-
-
-def test_a_daemon_that_cannot_work_is_told_after_some_looks_and_when_it_works_again(followed: Followed) -> None:
-    settings = followed.home.folder / "tickercast.toml"
-    good = settings.read_text()
-    settings.write_text(good.replace("cold_epochs", "cold_epoch"))
-    for _ in range(4):
-        look(followed.home.folder, None, threading.Event())
-    settings.write_text(good)
-    assert followed.webhook.titles == ["daemon failing"]
-    assert "unknown setting 'training.cold_epoch'" in followed.webhook.received[0]["message"]
-    for _ in range(2):
-        followed.tell(datetime.now(UTC))
-    assert followed.webhook.titles[1:] == ["2 tickers late, daemon no longer failing"]
-    assert followed.rows("SELECT subject, told_at < ended_at FROM notice WHERE kind = 'failing'") == [("daemon", 1)]
-
-
-@pytest.mark.parametrize("content", [b"", b"SQLite format 3\0 of another program" + bytes(9999)], ids=["missing", "damaged"])
-def test_a_daemon_without_a_readable_database_is_told_too(followed: Followed, content: bytes) -> None:
-    database = followed.home.database
-    database.rename(database.with_name("kept"))
-    if content:
-        database.write_bytes(content)
-    for _ in range(4):
-        look(followed.home.folder, database, threading.Event())
-    assert followed.webhook.titles == ["daemon failing"]
-    database.unlink(missing_ok=True)
-    database.with_name("kept").rename(database)
-    followed.tell(datetime.now(UTC))
-    assert followed.webhook.titles[1:] == ["2 tickers late, daemon no longer failing"]

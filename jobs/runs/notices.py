@@ -35,7 +35,7 @@ from jobs.terminal.logs import log_event
 from jobs.terminal.progress import show_line
 from jobs.terminal.text import counted
 from jobs.workspace.home import Home, open_home
-from jobs.workspace.limits import read_limits
+from jobs.workspace.limits import Limits
 from jobs.workspace.writer import open_for_writing
 from storage import writes
 from storage.database import Engine, reading
@@ -176,7 +176,7 @@ def _problems(failures: Sequence[Delivery]) -> str:
 
 
 def _known(home: Home, now: datetime) -> Known:
-    limits = read_limits(home.folder)
+    limits = _limits(home)
     state = read_state(home.place, limits, now, is_daemon=True)
     with snapshot(home.database) as connection:
         tickers = ticker_facts(connection, now)
@@ -189,6 +189,7 @@ def _known(home: Home, now: datetime) -> Known:
             *disk_condition(state),
             *damage(connection, home.prices, tickers, damaged),
             *_backup_condition(home, now),
+            *_settings_condition(home),
             *outside_intervals(new_outcomes(connection, now - TOLD_FOR) if home.settings.notices.outside_interval else []),
         ]
     begun, ended = changes(lasting, found, now)
@@ -197,6 +198,21 @@ def _known(home: Home, now: datetime) -> Known:
     gone = {(row.kind, row.subject, row.began_at) for row in ended}
     rows = [replace(row, ended_at=now) if (row.kind, row.subject, row.began_at) in gone else row for row in unfinished]
     return Known(begun, ended, [row for row in [*begun, *rows] if _is_news(row, now)], failed_at, next_late(tickers, limits, now))
+
+
+def _limits(home: Home) -> Limits:
+    """Return the limits of the settings in force, which are not those of a file that is not valid."""
+    notices = home.settings.notices
+    return Limits(
+        after_close_minutes=home.settings.schedule.after_close_minutes, late_hours=notices.late_hours,
+        failures=notices.failures, disk_free_megabytes=notices.disk_free_megabytes,
+    )  # fmt: skip
+
+
+def _settings_condition(home: Home) -> Iterator[Found]:
+    """Yield that the settings file is not valid, so that the settings before stay in force."""
+    if home.refused:
+        yield Found("failing", "settings", f"the settings file is not valid, and the settings before serve: {home.refused}")
 
 
 def _backup_condition(home: Home, now: datetime) -> Iterator[Found]:
