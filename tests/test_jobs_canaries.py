@@ -61,11 +61,12 @@ WRONG_STORES = (
     "sqlite:////missing/record.db?key=kanari33",
     "kanari34:kanari35@127.0.0.1",
 )
+UNKNOWN_KEY = '[store]\n"xml://kanari43/kanari44" = 1\n'
 WRONG_SETTINGS = (
+    UNKNOWN_KEY,
     '[store]\nurl = "postgresql://kanari40:kanari41@127.0.0.1/record\n',
     '[store]\nurl = ["postgresql://kanari40:kanari41@127.0.0.1/record"]\n',
     '[store]\nurl = {password = "kanari42"}\n',
-    '[store]\n"postgresql://kanari43:kanari44@127.0.0.1" = 1\n',
     '[notices]\nurls = "json://127.0.0.1/a-long-segment-that-is-not-secret/kanari45/and-more-of-it"\n',
     '[notices]\nurls = ["kanari46://", 3]\n',
     '[notices]\nurl = ["json://kanari47"]\n',
@@ -82,10 +83,10 @@ def shows(text: str | bytes) -> list[str]:
 
 
 def shown_in_files(folder: Path) -> list[str]:
-    """Return the files that show a canary, except settings and what is inside of a backup."""
-    paths = [
-        path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "tickercast.toml" and path.suffix != ".tar"
-    ]
+    """Return the files that show a canary, except settings, which their owner alone can read, and what is inside of a backup."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    own = {path for path in files if path.suffix in (".toml", ".tar") and path.stat().st_mode & 0o077 == 0}
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path not in own]
     return [f"{path.relative_to(folder)}: {word}" for path in paths for word in (*shows(path.read_bytes()), *shows(path.name))]
 
 
@@ -133,6 +134,7 @@ def new_home(folder: Path, settings: str) -> Path:
     home = folder / "home"
     home.mkdir()
     (home / "tickercast.toml").write_text(settings, encoding="utf-8")
+    (home / "tickercast.toml").chmod(0o600)
     return home
 
 
@@ -203,6 +205,9 @@ def test_the_daemon_and_the_arguments_of_its_processes_show_no_secret(
         return log.exists() and "cycle ended" in log.read_text()
 
     wait_until(has_failed)
+    (home / "tickercast.toml").write_text(UNKNOWN_KEY, encoding="utf-8")
+    os.kill(daemon.pid, signal.SIGHUP)
+    wait_until(lambda: "settings refused" in log.read_text())
     os.kill(daemon.pid, signal.SIGTERM)
     done = daemon.wait()
     assert done.returncode == 0

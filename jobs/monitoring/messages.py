@@ -41,7 +41,7 @@ def message_of(rows: Sequence[NoticeRow], folder: Path) -> Message:
     phrases = [*_phrases(begun, BEGUN), *_phrases(ended, ENDED)]
     lines = [*_begun_lines(begun), *_ended_lines(ended), f"Home: {folder} on {socket.gethostname()}"]
     title = _shortened(f"Tickercast: {', '.join(phrases)}", LONGEST_TITLE)
-    return Message(hide_secrets(title), hide_secrets(_shortened("\n".join(lines), LONGEST_BODY)), _mood(begun))
+    return Message(title, _shortened("\n".join(lines), LONGEST_BODY), _mood(begun))
 
 
 def trial_message(folder: Path) -> Message:
@@ -89,4 +89,5 @@ def _mood(begun: Sequence[NoticeRow]) -> Mood:
 
 
 def _shortened(text: str, length: int) -> str:
+    text = hide_secrets(text)  # before it is cut, because half a secret is not recognised
     return text if len(text) <= length else f"{text[: length - 3]}..."

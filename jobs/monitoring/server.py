@@ -24,6 +24,7 @@ from jobs.monitoring.check import check
 from jobs.monitoring.metrics import registry_of
 from jobs.monitoring.state import HomeState
 from jobs.terminal.logs import log_event
+from jobs.terminal.secrets import hide_secrets
 from storage.errors import StorageError
 
 Read = Callable[[], HomeState]
@@ -38,7 +39,7 @@ def health(read: Read) -> tuple[int, bytes]:
     try:
         found = check(read())
     except (StorageError, OSError) as error:
-        return 503, f"CRITICAL: {error}\n".encode()
+        return 503, f"CRITICAL: {hide_secrets(str(error))}\n".encode()
     return (503 if found.code == ExitCode.NOTHING_FETCHED else 200), f"{found.line}\n".encode()
 
 

@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any
 from jobs.runs.interrupts import DROP_SECONDS, Stopped, end_now, ignore_signals, interrupt
 from jobs.runs.signals import signals_blocked
 from jobs.terminal.logs import LogTarget, start_logging
+from jobs.terminal.secrets import hide_secrets
 from jobs.terminal.streams import hide_on_stderr
 
 POLL_SECONDS = 0.1
@@ -155,7 +156,8 @@ def _begin_child(there: Connection, work: Work, folder: Path, database: Path | N
         signal.signal(INTERRUPT, signal.SIG_IGN)
     except Stopped:
         end_now(0)
-    there.send(found)
+    # The daemon may not know these settings yet, so it could not hide what they keep secret.
+    there.send(replace(found, waits_for=hide_secrets(found.waits_for), refused=hide_secrets(found.refused)))
 
 
 def _follow(there: Connection, stop: threading.Event) -> None:

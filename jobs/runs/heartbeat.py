@@ -14,6 +14,7 @@ from pathlib import Path
 from jobs import clock
 from jobs.errors import JobError, LockHeld
 from jobs.terminal.logs import log_event
+from jobs.terminal.secrets import hide_secrets
 from jobs.workspace.locks import writer_lock
 from storage.errors import StorageError
 from storage.heartbeat import write_beat
@@ -33,7 +34,8 @@ class Heartbeat:
         self, database: Path, state: str, *, last_look: datetime | None, next_look: datetime | None, message: str | None
     ) -> None:
         """Write that the daemon lives and is in a state. A failure is one log line until it works again, and nothing else."""
-        row = DaemonRow(os.getpid(), self.started, clock.now(), state, last_look, next_look, message)
+        told = None if message is None else hide_secrets(message)
+        row = DaemonRow(os.getpid(), self.started, clock.now(), state, last_look, next_look, told)
         wait_seconds = STOPPED_WAIT_SECONDS if state == "stopped" else 0
         try:
             with writer_lock(self.folder, command="daemon", wait_seconds=wait_seconds):

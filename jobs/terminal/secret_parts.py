@@ -15,6 +15,7 @@ VARIABLES = "TICKERCAST_"
 LEAST = 4  # characters: what is shorter is hidden with its URL, and is no secret by itself
 # Words of many URLs that are no secret. Hiding them would make messages hard to read.
 COMMON = {"tickercast", "localhost", "http", "https", "html", "text", "markdown", "true", "false", "none", "split", "truncate"}
+PLAIN = {"http", "https", "sqlite", "file"}  # of any other kind outside of [notices], all is secret
 URL = re.compile(r"""[A-Za-z][A-Za-z0-9+.-]*://[^\s"'<>]+""")
 HOST = re.compile(
     r"(?:localhost|(?:[a-z0-9-]+\.)+[a-z]{2,10}|[0-9]{1,3}(?:\.[0-9]{1,3}){3}|\[[0-9a-f:.]+\])(?::[0-9]+)?", re.IGNORECASE
@@ -44,7 +45,7 @@ def of_settings(text: str) -> Iterator[str]:
         yield from (part for url in URL.findall(text) for part in parts_of_notice(url))
         return
     for section, content in values.items():
-        for key, value in content.items() if isinstance(content, dict) else [("", content)]:
+        for key, value in content.items() if isinstance(content, dict) else [(section, content)]:
             yield from _of_setting(section, key, list(_texts(value)))
 
 
@@ -53,8 +54,8 @@ def _of_setting(section: str, key: str, texts: list[str]) -> Iterator[str]:
         yield from _of_notices(texts)
     elif (section, key) == ("store", "url"):
         yield from (part for text in texts for part in parts_of_database(text))
-    else:
-        yield from (part for text in texts for url in URL.findall(text) for part in parts_of_link(url))
+    for url in (url for text in (section, key, *texts) for url in URL.findall(text)):  # also where it does not belong
+        yield from parts_of_link(url) if url.partition("://")[0].lower() in PLAIN else parts_of_notice(url)
 
 
 def _of_notices(texts: Iterable[str]) -> Iterator[str]:
