@@ -47,7 +47,7 @@ def start_daemon(build: Build, home: Path) -> tuple[StartedCommand, int]:
     before = _writer(home)
     started = start(build, home, "daemon")
     deadline = time.monotonic() + CYCLE_SECONDS
-    while (writer := _writer(home)) in (before, 0):
+    while (writer := _writer(home)) in (before, 0, started.pid):  # the daemon itself writes that it lives
         if started.has_ended(POLL_SECONDS) or time.monotonic() > deadline:
             started.kill_group()
             raise TimeoutError(f"no cycle began: {started.wait().stderr[-300:]}")
