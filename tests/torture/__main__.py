@@ -23,7 +23,10 @@ def main() -> int:
     folder = OUT / str(options.seed)
     folder.mkdir(parents=True, exist_ok=True)
     print(f"seed {options.seed}; repeat or resume with: make torture SEED={options.seed}", flush=True)
-    chosen = {name: harness for name, harness in HARNESSES.items() if not options.only or name in options.only}
+    named = {name: harness for name, harness in HARNESSES.items() if not options.only or name in options.only}
+    chosen = {name: harness for name, harness in named.items() if not harness.unavailable()}
+    for name in sorted(set(named) - set(chosen)):
+        print(f"not run here: {name}: {named[name].unavailable()}", flush=True)
     benches = {name: Bench(Build(), folder / name, options.seed) for name in chosen}
     for name, harness in chosen.items():
         if not (folder / f"{name}.ready").exists():

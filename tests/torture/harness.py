@@ -50,6 +50,7 @@ class Harness:
 
     trials: of `make torture`; short_trials: of `make test`; full_trials: of FULL=1. A trial takes at most some 30 seconds.
     total: returns how many different faults there are, where they can be counted (every system call of a run, say).
+    unavailable: returns why this machine cannot inject such faults; an empty text where it can.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Harness:
     trial: Callable[[Bench, int], Outcome]
     work: tuple[str, ...] = ()
     total: Callable[[Bench], int] | None = None
+    unavailable: Callable[[], str] = str
 
 
 def without_progress(harness: Harness, outcomes: list[Outcome]) -> tuple[str, ...]:

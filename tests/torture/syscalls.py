@@ -15,7 +15,7 @@ from tests.torture.harness import Bench, Harness, Outcome
 from tests.torture.homes import TICKERS, copy_home, make_feed, make_home, unpack_old_home
 from tests.torture.oracle import Oracle, doubled_rows, held_locks, temporary_files, unsound_backups
 from tests.torture.program import content_hash, must_run, run, unfit_end
-from tests.torture.traces import Call, trace
+from tests.torture.traces import Call, trace, without_strace
 
 NAME = "syscalls"
 FAULTS = ("signal=SIGKILL", "error=EIO", "error=ENOSPC")
@@ -151,6 +151,7 @@ HARNESS = Harness(
     full_trials=10_000,
     prepare=prepare,
     trial=trial,
+    unavailable=without_strace,
     work=("commands that ended with an error", *(f"points of {name}" for name in COMMANDS)),
     total=total,
 )

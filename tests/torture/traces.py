@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from tests.torture.builds import Build
@@ -20,7 +21,6 @@ CHANGING = (
 )  # fmt: skip
 MAY_WRITE = re.compile(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC")
 LINE = re.compile(r"(\d+) +(\w+)\((.*)")
-NEEDED = "strace is missing" if shutil.which("strace") is None else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,15 @@ class Trace:
         return next((call for call in self.calls if "(INJECTED)" in call.text), None)
 
 
+@cache
+def without_strace() -> str:
+    """Return why commands cannot be traced on this machine, an empty text where they can."""
+    if shutil.which("strace") is None:
+        return "strace is missing"
+    tried = subprocess.run(["strace", "-o", os.devnull, "true"], capture_output=True, text=True, check=False)
+    return f"strace may not trace: {tried.stderr.strip()}" if tried.returncode else ""
+
+
 def trace(build: Build, home: Path, *command: object, only: str = "", inject: str = "", options: tuple[str, ...] = ()) -> Trace:
     """Run a command on a home and return its calls that change files beside or in the home.
 
@@ -64,13 +73,16 @@ def trace(build: Build, home: Path, *command: object, only: str = "", inject: st
             raise OSError(f"strace did not start: {said}{started.wait().stderr}")
         os.kill(started.pid, signal.SIGCONT)
         done = started.wait()
-    calls = _calls(log.read_text(encoding="utf-8"), started.pid, str(home.parent))
+    calls = calls_of(log.read_text(encoding="utf-8"), started.pid, str(home.parent))
     log.unlink()
     return Trace(done, calls)
 
 
-def _calls(text: str, pid: int, folder: str) -> tuple[Call, ...]:
-    """Return the calls of a process that change files of a folder. Raises ValueError where another one makes such a call."""
+def calls_of(text: str, pid: int, folder: str) -> tuple[Call, ...]:
+    """Return the calls of a process in strace's output that change files of a folder.
+
+    Raises ValueError where another process or thread makes such a call.
+    """
     numbers: dict[str, int] = {}
     found = []
     for line in text.splitlines():
