@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from tests.torture import answers, damage, drill, hostile, kills, laws, order, power_loss, readers, starts, syscalls, years
+from tests.torture import (
+    answers,
+    damage,
+    drill,
+    full_disk,
+    hostile,
+    kills,
+    laws,
+    order,
+    power_loss,
+    readers,
+    starts,
+    syscalls,
+    years,
+)
 from tests.torture.harness import Harness
 
 MODULES: tuple[ModuleType, ...] = (
     kills,
     syscalls,
     order,
+    full_disk,
     damage,
     power_loss,
     drill,
