@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import os
 import signal
 import socket
@@ -28,6 +29,8 @@ SETTINGS = """[notices]
 urls = [{notices}]
 [log]
 file = "log/daemon.log"
+[monitor]
+textfile = "metrics.prom"
 [source]
 kind = "{kind}"
 [yahoo]
@@ -192,12 +195,26 @@ def test_a_wrong_line_of_the_settings_shows_no_secret(tmp_path: Path, command_se
     assert shown_in_files(tmp_path) == []
 
 
+def read_page(port: int, path: str) -> bytes:
+    """Return what a server on this machine answers, whatever its status. Proxies of this process are left out."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", f"/{path}")
+    content = connection.getresponse().read()
+    connection.close()
+    assert content
+    return content
+
+
 def test_the_daemon_and_the_arguments_of_its_processes_show_no_secret(
     tmp_path: Path, command_server: CommandServer, settings: Callable[..., str], environment: dict[str, str]
 ) -> None:
     home = new_home(tmp_path, settings(MIRROR))
     run_all(command_server, home, (("init",), ("track", "MSFT")), environment)
-    daemon = command_server.start(home.parent, ["--home", str(home), "daemon"], environment)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    served = {**environment, "TICKERCAST_MONITOR__PORT": str(port)}
+    daemon = command_server.start(home.parent, ["--home", str(home), "daemon"], served)
     log, seen = home / "log" / "daemon.log", set[str]()
 
     def has_failed() -> bool:
@@ -205,6 +222,7 @@ def test_the_daemon_and_the_arguments_of_its_processes_show_no_secret(
         return log.exists() and "cycle ended" in log.read_text()
 
     wait_until(has_failed)
+    pages = [read_page(port, path) for path in ("healthz", "metrics")]
     (home / "tickercast.toml").write_text(UNKNOWN_KEY, encoding="utf-8")
     os.kill(daemon.pid, signal.SIGHUP)
     wait_until(lambda: "settings refused" in log.read_text())
@@ -213,5 +231,7 @@ def test_the_daemon_and_the_arguments_of_its_processes_show_no_secret(
     assert done.returncode == 0
     assert seen
     assert leaks([done]) == []
+    assert [word for page in pages for word in shows(page)] == []
+    assert (home / "metrics.prom").exists()
     assert [word for arguments in seen for word in shows(arguments)] == []
     assert shown_in_files(tmp_path) == []
