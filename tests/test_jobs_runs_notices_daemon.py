@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from jobs.analysis.answers import check, check_deeply
 from jobs.runs.cycle import look
+from jobs.runs.failing_looks import FILE, count_failing_look, forget_failing_looks, read_failing_looks
 from jobs.runs.findings import finding_noted
 from jobs.workspace.in_force import serve_last_valid
 from storage.errors import Corrupt
@@ -79,3 +81,18 @@ def test_a_daemon_without_a_readable_database_is_told_too(followed: Followed, co
     database.with_name("kept").rename(database)
     followed.tell(datetime.now(UTC))
     assert followed.webhook.titles[1:] == ["2 tickers late, daemon no longer failing"]
+
+
+def test_the_file_that_counts_looks_keeps_its_place_on_the_disk(tmp_path: Path) -> None:
+    forget_failing_looks(tmp_path)
+    path = tmp_path / FILE
+    before = path.stat()
+    for reason in ("\U0001f4a5" * 9999, "short"):
+        count_failing_look(tmp_path, reason, MONDAY_CLOSE)
+    known = read_failing_looks(tmp_path)
+    after = path.stat()
+    assert known is not None
+    assert (known.count, known.message) == (2, "the daemon cannot work: short")
+    assert (after.st_size, after.st_ino, after.st_blocks) == (before.st_size, before.st_ino, before.st_blocks)
+    forget_failing_looks(tmp_path)
+    assert read_failing_looks(tmp_path) is None

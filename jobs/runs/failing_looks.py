@@ -23,6 +23,7 @@ from storage.notices import NoticeRow
 FILE = Path("cache", "failing-looks.json")
 SUBJECT = "daemon"
 LONGEST_REASON = 500
+SIZE = 8192  # bytes of the file: more than the longest reason takes with every character escaped
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,7 @@ def count_failing_look(folder: Path, reason: str, now: datetime) -> None:
             told = "; ".join(f"notices.urls, {failure.name}: {failure.problem}" for failure in failures)
             log_event("error", "notice not delivered", notices=1, error=told)
     try:
-        (folder / FILE).parent.mkdir(exist_ok=True)
-        (folder / FILE).write_text(json.dumps(asdict(known)))
+        _write(folder / FILE, json.dumps(asdict(known)))
     except OSError as error:
         log_event("error", "failure not entered", error=f"{folder / FILE}: {error.strerror}")
 
@@ -77,4 +77,13 @@ def ended_failing_looks(folder: Path) -> NoticeRow | None:
 def forget_failing_looks(folder: Path) -> None:
     """Start to count afresh."""
     with suppress(OSError):
-        (folder / FILE).unlink(missing_ok=True)
+        if not (folder / FILE).exists() or read_failing_looks(folder) is not None:
+            _write(folder / FILE, "")
+
+
+def _write(path: Path, text: str) -> None:
+    """Write the file in place and in one size, so that it can also be written while the disk is full."""
+    path.parent.mkdir(exist_ok=True)
+    path.touch(mode=0o600)
+    with path.open("r+b") as file:
+        file.write(text.encode().ljust(SIZE))
