@@ -46,7 +46,7 @@ class ClockWatch:
         log_event(
             "warning",
             "clock jumped",
-            by=str(started - self.started),
+            by_seconds=round((started - self.started).total_seconds()),
             now=clock.now().isoformat(),
             until="it is right, or an hour",
         )
