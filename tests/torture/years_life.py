@@ -21,9 +21,9 @@ from typing import Any
 from jobs import clock
 from jobs.prices.tickers import track
 from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.runs.child import Look
-from jobs.runs.cycle import look
-from jobs.runs.daemon import Watch, _scheduler
+from jobs.runs.child import Look, Work
+from jobs.runs.daemon import _scheduler
+from jobs.runs.watch import Watch
 from jobs.terminal.logs import LogTarget, start_logging
 from jobs.workspace.home import Home, create_home
 from storage.database import open_writer, reading, upgrade_database
@@ -102,8 +102,8 @@ class Lived:
 class OwnProcess(Watch):
     """The daemon's memory between looks, with looks that are no processes of their own."""
 
-    def _look(self) -> Look | None:
-        return look(self.folder, self.database, self.stop)
+    def _in_child(self, work: Work) -> Look | None:
+        return work(self.folder, self.database, self.stop)
 
 
 class Life:
