@@ -77,6 +77,10 @@ def runnable_unit(tmp_path: Path) -> Path:
     return unit
 
 
+def events_of(log: Path) -> list[str]:
+    return [json.loads(line)["event"] for line in log.read_text().splitlines()]
+
+
 def hear(ear: socket.socket, line: str) -> None:
     """Return once a line was sent to a socket of the notify protocol. Raises TimeoutError."""
     while line not in ear.recv(4096).decode().splitlines():
@@ -101,7 +105,7 @@ def test_the_service_is_as_confined_as_stated(runnable_unit: Path) -> None:
 def test_the_command_of_the_service_tells_systemd_that_it_is_ready_alive_reloading_and_stopping(
     make_home: Callable[[str, str], Home], tmp_path: Path
 ) -> None:
-    home = make_home("home", '[log]\nfile = "logs/daemon.log"\n')
+    home = make_home("home", '[log]\nfile = "logs/first.log"\n')
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
         ear.bind(str(tmp_path / "notify"))
         ear.settimeout(DEADLINE_SECONDS)
@@ -110,14 +114,15 @@ def test_the_command_of_the_service_tells_systemd_that_it_is_ready_alive_reloadi
         with subprocess.Popen(command, env=clean_environment(**given), stderr=subprocess.PIPE, text=True) as daemon:
             hear(ear, "READY=1")
             hear(ear, "WATCHDOG=1")
+            (home.folder / "tickercast.toml").write_text('[log]\nfile = "logs/second.log"\n')
             daemon.send_signal(signal.SIGHUP)
             hear(ear, "RELOADING=1")
             hear(ear, "READY=1")
             daemon.terminate()
             hear(ear, "STOPPING=1")
             assert daemon.wait(DEADLINE_SECONDS) == 0
-    events = [json.loads(line)["event"] for line in (home.folder / "logs" / "daemon.log").read_text().splitlines()]
-    assert (events[0], events[-1]) == ("daemon started", "daemon stopped")
+    first, second = (events_of(home.folder / "logs" / name) for name in ("first.log", "second.log"))
+    assert (first[0], first[-1], second[-1]) == ("daemon started", "log continues elsewhere", "daemon stopped")
 
 
 def test_the_service_runs_the_daemon_and_is_not_restarted_where_that_mends_nothing() -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from jobs.runs.interrupts import DROP_SECONDS, Stopped, end_now, ignore_signals, interrupt
 from jobs.runs.signals import signals_blocked
+from jobs.terminal.log_file import LogFile
 from jobs.terminal.logs import LogTarget, start_logging
 from jobs.terminal.secrets import hide_secrets
 from jobs.terminal.streams import hide_on_stderr
@@ -41,7 +42,7 @@ class Look:
     failed: a cycle was due and nothing of it succeeded. tracked: the number of tracked tickers. database: its path, None when
     the settings cannot be read. next_upkeep: when a step of the upkeep is due next, None when none says so. refused: why the
     settings file is not valid and earlier settings serve, "" where it is valid. tickers: what next_due follows from beside the
-    clock (storage.watch), None when that is unknown.
+    clock (storage.watch), None when that is unknown. log_file: the file for log lines where the settings were read again.
     """
 
     next_due: datetime | None = None
@@ -52,6 +53,7 @@ class Look:
     next_upkeep: datetime | None = None
     refused: str = ""
     tickers: list[tuple[Any, ...]] | None = None
+    log_file: LogFile | None = None
 
 
 class LookControl:

@@ -64,9 +64,9 @@ def read_settings_again(folder: Path, database: Path | None, _stop: threading.Ev
     serve_last_valid(folder)
     try:
         home = open_home(folder)
+        return Look(database=home.database, refused=home.refused, log_file=home.log_file())
     except EXPECTED as error:
         return Look(failed=True, database=database, refused=str(error))
-    return Look(database=home.database, refused=home.refused)
 
 
 def _look_for_cycle(folder: Path, database: Path | None, stop: threading.Event) -> Look:

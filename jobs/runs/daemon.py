@@ -11,6 +11,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import FrameType
 from typing import NoReturn
@@ -25,7 +26,8 @@ from jobs.runs.child import ChildDied, LookControl, look_in_child, reread
 from jobs.runs.interrupts import END_SECONDS, ended_in_time
 from jobs.runs.service_manager import ServiceManager
 from jobs.runs.watch import CHECK_EVERY_SECONDS, Watch
-from jobs.terminal.logs import LogTarget, log_event
+from jobs.terminal.log_file import LogFile
+from jobs.terminal.logs import LogTarget, log_event, start_logging
 from jobs.workspace.home import Home
 from jobs.workspace.locks import daemon_lock
 from storage.versions import check_revision
@@ -82,9 +84,20 @@ def _read_settings_again(watch: Watch, scheduler: BackgroundScheduler) -> None:
         return
     if found is not None:
         watch.tell_refused(found)
+        if not found.failed:
+            _log_to(found.log_file, watch)
     watch.look_at = None
     for job in scheduler.get_jobs():
         job.modify(next_run_time=clock.now())
+
+
+def _log_to(file: LogFile | None, watch: Watch) -> None:
+    """Send the log lines of the daemon and of its later looks to another file, or to stderr, and say so in the earlier place."""
+    if file == watch.target.file:
+        return
+    log_event("info", "log continues elsewhere", file=file.path if file else "stderr")
+    watch.target = replace(watch.target, file=file)
+    start_logging(watch.target.format, file)
 
 
 @contextmanager

@@ -13,21 +13,24 @@ import stat
 import sys
 import time
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 LOCK_SECONDS = 1.0
 FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
+@dataclass(unsafe_hash=True)  # structlog keeps its locks by stream
 class LogFile:
     """Takes lines like a text stream. Lines that cannot be written to the file go to stderr, after one line that says why.
 
     most_bytes: a file is never longer, unless one line is. keep: the number of full files, FILE.1 the newest.
     """
 
-    def __init__(self, path: Path, most_bytes: int, keep: int) -> None:
-        self.path, self.most_bytes, self.keep = path, most_bytes, keep
-        self.failing = False
+    path: Path
+    most_bytes: int
+    keep: int
+    failing: bool = field(default=False, compare=False)
 
     def write(self, text: str) -> None:
         """Append the text, or write it to stderr. Raises what stderr raises."""
