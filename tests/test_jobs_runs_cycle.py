@@ -227,4 +227,4 @@ def test_after_a_failed_attempt_the_next_cycle_is_due_at_its_retry(home: Home, e
 
 
 def test_without_a_tracked_ticker_nothing_is_due(home: Home, engine: Engine) -> None:
-    assert replace(look_at(home), next_upkeep=None) == Look(tracked=0, database=home.database, tickers=[])
+    assert replace(look_at(home), next_upkeep=None, settings=None) == Look(tracked=0, database=home.database, tickers=[])

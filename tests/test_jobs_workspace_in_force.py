@@ -9,7 +9,7 @@ import pytest
 
 from jobs.errors import SettingsError
 from jobs.workspace.home import Home, open_home
-from jobs.workspace.in_force import COPY, serve_last_valid
+from jobs.workspace.in_force import serve_last_valid
 
 MakeHome = Callable[[str, str], Home]
 VALID = "[schedule]\nafter_close_minutes = 30\n"
@@ -19,7 +19,7 @@ WRONG = ["[schedule", "[schedule]\nafter_close_minutes = -1\n", '[model]\npreset
 def home_with(make_home: MakeHome, text: str) -> Path:
     """Return the folder of a home that was opened by a process of the daemon and then got other settings."""
     folder = make_home("home", VALID).folder
-    serve_last_valid(folder)
+    serve_last_valid(folder, None)
     open_home(folder)
     (folder / "tickercast.toml").write_text(text)
     return folder
@@ -42,23 +42,33 @@ def test_other_settings_that_are_valid_serve_at_once(make_home: MakeHome) -> Non
 
 def test_another_command_refuses_wrong_settings(make_home: MakeHome, tmp_path: Path) -> None:
     folder = home_with(make_home, WRONG[0]).rename(tmp_path / "not served")
-    assert (folder / "cache" / COPY).exists()
     with pytest.raises(SettingsError):
         open_home(folder)
 
 
 def test_wrong_settings_that_none_precede_are_refused(make_home: MakeHome) -> None:
     folder = make_home("home", VALID).folder
-    serve_last_valid(folder)
+    serve_last_valid(folder, None)
     (folder / "tickercast.toml").write_text(WRONG[0])
     with pytest.raises(SettingsError, match="not valid TOML"):
         open_home(folder)
 
 
-def test_only_the_owner_reads_the_copy_and_it_goes_with_its_file(make_home: MakeHome) -> None:
+def test_the_settings_are_kept_in_memory_alone(make_home: MakeHome) -> None:
+    folder = home_with(make_home, WRONG[0])
+    assert [path for path in folder.rglob("*") if path.is_file() and b"after_close_minutes" in path.read_bytes()] == []
+
+
+def test_another_process_of_the_daemon_is_handed_them(make_home: MakeHome) -> None:
+    folder = make_home("home", "").folder
+    (folder / "tickercast.toml").write_text(WRONG[0])
+    serve_last_valid(folder, VALID.encode())
+    assert open_home(folder).settings.schedule.after_close_minutes == 30
+
+
+def test_a_home_without_a_settings_file_has_the_defaults_in_force(make_home: MakeHome) -> None:
     folder = home_with(make_home, VALID)
-    copy = folder / "cache" / COPY
-    assert copy.stat().st_mode & 0o777 == 0o600
     (folder / "tickercast.toml").unlink()
+    open_home(folder)
+    (folder / "tickercast.toml").write_text(WRONG[0])
     assert open_home(folder).settings.schedule.after_close_minutes == 45
-    assert not copy.exists()

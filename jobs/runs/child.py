@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -43,6 +43,7 @@ class Look:
     the settings cannot be read. next_upkeep: when a step of the upkeep is due next, None when none says so. refused: why the
     settings file is not valid and earlier settings serve, "" where it is valid. tickers: what next_due follows from beside the
     clock (storage.watch), None when that is unknown. log_file: the file for log lines where the settings were read again.
+    settings: the content of the settings file that was valid last.
     """
 
     next_due: datetime | None = None
@@ -54,6 +55,7 @@ class Look:
     refused: str = ""
     tickers: list[tuple[Any, ...]] | None = None
     log_file: LogFile | None = None
+    settings: bytes | None = field(default=None, repr=False)
 
 
 class LookControl:
@@ -71,11 +73,14 @@ class ChildDied(Exception):
 Work = Callable[[Path, Path | None, threading.Event], Look]
 
 
-def look(folder: Path, database: Path | None, stop: threading.Event) -> Look:
-    """Do a cycle if one is due. Called in the child alone, because its imports take the memory that the daemon saves."""
+def look(settings: bytes | None, folder: Path, database: Path | None, stop: threading.Event) -> Look:
+    """Do a cycle if one is due. Called in the child alone, because its imports take the memory that the daemon saves.
+
+    settings: the content of the settings file that was valid last, None where none was.
+    """
     from jobs.runs.cycle import look as look_for_due_cycle
 
-    return look_for_due_cycle(folder, database, stop)
+    return look_for_due_cycle(folder, database, stop, settings)
 
 
 def count_death(reason: str, folder: Path, database: Path | None, stop: threading.Event) -> Look:
@@ -87,11 +92,11 @@ def count_death(reason: str, folder: Path, database: Path | None, stop: threadin
     return Look(failed=True, database=database)
 
 
-def reread(folder: Path, database: Path | None, stop: threading.Event) -> Look:
-    """Read the settings again. Called in the child alone."""
+def reread(settings: bytes | None, folder: Path, database: Path | None, _stop: threading.Event) -> Look:
+    """Read the settings again. Called in the child alone. settings: as for look."""
     from jobs.runs.cycle import read_settings_again
 
-    return read_settings_again(folder, database, stop)
+    return read_settings_again(folder, database, settings)
 
 
 def look_in_child(work: Work, folder: Path, database: Path | None, target: LogTarget, control: LookControl) -> Look | None:

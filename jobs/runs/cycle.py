@@ -24,7 +24,7 @@ from jobs.runs.upkeep import keep_up
 from jobs.terminal.logs import Level, log_event
 from jobs.terminal.secrets import shortened
 from jobs.workspace.home import Home, open_home
-from jobs.workspace.in_force import serve_last_valid
+from jobs.workspace.in_force import last_valid, serve_last_valid
 from jobs.workspace.locks import writer_lock
 from jobs.workspace.writer import open_for_writing, writing_engine
 from storage import queries, writes
@@ -40,13 +40,13 @@ EXPECTED = (JobError, StorageError, SourceError, SymbolRefused, OSError)
 LEVELS: dict[str, Level] = {"done": "info", "partial": "warning", "interrupted": "warning", "failed": "error"}
 
 
-def look(folder: Path, database: Path | None, stop: threading.Event) -> Look:
+def look(folder: Path, database: Path | None, stop: threading.Event, settings: bytes | None = None) -> Look:
     """Do a cycle if one is due, log how it went, then do the upkeep, and return when each is due next.
 
-    database: as for _look_for_cycle. After a stop there is no upkeep, nor while the settings or the database
-    cannot be read.
+    database: as for _look_for_cycle. settings: those that were valid last, None where none were. After a stop there is no upkeep,
+    nor while the settings or the database cannot be read.
     """
-    serve_last_valid(folder)
+    serve_last_valid(folder, settings)
     found = _look_for_cycle(folder, database, stop)
     if stop.is_set():
         return found
@@ -56,15 +56,15 @@ def look(folder: Path, database: Path | None, stop: threading.Event) -> Look:
     except EXPECTED as error:  # logged by the look for a cycle
         count_failing_look(folder, str(error), clock.now())
         return found
-    return replace(found, next_upkeep=keep_up(home, clock.now()), refused=home.refused)
+    return replace(found, next_upkeep=keep_up(home, clock.now()), refused=home.refused, settings=last_valid(folder))
 
 
-def read_settings_again(folder: Path, database: Path | None, _stop: threading.Event) -> Look:
-    """Return whether the settings can be read, and what is wrong with them."""
-    serve_last_valid(folder)
+def read_settings_again(folder: Path, database: Path | None, settings: bytes | None) -> Look:
+    """Return whether the settings can be read, and what is wrong with them. settings: those that were valid last."""
+    serve_last_valid(folder, settings)
     try:
         home = open_home(folder)
-        return Look(database=home.database, refused=home.refused, log_file=home.log_file())
+        return Look(database=home.database, refused=home.refused, log_file=home.log_file(), settings=last_valid(folder))
     except EXPECTED as error:
         return Look(failed=True, database=database, refused=str(error))
 

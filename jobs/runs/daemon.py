@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import FrameType
 from typing import NoReturn
 
@@ -78,11 +79,14 @@ def _read_settings_again(watch: Watch, scheduler: BackgroundScheduler) -> None:
     """Read the settings, log whether they are valid, and look whether they make a cycle due."""
     watch.hung_up.clear()
     try:
-        found = look_in_child(reread, watch.folder, watch.database, watch.target, LookControl(watch.stop))
+        found = look_in_child(
+            partial(reread, watch.settings), watch.folder, watch.database, watch.target, LookControl(watch.stop)
+        )
     except (ChildDied, OSError) as error:
         log_event("error", "settings not read", error=str(error))
         return
     if found is not None:
+        watch.settings = watch.settings if found.settings is None else found.settings
         watch.tell_refused(found)
         if not found.failed:
             _log_to(found.log_file, watch)

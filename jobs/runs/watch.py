@@ -37,6 +37,7 @@ class Watch:
         self.stop, self.hung_up = self.control.stop, threading.Event()
         self.busy_since: datetime | None = None
         self.refused = ""
+        self.settings: bytes | None = None
         self.looked_at: datetime | None = None
         self.look_at: datetime | None = None
         self.seen: Any = None
@@ -67,6 +68,7 @@ class Watch:
         if found is None:
             return
         self.database = found.database or self.database
+        self.settings = self.settings if found.settings is None else found.settings
         self.failures = self.failures + 1 if found.failed else 0
         self.state = "waiting" if found.waits_for else "idle"
         # The states from before what was found: what changes meanwhile makes the next look due.
@@ -116,7 +118,7 @@ class Watch:
 
     def _look(self) -> Look | None:
         try:
-            return self._in_child(look)
+            return self._in_child(partial(look, self.settings))
         except (ChildDied, OSError) as error:  # OSError: no process could be started
             log_event("error", "cycle failed", error=str(error))
             with suppress(ChildDied, OSError):

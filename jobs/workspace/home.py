@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,12 +26,12 @@ from storage.paths import real_path, user_path
 class Home:
     """One home: its paths and its settings.
 
-    settings_file: where they are read from, None = the home's own file. refused: why that one is not valid, "" where it is.
+    settings_content: what they were read from, None = the settings file. refused: why that one is not valid, "" where it is.
     """
 
     folder: Path
     settings: Settings
-    settings_file: Path | None = None
+    settings_content: bytes | None = field(default=None, repr=False)
     refused: str = ""
 
     @property
@@ -72,7 +72,7 @@ class Home:
 
     def retired_settings(self) -> list[str]:
         """Return a line for each key of the settings file that no longer has an effect."""
-        keys = retired_keys(self.settings_file or self.folder / SETTINGS_FILE)
+        keys = retired_keys(self.folder / SETTINGS_FILE, self.settings_content)
         return [f"{key} in {SETTINGS_FILE} has no effect any more; see {RETIRED_KEYS[key]}" for key in keys]
 
 

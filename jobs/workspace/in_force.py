@@ -1,59 +1,55 @@
 """The settings that were valid last. They serve the daemon while its settings file is not valid, so a typing error stops nothing.
 
-Only the daemon's own processes say `serve_last_valid`: every other command, and a daemon that starts, refuses wrong settings. The
-copy is a file of the cache, readable by its owner alone.
+Only the processes of the daemon say `serve_last_valid`: other commands, and a daemon that starts, refuse wrong settings. They
+are kept in memory alone, since they may hold passwords: the daemon hands them to each of its processes.
 """
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from pathlib import Path
 
 from jobs.errors import SettingsError
-from jobs.workspace.place import SETTINGS_FILE
+from jobs.workspace.place import SETTINGS_FILE, settings_bytes
 from jobs.workspace.settings import Settings, read_settings
 
-COPY = "settings-in-force.toml"
-
-_served: set[Path] = set()
+_valid: dict[Path, bytes | None] = {}  # by home; None = none were valid yet
 
 
-def serve_last_valid(folder: Path) -> None:
-    """Let the settings of a home that were valid last serve this process while its file is not valid."""
-    _served.add(folder)
+def serve_last_valid(folder: Path, content: bytes | None) -> None:
+    """Let the settings of a home that were valid last serve this process while its file is not valid. content: of that file."""
+    _valid[folder] = content if content is not None else _valid.get(folder)
 
 
-def settings_in_force(folder: Path) -> tuple[Settings, Path, str]:
-    """Return the settings of a home, their file, and why it is not the home's own: "" where it is.
+def last_valid(folder: Path) -> bytes | None:
+    """Return the content of the settings file that was valid last, None where none was or none is kept."""
+    return _valid.get(folder)
 
-    Raises SettingsError where the file is not valid and no other serves.
+
+def settings_in_force(folder: Path) -> tuple[Settings, bytes | None, str]:
+    """Return the settings of a home, and where its file is not valid the content that serves and why the file does not.
+
+    Raises SettingsError where the file is not valid and no other content serves.
     """
-    own, copy = folder / SETTINGS_FILE, folder / "cache" / COPY
-    if folder not in _served:
-        return read_settings(own), own, ""
+    path = folder / SETTINGS_FILE
+    if folder not in _valid:
+        return read_settings(path), None, ""
     try:
-        settings = read_settings(own)
+        content = _content_of(path)
+        settings = read_settings(path, content=content)
         settings.config()  # refuses contradictions
     except SettingsError as error:
-        if not copy.exists():
+        if (kept := _valid[folder]) is None:
             raise
-        return read_settings(copy), copy, str(error)
-    _keep(own, copy)
-    return settings, own, ""
+        return read_settings(path, content=kept), kept, str(error)
+    _valid[folder] = content
+    return settings, None, ""
 
 
-def _keep(own: Path, copy: Path) -> None:
-    """Copy a valid settings file; a home without one has no copy. What cannot be written serves nobody, and does no harm."""
-    part = copy.with_suffix(".part")
-    with suppress(OSError):
-        if not own.exists():
-            copy.unlink(missing_ok=True)
-            return
-        content = own.read_bytes()
-        if copy.exists() and copy.read_bytes() == content:
-            return
-        copy.parent.mkdir(exist_ok=True)
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(content)
-        part.replace(copy)
+def _content_of(path: Path) -> bytes:
+    """Return the content of a settings file, b"" without one: all defaults. Raises SettingsError."""
+    try:
+        return settings_bytes(path)
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error

@@ -111,14 +111,15 @@ class Settings(BaseSettings):
         return replace(config, universe=tuple(sorted(members)), bundle=0)
 
 
-def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
+def read_settings(path: Path, environment: Mapping[str, str] | None = None, content: bytes | None = None) -> Settings:
     """Return the settings of a home's file and the environment. A missing file means all defaults.
 
-    Raises SettingsError, which names the key, for an unknown key and for a value of the wrong type or out of range.
+    content: what to read in place of the file's. Raises SettingsError, which names the key, for an unknown key and for a value of
+    the wrong type or out of range.
     """
-    values = _read_toml(path)
+    values = _read_toml(path, content)
     _refuse_unknown(_keys_of_file(values), str(path), {*known_keys(), *RETIRED_KEYS})
-    for section, _, key in (name.partition(".") for name in retired_keys(path)):
+    for section, _, key in (name.partition(".") for name in retired_keys(path, content)):
         del values[section][key]
     environment = os.environ if environment is None else environment
     _refuse_unknown(_keys_of_environment(environment), "the environment", known_keys())
@@ -133,9 +134,9 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
         raise SettingsError(f'{" or ".join(lists)} in the environment: not a JSON list; write it like \'["a", "b"]\'') from None
 
 
-def retired_keys(path: Path) -> list[str]:
-    """Return the keys of a settings file that no longer have an effect."""
-    return [key for key in _keys_of_file(_read_toml(path)) if key in RETIRED_KEYS]
+def retired_keys(path: Path, content: bytes | None = None) -> list[str]:
+    """Return the keys of a settings file that no longer have an effect. content: what to read in place of the file's."""
+    return [key for key in _keys_of_file(_read_toml(path, content)) if key in RETIRED_KEYS]
 
 
 def known_keys() -> list[str]:
@@ -151,9 +152,9 @@ def fields_of(section: Any) -> dict[str, FieldInfo]:
     return dict(section.model_fields)
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def _read_toml(path: Path, content: bytes | None) -> dict[str, Any]:
     try:
-        text = settings_bytes(path).decode()
+        text = (settings_bytes(path) if content is None else content).decode()
         learn_settings(text)
         return tomllib.loads(text)
     except FileNotFoundError:
