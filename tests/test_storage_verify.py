@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from storage import digests
+from storage.damage import damage_reported
 from storage.database import reading
 from storage.errors import Corrupt
 from storage.verify import FORBIDDEN, all_problems, find_deep_problems, find_problems
@@ -222,3 +223,11 @@ def test_all_problems_are_reported_together(record: Record) -> None:
         "chains",
         str(current_file(record, "MSFT")),
     ]
+
+
+def test_an_unexpected_error_on_a_damaged_record_is_damage_and_on_a_sound_one_itself(record: Record) -> None:
+    with pytest.raises(LookupError), damage_reported(record.database, record.prices):
+        raise LookupError("no such ticker")
+    record.force("UPDATE tickers SET id = 9 WHERE id = 1")
+    with pytest.raises(Corrupt, match="refers to a missing row of tickers"), damage_reported(record.database, record.prices):
+        raise LookupError("no such ticker")

@@ -9,6 +9,7 @@ from pathlib import Path
 from jobs.terminal.secrets import hide_secrets
 from jobs.workspace.home import Home, create_home, open_home, require_writable
 from jobs.workspace.locks import writer_lock
+from storage.damage import damage_reported
 from storage.database import Engine, open_writer, seal_database, translated, upgrade_database
 from storage.versions import check_revision, is_blank
 
@@ -31,7 +32,7 @@ def open_for_writing(
         seal_database(home.database)
         engine = writing_engine(home.database)
         try:
-            with translated(home.database):
+            with translated(home.database), damage_reported(home.database, home.prices):
                 yield home, engine
         finally:
             engine.dispose()

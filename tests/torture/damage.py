@@ -13,6 +13,7 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
+from jobs.analysis.recompute import wrong_figures
 from storage.database import reading
 from storage.verify import all_problems, content_hash
 from tests.torture import damage_judges as judges
@@ -129,7 +130,7 @@ def _other_record(home: Path, homes: Homes, target: str) -> list[str]:
 
     def judge() -> str:
         with reading(home / DATABASE) as connection:
-            if all_problems(connection, home / "prices"):
+            if all_problems(connection, home / "prices") or list(wrong_figures(connection)):
                 return judges.FOUND
             found = content_hash(connection)
         with reading(homes.twin / DATABASE) as connection:

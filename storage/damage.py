@@ -1,0 +1,32 @@
+"""Tell damage from a fault of the program: what a program runs into that reads rows which it never wrote.
+
+Not here: how a record is verified (storage.verify), which loads slowly and is needed only after an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from storage.database import reading
+from storage.errors import Corrupt
+
+UNEXPECTED = (sa.exc.IntegrityError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+@contextmanager
+def damage_reported(database: Path, prices: Path) -> Iterator[None]:
+    """Raise Corrupt in place of an error that no sound record causes, where the record is damaged; else the error itself."""
+    try:
+        yield
+    except UNEXPECTED as error:
+        from storage.verify import all_problems
+
+        with reading(database) as connection:
+            problems = all_problems(connection, prices)
+        if problems:
+            raise Corrupt(f"{problems[0]}; nothing more was written; restore the database from a backup") from error
+        raise
