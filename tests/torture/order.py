@@ -1,6 +1,7 @@
 """The commit protocol, read from the system calls of real commands: file write < fsync < rename < fsync of the folder < commit.
 
 The order of calls decides what a power loss leaves, and a SIGKILL cannot show it. Each trial traces one command without a fault.
+Only the command's own process may write, not its workers.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tests.torture.traces import Call, trace, without_strace
 NAME = "order"
 OLD = "0005"
 BACKUP = "kept.tar"
-COMMANDS = ("run", "backfill", "backup", "restore", "upgrade", "repair")
+COMMANDS = ("run", "backfill", "workers", "backup", "restore", "upgrade", "repair")
 WHOLE_STRINGS = ("-s", "1000000")  # the pages of the write-ahead log show which price file a commit names
 FRAME_HEADER = 24  # bytes, of the write-ahead log; bytes 4 to 7 are above zero in the last frame of a commit
 FD_PATH = re.compile(r"^\d+<([^>]*)>")
@@ -116,6 +117,7 @@ def trial(bench: Bench, index: int) -> Outcome:
     home, *command = {
         "run": ("begun", "run", "--now", feed.instant(1)),
         "backfill": ("new", "backfill", *TICKERS, "--start", feed.sessions[0], "--end", feed.sessions[2]),
+        "workers": ("new", "backfill", *TICKERS, "--start", feed.sessions[0], "--end", feed.sessions[2], "--workers", "2"),
         "backup": ("begun", "backup", f"{{folder}}/{BACKUP}"),
         "restore": ("begun", "restore", bench.prepared / BACKUP),
         "upgrade": ("old", "db", "upgrade"),
@@ -125,7 +127,8 @@ def trial(bench: Bench, index: int) -> Outcome:
         copy = copy_home(bench.prepared / home, folder / "home")
         traced = trace(bench.build, copy, *(str(word).format(folder=folder) for word in command), options=WHOLE_STRINGS)
     seen = Protocol().read(traced.calls)
-    broken = [*seen.broken, *([f"it failed: {traced.done.stderr[-300:]}"] if traced.done.returncode else [])]
+    broken = [*seen.broken, *(f"another process than the command's own writes: {line[:200]}" for line in traced.others)]
+    broken += [f"it failed: {traced.done.stderr[-300:]}"] if traced.done.returncode else []
     work = {"renames": seen.renames, "commits": seen.commits}
     return Outcome(sum(work.values()), work, tuple(f"{NAME} {index}, {name}: {sentence}" for sentence in broken))
 
@@ -144,9 +147,9 @@ HARNESS = Harness(
     name=NAME,
     promise="bytes are on disk before their name, and the name before the commit that needs it",
     faults="renames and commits checked",
-    trials=12,
-    short_trials=4,
-    full_trials=60,
+    trials=14,
+    short_trials=3,
+    full_trials=70,
     prepare=prepare,
     trial=trial,
     unavailable=without_strace,

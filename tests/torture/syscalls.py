@@ -101,8 +101,8 @@ def _counted(bench: Bench, home: str, command: tuple[str, ...]) -> Subject:
     with bench.scratch() as folder:
         copy, words = _copied(bench, Subject(home, command, "", ()), folder)
         traced = trace(bench.build, copy, *words)
-        if traced.done.returncode:
-            raise RuntimeError(f"{' '.join(words)}: {traced.done.stderr}")
+        if traced.done.returncode or traced.others:
+            raise RuntimeError(f"{' '.join(words)}: {traced.done.stderr or traced.others[0]}")
         points = tuple((call.name, call.number) for call in traced.calls)
         return Subject(home, command, content_hash(bench.build, copy), points)
 

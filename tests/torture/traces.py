@@ -20,6 +20,7 @@ CHANGING = (
     "mkdir", "rmdir", "fchmod", "chmod", "link", "symlink", "sendfile", "copy_file_range", "utimensat",
 )  # fmt: skip
 MAY_WRITE = re.compile(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC")
+WORKING_FOLDER = re.compile(r"(?<=AT_FDCWD)<[^>]*>")  # the paths that follow it are absolute
 LINE = re.compile(r"(\d+) +(\w+)\((.*)")
 
 
@@ -34,10 +35,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A command that has ended, and its calls that change files of a folder."""
+    """A command that has ended, and its calls that change files of a folder. others: such calls of its children and threads."""
 
     done: subprocess.CompletedProcess[str]
     calls: tuple[Call, ...]
+    others: tuple[str, ...]
 
     @property
     def failed(self) -> Call | None:
@@ -73,26 +75,23 @@ def trace(build: Build, home: Path, *command: object, only: str = "", inject: st
             raise OSError(f"strace did not start: {said}{started.wait().stderr}")
         os.kill(started.pid, signal.SIGCONT)
         done = started.wait()
-    calls = calls_of(log.read_text(encoding="utf-8"), started.pid, str(home.parent))
+    calls, others = calls_of(log.read_text(encoding="utf-8"), started.pid, str(home.parent))
     log.unlink()
-    return Trace(done, calls)
+    return Trace(done, calls, others)
 
 
-def calls_of(text: str, pid: int, folder: str) -> tuple[Call, ...]:
-    """Return the calls of a process in strace's output that change files of a folder.
-
-    Raises ValueError where another process or thread makes such a call.
-    """
+def calls_of(text: str, pid: int, folder: str) -> tuple[tuple[Call, ...], tuple[str, ...]]:
+    """Return the calls in strace's output that change files of a folder: those of a process, and the lines of all others."""
     numbers: dict[str, int] = {}
-    found = []
+    found, others = [], []
     for line in text.splitlines():
         if (match := LINE.match(line)) is None:
             continue
-        name = match[2]
-        concerned = folder in match[3] and (name != "openat" or MAY_WRITE.search(match[3]))
+        name, text = match[2], WORKING_FOLDER.sub("", match[3])
+        concerned = folder in text and (name != "openat" or MAY_WRITE.search(text))
         if int(match[1]) == pid:
             numbers[name] = numbers.get(name, 0) + 1
-            found += [Call(name, numbers[name], match[3])] if concerned else []
+            found += [Call(name, numbers[name], text)] if concerned else []
         elif concerned:
-            raise ValueError(f"a thread or child changes files, which is not counted: {line}")
-    return tuple(found)
+            others.append(line)
+    return tuple(found), tuple(others)
