@@ -20,6 +20,7 @@ from jobs.exchanges.symbols import exchange_of
 from storage.database import reading
 from storage.verify import find_problems
 from tests.torture.harness import Bench, Harness, Outcome
+from tests.torture.program import must_run
 from tests.torture.years_life import BEGIN, USUAL_MINUTES, Plan
 from tests.torture.years_market import appearances
 
@@ -29,7 +30,7 @@ SHORT, QUARTERS, MEMORY, FAR = 0, range(1, 4 * YEARS + 1), 4 * YEARS + 1, 4 * YE
 LONGEST_OUTAGE = 30  # sessions
 MOST_OUTAGE = 42  # sessions of a quarter
 ZONES = ("America/New_York", "Europe/London", "Australia/Lord_Howe", "Asia/Tokyo", "Pacific/Kiritimati")  # of the machine
-MEMORY_DAYS = 3 * 365
+MEMORY_SESSIONS = 500
 DAY = 86_400.0
 WRONG = (2 * 365 * DAY, -3 * 365 * DAY, DAY, -DAY, 7 * 3600.0)  # seconds that a clock is off by
 WRONG_MINUTES = (25, 50)
@@ -50,6 +51,24 @@ def prepare(_bench: Bench) -> None:
 
 def trial(bench: Bench, index: int) -> Outcome:
     """Live one life and return what was wrong with it."""
+    return _parent(bench) if index == MEMORY else _life(bench, index)
+
+
+def _parent(bench: Bench) -> Outcome:
+    """Return whether what lives on of a daemon grows over many sessions."""
+    with bench.scratch() as folder, (folder / "log").open("w", encoding="utf-8") as log:
+        must_run(bench.build, folder / "home", "init")
+        ended = subprocess.run(
+            [sys.executable, "-m", "tests.torture.years_parent", "home", str(MEMORY_SESSIONS)],
+            cwd=folder, env=bench.build.environment(), stdout=subprocess.PIPE, stderr=log, text=True, check=False,
+        )  # fmt: skip
+        if ended.returncode:
+            return Outcome(0, broken=(f"years {MEMORY}: the daemon's code failed: {_end_of(folder / 'log')}",))
+    broken = tuple(f"years {MEMORY}: {sentence}" for sentence in _growth(json.loads(ended.stdout)))
+    return Outcome(0, {"looks in processes": MEMORY_SESSIONS}, broken)
+
+
+def _life(bench: Bench, index: int) -> Outcome:
     with bench.scratch() as folder:
         plan = plan_of(bench, index, folder)
         lived = _live(bench, plan, folder, ZONES[index % len(ZONES)])
@@ -62,7 +81,6 @@ def trial(bench: Bench, index: int) -> Outcome:
             *([] if lived["same_as_backfill"] else ["the record is not that of a backfill over the same bars"]),
             *_wrong_sessions(plan, rows),
             *_wrong_home(folder / "home"),
-            *(_growth(lived["samples"]) if index == MEMORY else []),
             *_bounds(lived),
         ]
         work = {
@@ -76,7 +94,7 @@ def trial(bench: Bench, index: int) -> Outcome:
 
 
 def plan_of(bench: Bench, index: int, folder: Path) -> Plan:
-    """Draw what happens in a trial: some days around a clock change, a quarter, three years without faults, or a far future."""
+    """Draw what happens in a trial: some days around a clock change, a quarter, or a far future."""
     rng = bench.rng("years", index)
     seed = f"{bench.seed}/{index}"
     if index == SHORT:
@@ -87,9 +105,6 @@ def plan_of(bench: Bench, index: int, folder: Path) -> Plan:
         first = date(FIRST_YEAR + year, 3 * quarter + 1, 1)
         last = first + timedelta(days=89)
         outages = _outages(rng, 2 + index % 2, quarter)
-    elif index == MEMORY:
-        symbols, first, outages = (NEW_YORK,), date(FIRST_YEAR, 1, 1), ()
-        last = first + timedelta(days=MEMORY_DAYS)
     else:
         symbols, first, last, outages = (NEW_YORK, TOKYO, HONG_KONG), date(2061, 3, 1), date(2061, 4, 15), (5,)
     return _with_faults(rng, Plan(str(folder), seed, symbols, str(first), str(last)), outages)
@@ -107,8 +122,6 @@ def _outages(rng: random.Random, number: int, quarter: int) -> tuple[int, ...]:
 
 def _with_faults(rng: random.Random, plan: Plan, outages: tuple[int, ...]) -> Plan:
     """Return a plan with outages of some numbers of sessions at random, a wrong clock and edits of the settings."""
-    if not outages:
-        return plan
     calendar = exchange_calendar(exchange_of(plan.symbols[0]))
     first, last = date.fromisoformat(plan.first), date.fromisoformat(plan.last)
     sessions = calendar.span(first, last, 0)[0].days.tolist()
@@ -201,22 +214,28 @@ def _wrong_home(home: Path) -> Iterator[str]:
 def _growth(samples: list[list[int]]) -> Iterator[str]:
     """Yield whether memory grows, by the median of the slopes between all pairs of samples (Theil and Sen)."""
     settled = samples[len(samples) // 5 :]
-    slopes = [(b[2] - a[2]) / (b[0] - a[0]) for place, a in enumerate(settled) for b in settled[place + 1 :] if b[0] > a[0]]
+    slopes = [(b[1] - a[1]) / (b[0] - a[0]) for place, a in enumerate(settled) for b in settled[place + 1 :]]
     growth = 1000 * statistics.median(slopes)
     if growth > MOST_GROWTH_KB:
         yield f"memory grew by {growth:.0f} KB for 1,000 sessions"
-    for place, name in ((3, "open files"), (4, "threads")):
-        numbers = {sample[place] for sample in settled}
+    yield from _changes([sample[2:] for sample in settled])
+
+
+def _changes(samples: list[list[int]]) -> Iterator[str]:
+    """Yield whether the number of open files or of threads changed."""
+    for place, name in enumerate(("open files", "threads")):
+        numbers = {sample[place] for sample in samples}
         if len(numbers) > 1:
             yield f"the number of {name} was not constant: {sorted(numbers)}"
 
 
 def _bounds(lived: dict[str, Any]) -> Iterator[str]:
-    for sample in lived["samples"][-1:]:
-        if sample[5] > MOST_LOG_BYTES * lived["looks"]:
-            yield f"the log has {sample[5]} bytes after {lived['looks']} looks"
-    if any(sample[6] > MOST_WAL_BYTES for sample in lived["samples"]):
-        yield f"the WAL grew to {max(sample[6] for sample in lived['samples'])} bytes"
+    samples = lived["samples"]
+    yield from _changes(samples[1:])
+    if samples and samples[-1][2] > MOST_LOG_BYTES * lived["looks"]:
+        yield f"the log has {samples[-1][2]} bytes after {lived['looks']} looks"
+    if any(sample[3] > MOST_WAL_BYTES for sample in samples):
+        yield f"the WAL grew to {max(sample[3] for sample in samples)} bytes"
 
 
 def _rows(database: Path, query: str) -> list[tuple[Any, ...]]:

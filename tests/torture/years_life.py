@@ -29,6 +29,7 @@ from jobs.workspace.home import Home, create_home
 from storage.database import open_writer, reading, upgrade_database
 from storage.verify import content_hash
 from tests.torture.years_market import appearances, lay_history, show
+from tests.torture.years_resources import resources
 
 SETTINGS = """
 [source]
@@ -87,7 +88,7 @@ class Plan:
 class Lived:
     """What a life was. same_as_backfill: whether a backfill over the same bars leaves the same record.
 
-    samples: the forecasts so far, the days lived, resident KB, open files, threads, bytes of the log and of the WAL.
+    samples: open files, threads, bytes of the log and of the WAL.
     """
 
     looks: int = 0
@@ -201,8 +202,7 @@ class Life:
         if any(after[name] < before[name] for name in before):
             self.lived.vanished.append(f"{self.now:%Y-%m-%d %H:%M}: {before} -> {after}")
         if self.lived.cycles >= SAMPLED_CYCLES * (len(self.lived.samples) + 1):
-            days = (self.now.date() - date.fromisoformat(self.plan.first)).days
-            self.lived.samples.append((after["origins"], days, *_resources(self.home)))
+            self.lived.samples.append(_sample(self.home))
         self._restart(RESTART_SHARE)
 
     def _stored(self) -> dict[str, int]:
@@ -256,17 +256,10 @@ def _backfill(home: Home, request: BackfillRequest) -> None:
         engine.dispose()
 
 
-def _resources(home: Home) -> tuple[int, ...]:
-    """Return this process's resident KB, open files and threads, and the bytes of its log and of the database's WAL."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+def _sample(home: Home) -> tuple[int, ...]:
+    """Return this process's open files and threads, and the bytes of its log and of the database's WAL."""
     wal = home.database.with_name(f"{home.database.name}-wal")
-    return (
-        pages * os.sysconf("SC_PAGE_SIZE") // 1024,
-        len(list(Path("/proc/self/fd").iterdir())),
-        len(list(Path("/proc/self/task").iterdir())),
-        os.fstat(sys.stderr.fileno()).st_size,
-        wal.stat().st_size if wal.exists() else 0,
-    )
+    return (*resources()[1:], os.fstat(sys.stderr.fileno()).st_size, wal.stat().st_size if wal.exists() else 0)
 
 
 def main() -> None:
