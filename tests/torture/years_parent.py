@@ -19,7 +19,7 @@ from jobs.terminal.logs import LogTarget, start_logging
 from tests.torture.years_resources import resources
 
 BEGIN = datetime(2027, 1, 4, 22, tzinfo=UTC)
-IDLE_CHECKS = 20  # of a session
+IDLE_CHECKS = 6  # of a session
 SAMPLED_SESSIONS = 10
 
 
