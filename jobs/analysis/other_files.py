@@ -17,6 +17,7 @@ from jobs.analysis.other_forecasts import Days, Mask, OtherForecasts, OtherModel
 from jobs.errors import UsageError
 from jobs.exchanges.symbols import SymbolRefused, parse_symbol
 from jobs.terminal.text import counted, first_names, printable
+from storage.paths import open_at_once
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -83,11 +84,12 @@ def _read(path: Path) -> pa.Table:
     import pyarrow.parquet
 
     try:
-        if path.suffix.lower() == ".parquet":
-            return pyarrow.parquet.read_table(path)
-        # A ticker may look like a number, a truth value or a missing one.
-        options = pyarrow.csv.ConvertOptions(column_types={TICKER: pa.string()}, strings_can_be_null=False)
-        return pyarrow.csv.read_csv(path, convert_options=options)
+        with open_at_once(path) as file:  # pyarrow opens no name that is not UTF-8
+            if path.suffix.lower() == ".parquet":
+                return pyarrow.parquet.read_table(file)
+            # A ticker may look like a number, a truth value or a missing one.
+            options = pyarrow.csv.ConvertOptions(column_types={TICKER: pa.string()}, strings_can_be_null=False)
+            return pyarrow.csv.read_csv(file, convert_options=options)
     except FileNotFoundError as error:
         raise UsageError(f"{path}: there is no such file") from error
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:

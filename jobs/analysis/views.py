@@ -14,6 +14,7 @@ from jobs.errors import UsageError
 from jobs.exchanges.symbols import parse_symbol
 from jobs.terminal.text import counted
 from storage.errors import not_stored
+from storage.paths import open_at_once
 from storage.reader import Rows, select_rows, snapshot, unknown_symbols, view_named, view_query
 from storage.sql_guard import ANY_FORMAT, TABLE, ResultLimit, Selected, selecting
 from storage.versions import check_revision
@@ -37,6 +38,7 @@ __all__ = [
 
 ALL_TICKERS = "*"  # the ticker of the rows of view `skill` that hold for all tickers together
 STDIN = "-"
+LONGEST_QUERY = 1_000_000  # bytes; the limit of SQLite (storage.query_process) is lower
 UPGRADE_QUERY = "SELECT message FROM event WHERE kind = 'upgrade' AND run_id = (SELECT max(run_id) FROM run_summary)"
 # Of a ticker that is no longer followed nothing is requested, so an old failure says nothing.
 FAILING_CONTEXT = """SELECT r.kind = 'reference', count(DISTINCT r.subject), min(r.failing_since), min(r.subject), max(r.message)
@@ -123,7 +125,10 @@ def query_text(query: str | None, file: Path | None, *, list_views: bool) -> str
     if STDIN not in (query, str(file)) and file is None:
         return query or ""
     try:
-        content = sys.stdin.buffer.read() if file is None or str(file) == STDIN else file.read_bytes()
+        with sys.stdin.buffer if file is None or str(file) == STDIN else open_at_once(file) as stream:
+            content = stream.read(LONGEST_QUERY + 1)
+        if len(content) > LONGEST_QUERY:
+            raise UsageError(f"{file or 'stdin'}: longer than {LONGEST_QUERY:,} bytes; no query is")
         return content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file or 'stdin'}: cannot be read: {error}") from error

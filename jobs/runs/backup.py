@@ -111,7 +111,7 @@ def _refuse_target(target: Path) -> None:
     if not target.exists():
         return
     try:
-        with tarfile.open(target) as archive:
+        with tarfile.open(target, "r:") as archive:
             read_manifest(archive)
     except (OSError, tarfile.TarError, Corrupt) as error:
         raise UsageError(f"{target} exists and is no backup; nothing was written; name another file") from error

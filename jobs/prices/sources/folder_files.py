@@ -19,6 +19,7 @@ from storage.files import unquote_ticker
 FILE_TYPES = (".csv", ".parquet")
 EVENT_STEM = "events"  # a file of this name has company events, not the prices of a ticker
 LONGEST_SHOWN = 40
+LARGEST_CSV_BYTES = 200_000_000  # a century of days has 3 MB
 
 
 @dataclass(slots=True)
@@ -90,8 +91,11 @@ def content_of(path: Path) -> bytes:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         try:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
                 raise BadSourceData(f"{path}: not a regular file")
+            if path.suffix.lower() == ".csv" and status.st_size > LARGEST_CSV_BYTES:
+                raise BadSourceData(f"{path}: larger than {LARGEST_CSV_BYTES // 10**6} MB, so it is not the prices of one ticker")
             with os.fdopen(handle, "rb", closefd=False) as file:
                 return file.read()
         finally:
