@@ -30,7 +30,7 @@ from tests.written_paths import read_log
 NAME = "hostile"
 STATEMENTS, LINES = 3, 20  # inputs of a trial
 TRACED_EVERY = 4  # trials, of which one has a traced process
-DAILY_RUNS = 3
+DAILY_RUNS = 2
 SECONDS = 20.0
 LONG_SECONDS, STOP_SECONDS = 2.0, 7.0  # of a command that is stopped, and until it has ended
 READING = {
@@ -42,10 +42,10 @@ USAGE, QUERY = 2, 8
 SHOWN = 300
 
 
-def prepare(bench: Bench) -> None:
-    """Make the home that trials copy."""
+def prepare(bench: Bench, runs: int = DAILY_RUNS) -> None:
+    """Make the home that trials copy, after so many daily runs."""
     feed = make_feed(bench.prepared / "feed")
-    make_home(bench.build, bench.prepared / "home", feed, runs=DAILY_RUNS)
+    make_home(bench.build, bench.prepared / "home", feed, runs=runs)
     (bench.prepared / "hostile.json").write_text(json.dumps(asdict(feed)), encoding="utf-8")
 
 

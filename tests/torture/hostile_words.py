@@ -58,12 +58,12 @@ class Paths:
     feed: Path
 
     def word(self, rng: random.Random) -> str:
-        """Return the path of one of them: absolute, from the current folder, or by a detour."""
+        """Return the path of one of them: absolute, from the current folder, or written oddly."""
         path = self.by_name[rng.choice(SPECIAL)]
         forms = (
             str(path),
             f"../{path.parent.name}/{path.name}",
-            f"{path.parent}/./x/../{path.name}",
+            f"{path.parent}/.//{path.name}",
             f"{path}/",
             f"folder:{path}",
         )
