@@ -87,3 +87,9 @@ def test_a_closing_line_shows_the_control_characters_of_a_name_escaped(tickercas
     assert told.returncode == 0
     assert r"a\x1b[31m\u202eb.tar" in told.stderr
     assert "\x1b" not in told.stderr + told.stdout
+
+
+def test_an_id_that_is_not_utf_8_is_no_models(tickercast: Command, tmp_path: Path) -> None:
+    assert tickercast("--home", "home", "init").returncode == 0
+    told = tickercast("--home", "home", "replay", "\udc98C")
+    assert (told.returncode, told.stderr.splitlines()[-1].startswith(r"error: \udc98C: no model")) == (2, True)

@@ -62,7 +62,7 @@ COLUMNS = tuple(field.name for field in fields(Replayed))
 def replay_model(home: Home, beginning: str) -> list[Replayed]:
     """Return the replays of all forecasts of the model whose id begins with some digits. Raises UsageError without any."""
     with reading(home.database) as connection:
-        keys = queries.origins_of_model(connection, beginning)
+        keys = queries.origins_of_model(connection, beginning) if beginning.isascii() else []
         if not keys:
             raise UsageError(f"{beginning}: no model of a stored forecast has such an id; see model_id of latest_forecast")
         return [_Replayer(home, connection).replay(key) for key in keys]

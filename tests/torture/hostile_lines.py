@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from jobs.cli.command_line import home_first
 from tests.torture.hostile_sql import hostile_sql
 from tests.torture.hostile_words import UNKNOWN, Paths, hostile_word, plain_word
 
@@ -119,6 +120,7 @@ def _outputs(command: tuple[str, ...], arguments: list[str]) -> Iterator[str]:
     if command in DEFAULT_OUTPUTS:
         yield DEFAULT_OUTPUTS[command]
     named = (*OUTPUTS, "--home") if command[0] in CREATING else OUTPUTS
+    arguments = home_first(arguments)
     for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
         name, found, value = word.partition("=")
         if name in named:
