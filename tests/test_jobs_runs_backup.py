@@ -22,7 +22,7 @@ from jobs.runs.restore import restore
 from jobs.workspace.home import Home, open_home
 from jobs.workspace.locks import daemon_lock, try_lock, writer_lock
 from storage.database import reading
-from storage.errors import Corrupt
+from storage.errors import Corrupt, SchemaOlder
 from storage.verify import content_hash, find_deep_problems, find_problems
 from tests.conftest import Command
 from tests.forecast_builders import SMALL_SETTINGS, in_one_go, ten_sessions
@@ -223,3 +223,11 @@ def test_the_commands_back_up_and_restore(tickercast: Command, tmp_path: Path) -
     assert (done.returncode, done.stdout) == (0, "")
     assert tickercast("restore", tmp_path / "none.tar").returncode == 2
     assert tickercast("status").returncode == 0
+
+
+def test_a_backup_of_a_home_of_an_older_version_names_its_database(home: Home, tmp_path: Path) -> None:
+    with sqlite3.connect(home.database) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    connection.close()
+    with pytest.raises(SchemaOlder, match=f"^{home.database}: its schema 0001 is older"):
+        back_up(home, tmp_path / "home.tar", now=NOW)

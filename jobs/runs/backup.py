@@ -25,7 +25,7 @@ from storage.database import reading
 from storage.errors import Corrupt, StoreUnwritable
 from storage.files import HashedReader, make_folder, open_regular, rename_durably, sha256_of_file
 from storage.paths import real_path
-from storage.versions import stored_revision
+from storage.versions import check_revision, stored_revision
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -55,11 +55,12 @@ def back_up(home: Home, target: Path, *, now: datetime) -> str:
     """Write a home into a tar file and return a closing line.
 
     An older backup of that name is replaced by the finished one. Raises UsageError for a target that is something else and for a
-    store outside of the home, Corrupt where the copied database or a price file is damaged, StoreUnwritable where the target
-    cannot be written; then there is no new file.
+    store outside of the home, what check_revision raises, Corrupt where the copied database or a price file is damaged,
+    StoreUnwritable where the target cannot be written; then there is no new file.
     """
     _refuse_target(target)
     refuse_outside(home.place)
+    check_revision(home.database)  # so that an error names this file and not its copy
     partial, copy = target.with_name(f"{target.name}{PARTIAL}"), target.with_name(f"{target.name}.db{PARTIAL}")
     try:
         make_folder(target.parent)
