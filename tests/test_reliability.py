@@ -1,0 +1,34 @@
+"""The catalogue of faults: every group runs without a gap, and each test or harness that it names is there."""
+
+from __future__ import annotations
+
+import re
+from itertools import groupby
+from pathlib import Path
+
+from tests.torture.registry import HARNESSES
+
+TESTS = Path(__file__).parent
+PAGE = (TESTS.parent / "docs" / "reliability.md").read_text(encoding="utf-8")
+ROWS = [line for line in PAGE.splitlines() if re.match(r"\| [A-Z]\d\d", line)]
+NOT_PLANTED = PAGE.split("### Not planted")[1]
+
+
+def test_each_group_of_faults_runs_from_one_without_a_gap() -> None:
+    ids = sorted(number for row in ROWS for number in re.findall(r"[A-Z]\d\d", row.split("|")[1]))
+    for letter, group in groupby(ids, key=lambda number: number[0]):
+        numbers = [int(number[1:]) for number in group]
+        assert (letter, numbers) == (letter, list(range(1, len(numbers) + 1)))
+    assert len(ids) > 146
+
+
+def test_each_fault_that_is_planted_names_a_test_or_a_harness() -> None:
+    bare = [row for row in ROWS if row not in NOT_PLANTED and "::test_" not in row and "harness `" not in row]
+    assert bare == []
+
+
+def test_each_test_and_harness_that_is_named_is_there() -> None:
+    named = re.findall(r"`(test_\w+\.py)::(\w+)`", PAGE)
+    missing = [name for file, name in named if f"def {name}(" not in (TESTS / file).read_text(encoding="utf-8")]
+    assert missing == []
+    assert set(re.findall(r"harness `([^`]+)`", PAGE)) - set(HARNESSES) == set()
