@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from jobs.errors import UsageError
 from jobs.monitoring.backups import backup_name, newest_backup
 from jobs.monitoring.metrics import registry_of
-from jobs.monitoring.monitor import write_metrics
+from jobs.monitoring.monitor import LatestState, write_metrics
 from jobs.monitoring.state import CONDITIONS, HomeState
 from jobs.monitoring.textfile import write_textfile
 from jobs.runs.backup import back_up
@@ -144,3 +144,15 @@ def test_the_newest_backup_is_that_of_this_home_and_not_from_the_future(make_hom
     (folder / backup_name(NOW)).write_bytes(b"no backup")
     assert newest_backup(home.folder, folder, NOW) == NOW - timedelta(hours=26)
     assert newest_backup(home.folder, folder / "missing", NOW) is None
+
+
+def test_a_broken_settings_file_leaves_the_monitor_as_it_is(make_home: Callable[[str, str], Home]) -> None:
+    home = make_home("home", "[monitor]\nport = 9464\n")
+    read = LatestState(home.place, is_daemon=True)
+    settings = home.folder / "tickercast.toml"
+    settings.write_text("[monitor\n")
+    assert read.limits().port == 9464
+    settings.write_text("[monitor]\nport = 9465\n")
+    assert read.limits().port == 9465
+    settings.unlink()
+    assert read.limits().port == 0

@@ -19,6 +19,7 @@ from jobs.terminal.logs import log_event
 from jobs.terminal.progress import show_line
 from jobs.workspace.limits import Limits, is_address, read_limits
 from jobs.workspace.place import Place, open_place
+from storage.paths import user_path
 
 if TYPE_CHECKING:
     from jobs.monitoring.server import MonitorServer
@@ -36,12 +37,18 @@ class LatestState:
         self._lock = threading.Lock()
         self._state: HomeState | None = None
         self._read_at = 0.0
+        self._limits = read_limits(place.folder)
+
+    def limits(self) -> Limits:
+        """Return the settings of monitoring; the last ones while the settings file is broken."""
+        self._limits = read_limits(self.place.folder, last=self._limits)
+        return self._limits
 
     def __call__(self) -> HomeState:
         """Return the state. Raises StorageError, OSError."""
         with self._lock:
             if self._state is None or time.monotonic() - self._read_at > SAME_STATE_SECONDS:
-                self._state = read_state(self.place, read_limits(self.place.folder), clock.now(), is_daemon=self.is_daemon)
+                self._state = read_state(self.place, self.limits(), clock.now(), is_daemon=self.is_daemon)
                 self._read_at = time.monotonic()
             return self._state
 
@@ -100,7 +107,7 @@ def monitored(place: Place, *, every_seconds: float = EVERY_SECONDS) -> Iterator
     stop = threading.Event()
     read = LatestState(place, is_daemon=True)
     threads = [
-        threading.Thread(target=work, args=(place, read, stop, every_seconds), daemon=True, name=f"monitor-{work.__name__}")
+        threading.Thread(target=work, args=(read, stop, every_seconds), daemon=True, name=f"monitor-{work.__name__}")
         for work in (_keep_served, _keep_written)
     ]
     for thread in threads:
@@ -113,33 +120,36 @@ def monitored(place: Place, *, every_seconds: float = EVERY_SECONDS) -> Iterator
             thread.join(END_SECONDS)
 
 
-def _keep_served(place: Place, read: LatestState, stop: threading.Event, every_seconds: float) -> None:
+def _keep_served(read: LatestState, stop: threading.Event, every_seconds: float) -> None:
     endpoint = Endpoint(read)
     while not stop.is_set():
-        endpoint.follow(read_limits(place.folder))
+        endpoint.follow(read.limits())
         endpoint.poll(stop, every_seconds)
     endpoint.close()
 
 
-def _keep_written(place: Place, read: LatestState, stop: threading.Event, every_seconds: float) -> None:
+def _keep_written(read: LatestState, stop: threading.Event, every_seconds: float) -> None:
     failed = None
     while not stop.is_set():
-        reason = write_metrics(place, read)
+        reason = _write(read)
         if reason and reason != failed:
             log_event("error", "textfile not written", error=f"{reason}; retried every minute")
         failed = reason
         stop.wait(every_seconds)
 
 
-def write_metrics(place: Place, read: Callable[[], HomeState] | None = None) -> str | None:
-    """Write the textfile where the settings name one. read: returns the state to write; without it, that of a process that is
-    not the daemon. Return what kept it from being written.
-    """
-    if not read_limits(place.folder).textfile:
+def write_metrics(place: Place) -> str | None:
+    """Write the textfile where the settings name one, in a process that is no daemon. Return what kept it from being written."""
+    return _write(LatestState(place, is_daemon=False))
+
+
+def _write(read: LatestState) -> str | None:
+    named = read.limits().textfile
+    if not named:
         return None
     from jobs.monitoring.textfile import write_named_textfile  # takes memory that a daemon without it does not need
 
-    return write_named_textfile(place, read or LatestState(place, is_daemon=False))
+    return write_named_textfile(read.place.folder / user_path(named), read)  # a relative one begins at the home
 
 
 @contextmanager

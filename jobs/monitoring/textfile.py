@@ -10,20 +10,15 @@ from prometheus_client import write_to_textfile
 from jobs.errors import JobError, UsageError
 from jobs.monitoring.metrics import registry_of
 from jobs.monitoring.state import HomeState
-from jobs.workspace.limits import read_limits
-from jobs.workspace.place import Place, refuse_store
-from storage.paths import real_path, user_path
+from jobs.workspace.place import refuse_store
+from storage.paths import real_path
 
 
-def write_named_textfile(place: Place, read: Callable[[], HomeState]) -> str | None:
-    """Write the metrics to the file that the settings of a home name, if any. Return what kept it from being written."""
-    named = read_limits(place.folder).textfile
-    if not named:
-        return None
-    path = place.folder / user_path(named)  # a relative one begins at the home
+def write_named_textfile(path: Path, read: Callable[[], HomeState]) -> str | None:
+    """Write the metrics of a state to a file. Return what kept it from being written, None for nothing."""
     try:
         write_textfile(path, read)
-    except (OSError, JobError, RuntimeError) as error:  # RuntimeError: a loop of symbolic links
+    except (OSError, JobError) as error:
         return f"{path}: {getattr(error, 'strerror', None) or error}"
     return None
 

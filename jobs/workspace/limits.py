@@ -72,12 +72,14 @@ def is_address(host: str) -> bool:
     return False
 
 
-def read_limits(folder: Path, environment: Mapping[str, str] | None = None) -> Limits:
-    """Return the limits that a home's settings file and the environment name."""
+def read_limits(folder: Path, environment: Mapping[str, str] | None = None, *, last: Limits | None = None) -> Limits:
+    """Return the limits that a home's settings file and the environment name; `last` while the file is there and is not TOML."""
     given = {name.upper(): value for name, value in (os.environ if environment is None else environment).items()}
     try:
         file = tomllib.loads(settings_bytes(folder / SETTINGS_FILE).decode())
-    except (OSError, ValueError):  # no file, or one that the full check reports
+    except (OSError, ValueError) as error:  # no file, or one that the full check reports
+        if last is not None and not isinstance(error, FileNotFoundError):
+            return last
         file = {}
 
     def value_of(section: str, key: str) -> Any:
