@@ -22,7 +22,7 @@ from tests.conftest import clean_environment, command_of
 
 MakeHome = Callable[[str, str], Home]
 HEARD_SECONDS = 60.0
-WATCHDOG_SECONDS = 2.0
+WATCHDOG_SECONDS = 4.0
 
 
 @pytest.fixture
