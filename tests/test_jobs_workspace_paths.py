@@ -82,3 +82,8 @@ def test_a_huge_file_in_the_place_of_a_backup_is_refused_at_once(tmp_path: Path)
     home = create_home(tmp_path / "home")
     with pytest.raises(UsageError, match="is no backup"):
         back_up(home, path, now=datetime(2026, 1, 2, tzinfo=UTC))
+
+
+def test_the_root_folder_is_no_home() -> None:
+    with pytest.raises(UsageError, match="/ is not a Tickercast home"):
+        open_place(Path("/"))

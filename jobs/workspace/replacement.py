@@ -130,7 +130,7 @@ def _exchanged(folder: Path, other: Path) -> bool:
 
 
 def _staging_of(folder: Path) -> Path:
-    return folder.with_name(f"{folder.name}{STAGING}")
+    return folder.parent / f"{folder.name}{STAGING}"  # with_name refuses the root folder
 
 
 def _free_name(folder: Path, now: datetime) -> Path:
