@@ -126,7 +126,7 @@ def _compute(
         if options.is_backfill and (plan := plan_line(options, fetched)):
             show_line(plan)
         with progress_bar("forecasts") as progress:
-            is_complete = run_stacks(
+            done = run_stacks(
                 fetched.backlogs, options, record, members=fetched.members, references=fetched.references,
                 stop=stop.event, progress=progress,
             )  # fmt: skip
@@ -134,7 +134,8 @@ def _compute(
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         record.finish(status, str(error), ticker_ids=list(bars))
         raise
-    return fetched, is_complete
+    fetched.failures.update(done.damaged)
+    return fetched, done.is_complete
 
 
 def _collect_price_files(home: Home) -> None:

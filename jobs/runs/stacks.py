@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -25,6 +26,7 @@ from jobs.runs.priors import fit_priors, missing_priors, priors_of, priors_of_bl
 from jobs.runs.record import RunRecord
 from jobs.runs.stored_context import session_days
 from jobs.runs.workers import Submit, refuse_other_environment, worker_pool
+from storage.errors import Corrupt
 
 Progress = Callable[[int, int], None]
 
@@ -38,8 +40,8 @@ def run_stacks(
     references: Mapping[str, Reference],
     stop: threading.Event,
     progress: Progress,
-) -> bool:
-    """Forecast and commit every due session. Returns whether all was done: False when stop was set between units.
+) -> StacksDone:
+    """Forecast and commit every due session, until stop is set between units.
 
     members: of the universe that the config names. references: by exchange.
     progress(done, all) counts stacks times sessions. Raises what a worker raises.
@@ -53,17 +55,30 @@ def run_stacks(
         with record.engine.connect() as connection:
             priors = {exchange: priors_of(connection, options.config, record.calendars.of(exchange)) for exchange in due}
         runs = [StackRun(plan, options, record, priors[plan.exchange], references.get(plan.exchange)) for plan in plans]
-        waiting = {run.submit_next(submit): run for run in runs} if not stop.is_set() else {}
-        while waiting:
+        waiting: dict[Future[StackResult], StackRun] = {}
+        ready = runs
+        while True:
+            for run in ready if not stop.is_set() else []:
+                if (future := run.submit_next(submit)) is not None:
+                    waiting[future] = run
+            if not waiting:
+                break
             finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in finished:
-                run = waiting.pop(future)
+            ready = [waiting.pop(future) for future in finished]
+            for run, future in zip(ready, finished, strict=True):
                 done += run.commit(future.result())
                 record.heart.beat()
                 progress(done, total)
-                if run.has_next and not stop.is_set():
-                    waiting[run.submit_next(submit)] = run
-    return done == total
+    damaged = {symbol: error for run in runs for symbol, error in run.damaged.items()}
+    return StacksDone(all(not run.has_next for run in runs), damaged)
+
+
+@dataclass(frozen=True, slots=True)
+class StacksDone:
+    """Whether all was done that could be, and the tickers that have no newer forecast because their checkpoint is damaged."""
+
+    is_complete: bool
+    damaged: dict[str, Corrupt]
 
 
 class StackRun:
@@ -84,17 +99,23 @@ class StackRun:
         self.next_block = 0
         self.task: StackTask | None = None
         self.parents: dict[int, Parent] = {}
+        self.damaged: dict[str, Corrupt] = {}
 
     @property
     def has_next(self) -> bool:
         """Return whether a block is left."""
         return self.next_block < len(self.plan.blocks)
 
-    def submit_next(self, submit: Submit) -> Future[StackResult]:
-        """Submit the next block. The one before must have been committed."""
-        self.task = self._task(self.plan.blocks[self.next_block])
-        self.next_block += 1
-        return submit(forecast_stack, self.task)
+    def submit_next(self, submit: Submit) -> Future[StackResult] | None:
+        """Submit the next block, None where none is left. The one before must have been committed."""
+        while self.has_next:
+            block = self.plan.blocks[self.next_block]
+            self.next_block += 1
+            tickers = tuple(self._ticker_task(ticker, block) for ticker in self.plan.tickers)
+            if any(ticker.due for ticker in tickers):
+                self.task = self._task(block, tickers)
+                return submit(forecast_stack, self.task)
+        return None
 
     def commit(self, result: StackResult) -> int:
         """Commit the submitted block and return how many origins it had."""
@@ -104,10 +125,9 @@ class StackRun:
         self.parents = result.parents
         return len(self.task.origins)
 
-    def _task(self, block: tuple[date, ...]) -> StackTask:
+    def _task(self, block: tuple[date, ...], tickers: tuple[TickerTask, ...]) -> StackTask:
         calendar = self.record.calendars.of(self.plan.exchange)
         origins = tuple(origin_of(calendar, day, self.config.horizons) for day in block)
-        tickers = tuple(self._ticker_task(ticker, block) for ticker in self.plan.tickers)
         forced = frozenset(ticker.ticker_id for ticker in tickers if ticker.due) & self.force_cold
         self.force_cold -= forced
         first = min(ticker.bars.session[0].item() for ticker in tickers if ticker.due)
@@ -125,9 +145,13 @@ class StackRun:
         )
 
     def _ticker_task(self, ticker: TickerBacklog, block: tuple[date, ...]) -> TickerTask:
-        due = frozenset(block) & frozenset(ticker.due)
+        due = frozenset(block) & frozenset(ticker.due) if ticker.symbol not in self.damaged else frozenset()
+        parent = self.parents.get(ticker.ticker_id)
+        try:
+            parent = self._parent(ticker, min(due)) if due else parent
+        except Corrupt as error:
+            self.damaged[ticker.symbol], due = error, frozenset()
         bars = bars_of_block(ticker.bars, min(due), max(due), self.config) if due else ticker.bars.select(slice(0, 0))
-        parent = self._parent(ticker, min(due)) if due else self.parents.get(ticker.ticker_id)
         return TickerTask(
             ticker.ticker_id, ticker.key, ticker.price_basis, bars, due, parent, kind=ticker.kind, events=ticker.events
         )
