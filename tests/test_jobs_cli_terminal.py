@@ -93,3 +93,9 @@ def test_an_id_that_is_not_utf_8_is_no_models(tickercast: Command, tmp_path: Pat
     assert tickercast("--home", "home", "init").returncode == 0
     told = tickercast("--home", "home", "replay", "\udc98C")
     assert (told.returncode, told.stderr.splitlines()[-1].startswith(r"error: \udc98C: no model")) == (2, True)
+
+
+def test_standard_output_named_as_a_file_is_written_and_an_endless_id_is_no_models(tickercast: Command) -> None:
+    assert tickercast("--home", "home", "init").returncode == 0
+    assert tickercast("--home", "home", "tickers", "--format", "csv", "--out", "/dev/stdout").stdout.startswith("ticker,")
+    assert tickercast("--home", "home", "replay", "../" * 20_000).returncode == 2

@@ -39,6 +39,8 @@ from storage.errors import Corrupt
 TOLERANCE = 1e-5  # relative, where the forecast was made on another fingerprint
 EQUAL, CLOSE, DIFFERS, IMPOSSIBLE = "equal", "close", "differs", "cannot be replayed"
 
+LONGEST_ID = 64  # characters
+
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
@@ -62,7 +64,7 @@ COLUMNS = tuple(field.name for field in fields(Replayed))
 def replay_model(home: Home, beginning: str) -> list[Replayed]:
     """Return the replays of all forecasts of the model whose id begins with some digits. Raises UsageError without any."""
     with reading(home.database) as connection:
-        keys = queries.origins_of_model(connection, beginning) if beginning.isascii() else []
+        keys = queries.origins_of_model(connection, beginning) if beginning.isascii() and len(beginning) <= LONGEST_ID else []
         if not keys:
             raise UsageError(f"{beginning}: no model of a stored forecast has such an id; see model_id of latest_forecast")
         return [_Replayer(home, connection).replay(key) for key in keys]

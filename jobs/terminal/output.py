@@ -71,7 +71,8 @@ def _opened(out: Path | None) -> Iterator[TextIO]:
     if out is None:
         yield sys.stdout
         return
-    if out.exists() and not out.is_file():  # a pipe or a device, which a rename would replace
+    # A pipe or a device, which a rename would replace. /dev/stdout may be a file that has no name any more.
+    if out.is_relative_to("/dev") or (out.exists() and not out.is_file()):
         with _open_for_writing(out, out) as stream:
             yield stream
         return
