@@ -118,5 +118,11 @@ def test_memory_that_ran_out_is_one_line_that_says_what_stays(capsys: pytest.Cap
     )
 
 
+def test_a_library_that_cannot_be_loaded_without_memory_is_one_line_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert report_failure(ImportError("libopenblas.so: failed to map segment from shared object")) == 5
+    assert "memory ran out (a library could not be loaded)" in capsys.readouterr().err
+    assert exit_code_of(ImportError("No module named 'x'")) == ExitCode.INTERNAL
+
+
 def test_an_unknown_error_is_an_internal_one() -> None:
     assert exit_code_of(ValueError("x")) == ExitCode.INTERNAL == errors.JobError("x").exit_code

@@ -11,7 +11,7 @@ import pytest
 
 from jobs.prices.bindings import Sources
 from jobs.prices.event_requests import EventRequests
-from jobs.prices.tickers import track
+from jobs.prices.tickers import rename, track
 from storage import queries
 from storage.database import reading
 from storage.verify import content_hash, find_deep_problems, find_problems
@@ -208,8 +208,7 @@ def test_events_take_a_bounded_time(price_home: MakeHome) -> None:
 def test_a_renamed_ticker_keeps_its_events_and_a_record_with_events_is_sound(price_home: MakeHome) -> None:
     home = price_home("IBM")
     home.serve_and_run(FRIDAY)
-    with home.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE tickers SET symbol = 'BLUE'")
+    rename(home.engine, "IBM", "BLUE")
     assert {ticker for ticker, *_ in events_of(home)} == {"BLUE"}
     with reading(home.home.database) as connection:
         assert [*find_problems(connection, home.home.prices), *find_deep_problems(connection, home.home.prices)] == []

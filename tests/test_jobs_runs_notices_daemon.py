@@ -60,7 +60,7 @@ def test_a_daemon_that_cannot_work_is_told_after_some_looks_and_when_it_works_ag
 def test_a_settings_file_that_is_no_longer_valid_is_told_by_the_settings_before(followed: Followed) -> None:
     settings = followed.home.folder / "tickercast.toml"
     good = settings.read_text()
-    serve_last_valid(followed.home.folder)  # as the daemon's processes do
+    serve_last_valid(followed.home.folder, None)  # as the daemon's processes do
     for text in (good, "[notices\n", "[notices\n", good):
         settings.write_text(text)
         followed.tell(MONDAY_CLOSE)

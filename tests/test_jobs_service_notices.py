@@ -101,7 +101,7 @@ def test_run_tells_at_its_end_also_when_it_fails(home: Home, webhook: LoopbackWe
     assert webhook.titles == ["IBM failing"]
 
 
-def be_killed(_folder: Path, _database: Path | None, _stop: threading.Event) -> Look:
+def be_killed(_settings: bytes | None, _folder: Path, _database: Path | None, _stop: threading.Event) -> Look:
     """Be a look that the system kills."""
     os.kill(os.getpid(), signal.SIGKILL)
     return Look()
