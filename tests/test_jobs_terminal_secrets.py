@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
 from pydantic import SecretStr
 
+from jobs.terminal import secret_parts
 from jobs.terminal.secrets import Secrets
 from jobs.terminal.streams import HidingStream
 from jobs.workspace import settings
@@ -132,3 +135,20 @@ def test_a_message_in_the_database_has_no_secret_and_other_texts_stay(record: Re
         assert found == "a ***"
         assert connection.exec_driver_sql("SELECT symbol FROM symbols WHERE ticker_id = 1").scalar() == "secret"
     engine.dispose()
+
+
+def test_a_thread_hides_what_another_thread_is_just_looking_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets, shown = Secrets(), list[str]()
+    secrets.learn('[notices]\nurls = ["json://example.com/hunter22"]')
+    other = threading.Thread(target=lambda: shown.append(secrets.hidden("key hunter22")))
+    parts_of = secret_parts.of_settings
+
+    def while_another_hides(text: str) -> Iterator[str]:
+        other.start()
+        other.join(0.1)
+        return parts_of(text)
+
+    monkeypatch.setattr(secret_parts, "of_settings", while_another_hides)
+    secrets.hidden("")
+    other.join()
+    assert shown == ["key ***"]

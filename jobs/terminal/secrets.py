@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Iterable
 
 HIDDEN = "***"
@@ -23,9 +24,10 @@ PLAIN_BEGINNING = re.compile(r"tickercast|(?:[a-z][a-z0-9+.-]*://)?(?:localhost|
 
 
 class Secrets:
-    """The secrets of one process."""
+    """The secrets of one process, whose threads may learn and hide at the same time."""
 
     def __init__(self) -> None:
+        self._changing = threading.RLock()
         self._settings: dict[str, None] = {}
         self._environment: dict[str, str] | None = None
         self._known: set[str] = set()
@@ -33,29 +35,33 @@ class Secrets:
 
     def learn(self, settings: str) -> None:
         """Remember a settings file, also one that is not valid. It is looked through when there is a text to hide it from."""
-        if settings not in self._settings:
-            self._settings[settings] = None
-            self._environment = None
+        with self._changing:
+            if settings not in self._settings:
+                self._settings[settings] = None
+                self._environment = None
 
     def hidden(self, text: str) -> str:
         """Return a text with each secret in it replaced."""
-        if self._environment is None or self._environment != os.environ:
-            self._look_through()
-        if self._pattern is not None:
-            text = self._pattern.sub(HIDDEN, text)
+        with self._changing:
+            if self._environment is None or self._environment != os.environ:
+                self._look_through()
+            pattern = self._pattern
+        if pattern is not None:
+            text = pattern.sub(HIDDEN, text)
         return NAMED.sub(rf"\1{HIDDEN}", LOGIN.sub(f"{HIDDEN}@", text)) if "://" in text else text
 
     def _look_through(self) -> None:
         from jobs.terminal import secret_parts  # here, because most commands have no message
 
-        self._environment = dict(os.environ)
-        parts = set(secret_parts.of_environment(self._environment))
+        environment = dict(os.environ)
+        parts = set(secret_parts.of_environment(environment))
         for text in self._settings:
             parts.update(secret_parts.of_settings(text))
         found = {form for part in parts for form in secret_parts.forms(part)}
         if not found <= self._known:
             self._known |= found
             self._pattern = _pattern(self._known)
+        self._environment = environment  # last: what a signal interrupts here is done again
 
 
 _SECRETS = Secrets()
