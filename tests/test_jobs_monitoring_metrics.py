@@ -19,6 +19,7 @@ from jobs.monitoring.state import CONDITIONS, HomeState
 from jobs.monitoring.textfile import write_textfile
 from jobs.runs.backup import back_up
 from jobs.workspace.home import Home
+from jobs.workspace.limits import Limits, read_limits
 from jobs.workspace.place import Place
 from storage.errors import StorageError
 from tests.test_jobs_monitoring_check import BEATING, FAILING, FRESH, HELD, LATE, NOW, UNTRACKED, state
@@ -144,6 +145,26 @@ def test_the_newest_backup_is_that_of_this_home_and_not_from_the_future(make_hom
     (folder / backup_name(NOW)).write_bytes(b"no backup")
     assert newest_backup(home.folder, folder, NOW) == NOW - timedelta(hours=26)
     assert newest_backup(home.folder, folder / "missing", NOW) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "port = nan", "port = inf", "port = true", f"port = 1{400 * '0'}", 'port = "many"', 'host = "no address"',
+        "grace_minutes = nan", "grace_minutes = 1e300", "textfile = 3",
+    ],
+)  # fmt: skip
+def test_a_wrong_value_leaves_the_monitor_as_it_is(make_home: Callable[[str, str], Home], line: str) -> None:
+    home = make_home("home", "[monitor]\nport = 9464\ngrace_minutes = 30\n")
+    read = LatestState(home.place, is_daemon=True)
+    (home.folder / "tickercast.toml").write_text(f"[monitor]\n{line}\n")
+    assert read().limits == Limits(port=9464, grace_minutes=30)
+
+
+def test_a_default_stands_in_for_a_wrong_value_where_no_limits_precede(make_home: Callable[[str, str], Home]) -> None:
+    folder = make_home("home", "").folder
+    (folder / "tickercast.toml").write_text('[monitor]\nport = 9464\ngrace_minutes = nan\nhost = "no address"\n')
+    assert read_limits(folder, {}) == Limits(port=9464)
 
 
 def test_a_broken_settings_file_leaves_the_monitor_as_it_is(make_home: Callable[[str, str], Home]) -> None:

@@ -17,7 +17,7 @@ from jobs import clock
 from jobs.monitoring.state import HomeState, read_state
 from jobs.terminal.logs import log_event
 from jobs.terminal.progress import show_line
-from jobs.workspace.limits import Limits, is_address, read_limits
+from jobs.workspace.limits import Limits, read_limits
 from jobs.workspace.place import Place, open_place
 from storage.paths import user_path
 
@@ -64,7 +64,7 @@ class Endpoint:
 
     def follow(self, limits: Limits) -> None:
         """Serve the address that the settings name, and no other. A failure is logged once."""
-        wanted = (limits.host, int(limits.port)) if limits.port and is_address(limits.host) else None
+        wanted = (limits.host, int(limits.port)) if limits.port else None
         if wanted == self.address and (self.server is not None or wanted is None):
             return
         self.close()

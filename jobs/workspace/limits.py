@@ -1,6 +1,6 @@
 """The few settings that monitoring needs, read without pydantic: `status` must start quickly, and the idle daemon stay small.
 
-Wrong values are reported elsewhere, where all settings are checked; here the default stands in for them.
+Wrong values are reported elsewhere, where all settings are checked. Here the limits before, or the default, stand in for them.
 """
 
 from __future__ import annotations
@@ -54,15 +54,20 @@ class Limits:
         return timedelta(minutes=self.after_close_minutes, hours=self.late_hours)
 
 
-NUMBERS = {
-    "after_close_minutes": "schedule",
-    "grace_minutes": "monitor",
-    "late_hours": "notices",
-    "failures": "notices",
-    "disk_free_megabytes": "notices",
-    "port": "monitor",
+# The setting of each limit: its section and its key.
+SETTINGS = {
+    "after_close_minutes": ("schedule", "after_close_minutes"),
+    "grace_minutes": ("monitor", "grace_minutes"),
+    "late_hours": ("notices", "late_hours"),
+    "failures": ("notices", "failures"),
+    "disk_free_megabytes": ("notices", "disk_free_megabytes"),
+    "backup_folder": ("backup", "folder"),
+    "host": ("monitor", "host"),
+    "port": ("monitor", "port"),
+    "textfile": ("monitor", "textfile"),
 }
-TEXTS = {"backup_folder": ("backup", "folder"), "host": ("monitor", "host"), "textfile": ("monitor", "textfile")}
+TEXTS = ("backup_folder", "host", "textfile")
+LARGEST = 1e7  # number of any setting: with more minutes an instant would be beyond the years that Python knows
 
 
 def is_address(host: str) -> bool:
@@ -73,7 +78,10 @@ def is_address(host: str) -> bool:
 
 
 def read_limits(folder: Path, environment: Mapping[str, str] | None = None, *, last: Limits | None = None) -> Limits:
-    """Return the limits that a home's settings file and the environment name; `last` while the file is there and is not TOML."""
+    """Return the limits that a home's settings file and the environment name.
+
+    last: returned in their place while the file is there and cannot be read, or one of these values is wrong.
+    """
     given = {name.upper(): value for name, value in (os.environ if environment is None else environment).items()}
     try:
         file = tomllib.loads(settings_bytes(folder / SETTINGS_FILE).decode())
@@ -82,16 +90,31 @@ def read_limits(folder: Path, environment: Mapping[str, str] | None = None, *, l
             return last
         file = {}
 
-    def value_of(section: str, key: str) -> Any:
+    found: dict[str, Any] = {}
+    for name, (section, key) in SETTINGS.items():
         of_section = file.get(section)
         in_file = of_section.get(key) if isinstance(of_section, dict) else None
-        return given.get(f"{ENVIRONMENT_PREFIX}{section}__{key}".upper(), in_file)
-
-    found: dict[str, Any] = {}
-    for name, (section, key) in TEXTS.items():
-        if isinstance(value := value_of(section, key), str):
-            found[name] = value
-    for name, section in NUMBERS.items():
-        with suppress(TypeError, ValueError):
-            found[name] = float(value_of(section, name))
+        value = given.get(f"{ENVIRONMENT_PREFIX}{section}__{key}".upper(), in_file)
+        if value is None:
+            continue
+        try:
+            found[name] = _text(name, value) if name in TEXTS else _number(value)
+        except (TypeError, ValueError, OverflowError):
+            if last is not None:
+                return last
     return Limits(**found)
+
+
+def _text(name: str, value: object) -> str:
+    """Return a value that is a text, of the host an address. Raises ValueError for another one."""
+    if not isinstance(value, str) or (name == "host" and not is_address(value)):
+        raise ValueError(f"{name}: {value!r}")
+    return value
+
+
+def _number(value: Any) -> float:
+    """Return a value as a number. Raises TypeError, ValueError or OverflowError for another one, and for one out of bounds."""
+    number = float(value)
+    if isinstance(value, bool) or not 0 <= number <= LARGEST:  # also what is not a number
+        raise ValueError(f"{value!r} is out of bounds")
+    return number
