@@ -8,12 +8,16 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
 
 from jobs.prices.tickers import track
+from jobs.runs.daemon import is_stopped_after_wait, stopped_by_signals
 from jobs.runs.interrupts import Stopped, handled_signals, interrupt
+from jobs.runs.watch import Watch
+from jobs.terminal.logs import LogTarget
 from jobs.workspace.home import Home
 from jobs.workspace.locks import writer_lock
 from storage.database import open_writer, reading
@@ -86,6 +90,26 @@ def test_an_ignored_hang_up_stays_ignored() -> None:
         assert handled_signals() == (signal.SIGINT, signal.SIGTERM)
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_the_daemon_takes_a_signal_at_every_step_of_its_wait(tmp_path: Path) -> None:
+    watch = Watch(tmp_path, tmp_path / "none.db", LogTarget("json"))
+    sent = 0
+
+    def send(_frame: FrameType, _event: str, _argument: object) -> Any:
+        nonlocal sent
+        sent += 1
+        signal.raise_signal(signal.SIGTERM if sent == 3 else signal.SIGHUP)
+        return send
+
+    with stopped_by_signals(watch):
+        before = sys.gettrace()
+        sys.settrace(send)
+        try:
+            is_stopped = is_stopped_after_wait(watch, seconds=60.0)
+        finally:
+            sys.settrace(before)
+    assert (is_stopped, watch.hung_up, sent > 3) == (True, True, True)
 
 
 @pytest.mark.slow

@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from queue import Empty
 from types import FrameType
 from typing import NoReturn
 
@@ -59,9 +60,9 @@ def _look_until_stopped(home: Home, watch: Watch) -> None:
     try:
         with monitored(home.place):
             second = clock.now()
-            while not watch.stop.wait(timeout=1.0):
+            while not is_stopped_after_wait(watch):
                 second = _after_set_back(scheduler, second, clock.now())
-                if watch.hung_up.is_set():
+                if watch.hung_up:
                     manager.tell_reloading()
                     _read_settings_again(watch, scheduler)
                     manager.tell("READY=1")
@@ -77,7 +78,7 @@ def _look_until_stopped(home: Home, watch: Watch) -> None:
 
 def _read_settings_again(watch: Watch, scheduler: BackgroundScheduler) -> None:
     """Read the settings, log whether they are valid, and look whether they make a cycle due."""
-    watch.hung_up.clear()
+    watch.hung_up = False
     try:
         found = look_in_child(
             partial(reread, watch.settings), watch.folder, watch.database, watch.target, LookControl(watch.stop)
@@ -108,20 +109,35 @@ def _log_to(file: LogFile | None, watch: Watch) -> None:
 def stopped_by_signals(watch: Watch) -> Iterator[None]:
     """Let SIGTERM and SIGINT stop the daemon while this lasts, and end it shortly after in any case. SIGHUP reads settings."""
 
-    def handle(_number: int, _frame: FrameType | None) -> None:
+    def handle(number: int, _frame: FrameType | None) -> None:
         if watch.stop.is_set():
             watch.control.at_once.set()
         watch.stop.set()
+        watch.signals.put(number)
+
+    def hang_up(number: int, _frame: FrameType | None) -> None:
+        watch.hung_up = True
+        watch.signals.put(number)
 
     stopping = (signal.SIGTERM, signal.SIGINT)
     previous = {number: signal.signal(number, handle) for number in stopping}
-    previous[signal.SIGHUP] = signal.signal(signal.SIGHUP, lambda _number, _frame: watch.hung_up.set())
+    previous[signal.SIGHUP] = signal.signal(signal.SIGHUP, hang_up)
     try:
         with ended_in_time(stopping, _end_daemon, drop_seconds=DROP_CHILD_SECONDS):
             yield
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def is_stopped_after_wait(watch: Watch, seconds: float = 1.0) -> bool:
+    """Return whether the daemon is to stop, after waiting for a signal for some seconds at most.
+
+    The thread that handles signals never waits for an event: a handler that sets the event in that instant would wait for itself.
+    """
+    with suppress(Empty):
+        watch.signals.get(timeout=seconds)
+    return watch.stop.is_set()
 
 
 def _end_daemon(_number: int) -> NoReturn:

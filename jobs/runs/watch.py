@@ -5,12 +5,12 @@ Nothing heavy is imported here. Not here: the timer and the signals (daemon), or
 
 from __future__ import annotations
 
-import threading
 import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from jobs import clock
@@ -29,12 +29,16 @@ LONGEST_PAUSE = timedelta(hours=6)
 
 
 class Watch:
-    """What the daemon remembers between two looks: when to look next, and what it saw of the settings and the tickers."""
+    """What the daemon remembers between two looks: when to look next, and what it saw of the settings and the tickers.
+
+    hung_up: whether a SIGHUP came. signals: the numbers of signals, which wake the thread that handles them.
+    """
 
     def __init__(self, folder: Path, database: Path, target: LogTarget) -> None:
         self.folder, self.database, self.target = folder, database, target
         self.control = LookControl()
-        self.stop, self.hung_up = self.control.stop, threading.Event()
+        self.stop, self.hung_up = self.control.stop, False
+        self.signals: SimpleQueue[int] = SimpleQueue()
         self.busy_since: datetime | None = None
         self.refused = ""
         self.settings: bytes | None = None
