@@ -22,8 +22,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
 
+from storage.instants import instant_text
 from storage.schema import Base, Digest
-from storage.types import Instant, SessionDate, Sha256, instant_text
+from storage.types import Instant, SessionDate, Sha256
 
 MODULUS = 1 << 256
 NAN = float("nan")

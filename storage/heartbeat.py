@@ -9,7 +9,8 @@ import sqlite3
 from datetime import datetime
 from pathlib import Path
 
-from storage.monitoring import DaemonRow, instant_text
+from storage.instants import instant_text
+from storage.monitoring import DaemonRow
 from storage.versions import storage_error, uri_path
 
 # Those of every writer (storage.database).

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from storage.instants import instant_text
 from storage.views.runs import LAST_BAR, LAST_ORIGIN
 
 DAILY = "r.kind IN ('run', 'daemon') AND r.status NOT IN ('running', 'interrupted')"
@@ -134,11 +135,6 @@ def daily_forecasts(connection: sqlite3.Connection, since: datetime) -> tuple[in
     """Return how many forecasts daily runs made since an instant, and when the first of those runs started."""
     count, first = connection.execute(DAILY_FORECASTS, (instant_text(since),)).fetchone()
     return int(count), None if first is None else datetime.fromisoformat(first)
-
-
-def instant_text(instant: datetime) -> str:
-    """Return the text of an instant as the database has it. storage.types has the same for SQLAlchemy, which loads slowly."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _one_instant(connection: sqlite3.Connection, query: str) -> datetime | None:

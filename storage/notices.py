@@ -9,7 +9,7 @@ import sqlite3
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from storage.monitoring import instant_text
+from storage.instants import instant_text
 from storage.views.definition import FORECASTS
 from storage.views.forecasts import REALISED
 

@@ -6,27 +6,14 @@ of the store is not made for them.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from storage.errors import Corrupt
-
-INSTANT_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
-
-
-def instant_text(instant: datetime) -> str:
-    """Return the UTC text of an aware instant. Its width is fixed, so that texts sort as instants do."""
-    if instant.tzinfo is None:
-        raise ValueError(f"{instant}: an instant needs its time zone")
-    return instant.astimezone(UTC).strftime(INSTANT_FORMAT).zfill(27)
-
-
-def instant_from_text(text: str) -> datetime:
-    """Return the aware UTC instant of a stored text."""
-    return datetime.strptime(text, INSTANT_FORMAT).replace(tzinfo=UTC)
+from storage.instants import instant_from_text, instant_text
 
 
 def damaged(value: object, wanted: str) -> Corrupt:

@@ -9,9 +9,9 @@ from functools import cache
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from storage.instants import instant_text
 from storage.rows import BaselineForecastRow, OriginRow, RecalibrationRow
 from storage.schema import BaselineForecast, Forecast, Origin, Recalibration
-from storage.types import instant_text
 from storage.writes.inserts import Values, insert_new_values, insert_values
 from storage.writes.models import numbers_of_models
 
