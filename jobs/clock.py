@@ -1,4 +1,4 @@
-"""The present instant, and instants and dates from the texts of command-line options."""
+"""The present instant, instants as people read them, and instants and dates from the texts of command-line options."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ def now() -> datetime:
 def uptime() -> timedelta:
     """Return the time since the machine was started, its sleep included where the system counts it. It never jumps."""
     return timedelta(seconds=time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)))
+
+
+def utc_minute(instant: datetime) -> str:
+    """Return an instant as people read it, to the minute."""
+    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
 
 
 def parse_instant(text: str) -> datetime:

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from jobs.clock import utc_minute
 from jobs.monitoring.check import daemon_line
-from jobs.monitoring.state import BROKEN, CONDITIONS, Condition, HomeState, condition_of, since_of, utc_minute
+from jobs.monitoring.state import BROKEN, CONDITIONS, Condition, HomeState, condition_of, since_of
 from jobs.terminal.figures import bytes_text
 from jobs.terminal.tables import Table, TableColumn
 from jobs.terminal.text import counted, first_names

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jobs.clock import utc_minute
 from jobs.errors import ExitCode
-from jobs.monitoring.state import BROKEN, Condition, HomeState, condition_of, since_of, utc_minute
+from jobs.monitoring.state import BROKEN, Condition, HomeState, condition_of, since_of
 from jobs.terminal.text import counted, first_names
 from storage.monitoring import TickerFacts
 

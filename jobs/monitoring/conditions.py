@@ -13,7 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from jobs.monitoring.state import FIRST_DAYS, MEGABYTE, HomeState, utc_minute
+from jobs.clock import utc_minute
+from jobs.monitoring.state import FIRST_DAYS, MEGABYTE, HomeState
 from jobs.terminal.text import counted, printable
 from jobs.workspace.limits import Limits
 from storage.errors import Corrupt

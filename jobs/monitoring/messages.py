@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from jobs.clock import utc_minute
 from jobs.monitoring.delivery import Message, Mood
-from jobs.monitoring.state import utc_minute
 from jobs.terminal.secrets import hide_secrets
 from jobs.terminal.text import MOST_NAMES, first_names
 from storage.notices import NoticeRow

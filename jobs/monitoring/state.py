@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -171,8 +171,3 @@ def _size(path: Path) -> int:
 def _folder_size(folder: Path) -> int:
     """Return the bytes of the files below a folder. One that goes away meanwhile counts nothing."""
     return sum(_size(Path(where) / name) for where, _, names in os.walk(folder) for name in names)
-
-
-def utc_minute(instant: datetime) -> str:
-    """Return an instant as people read it, to the minute."""
-    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%MZ}"

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from jobs import clock
+from jobs.clock import utc_minute
 from jobs.errors import Interrupted, JobError, LockHeld, RecordAhead, SettingsError, UsageError
 from jobs.monitoring.conditions import (
     Found,
@@ -27,7 +28,7 @@ from jobs.monitoring.conditions import (
 )
 from jobs.monitoring.delivery import Delivery, deliver, unknown_urls
 from jobs.monitoring.messages import message_of
-from jobs.monitoring.state import read_state, utc_minute
+from jobs.monitoring.state import read_state
 from jobs.runs.failing_looks import count_failing_look, ended_failing_looks, forget_failing_looks
 from jobs.runs.instants import refuse_record_ahead
 from jobs.runs.scheduled_backup import backup_state

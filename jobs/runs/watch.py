@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
 from jobs import clock
+from jobs.clock import utc_minute
 from jobs.runs.child import ChildDied, Look, LookControl, Work, count_death, look, look_in_child
 from jobs.runs.clock_watch import ClockWatch
 from jobs.runs.heartbeat import Heartbeat
@@ -96,7 +97,7 @@ class Watch:
     def doing(self) -> str:
         """Return what the daemon does, in a few words."""
         if self.busy_since is not None:
-            return f"at work since {self.busy_since.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
+            return f"at work since {utc_minute(self.busy_since)}"
         return self.told or "started"
 
     def makes_progress(self) -> bool:
@@ -155,4 +156,4 @@ def _reason_of(found: Look, until: datetime | None) -> str:
         return found.waits_for
     if found.tracked == 0:
         return "no ticker is tracked"
-    return f"nothing due until {until.astimezone(UTC):%Y-%m-%dT%H:%MZ}" if until else ""
+    return f"nothing due until {utc_minute(until)}" if until else ""
