@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from jobs.clock import utc_minute
-from jobs.monitoring.state import FIRST_DAYS, MEGABYTE, HomeState
+from jobs.monitoring.state import MEGABYTE, HomeState, is_late
 from jobs.terminal.text import counted, printable
 from jobs.workspace.limits import Limits
 from storage.errors import Corrupt
@@ -68,8 +68,8 @@ def ticker_conditions(tickers: Iterable[TickerFacts], limits: Limits, now: datet
             yield Found("failing", ticker.symbol, _failing(ticker), begins=is_failing)
         if ticker.missed or not ticker.has_sessions:
             is_explained = ticker.held_bars > 0 or is_failing or ticker.status in ("suspended", "too_short")
-            is_late = _is_late(ticker, limits, now)
-            yield Found("late", ticker.symbol, _late(ticker), begins=is_late and not is_explained)
+            is_told = _is_told_late(ticker, limits, now)
+            yield Found("late", ticker.symbol, _late(ticker), begins=is_told and not is_explained)
 
 
 def next_late(tickers: Iterable[TickerFacts], limits: Limits, now: datetime) -> datetime | None:
@@ -130,13 +130,9 @@ def _is_damaged(connection: sqlite3.Connection, prices: Path, ticker: TickerFact
         return True
 
 
-def _is_late(ticker: TickerFacts, limits: Limits, now: datetime) -> bool:
-    """Return whether a session closed long enough ago. The sample's prices end for ever, so it is never late."""
-    if ticker.source == "sample" and ticker.last_origin:
-        return False
-    if ticker.missed_since is None:
-        return not ticker.has_sessions and now - ticker.added_at > FIRST_DAYS
-    return ticker.missed_since + limits.told_late <= now
+def _is_told_late(ticker: TickerFacts, limits: Limits, now: datetime) -> bool:
+    """Return whether a ticker is late and was so for long enough to be told about."""
+    return is_late(ticker, now) and (ticker.missed_since is None or ticker.missed_since + limits.told_late <= now)
 
 
 def _late(ticker: TickerFacts) -> str:

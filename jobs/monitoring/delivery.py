@@ -82,6 +82,11 @@ def unknown_urls(urls: Sequence[str], checked: Path) -> list[Delivery]:
     return unknown
 
 
+def failures_text(failures: Sequence[Delivery]) -> str:
+    """Return the deliveries that failed, each with its URL's name and its problem, on one line."""
+    return "; ".join(f"notices.urls, {failure.name}: {failure.problem}" for failure in failures)
+
+
 def _service(number: int, url: str) -> tuple[str, Apprise | None]:
     """Return the name of a URL, and what sends to it; None where no service has such a URL."""
     from apprise import Apprise

@@ -16,6 +16,7 @@ from io import BytesIO
 from pathlib import Path
 
 from jobs.errors import UsageError
+from jobs.monitoring.backups import MANIFEST
 from jobs.terminal.text import counted
 from jobs.workspace.home import Home
 from jobs.workspace.place import DATABASE_FILE, SETTINGS_FILE, Place, refuse_store
@@ -28,7 +29,6 @@ from storage.paths import real_path
 from storage.versions import check_revision, stored_revision
 
 FORMAT = 1
-MANIFEST = "manifest.json"
 PRICES = "prices"
 PARTIAL = ".partial"
 MODE, SECRET_MODE = 0o640, 0o600  # the settings may hold a password

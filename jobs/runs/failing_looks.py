@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from jobs.monitoring.delivery import deliver
+from jobs.monitoring.delivery import deliver, failures_text
 from jobs.monitoring.messages import message_of
 from jobs.terminal.logs import log_event
-from jobs.terminal.secrets import hide_secrets
+from jobs.terminal.secrets import shortened
 from jobs.workspace.limits import read_limits
 from jobs.workspace.notice_urls import read_notice_urls
 from storage.notices import NoticeRow
@@ -44,7 +44,7 @@ class FailingLooks:
 def count_failing_look(folder: Path, reason: str, now: datetime) -> None:
     """Count a look of the daemon of a home that could see nothing, and tell when there were too many in a row."""
     known = read_failing_looks(folder) or FailingLooks(now.isoformat())
-    message = f"the daemon cannot work: {hide_secrets(reason)[:LONGEST_REASON]}"
+    message = f"the daemon cannot work: {shortened(reason, LONGEST_REASON)}"
     known = replace(known, count=known.count + 1, message=message)
     urls = read_notice_urls(folder)
     if urls and known.told_at is None and known.count >= read_limits(folder).failures:
@@ -52,8 +52,7 @@ def count_failing_look(folder: Path, reason: str, now: datetime) -> None:
         if len(failures) < len(urls):
             known = replace(known, told_at=now.isoformat())
         if failures:
-            told = "; ".join(f"notices.urls, {failure.name}: {failure.problem}" for failure in failures)
-            log_event("error", "notice not delivered", notices=1, error=told)
+            log_event("error", "notice not delivered", notices=1, error=failures_text(failures))
     try:
         _write(folder / FILE, json.dumps(asdict(known)))
     except OSError as error:

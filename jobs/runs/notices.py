@@ -26,7 +26,7 @@ from jobs.monitoring.conditions import (
     outside_intervals,
     ticker_conditions,
 )
-from jobs.monitoring.delivery import Delivery, deliver, unknown_urls
+from jobs.monitoring.delivery import Delivery, deliver, failures_text, unknown_urls
 from jobs.monitoring.messages import message_of
 from jobs.monitoring.state import read_state
 from jobs.runs.failing_looks import count_failing_look, ended_failing_looks, forget_failing_looks
@@ -90,9 +90,9 @@ def tell_when_due(home: Home, now: datetime) -> datetime | None:
         count_failing_look(home.folder, str(error), now)
         raise
     for unknown in _unknown_urls(home):
-        log_event("error", "notice URL refused", error=_problems([unknown]))
+        log_event("error", "notice URL refused", error=failures_text([unknown]))
     if told.failures:
-        log_event("error", "notice not delivered", notices=told.sent, error=_problems(told.failures))
+        log_event("error", "notice not delivered", notices=told.sent, error=failures_text(told.failures))
     elif told.sent:
         log_event("info", "notice delivered", notices=told.sent)
     return told.again_at
@@ -119,12 +119,12 @@ def _tell_after_run(folder: Path, now: datetime | None) -> None:
         home = open_home(folder)
         told = tell(home, now or clock.now())
         for unknown in _unknown_urls(home):
-            show_line(f"warning: {_problems([unknown])}")
+            show_line(f"warning: {failures_text([unknown])}")
     except (JobError, StorageError, OSError) as error:
         show_line(f"notices failed: {error}")
         return
     if told.sent:
-        show_line(f"not delivered: {_problems(told.failures)}" if told.failures else f"told: {counted(told.sent, 'notice')}")
+        show_line(f"not delivered: {failures_text(told.failures)}" if told.failures else f"told: {counted(told.sent, 'notice')}")
 
 
 def tell(home: Home, now: datetime) -> Told:
@@ -157,7 +157,7 @@ def _store_and_send(home: Home, urls: Sequence[str], engine: Engine, now: dateti
         if is_told:
             writes.mark_told(connection, known.untold, now)
         if failures:
-            writes.record_event(connection, EVENT, f"not delivered: {_problems(failures)}", at=now)
+            writes.record_event(connection, EVENT, f"not delivered: {failures_text(failures)}", at=now)
     after = replace(known, untold=[]) if is_told else replace(known, failed_at=now)
     return Told(_again_at(after, now), len(known.untold), failures)
 
@@ -170,10 +170,6 @@ def _again_at(known: Known, now: datetime) -> datetime | None:
 
 def _unknown_urls(home: Home) -> list[Delivery]:
     return unknown_urls([url.get_secret_value() for url in home.settings.notices.urls], home.cache / CHECKED_FILE)
-
-
-def _problems(failures: Sequence[Delivery]) -> str:
-    return "; ".join(f"notices.urls, {failure.name}: {failure.problem}" for failure in failures)
 
 
 def _known(home: Home, now: datetime) -> Known:

@@ -17,7 +17,8 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 from jobs.errors import UsageError
-from jobs.runs.backup import MANIFEST, PRICES, Manifest, read_manifest, refuse_outside
+from jobs.monitoring.backups import MANIFEST
+from jobs.runs.backup import PRICES, Manifest, read_manifest, refuse_outside
 from jobs.terminal.text import counted
 from jobs.workspace.locks import daemon_lock, writer_lock
 from jobs.workspace.place import DATABASE_FILE, SETTINGS_FILE, Place
