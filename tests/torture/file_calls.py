@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import signal
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.torture.builds import Build
 from tests.torture.program import start
+from tests.torture.traces import run_traced
 
 CALLS = (
     "write,pwrite64,writev,pwritev,pwritev2,fsync,fdatasync,rename,renameat,renameat2,unlink,unlinkat,truncate,ftruncate,fallocate,"
@@ -21,7 +20,6 @@ LONGEST_STRING = 1 << 26
 LINE = re.compile(r"(?P<pid>\d+) +(?P<call>\w+)\((?P<arguments>.*)\) += (?P<result>-?\d+)")
 UNFINISHED, RESUMED = re.compile(r"(\d+) +(.*) <unfinished \.\.\.>$"), re.compile(r"(\d+) +<\.\.\. \w+ resumed>(.*)$")
 WORD = re.compile(r'"(?P<text>[^"]*)"|(?P<handle>-?\d+|AT_FDCWD)<(?P<path>[^>]*)>(?:\(deleted\))?|(?P<other>[^,\s"]+)')
-ATTACH_SECONDS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,30 +34,9 @@ class Call:
 
 
 def recorded_calls(build: Build, home: Path, log: Path, *arguments: object) -> list[Call]:
-    """Run a command on a home and return its calls. Raises RuntimeError where it fails."""
+    """Run a command on a home and return its calls. Raises RuntimeError where it fails, OSError where it cannot be traced."""
     started = start(build, home, *arguments, stopped=True)
-    command = [
-        "strace",
-        "-f",
-        "-y",
-        "-xx",
-        "-s",
-        str(LONGEST_STRING),
-        "-e",
-        f"trace={CALLS}",
-        "-o",
-        str(log),
-        "-p",
-        str(started.pid),
-    ]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
-        assert tracer.stderr is not None
-        if "attached" not in tracer.stderr.readline():
-            started.kill_group()
-            raise RuntimeError("strace could not attach to the command")
-        os.kill(started.pid, signal.SIGCONT)
-        done = started.wait()
-        tracer.stderr.read()
+    done = run_traced(started, ["-f", "-y", "-xx", "-s", str(LONGEST_STRING), "-e", f"trace={CALLS}", "-o", str(log)])
     if done.returncode:
         raise RuntimeError(f"{' '.join(map(str, arguments))}: exit code {done.returncode}: {done.stderr}")
     calls = list(read_calls(log, home.parent))

@@ -23,8 +23,9 @@ from tests.torture.harness import Bench, Harness, Outcome
 from tests.torture.homes import Feed, make_feed, make_home
 from tests.torture.hostile_arena import Arena, changes, make_arena
 from tests.torture.hostile_lines import LONG, Line, hostile_line, sql_line
-from tests.torture.hostile_traces import can_trace, traced
+from tests.torture.hostile_traces import traced
 from tests.torture.program import server_of
+from tests.torture.traces import without_strace
 from tests.written_paths import read_log
 
 NAME = "hostile"
@@ -61,7 +62,7 @@ def trial(bench: Bench, index: int) -> Outcome:
         for position in range(STATEMENTS + LINES):
             is_statement = position < STATEMENTS
             line = sql_line(rng, arena.folder / "tmp") if is_statement else _harmless_line(rng, arena)
-            is_traced = position == STATEMENTS and index % TRACED_EVERY == 0 and can_trace()
+            is_traced = position == STATEMENTS and index % TRACED_EVERY == 0 and not without_strace()
             code, found = _judge(bench.build, arena, line, is_traced=is_traced)
             broken += [f"{NAME} {index}: {' '.join(line.arguments)[:SHOWN]!r}: {sentence}" for sentence in found]
             work["statements" if is_statement else "lines"] += 1

@@ -16,7 +16,6 @@ from tests.torture.hostile_words import UNKNOWN, Paths, hostile_word, plain_word
 OUTPUTS = ("--out", "--keep")
 DEFAULT_OUTPUTS = {("report",): "tickercast-report", ("prior", "fit"): "tickercast-priors"}
 CREATING = ("init", "backfill", "restore")
-MOST_WORDS = 3
 HOSTILE_SHARE = 0.4  # of the values of options and arguments
 # They take longer than a trial may, so they are stopped; a daemon never ends.
 LONG = {("daemon",), ("demo",), ("evaluate",), ("prior", "fit")}

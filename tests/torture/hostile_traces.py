@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,11 +21,6 @@ LINE = re.compile(r"^\d+ +(\w+)\((.*)\) += \d+")
 WORD = re.compile(r'(?:\w+<([^>]*)>, )?"((?:[^"\\]|\\.)*)"')
 SECONDS = 90.0
 LONG_SECONDS = 10.0
-
-
-def can_trace() -> bool:
-    """Return whether this machine has strace."""
-    return shutil.which("strace") is not None
 
 
 def traced(build: Build, arena: Arena, arguments: Sequence[str], *, is_long: bool) -> tuple[Ended, list[str]]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tests.command_server import CommandServer, StartedCommand
 from tests.torture.builds import Build
+from tests.torture.codes import DOCUMENTED
 
-DOCUMENTED = (0, 2, 3, 4, 5, 6, 7, 8, 130, 143)  # exit codes; 1 is an internal error
 KILLED = -9
 
 

@@ -7,10 +7,12 @@ import re
 import shutil
 import signal
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from tests.command_server import StartedCommand
 from tests.torture.builds import Build
 from tests.torture.program import KILLED, start
 
@@ -66,18 +68,25 @@ def trace(build: Build, home: Path, *command: object, only: str = "", inject: st
     log = home.parent / "strace.log"
     started = start(build, home, *command, stopped=True)
     names = only or ",".join(CHANGING)
-    words = ["strace", "-f", "-y", "-o", str(log), "-e", f"trace={names}", *options]
+    words = ["-f", "-y", "-o", str(log), "-e", f"trace={names}", *options]
     words += ["-e", f"inject={names}:{inject}"] if inject else []
-    with subprocess.Popen([*words, "-p", str(started.pid)], stderr=subprocess.PIPE, text=True) as tracer:
+    done = run_traced(started, words)
+    calls, others = calls_of(log.read_text(encoding="utf-8"), started.pid, str(home.parent))
+    log.unlink()
+    return Trace(done, calls, others)
+
+
+def run_traced(started: StartedCommand, options: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run a command that waits for SIGCONT to its end under strace. Raises OSError where strace cannot attach."""
+    with subprocess.Popen(["strace", *options, "-p", str(started.pid)], stderr=subprocess.PIPE, text=True) as tracer:
         assert tracer.stderr is not None
         if "attached" not in (said := tracer.stderr.readline()):
             started.kill_group()
             raise OSError(f"strace did not start: {said}{started.wait().stderr}")
         os.kill(started.pid, signal.SIGCONT)
         done = started.wait()
-    calls, others = calls_of(log.read_text(encoding="utf-8"), started.pid, str(home.parent))
-    log.unlink()
-    return Trace(done, calls, others)
+        tracer.stderr.read()  # up to its end, when the log is whole
+    return done
 
 
 def calls_of(text: str, pid: int, folder: str) -> tuple[tuple[Call, ...], tuple[str, ...]]:
