@@ -38,6 +38,8 @@ DOORS = {
     "onnx": ("rnn/onnx_graph.py",),
     "plotly": ("jobs/analysis/report/",),
     "prometheus_client": ("jobs/monitoring/",),
+    "pydantic": ("jobs/workspace/settings.py", "jobs/workspace/sections.py", "jobs/workspace/setting_values.py"),
+    "pydantic_core": ("jobs/workspace/sections.py",),
     "pydantic_settings": ("jobs/workspace/settings.py",),
     "pyrate_limiter": ("jobs/prices/sources/yahoo_client.py",),
     "rich": ("jobs/terminal/",),

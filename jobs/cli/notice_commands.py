@@ -39,7 +39,7 @@ def _test(context: typer.Context, output_format: FormatOption, out: OutOption) -
     from jobs.terminal.text import counted
 
     home = existing_home(context)
-    urls = [url.get_secret_value() for url in home.settings.notices.urls]
+    urls = home.settings.notices.plain_urls()
     if not urls:
         raise SettingsError("notices.urls is empty, so no notice is sent; add a URL like mailto://user:password@example.com")
     found = deliver(urls, trial_message(home.folder))

@@ -129,7 +129,7 @@ def _tell_after_run(folder: Path, now: datetime | None) -> None:
 
 def tell(home: Home, now: datetime) -> Told:
     """Store which notices begin and end, and send what nobody was told of."""
-    urls = [url.get_secret_value() for url in home.settings.notices.urls]
+    urls = home.settings.notices.plain_urls()
     known = _known(home, now)
     if not known.is_changed:
         forget_failing_looks(home.folder)
@@ -169,7 +169,7 @@ def _again_at(known: Known, now: datetime) -> datetime | None:
 
 
 def _unknown_urls(home: Home) -> list[Delivery]:
-    return unknown_urls([url.get_secret_value() for url in home.settings.notices.urls], home.cache / CHECKED_FILE)
+    return unknown_urls(home.settings.notices.plain_urls(), home.cache / CHECKED_FILE)
 
 
 def _known(home: Home, now: datetime) -> Known:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pydantic import SecretStr
-
 from jobs.errors import JobError, UsageError
 from jobs.runs.daily import run_cycle
 from jobs.workspace.home import Home
@@ -57,8 +55,7 @@ def rehearse(home: Home, now: datetime, *, workers: int | None = None, force_col
 def copy_home(home: Home, folder: Path) -> Home:
     """Return a copy of a home in a new folder: its database, the price files in use, and its settings as read now."""
     folder.mkdir()
-    store = home.settings.store.model_copy(update={"url": SecretStr(""), "prices": ""})
-    copy = Home(folder, home.settings.model_copy(update={"store": store}))
+    copy = Home(folder, home.settings.with_usual_store())
     copy_database(home.database, copy.database)
     check_revision(copy.database)
     copy.prices.mkdir()

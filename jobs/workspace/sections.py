@@ -117,6 +117,10 @@ class NoticesSection(Section):
     )
     outside_interval: bool = Field(default=False, description="also tell about a price outside of its 98 % interval")
 
+    def plain_urls(self) -> list[str]:
+        """Return the URLs as they are written, for what sends to them."""
+        return [url.get_secret_value() for url in self.urls]
+
     @field_validator("urls")
     @classmethod
     def _have_the_form_of_urls(cls, urls: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:

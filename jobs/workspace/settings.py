@@ -74,6 +74,10 @@ class Settings(BaseSettings):
         """Return the sources by precedence: the environment, then the values of the file, which arrive as arguments."""
         return env_settings, init_settings
 
+    def with_usual_store(self) -> Settings:
+        """Return these settings with the database and the prices in their usual places in a home."""
+        return self.model_copy(update={"store": StoreSection()})
+
     def config(self, preset: str | None = None) -> Config:
         """Return the config of these settings. For another preset than theirs: its defaults, since the settings do not fit it.
 
