@@ -13,7 +13,7 @@ from storage.instants import instant_text
 from storage.monitoring import DaemonRow
 from storage.versions import storage_error, uri_path
 
-# Those of every writer (storage.database).
+# As every writer (storage.database), but it waits for a second at most: the next beat comes in a minute.
 PRAGMAS = ("busy_timeout=1000", "synchronous=FULL")
 COLUMNS = ("id", "pid", "started_at", "beat_at", "state", "looked_at", "next_look_at", "message")
 BEAT = f"INSERT OR REPLACE INTO daemon_state ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"

@@ -32,3 +32,9 @@ def test_each_test_and_harness_that_is_named_is_there() -> None:
     missing = [name for file, name in named if f"def {name}(" not in (TESTS / file).read_text(encoding="utf-8")]
     assert missing == []
     assert set(re.findall(r"harness `([^`]+)`", PAGE)) - set(HARNESSES) == set()
+
+
+def test_the_page_about_testing_has_a_row_for_each_harness() -> None:
+    page = (TESTS.parent / "docs" / "testing.md").read_text(encoding="utf-8")
+    table = page.split("| harness | what it disturbs")[1].split("\n\n")[0]
+    assert sorted(re.findall(r"^\| `([^`]+)` \|", table, flags=re.MULTILINE)) == sorted(HARNESSES)
