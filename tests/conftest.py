@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from tests.loopback_webhook import LoopbackWebhook, loopback_webhook
 from tests.loopback_yahoo import LoopbackYahoo, loopback_yahoo
 
 if TYPE_CHECKING:
+    from tests.daemons import Follow, StartDaemon
     from tests.notice_homes import Followed
     from tests.price_homes import PriceHome
 
@@ -143,6 +145,23 @@ def followed(made_followed: Path, tmp_path: Path, webhook: LoopbackWebhook) -> F
     from tests.notice_homes import copy_followed
 
     return copy_followed(made_followed, tmp_path, webhook)
+
+
+@pytest.fixture
+def follow(make_home: Callable[[str, str], Home], server: LoopbackYahoo) -> Follow:
+    """Return a function (*tickers) that makes a home which follows some tickers of the loopback Yahoo."""
+    from tests.daemons import make_following_home
+
+    return partial(make_following_home, make_home, server)
+
+
+@pytest.fixture
+def start_daemon() -> Iterator[StartDaemon]:
+    """Yield a function (home, *options, **environment) that starts a daemon, which is killed at the end."""
+    from tests.daemons import daemons
+
+    with daemons() as start:
+        yield start
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from pathlib import Path
 from typing import Any
 
 from jobs.prices.tickers import track
@@ -13,7 +14,7 @@ from jobs.runs.daily import run_once
 from jobs.workspace.home import Home
 from storage import queries
 from storage.bar_files import read_bars
-from storage.bars import BarHistory, Bars, as_known
+from storage.bars import VALUE_FIELDS, BarHistory, Bars, as_known, log_returns
 from storage.database import Engine, open_writer, reading
 from tests.loopback_yahoo import LoopbackYahoo
 
@@ -97,3 +98,26 @@ def price_homes(make_home: Callable[[str, str], Home], server: LoopbackYahoo) ->
     yield make
     for engine in engines:
         engine.dispose()
+
+
+def current_path(home: PriceHome, symbol: str) -> Path:
+    """Return a ticker's current price file."""
+    with home.engine.connect() as connection:
+        ticker = queries.ticker_by_symbol(connection, symbol)
+        assert ticker is not None
+        file = queries.current_file(connection, ticker.id)
+    assert file is not None
+    return home.home.prices / file.path
+
+
+def copied(home: PriceHome, symbol: str) -> list[tuple[object, ...]]:
+    """Return the rows of view `bar` of a ticker: session, values and return."""
+    rows = home.rows("bar", "ticker", "session", *VALUE_FIELDS, "adjusted_return")
+    return [row[1:] for row in rows if row[0] == symbol]
+
+
+def as_rows(bars: Bars) -> list[tuple[object, ...]]:
+    """Return what view `bar` should have of some bars."""
+    returns = [None if value != value else value for value in log_returns(bars, "close").tolist()]
+    days = [str(day) for day in bars.session.tolist()]
+    return list(zip(days, *(getattr(bars, name).tolist() for name in VALUE_FIELDS), returns, strict=True))

@@ -22,7 +22,7 @@ from jobs.workspace.home import Home
 from jobs.workspace.limits import Limits, read_limits
 from jobs.workspace.place import Place
 from storage.errors import StorageError
-from tests.test_jobs_monitoring_check import BEATING, FAILING, FRESH, HELD, LATE, NOW, UNTRACKED, state
+from tests.home_states import BEATING, FAILING, FRESH, HELD, LATE, NOW, UNTRACKED, state
 
 EVERYTHING = state(
     FRESH, LATE, FAILING, HELD, UNTRACKED, daemon=BEATING, is_alive=True, runs=(("daemon", "done", 5), ("run", "partial", 1)),

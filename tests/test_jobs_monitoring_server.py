@@ -26,14 +26,12 @@ from jobs.workspace.home import Home
 from jobs.workspace.limits import Limits
 from storage.errors import StorageError
 from tests.conftest import Command
+from tests.daemons import MOST_IDLE_MEGABYTES, Follow, StartDaemon, megabytes, next_event
+from tests.home_states import FRESH, LATE, state
 from tests.loopback_yahoo import LoopbackYahoo, Reply
 from tests.processes import descendants, wait_until
-from tests.test_jobs_monitoring_check import FRESH, LATE, state
-from tests.test_jobs_runs_daemon import MOST_IDLE_MEGABYTES, Follow, follow, megabytes, next_event, start
 
-__all__ = ["follow", "start"]
 pytestmark = pytest.mark.slow
-Start = Callable[..., "subprocess.Popen[str]"]
 
 
 def free_port() -> int:
@@ -84,13 +82,13 @@ def serving(**changes: object) -> Iterator[MonitorServer]:
 
 
 def test_a_daemon_answers_during_a_cycle_and_beside_a_writer_stays_small_and_says_when_it_has_stopped(
-    follow: Follow, start: Start, server: LoopbackYahoo
+    follow: Follow, start_daemon: StartDaemon, server: LoopbackYahoo
 ) -> None:
     home, port = follow("AAPL"), free_port()
     with_monitor(home, port, "tickercast.prom")
     textfile = home.folder / "tickercast.prom"
     server.always = Reply(wait=3.0)  # so that the cycle lasts
-    process = start(home)
+    process = start_daemon(home)
     next_event(process, "cycle started")
     server.always = None
     with closing(sqlite3.connect(home.database, isolation_level=None)) as writer:
@@ -110,12 +108,12 @@ def test_a_daemon_answers_during_a_cycle_and_beside_a_writer_stays_small_and_say
     assert values_of(textfile.read_text())["tickercast_daemon_up"] == 0
 
 
-def test_a_port_in_use_is_one_log_line_and_the_daemon_looks_for_its_cycles(follow: Follow, start: Start) -> None:
+def test_a_port_in_use_is_one_log_line_and_the_daemon_looks_for_its_cycles(follow: Follow, start_daemon: StartDaemon) -> None:
     home = follow()
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
         with_monitor(home, port)
-        process = start(home)
+        process = start_daemon(home)
         assert process.stderr is not None
         lines = [json.loads(process.stderr.readline()) for _ in range(3)]
     assert sorted(line["event"] for line in lines) == ["cycle skipped", "daemon started", "monitor not served"]

@@ -16,11 +16,9 @@ from jobs.prices.copies import fill_copies
 from jobs.prices.tickers import rename, track
 from jobs.runs.backfill import BackfillRequest, backfill_span
 from jobs.workspace.home import open_home
-from storage import queries
-from storage.bars import VALUE_FIELDS, Bars, log_returns
 from tests.loopback_yahoo import LoopbackYahoo
 from tests.price_builders import day_of, sample_bars
-from tests.price_homes import PriceHome
+from tests.price_homes import PriceHome, as_rows, copied, current_path
 
 pytestmark = pytest.mark.slow
 
@@ -40,33 +38,10 @@ def home(price_home: MakeHome, server: LoopbackYahoo) -> PriceHome:
     return made
 
 
-def current_path(home: PriceHome, symbol: str) -> Path:
-    """Return a ticker's current price file."""
-    with home.engine.connect() as connection:
-        ticker = queries.ticker_by_symbol(connection, symbol)
-        assert ticker is not None
-        file = queries.current_file(connection, ticker.id)
-    assert file is not None
-    return home.home.prices / file.path
-
-
 def make_files_old(home: PriceHome) -> None:
     """Make every price file of a home two days old."""
     for path in home.home.prices.glob("*/*"):
         os.utime(path, (path.stat().st_mtime - 200_000,) * 2)
-
-
-def copied(home: PriceHome, symbol: str) -> list[tuple[object, ...]]:
-    """Return the rows of view `bar` of a ticker: session, values and return."""
-    rows = home.rows("bar", "ticker", "session", *VALUE_FIELDS, "adjusted_return")
-    return [row[1:] for row in rows if row[0] == symbol]
-
-
-def as_rows(bars: Bars) -> list[tuple[object, ...]]:
-    """Return what view `bar` should have of some bars."""
-    returns = [None if value != value else value for value in log_returns(bars, "close").tolist()]
-    days = [str(day) for day in bars.session.tolist()]
-    return list(zip(days, *(getattr(bars, name).tolist() for name in VALUE_FIELDS), returns, strict=True))
 
 
 # --- files belong to a ticker's key ---

@@ -16,8 +16,7 @@ from storage.bars import BarHistory, Bars
 from storage.errors import UnknownStoredTicker
 from tests.loopback_yahoo import LoopbackYahoo
 from tests.price_builders import day_of, sample_bars
-from tests.price_homes import PriceHome
-from tests.test_jobs_prices_files import as_rows, copied, current_path
+from tests.price_homes import PriceHome, as_rows, copied, current_path
 
 pytestmark = pytest.mark.slow
 

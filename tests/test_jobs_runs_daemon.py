@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,61 +24,14 @@ from jobs.terminal.logs import LogTarget, start_logging
 from jobs.workspace.home import Home
 from jobs.workspace.locks import writer_lock
 from storage.database import open_writer
-from tests.conftest import clean_environment, command_of
-from tests.loopback_yahoo import LoopbackYahoo, Reply, chart_body, recent_rows
+from tests.conftest import clean_environment
+from tests.daemons import MOST_IDLE_MEGABYTES, Follow, StartDaemon, megabytes, next_event
+from tests.loopback_yahoo import LoopbackYahoo, Reply
 from tests.processes import descendants, living, wait_until
 
 pytestmark = pytest.mark.slow
 
-MOST_IDLE_MEGABYTES = 80
 HEAVY = {"numpy", "pandas", "pyarrow", "scipy", "exchange_calendars", "yfinance", "alembic"}
-SETTINGS = '[yahoo]\nbase_url = "{}"\nrequests_per_second = 1000\n[training]\ncold_epochs = 1\nprior_every = 0\n'
-Follow = Callable[..., Home]
-
-
-@pytest.fixture
-def follow(make_home: Callable[[str, str], Home], server: LoopbackYahoo) -> Follow:
-    """Return a function that makes a home which follows some tickers of the loopback Yahoo."""
-
-    def make(*tickers: str) -> Home:
-        home = make_home("home", SETTINGS.format(server.url))
-        for ticker in tickers:
-            server.record(ticker, chart_body(ticker, recent_rows(550)))
-        engine = open_writer(home.database)
-        if tickers:
-            track(home, engine, list(tickers))
-        engine.dispose()
-        return home
-
-    return make
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Yield a function that starts the daemon of a home; what still runs at the end is killed."""
-    started: list[subprocess.Popen[str]] = []
-
-    def run(home: Home, *options: str) -> subprocess.Popen[str]:
-        command = command_of("--home", home.folder, "daemon", *options)
-        process = subprocess.Popen(command, env=clean_environment(), text=True, stderr=subprocess.PIPE)
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
-def next_event(process: subprocess.Popen[str], event: str) -> dict[str, Any]:
-    """Return the next log line of a kind."""
-    assert process.stderr is not None
-    return next(facts for facts in map(json.loads, process.stderr) if facts["event"] == event)
-
-
-def megabytes(pid: int) -> float:
-    listed = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=True)
-    return int(listed.stdout) / 1024
 
 
 def answer(home: Home, query: str) -> list[Any]:
@@ -93,8 +45,8 @@ def watch_of(home: Home) -> Watch:
     return Watch(home.folder, home.database, LogTarget("json"))
 
 
-def test_an_idle_daemon_needs_less_than_80_megabytes(follow: Follow, start: Callable[..., subprocess.Popen[str]]) -> None:
-    process = start(follow("AAPL", "MSFT", "KO"))
+def test_an_idle_daemon_needs_less_than_80_megabytes(follow: Follow, start_daemon: StartDaemon) -> None:
+    process = start_daemon(follow("AAPL", "MSFT", "KO"))
     next_event(process, "cycle skipped")
     wait_until(lambda: not any("spawn_main" in text for text in descendants(process.pid).values()))
     helpers = descendants(process.pid)
@@ -107,10 +59,8 @@ def test_the_daemon_itself_imports_nothing_heavy() -> None:
     assert told.stdout == "set()\n"
 
 
-def test_a_cycle_is_logged_when_it_starts_when_it_ends_and_when_none_is_due(
-    follow: Follow, start: Callable[..., subprocess.Popen[str]]
-) -> None:
-    process = start(follow("AAPL", "MSFT"))
+def test_a_cycle_is_logged_when_it_starts_when_it_ends_and_when_none_is_due(follow: Follow, start_daemon: StartDaemon) -> None:
+    process = start_daemon(follow("AAPL", "MSFT"))
     assert process.stderr is not None
     lines = [json.loads(process.stderr.readline()) for _ in range(4)]
     process.send_signal(signal.SIGTERM)
@@ -127,26 +77,26 @@ def test_a_cycle_is_logged_when_it_starts_when_it_ends_and_when_none_is_due(
 
 
 def test_a_killed_daemon_leaves_no_process_in_the_middle_of_a_cycle(
-    follow: Follow, start: Callable[..., subprocess.Popen[str]], server: LoopbackYahoo
+    follow: Follow, start_daemon: StartDaemon, server: LoopbackYahoo
 ) -> None:
     home = follow("AAPL")
     server.always = Reply(wait=60.0)
     server.bodies.clear()
-    process = start(home)
+    process = start_daemon(home)
     next_event(process, "cycle started")
     wait_until(lambda: bool(server.chart_requests))
     started = list(descendants(process.pid))
     process.kill()
     process.wait()
     wait_until(lambda: not living(started), seconds=10)
-    again = start(home)
+    again = start_daemon(home)
     assert next_event(again, "daemon started")["pid"] == again.pid
 
 
 def test_a_stop_signal_to_the_whole_group_ends_a_cycle_without_a_word_of_python(
-    follow: Follow, start: Callable[..., subprocess.Popen[str]]
+    follow: Follow, start_daemon: StartDaemon
 ) -> None:
-    process = start(follow("AAPL", "MSFT"))
+    process = start_daemon(follow("AAPL", "MSFT"))
     next_event(process, "daemon started")
     wait_until(lambda: any("spawn_main" in text for text in descendants(process.pid).values()))
     started = list(descendants(process.pid))
@@ -196,12 +146,12 @@ def test_a_look_that_goes_on_after_a_stop_is_given_up(tmp_path: Path, monkeypatc
     monkeypatch.setattr(child, "STOP_GRACE_SECONDS", 0.5)
     monkeypatch.setattr(child, "END_SECONDS", 0.1)
     assert look_in_child(look_for_ever, tmp_path, None, LogTarget("json"), LookControl(stop_soon())) is None
-    assert "look_for_ever" not in str(descendants(os.getpid()))
     assert not any("spawn_main" in text for text in descendants(os.getpid()).values())
 
 
 def test_a_look_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child, "LONGEST_LOOK_SECONDS", 0.5)
+    monkeypatch.setattr(child, "STOP_GRACE_SECONDS", 60.0)  # as above
     assert look_in_child(look_until_told, tmp_path, None, LogTarget("json"), LookControl()) == Look(tracked=7)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,6 +20,7 @@ from storage.database import open_writer
 from storage.monitoring import DaemonRow, daemon_row
 from storage.reader import snapshot
 from tests.conftest import clean_environment, command_of
+from tests.daemons import Process, StartDaemon
 from tests.processes import wait_until
 
 MakeHome = Callable[[str, str], Home]
@@ -36,15 +37,12 @@ def beat(home: Home, heart: Heartbeat, state: str = "idle") -> None:
 
 
 @pytest.fixture
-def daemon(make_home: MakeHome) -> Iterator[tuple[Home, subprocess.Popen[str]]]:
-    """Yield a home without tickers and its daemon, which has looked once."""
+def daemon(make_home: MakeHome, start_daemon: StartDaemon) -> tuple[Home, Process]:
+    """Return a home without tickers and its daemon, which has looked once."""
     home = make_home("home", "")
-    command = command_of("--home", home.folder, "daemon")
-    process = subprocess.Popen(command, env=clean_environment(), text=True, stderr=subprocess.PIPE)
+    process = start_daemon(home)
     wait_until(lambda: (row := row_of(home)) is not None and row.last_look is not None)
-    yield home, process
-    process.kill()
-    process.communicate()
+    return home, process
 
 
 def checked(home: Home) -> tuple[int, str]:
@@ -111,7 +109,7 @@ def test_a_run_of_the_daemon_beats(make_home: MakeHome, kind: str, state: str) -
 
 
 @pytest.mark.slow
-def test_a_daemon_that_was_stopped_says_so(daemon: tuple[Home, subprocess.Popen[str]]) -> None:
+def test_a_daemon_that_was_stopped_says_so(daemon: tuple[Home, Process]) -> None:
     home, process = daemon
     living = row_of(home)
     assert checked(home)[1].startswith("OK: ")
@@ -127,18 +125,18 @@ def test_a_daemon_that_was_stopped_says_so(daemon: tuple[Home, subprocess.Popen[
 
 @pytest.mark.slow
 def test_a_killed_daemon_is_dead_and_one_that_was_stopped_beside_a_writer_is_not(
-    daemon: tuple[Home, subprocess.Popen[str]],
+    daemon: tuple[Home, Process], start_daemon: StartDaemon
 ) -> None:
     home, process = daemon
     process.kill()
     process.wait()
     code, said = checked(home)
     assert (code, "daemon died" in said) == (4, True)
-    again = subprocess.Popen(command_of("--home", home.folder, "daemon"), env=clean_environment(), stderr=subprocess.PIPE)
+    again = start_daemon(home)
     wait_until(lambda: (row := row_of(home)) is not None and row.pid == again.pid)
     with writer_lock(home.folder, command="backfill", wait_seconds=5):
         again.send_signal(signal.SIGTERM)
-        again.communicate()
+        again.wait()
     row = row_of(home)
     assert row is not None
     assert row.state == "idle"

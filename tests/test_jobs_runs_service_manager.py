@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,7 +15,7 @@ from jobs.runs.service_manager import ServiceManager
 from jobs.runs.watch import LONGEST_STALL_SECONDS, Watch
 from jobs.terminal.logs import LogTarget
 from jobs.workspace.home import Home
-from tests.conftest import clean_environment, command_of
+from tests.daemons import Process, StartDaemon, next_event
 
 MakeHome = Callable[[str, str], Home]
 HEARD_SECONDS = 60.0
@@ -49,11 +46,6 @@ def heard_until(listener: socket.socket, line: str) -> list[str]:
     while line not in messages[-1].splitlines():
         messages.append(listener.recv(4096).decode())
     return messages
-
-
-def next_event(process: subprocess.Popen[str], event: str) -> dict[str, Any]:
-    assert process.stderr is not None
-    return next(facts for facts in map(json.loads, process.stderr) if facts["event"] == event)
 
 
 def test_a_message_reaches_a_socket_without_a_file(listener: socket.socket) -> None:
@@ -110,20 +102,16 @@ def test_a_daemon_whose_looks_stand_still_makes_no_progress(tmp_path: Path) -> N
 
 
 @pytest.fixture
-def daemon(make_home: MakeHome, listener: socket.socket) -> Iterator[tuple[Home, subprocess.Popen[str]]]:
-    """Yield a home and its daemon, which a service manager started."""
+def daemon(make_home: MakeHome, listener: socket.socket, start_daemon: StartDaemon) -> tuple[Home, Process]:
+    """Return a home and its daemon, which a service manager started."""
     home = make_home("home", "[schedule]\nafter_close_minutes = 30\n")
-    environment = clean_environment(NOTIFY_SOCKET=name_of(listener), WATCHDOG_USEC=str(int(WATCHDOG_SECONDS * 1e6)))
-    command = command_of("--home", home.folder, "daemon")
-    process = subprocess.Popen(command, env=environment, text=True, stderr=subprocess.PIPE)
-    yield home, process
-    process.kill()
-    process.communicate()
+    watchdog = str(int(WATCHDOG_SECONDS * 1e6))
+    return home, start_daemon(home, NOTIFY_SOCKET=name_of(listener), WATCHDOG_USEC=watchdog)
 
 
 @pytest.mark.slow
 def test_a_service_manager_hears_that_the_daemon_is_ready_alive_and_stopping(
-    daemon: tuple[Home, subprocess.Popen[str]], listener: socket.socket
+    daemon: tuple[Home, Process], listener: socket.socket
 ) -> None:
     process = daemon[1]
     assert heard_until(listener, "READY=1") == ["READY=1"]
@@ -139,7 +127,7 @@ def test_a_service_manager_hears_that_the_daemon_is_ready_alive_and_stopping(
 
 @pytest.mark.slow
 def test_a_hang_up_reads_the_settings_and_wrong_ones_leave_those_before_in_force(
-    daemon: tuple[Home, subprocess.Popen[str]], listener: socket.socket
+    daemon: tuple[Home, Process], listener: socket.socket
 ) -> None:
     home, process = daemon
     heard_until(listener, "STATUS=no ticker is tracked")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
-import subprocess
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -19,7 +18,8 @@ from jobs.runs.watch import Watch
 from jobs.terminal.logs import LogTarget
 from jobs.workspace.home import Home, create_home
 from storage.database import open_writer, upgrade_database
-from tests.conftest import Command, clean_environment, command_of
+from tests.conftest import Command
+from tests.daemons import StartDaemon
 from tests.loopback_webhook import LoopbackWebhook
 from tests.loopback_yahoo import recent_rows
 from tests.processes import wait_until
@@ -73,12 +73,9 @@ def told_notices(home: Home) -> int:
         return int(connection.execute("SELECT count(told_at) FROM notice").fetchone()[0])
 
 
-def start_daemon(home: Home) -> subprocess.Popen[str]:
-    command = command_of("--home", home.folder, "daemon", "--log-format", "json")
-    return subprocess.Popen(command, env=clean_environment(), stderr=subprocess.PIPE, text=True)
-
-
-def test_a_daemon_that_is_killed_while_a_ticker_is_late_tells_the_end_once(home: Home, webhook: LoopbackWebhook) -> None:
+def test_a_daemon_that_is_killed_while_a_ticker_is_late_tells_the_end_once(
+    home: Home, webhook: LoopbackWebhook, start_daemon: StartDaemon
+) -> None:
     first = start_daemon(home)
     wait_until(lambda: told_notices(home) == 1)  # the message is sent, and that is noted
     first.send_signal(signal.SIGKILL)

@@ -152,6 +152,11 @@ def test_an_outside_library_has_one_door(library: str) -> None:
     assert [file for file in files if not file.startswith(DOORS[library])] == []
 
 
+def test_no_file_of_tests_imports_another_one() -> None:
+    importing = [name_of(path) for path in modules("tests") if any(name.startswith("tests.test_") for name in imports_of(path))]
+    assert importing == []
+
+
 def test_every_engine_that_writes_is_made_where_messages_lose_their_secrets() -> None:
     opening = [name_of(path) for path in modules("jobs") if "storage.database.open_writer" in imports_of(path)]
     assert opening == ["jobs/workspace/writer.py"]
