@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes
@@ -11,6 +10,8 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
+
+from tests.ports import free_port
 
 PASSWORD = "mail-token"
 
@@ -39,8 +40,7 @@ def _authenticate(_server: Any, _session: Any, _envelope: Any, _mechanism: str, 
 @contextmanager
 def loopback_mail() -> Iterator[LoopbackMail]:
     """Yield a mail server that runs."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        mail = LoopbackMail(found.getsockname()[1])
+    mail = LoopbackMail(free_port())
     controller = Controller(mail, hostname="127.0.0.1", port=mail.port, authenticator=_authenticate, auth_require_tls=False)
     controller.start()
     try:

@@ -16,6 +16,7 @@ import pytest
 
 from tests.command_server import CommandServer
 from tests.forecast_builders import ten_sessions
+from tests.ports import free_port
 from tests.processes import descendants, wait_until
 
 pytestmark = pytest.mark.slow
@@ -210,9 +211,7 @@ def test_the_daemon_and_the_arguments_of_its_processes_show_no_secret(
 ) -> None:
     home = new_home(tmp_path, settings(MIRROR))
     run_all(command_server, home, (("init",), ("track", "MSFT")), environment)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     served = {**environment, "TICKERCAST_MONITOR__PORT": str(port)}
     daemon = command_server.start(home.parent, ["--home", str(home), "daemon"], served)
     log, seen = home / "log" / "daemon.log", set[str]()

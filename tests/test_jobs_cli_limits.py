@@ -16,6 +16,7 @@ from storage.database import reading
 from storage.verify import find_problems
 from tests.conftest import clean_environment, command_of
 from tests.loopback_yahoo import LoopbackYahoo, chart_body, recent_rows
+from tests.processes import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -92,8 +93,7 @@ def test_a_process_that_stands_still_keeps_its_lock_and_goes_on(tmp_path: Path) 
     process = subprocess.Popen(
         command_of("--home", home, *LONG), env=clean_environment(**FAST), stderr=subprocess.PIPE, text=True
     )
-    while not ((home / "tickercast.db").exists() and forecasts(home)):
-        time.sleep(0.02)
+    wait_until(lambda: forecasts(home) > 0)
     process.send_signal(signal.SIGSTOP)
     stored = forecasts(home)
     other = tickercast(home, *LONG, "--wait", "0.2")
@@ -121,7 +121,8 @@ def test_a_write_lock_of_another_program_is_waited_for(tmp_path: Path) -> None:
     other = sqlite3.connect(home / "tickercast.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     process = subprocess.Popen(command_of("--home", home, *BACKFILL), env=clean_environment(**FAST))
-    time.sleep(2.5)
+    wait_until((home / "writer.holder").exists)
+    time.sleep(1.0)  # it wants to write by now
     assert process.poll() is None
     other.execute("ROLLBACK")
     assert process.wait(60) == 0

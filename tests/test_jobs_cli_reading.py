@@ -19,6 +19,7 @@ from jobs.workspace.home import Home
 from jobs.workspace.place import CHECKED_FILE
 from tests.builders import Record
 from tests.conftest import Command, clean_environment, command_of
+from tests.processes import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -120,9 +121,8 @@ def interrupt(home: Path) -> tuple[int, int, float]:
     command = command_of("--home", home, "sql", INSIDE_ONE_FUNCTION, "--seconds", "60")
     started = subprocess.Popen(command, env=clean_environment(), stderr=subprocess.PIPE)
     children = Path(f"/proc/{started.pid}/task/{started.pid}/children")
-    while not children.read_text():
-        time.sleep(0.01)
-    time.sleep(0.3)
+    wait_until(lambda: children.read_text() != "")
+    time.sleep(0.3)  # it is inside of the function by now
     began = time.monotonic()
     os.kill(started.pid, signal.SIGINT)
     _, errors = started.communicate(timeout=30)

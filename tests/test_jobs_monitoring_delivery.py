@@ -46,8 +46,8 @@ def test_a_message_arrives_at_a_webhook_and_by_mail(webhook: LoopbackWebhook) ->
 def test_each_failure_has_a_reason_without_a_secret_and_a_slow_server_is_not_waited_for(webhook: LoopbackWebhook) -> None:
     webhook.status = 0
     start = time.monotonic()
-    found = deliver([webhook.url, "json://user:token@127.0.0.1:9/token", "nosuch://token/token"], MESSAGE, seconds=0.5)
-    assert time.monotonic() - start < 4
+    found = deliver([webhook.url, "json://user:token@127.0.0.1:9/token", "nosuch://token/token"], MESSAGE, seconds=2.0)
+    assert time.monotonic() - start < 6
     assert [delivery.problem for delivery in found] == ["no answer in time", "connection refused", NO_SERVICE]
     assert "token" not in str(found)
 

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +23,7 @@ from storage.copies import copy_database
 from storage.database import open_writer
 from storage.errors import DatabaseMissing
 from tests.conftest import Command, clean_environment, command_of
+from tests.processes import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -115,9 +115,7 @@ def test_ctrl_c_removes_the_copy_and_leaves_the_home(home: Home) -> None:
     process = subprocess.Popen(
         command_of("--home", home.folder, "run", "--rehearse", "2150-01-01"), env=clean_environment(), stderr=subprocess.PIPE
     )
-    deadline = time.monotonic() + 60
-    while not set(rehearsals_left()) - left and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: bool(set(rehearsals_left()) - left) or process.poll() is not None)
     os.kill(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import sqlite3
 import subprocess
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from storage.verify import content_hash, find_problems
 from storage.views import VIEWS
 from tests.conftest import clean_environment, command_of
 from tests.loopback_yahoo import chart_body, loopback_yahoo, recent_rows
+from tests.processes import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -41,10 +41,7 @@ def start(folder: Path, *arguments: object, **environment: str) -> subprocess.Po
 
 def wait_for(folder: Path, query: str, least: int) -> None:
     """Wait until a count in the database has reached a figure."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while count(folder, query) < least:
-        assert time.monotonic() < deadline, query
-        time.sleep(0.02)
+    wait_until(lambda: count(folder, query) >= least)
 
 
 def count(folder: Path, query: str) -> int:
