@@ -17,6 +17,7 @@ from storage.verify import find_problems
 from tests.conftest import clean_environment, command_of
 from tests.loopback_yahoo import LoopbackYahoo, chart_body, recent_rows
 from tests.processes import wait_until
+from tests.torture.traces import without_strace
 
 pytestmark = pytest.mark.slow
 
@@ -140,10 +141,11 @@ def test_the_settings_are_for_their_owner_and_no_file_is_open_for_all_to_write(t
 
 
 def test_a_run_connects_to_its_source_alone(tmp_path: Path, server: LoopbackYahoo) -> None:
-    if not shutil.which("strace"):
-        pytest.skip("strace is not installed")
+    if reason := without_strace():
+        pytest.skip(reason)
     server.record("IBM", chart_body("IBM", recent_rows(160)))
-    environment = clean_environment(**FAST, TICKERCAST_YAHOO__BASE_URL=server.url)
+    own = {"TICKERCAST_YAHOO__BASE_URL": server.url, "TICKERCAST_YAHOO__REQUESTS_PER_SECOND": "1000"}
+    environment = clean_environment(**FAST, **own)
     traced = ["strace", "-f", "-qq", "-o", str(tmp_path / "trace"), "-e", "trace=connect,sendto,sendmsg"]
     command = command_of("--home", tmp_path / "home", "backfill", "IBM", "--workers", "1")
     found = subprocess.run([*traced, *command], env=environment, capture_output=True, text=True, check=False, timeout=120)

@@ -19,6 +19,7 @@ import pytest
 from jobs.prices.tickers import track
 from jobs.runs import child
 from jobs.runs.child import ChildDied, Look, LookControl, look_in_child
+from jobs.runs.retention import DONE_FILE
 from jobs.runs.watch import Watch
 from jobs.terminal.logs import LogTarget, start_logging
 from jobs.workspace.home import Home
@@ -179,6 +180,8 @@ def test_failed_looks_are_further_and_further_apart_until_the_settings_are_mende
 
 def test_a_cycle_that_waits_for_a_writer_is_logged_once(follow: Follow, capsys: pytest.CaptureFixture[str]) -> None:
     home = follow("AAPL")
+    home.cache.mkdir()
+    (home.cache / DONE_FILE).write_text(datetime.now(UTC).isoformat())  # so that retention does not wait too
     start_logging("json")
     watch = watch_of(home)
     with writer_lock(home.folder, command="backfill", wait_seconds=0):
