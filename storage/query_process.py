@@ -42,7 +42,6 @@ TEMPORARY_BYTES = 1_000_000_000  # of one temporary file, for instance of a sort
 ROWS_IN_ANSWER = 100
 ANSWER_BYTES = 16_000_000
 OUT_OF_MEMORY = sqlite3.SQLITE_NOMEM
-TOO_BIG = sqlite3.SQLITE_TOOBIG
 
 
 def main() -> None:
