@@ -133,9 +133,19 @@ def read_state(place: Place, limits: Limits, now: datetime, *, is_daemon: bool =
     if row is not None and not is_alive and not has_note(place.folder, "daemon"):
         row = replace(row, state="stopped")  # it could not write that itself, because another command was writing
     return HomeState(
-        now, limits, tuple(tickers), row, is_alive, is_alive and _is_silent(place.folder, row, now), one_shot,
-        _disk(place, forecasts, recent, first, now), tuple(runs), forecasts, complete, newest_backup(place.folder, backups, now),
-    )  # fmt: skip
+        now,
+        limits,
+        tuple(tickers),
+        daemon=row,
+        is_alive=is_alive,
+        is_hung=is_alive and _is_silent(place.folder, row, now),
+        one_shot_run=one_shot,
+        disk=_disk(place, forecasts, recent, first, now),
+        runs=tuple(runs),
+        forecasts=forecasts,
+        complete_run=complete,
+        backup=newest_backup(place.folder, backups, now),
+    )
 
 
 def _is_alive(folder: Path, row: DaemonRow | None, now: datetime) -> bool:

@@ -37,7 +37,7 @@ from jobs.terminal.progress import show_line
 from jobs.terminal.text import counted
 from jobs.workspace.home import Home, open_home
 from jobs.workspace.limits import Limits
-from jobs.workspace.writer import open_for_writing
+from jobs.workspace.writer import UPKEEP_WAIT_SECONDS, open_for_writing
 from storage import writes
 from storage.database import Engine, reading
 from storage.errors import StorageError
@@ -46,7 +46,6 @@ from storage.notices import EVENT, NoticeRow, new_outcomes, newest_failed_delive
 from storage.reader import snapshot
 
 CHECKED_FILE = "checked-notice-urls"  # in the cache
-WRITER_WAIT_SECONDS = 5.0
 LATER = timedelta(minutes=5)  # after another process that writes, and after the first failed delivery
 LONGEST_PAUSE = timedelta(hours=6)
 TOLD_FOR = timedelta(days=3)  # what has ended is old news then
@@ -136,7 +135,7 @@ def tell(home: Home, now: datetime) -> Told:
     if not known.is_changed and not (urls and known.untold and _retry_at(known, now) <= now):
         return Told(_again_at(known, now) if urls else known.next_late)
     try:
-        with open_for_writing(home.folder, command="notices", wait_seconds=WRITER_WAIT_SECONDS) as (_, engine):
+        with open_for_writing(home.folder, command="notices", wait_seconds=UPKEEP_WAIT_SECONDS) as (_, engine):
             return _store_and_send(home, urls, engine, now)
     except LockHeld:
         return Told(now + LATER)

@@ -15,13 +15,12 @@ from jobs.errors import LockHeld
 from jobs.terminal.logs import log_event
 from jobs.terminal.text import counted
 from jobs.workspace.home import Home
-from jobs.workspace.writer import open_for_writing
+from jobs.workspace.writer import UPKEEP_WAIT_SECONDS, open_for_writing
 from storage import writes
 from storage.database import Engine
 
 EVERY = timedelta(days=1)
 RETRY = timedelta(minutes=10)
-WRITER_WAIT_SECONDS = 5.0
 DONE_FILE = "retention-done"  # in the cache, with the instant at which it was last done
 COPY_NAME = r"\.\d{4}\.(\d{8}T\d{6})\.backup"
 
@@ -32,7 +31,7 @@ def retain_when_due(home: Home, now: datetime) -> datetime:
     if now < due:
         return due
     try:
-        with open_for_writing(home.folder, command="daemon", wait_seconds=WRITER_WAIT_SECONDS) as (locked, engine):
+        with open_for_writing(home.folder, command="daemon", wait_seconds=UPKEEP_WAIT_SECONDS) as (locked, engine):
             removed = retain(locked, engine, now)
     except LockHeld:
         return now + RETRY

@@ -19,7 +19,7 @@ from jobs.runs.due import cycle_is_due
 from jobs.terminal.logs import log_event
 from jobs.workspace.home import Home
 from jobs.workspace.locks import try_lock
-from jobs.workspace.writer import open_for_writing
+from jobs.workspace.writer import UPKEEP_WAIT_SECONDS, open_for_writing
 from storage import queries, writes
 from storage.database import Connection, reading
 from storage.errors import StorageError, StoreUnwritable
@@ -31,7 +31,6 @@ EVENT = "backup"
 RETRY = timedelta(hours=1)
 CYCLE_AHEAD = timedelta(minutes=10)  # a cycle that is due so soon goes first ...
 PATIENCE = timedelta(hours=2)  # ... for so long
-WRITER_WAIT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +132,7 @@ def _enter_failure(home: Home, now: datetime, message: str) -> None:
     """Enter a failure as an event, so that the next look waits and a user is told."""
     try:
         with (
-            open_for_writing(home.folder, command="daemon", wait_seconds=WRITER_WAIT_SECONDS) as (_, engine),
+            open_for_writing(home.folder, command="daemon", wait_seconds=UPKEEP_WAIT_SECONDS) as (_, engine),
             engine.begin() as connection,
         ):
             writes.record_event(connection, EVENT, message, at=now)

@@ -13,6 +13,8 @@ from storage.damage import damage_reported
 from storage.database import Engine, open_writer, seal_database, translated, upgrade_database
 from storage.versions import check_revision, is_blank
 
+UPKEEP_WAIT_SECONDS = 5.0  # for another writer, by what the daemon and a run do of themselves
+
 
 @contextmanager
 def open_for_writing(
