@@ -58,6 +58,22 @@ def test_few_open_files_are_enough_or_one_line(tmp_path: Path) -> None:
     finish(tmp_path / "home")
 
 
+def test_a_full_disk_is_one_line_that_names_a_file_and_what_to_do(tmp_path: Path) -> None:
+    needs_mounts()
+    home = tmp_path / "disk" / "home"
+    assert tickercast(home, "init").returncode == 0
+    script = f"""
+        mkdir {tmp_path}/small && mount -t tmpfs -o size=4m none {tmp_path}/small && cp -a {home} {tmp_path}/small/home
+        head -c 8M /dev/zero > {tmp_path}/small/full 2>/dev/null
+        {" ".join(command_of("--home", tmp_path / "small" / "home", "track", "MSFT"))}
+    """
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script], env=clean_environment(), capture_output=True, text=True, check=False
+    )
+    [line] = errors(done)
+    assert (done.returncode, line.count("No space left on device; what is stored stays; free space")) == (5, 1), line
+
+
 def test_a_disk_without_inodes_is_one_line_and_loses_nothing(tmp_path: Path) -> None:
     needs_mounts()
     home, limited = tmp_path / "disk" / "home", " ".join(command_of("--home", tmp_path / "disk" / "home", *BACKFILL))

@@ -35,10 +35,12 @@ def engine(home: Home) -> Iterator[Engine]:
     engine.dispose()
 
 
-def add_ticker(engine: Engine, symbol: str = "IBM", *, tracked: bool = True, exchange: str = "XNYS") -> int:
+def add_ticker(
+    engine: Engine, symbol: str = "IBM", *, tracked: bool = True, exchange: str = "XNYS", source: str = "sample"
+) -> int:
     with engine.begin() as connection:
         listing = replace(LISTING, exchange=exchange)
-        return writes.add_ticker(connection, symbol, listing, source="sample", tracked=tracked, at=COUNTS_FROM)
+        return writes.add_ticker(connection, symbol, listing, source=source, tracked=tracked, at=COUNTS_FROM)
 
 
 def attempt(
@@ -190,6 +192,13 @@ def test_a_ticker_that_fails_for_days_is_retried_every_eight_hours_and_when_a_se
     begun = attempts_of_a_week(engine, home, {ticker_id: "failed"})
     assert [f"{at:%a %H:%M}" for at in begun[:5]] == ["Mon 12:00", "Mon 20:00", "Mon 21:45", "Tue 06:00", "Tue 20:00"]
     assert len(begun) <= 3 * 7
+
+
+def test_files_without_new_bars_for_days_are_read_again_every_eight_hours(home: Home, engine: Engine) -> None:
+    ticker_id = add_ticker(engine, source="folder")
+    store_bars(engine, ticker_id, date(2024, 2, 26))
+    begun = attempts_of_a_week(engine, home, {ticker_id: "ok"})
+    assert [f"{at:%a %H:%M}" for at in begun[:4]] == ["Mon 12:00", "Mon 20:00", "Mon 21:45", "Tue 06:00"]
 
 
 def test_a_source_that_is_late_by_one_session_is_retried_soon(home: Home, engine: Engine) -> None:

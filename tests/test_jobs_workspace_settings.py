@@ -143,6 +143,8 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(
         ("[store]\nprices = 2020-01-01\n", "store.prices: .*string"),
         ("[source]\nsplits = [1]\n", "source.splits.0: .*string"),
         ("[compute]\nworkers = nan\n", "compute.workers: .*integer"),
+        ('[prior]\nuniverse = "AAPL"\n', r'prior.universe: a list is written in brackets, as in \["a", "b"\]'),
+        ("[model]\n[model]\n", "that section is there already: write the keys below it"),
     ],
 )
 def test_a_value_of_another_type_than_its_key_is_refused(tmp_path: Path, text: str, message: str) -> None:

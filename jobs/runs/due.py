@@ -25,12 +25,14 @@ class BehindTicker:
     """A tracked ticker without forecasts for its exchange's last closed session.
 
     since: attempts from then on count, for then that session was complete. missing: closed sessions newer than its newest bar.
+    is_in_files: its prices are in files of this machine, which cost no request.
     """
 
     id: int
     status: str
     since: datetime
     missing: int
+    is_in_files: bool = False
 
 
 def cycle_is_due(home: Home, now: datetime) -> bool:
@@ -57,14 +59,16 @@ def may_start(ticker: BehindTicker, attempts: Sequence[queries.Attempt], now: da
     """Return whether another attempt may start for a ticker, after some attempts since its session was complete.
 
     The first one may at once. A ticker whose source is late is retried after 15 minutes, then after twice as long each time, up
-    to 8 hours. One whose source has had nothing new for two sessions waits for its next session; one that fails so long, 8 hours.
+    to 8 hours. One whose source has had nothing new for two sessions waits for its next session. One that fails so long, or is in
+    files that a user may fill at any time, waits for 8 hours.
     """
     if not attempts:
         return True
     outcome = attempts[-1].outcomes.get(ticker.id)
-    if ticker.status in WAITING_STATUSES or (ticker.missing > 1 and outcome == "ok"):
+    has_long_nothing = ticker.missing > 1 and outcome == "ok"
+    if ticker.status in WAITING_STATUSES or (has_long_nothing and not ticker.is_in_files):
         return False
-    wait = LONGEST_WAIT if ticker.missing > 1 and outcome == "failed" else retry_wait(len(attempts))
+    wait = LONGEST_WAIT if ticker.missing > 1 and outcome in ("ok", "failed") else retry_wait(len(attempts))
     return now - attempts[-1].started_at >= wait
 
 
@@ -93,4 +97,5 @@ def _behind_ticker(
     if closed is None or (origin is not None and origin >= closed):
         return None
     missing = calendar.sessions_between(last_bar, closed) if last_bar else 0
-    return BehindTicker(ticker.id, ticker.status, calendar.close_at(closed) + timedelta(minutes=after_close), missing)
+    since = calendar.close_at(closed) + timedelta(minutes=after_close)
+    return BehindTicker(ticker.id, ticker.status, since, missing, is_in_files=ticker.source == "folder")

@@ -45,11 +45,18 @@ def _lock(folder: Path, name: str, *, command: str, wait_seconds: float, advice:
     except OSError as error:
         raise HomeUnwritable(f"{folder}: {error.strerror}; nothing was changed") from error
     try:
-        note.write_text(f"`tickercast {command}`, process {os.getpid()}", encoding="utf-8")
+        _write_note(note, f"`tickercast {command}`, process {os.getpid()}")
         yield
     finally:
         note.unlink(missing_ok=True)
         lock.release()
+
+
+def _write_note(note: Path, text: str) -> None:
+    try:
+        note.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise HomeUnwritable(f"{note}: {error.strerror}; what is stored stays; free space or mend permissions") from error
 
 
 def _acquire_here(lock: FileLock, folder: Path, wait_seconds: float) -> None:

@@ -33,7 +33,8 @@ def first_problem(error: ValidationError, sections: Sections, section: str = "")
     problem = error.errors()[0]
     key = ".".join([section, *map(str, problem["loc"])]).strip(".")
     is_secret = any(key.startswith(secret) for secret in keys_of_type(sections, SecretStr))
-    return f"{key}: {problem['msg']}" + ("" if is_secret else f" (given: {_shortened(problem['input'])})")
+    said = 'a list is written in brackets, as in ["a", "b"]' if problem["type"] == "tuple_type" else problem["msg"]
+    return f"{key}: {said}" + ("" if is_secret else f" (given: {_shortened(problem['input'])})")
 
 
 def keys_of_type(sections: Sections, kind: type) -> list[str]:

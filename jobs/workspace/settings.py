@@ -164,7 +164,8 @@ def _read_toml(path: Path, content: bytes | None) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: not valid TOML: {error}") from error
+        twice = "; that section is there already: write the keys below it" if "twice" in str(error) else ""
+        raise SettingsError(f"{path}: not valid TOML: {error}{twice}") from error
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
 
