@@ -17,6 +17,10 @@ UNFINISHED = """
 SELECT kind, subject, began_at, message, told_at, ended_at, end_told_at FROM notices
 WHERE ended_at IS NULL OR told_at IS NULL OR end_told_at IS NULL ORDER BY kind, subject, began_at
 """
+LASTING = """
+SELECT kind, subject, began_at, message, told_at, ended_at, end_told_at FROM notices
+WHERE ended_at IS NULL ORDER BY kind, subject, began_at
+"""
 EVENT = "notice"  # an event of this kind says that a message was not delivered
 CURRENT_FILE = "SELECT path, sha256 FROM price_files WHERE ticker_id = ? AND superseded_at IS NULL"
 # What came one session after an origin, of forecasts that were made before it, unless it was told about.
@@ -64,9 +68,18 @@ class NewOutcome:
 
 def unfinished_notices(connection: sqlite3.Connection) -> list[NoticeRow]:
     """Return the notices that last, and those of whose beginning or end nobody was told."""
+    return _notices(connection, UNFINISHED)
+
+
+def lasting_notices(connection: sqlite3.Connection) -> list[NoticeRow]:
+    """Return the notices that last."""
+    return _notices(connection, LASTING)
+
+
+def _notices(connection: sqlite3.Connection, query: str) -> list[NoticeRow]:
     return [
         NoticeRow(kind, subject, datetime.fromisoformat(began), message, _instant(told), _instant(ended), _instant(end_told))
-        for kind, subject, began, message, told, ended, end_told in connection.execute(UNFINISHED)
+        for kind, subject, began, message, told, ended, end_told in connection.execute(query)
     ]
 
 

@@ -14,6 +14,7 @@ from jobs.workspace.limits import Limits
 from jobs.workspace.locks import daemon_lock, writer_lock
 from jobs.workspace.place import Place
 from storage.monitoring import TickerFacts
+from storage.notices import NoticeRow
 from tests.builders import SESSIONS, Record, at_close
 from tests.home_states import BEATING, EARLIER, FAILING, FRESH, HELD, LATE, NOW, PLENTY, SHORT, SUSPENDED, UNTRACKED, state
 
@@ -74,6 +75,37 @@ def test_a_short_disk_is_a_warning() -> None:
     short = state(FRESH, disk=replace(PLENTY, free=499 * 10**6))
     assert code_and_word(short) == (3, "WARNING")
     assert code_and_word(replace(short, disk=replace(PLENTY, free=500 * 10**6))) == (0, "OK")
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject", "said"),
+    [
+        ("integrity", "IBM", "WARNING: integrity: IBM damaged since 2026-11-26T14:00Z; 1 of 1 tracked ticker fresh"),
+        ("integrity", "record", "WARNING: integrity: record damaged since 2026-11-26T14:00Z; 1 of 1 tracked ticker fresh"),
+        ("backup", "backup", "WARNING: backup: failed or overdue since 2026-11-26T14:00Z; 1 of 1 tracked ticker fresh"),
+    ],
+)
+def test_damage_and_failed_backups_are_a_warning_while_their_notice_lasts(kind: str, subject: str, said: str) -> None:
+    found = state(FRESH, lasting=(NoticeRow(kind, subject, EARLIER, "because"),))
+    assert (int(check(found).code), check(found).line) == (3, said)
+
+
+def test_damage_is_named_before_all_else() -> None:
+    notices = (NoticeRow("backup", "backup", EARLIER, "because"), NoticeRow("integrity", "IBM", EARLIER, "because"))
+    judged = check(state(FRESH, LATE, daemon=BEATING, lasting=notices))
+    assert (int(judged.code), judged.line.split(";")[0]) == (4, "CRITICAL: integrity: IBM damaged since 2026-11-26T14:00Z")
+    assert "daemon died" in judged.line
+
+
+def test_the_state_has_the_notices_that_last(record: Record) -> None:
+    instants = "'2026-11-26T14:00:00.000000Z'"
+    record.force(
+        "INSERT INTO notices (kind, subject, began_at, message, ended_at) VALUES "
+        f"('integrity', 'record', {instants}, 'a', NULL), ('backup', 'backup', {instants}, 'b', {instants})"
+    )
+    found = read_state(place_of(record), Limits(), NOW)
+    assert [notice.subject for notice in found.lasting_of("integrity")] == ["record"]
+    assert found.lasting_of("backup") == []
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from jobs.workspace.home import Home
 from jobs.workspace.limits import Limits, read_limits
 from jobs.workspace.place import Place
 from storage.errors import StorageError
+from storage.notices import NoticeRow
 from tests.home_states import BEATING, FAILING, FRESH, HELD, LATE, NOW, UNTRACKED, state
 
 EVERYTHING = state(
@@ -59,6 +60,12 @@ def test_the_metrics_say_what_status_says() -> None:
     assert found[("tickercast_last_backup_timestamp_seconds",)] == NOW.timestamp() - 20 * 3600
     assert found[("tickercast_last_complete_run_timestamp_seconds",)] == NOW.timestamp() - 2 * 3600
     assert found[("tickercast_daemon_last_beat_timestamp_seconds",)] == NOW.timestamp() - 30
+
+
+def test_lasting_notices_are_counted_by_kind_also_where_there_is_none() -> None:
+    found = values_of(text_of(replace(EVERYTHING, lasting=(NoticeRow("backup", "backup", NOW, "none was made"),))))
+    counts = {kind: value for (name, *labels), value in found.items() if name == "tickercast_lasting_notices" for kind in labels}
+    assert counts == {"backup": 1, "integrity": 0, "disk": 0, "failing": 0, "late": 0, "quarantined": 0}
 
 
 def test_every_metric_has_a_help_text_and_a_type() -> None:

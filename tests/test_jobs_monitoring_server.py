@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import socket
@@ -33,6 +34,25 @@ from tests.ports import free_port
 from tests.processes import descendants, wait_until
 
 pytestmark = pytest.mark.slow
+
+OPERATIONS = Path(__file__).parents[1] / "docs" / "operations.md"
+NO_BACKUP = """
+rule_files: [rules.yml]
+tests:
+  - interval: 1m
+    input_series:
+      - series: 'tickercast_lasting_notices{kind="backup"}'
+        values: '1+0x130'
+      - series: 'tickercast_lasting_notices{kind="integrity"}'
+        values: '0+0x130'
+    alert_rule_test:
+      - alertname: TickercastBackupOld
+        eval_time: 2h
+        exp_alerts: [{exp_labels: {kind: backup}, exp_annotations: {summary: SUMMARY}}]
+      - alertname: TickercastDamaged
+        eval_time: 2h
+        exp_alerts: []
+""".replace("SUMMARY", '"Backups fail, or the newest is older than two days; see tickercast notices"')
 
 
 def with_monitor(home: Home, port: int, textfile: str = "") -> None:
@@ -134,6 +154,16 @@ def test_promtool_finds_nothing_to_complain_about() -> None:
         text = get(server.server_port, "/metrics")[2]
     told = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
     assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool comes with Prometheus")
+def test_the_documented_rules_fire_for_a_home_without_any_backup(tmp_path: Path) -> None:
+    (rules,) = re.findall(r"```yaml\n(groups:.*?)```", OPERATIONS.read_text(), re.DOTALL)
+    (tmp_path / "rules.yml").write_text(rules)
+    (tmp_path / "test.yml").write_text(NO_BACKUP)
+    command = ["promtool", "test", "rules", "test.yml"]
+    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stdout + told.stderr
 
 
 def test_health_is_503_where_nothing_works_or_the_database_cannot_be_read() -> None:

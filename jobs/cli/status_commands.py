@@ -27,9 +27,9 @@ def status(
     Behind: sessions closed since the last forecast's origin. With TICKER, only the table of those. With more than 30 tickers
     it lists those that need attention. Formats other than the table have the columns of view freshness.
 
-    --check exits 0 when all is well; 3 when a ticker is late, failing or quarantined, or the disk is short; 4 when the daemon has
-    died or hangs, or no tracked ticker works. A ticker is late once a session closed schedule.after_close_minutes plus
-    monitor.grace_minutes ago and has no forecast; docs/operations.md explains it.
+    --check exits 0 when all is well; 3 when a ticker is late, failing or quarantined, the record is damaged, backups fail or the
+    disk is short; 4 when the daemon has died or hangs, or no tracked ticker works. A ticker is late once a session closed
+    schedule.after_close_minutes plus monitor.grace_minutes ago and has no forecast; docs/operations.md explains it.
     """
     from jobs.analysis.views import context_notices, prior_notices, upgrade_notices, view_rows
     from jobs.cli.status_table import status_screen, status_table

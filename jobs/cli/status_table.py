@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 from jobs.clock import utc_minute
-from jobs.monitoring.check import daemon_line
+from jobs.monitoring.check import WARNINGS, daemon_line
 from jobs.monitoring.state import BROKEN, CONDITIONS, Condition, HomeState, condition_of, since_of
 from jobs.terminal.figures import bytes_text
 from jobs.terminal.tables import Table, TableColumn
-from jobs.terminal.text import counted, first_names
+from jobs.terminal.text import counted, first_names, printable
 from storage.monitoring import TickerFacts
 
 COLUMNS = (
@@ -37,6 +37,7 @@ def status_screen(state: HomeState, rows: Sequence[Mapping[str, Any]]) -> Table:
     """Return the summary of a home with the table of its tickers. rows: all of view freshness."""
     lines = [
         ("daemon", daemon_line(state)),
+        *_notice_lines(state),
         ("tickers", _tickers_line(state)),
         *_attention_lines(state),
         ("disk", _disk_line(state)),
@@ -49,6 +50,17 @@ def status_screen(state: HomeState, rows: Sequence[Mapping[str, Any]]) -> Table:
     table = status_table(listed[:MOST_LISTED]) if listed else Table((TableColumn("ticker"),), [])
     more = f"{min(len(listed), MOST_LISTED)} of {len(rows)} tickers are listed; `tickercast status T...` shows others"
     return replace(table, heading=heading, notes=(*table.notes, more))
+
+
+def _notice_lines(state: HomeState) -> list[tuple[str, str]]:
+    """Return a line for lasting damage and one for failing backups: the notice, of several the first, and since when."""
+    lines = []
+    for kind in WARNINGS:
+        if notices := state.lasting_of(kind):
+            more = f"; {len(notices) - 1} more: `tickercast notices`" if len(notices) > 1 else ""
+            since = utc_minute(min(notice.began_at for notice in notices))
+            lines.append((kind, f"{printable(notices[0].message)}, since {since}{more}"))
+    return lines
 
 
 def _tickers_line(state: HomeState) -> str:

@@ -12,6 +12,8 @@ from jobs.terminal.text import counted, first_names
 from storage.monitoring import TickerFacts
 
 WORDS = {ExitCode.DONE: "OK", ExitCode.SOME_FAILED: "WARNING", ExitCode.NOTHING_FETCHED: "CRITICAL"}
+# Notices that are a warning while they last: no condition of a ticker shows them. What each means, in the line of the check.
+WARNINGS = {"integrity": "damaged", "backup": "failed or overdue"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +28,14 @@ def check(state: HomeState) -> Check:
     """Return the judgement of a home.
 
     Nothing works: the daemon has died or hangs, or no tracked ticker can get its next forecast because each one is late, failing
-    or suspended. A quarantined bar waits for a decision, so it is never more than a warning.
+    or suspended. A quarantined bar waits for a decision, so it is never more than a warning, and so is damage: forecasts go on.
     """
     tracked = state.tracked
     worst = [ticker for ticker in tracked if condition_of(ticker, state.now) in ("late", "failing", "suspended")]
     broken = [ticker for ticker in tracked if condition_of(ticker, state.now) in BROKEN]
     if state.is_dead or state.is_hung or (tracked and len(worst) == len(tracked)):
         code = ExitCode.NOTHING_FETCHED
-    elif broken or state.is_disk_short:
+    elif broken or state.is_disk_short or any(state.lasting_of(kind) for kind in WARNINGS):
         code = ExitCode.SOME_FAILED
     else:
         code = ExitCode.DONE
@@ -42,15 +44,26 @@ def check(state: HomeState) -> Check:
 
 def _parts(state: HomeState) -> list[str]:
     """Return what is to be said, what is wrong first."""
-    said = [daemon_line(state)] if state.is_dead or state.is_hung else []
+    said = [_lasting(state, "integrity")] if state.lasting_of("integrity") else []
+    if state.is_dead or state.is_hung:
+        said.append(daemon_line(state))
     conditions: tuple[Condition, ...] = ("failing", "late", "quarantined", "suspended")
     for condition in conditions:
         if tickers := state.found(condition):
             said.append(f"{len(tickers)} {condition} ({_detail(condition, tickers)})")
+    if state.lasting_of("backup"):
+        said.append(_lasting(state, "backup"))
     if state.is_disk_short:
         said.append(f"{state.disk.free / 1e9:.1f} GB of disk free")
     said.append(f"{len(state.found('fresh'))} of {counted(len(state.tracked), 'tracked ticker')} fresh")
     return said if state.is_dead or state.is_hung or state.daemon is None else [*said, daemon_line(state)]
+
+
+def _lasting(state: HomeState, kind: str) -> str:
+    """Return what the lasting notices of a kind are about and since when."""
+    notices = state.lasting_of(kind)
+    names = "" if kind == "backup" else f"{first_names([notice.subject for notice in notices])} "
+    return f"{kind}: {names}{WARNINGS[kind]} since {utc_minute(min(notice.began_at for notice in notices))}"
 
 
 def _detail(condition: Condition, tickers: Sequence[TickerFacts]) -> str:

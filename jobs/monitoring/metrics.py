@@ -18,6 +18,7 @@ from jobs.monitoring.state import CONDITIONS, HomeState
 from storage.errors import StorageError
 
 PREFIX = "tickercast_"
+LASTING_KINDS = ("integrity", "backup", "disk", "failing", "late", "quarantined")
 
 
 class HomeCollector(Collector):
@@ -87,6 +88,10 @@ def _of_store(state: HomeState) -> Iterator[Metric]:
     yield _gauge("prices_size_bytes", "Size of the price files.", state.disk.prices)
     yield _gauge("disk_free_bytes", "Free space where the store is.", state.disk.free)
     yield _instant("last_backup_timestamp_seconds", "When the newest backup by schedule was made.", state.backup)
+    notices = GaugeMetricFamily(f"{PREFIX}lasting_notices", "Notices that last, see docs/operations.md.", labels=["kind"])
+    for kind in LASTING_KINDS:
+        notices.add_metric([kind], len(state.lasting_of(kind)))
+    yield notices
 
 
 def _gauge(name: str, meaning: str, value: float) -> Metric:

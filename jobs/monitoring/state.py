@@ -15,6 +15,7 @@ from jobs.workspace.lock_state import has_note, is_held
 from jobs.workspace.place import Place
 from storage import monitoring
 from storage.monitoring import DaemonRow, TickerFacts
+from storage.notices import NoticeRow, lasting_notices
 from storage.paths import user_path
 from storage.reader import snapshot
 
@@ -52,6 +53,7 @@ class HomeState:
 
     is_alive: whether a daemon runs now. is_hung: it runs and has written nothing for long. one_shot_run: when the newest
     `tickercast run` started. complete_run: when the newest daily run ended that failed for no ticker. backup: the newest one.
+    lasting: the notices that last.
     """
 
     now: datetime
@@ -66,6 +68,7 @@ class HomeState:
     forecasts: int
     complete_run: datetime | None = None
     backup: datetime | None = None
+    lasting: tuple[NoticeRow, ...] = ()
 
     @property
     def tracked(self) -> list[TickerFacts]:
@@ -84,6 +87,10 @@ class HomeState:
     def is_disk_short(self) -> bool:
         """Return whether less is free than the settings want."""
         return self.disk.free < self.limits.disk_free_megabytes * MEGABYTE
+
+    def lasting_of(self, kind: str) -> list[NoticeRow]:
+        """Return the notices of a kind that last."""
+        return [notice for notice in self.lasting if notice.kind == kind]
 
     def found(self, condition: Condition) -> list[TickerFacts]:
         """Return the tickers in a condition."""
@@ -128,6 +135,7 @@ def read_state(place: Place, limits: Limits, now: datetime, *, is_daemon: bool =
         one_shot, complete = monitoring.newest_one_shot_run(connection), monitoring.newest_complete_run(connection)
         runs, forecasts = monitoring.runs_by_status(connection), monitoring.forecast_count(connection)
         recent, first = monitoring.daily_forecasts(connection, now - timedelta(days=GROWTH_DAYS))
+        lasting = lasting_notices(connection)
     is_alive = is_daemon or _is_alive(place.folder, row, now)
     backups = place.folder / user_path(limits.backup_folder) if limits.backup_folder else None
     if row is not None and not is_alive and not has_note(place.folder, "daemon"):
@@ -145,6 +153,7 @@ def read_state(place: Place, limits: Limits, now: datetime, *, is_daemon: bool =
         forecasts=forecasts,
         complete_run=complete,
         backup=newest_backup(place.folder, backups, now),
+        lasting=tuple(lasting),
     )
 
 
