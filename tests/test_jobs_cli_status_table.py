@@ -15,8 +15,8 @@ def test_the_screen_says_what_is_damaged_and_that_backups_fail() -> None:
     )
     summary = status_screen(state(FRESH, lasting=notices), []).heading.splitlines()
     assert summary[1:3] == [
-        "integrity   IBM: its price file is damaged; `tickercast repair IBM` mends it, since 2026-11-26T14:00Z; "
+        "integrity   since 2026-11-26T14:00Z: IBM: its price file is damaged; `tickercast repair IBM` mends it; "
         "1 more: `tickercast notices`",
-        "backup      the backup failed: no space, since 2026-11-26T14:00Z",
+        "backup      since 2026-11-26T14:00Z: the backup failed: no space",
     ]
     assert not [line for line in status_screen(state(FRESH), []).heading.splitlines() if line.startswith(("integrity", "backup"))]

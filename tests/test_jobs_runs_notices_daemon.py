@@ -13,7 +13,10 @@ from jobs.runs.cycle import look
 from jobs.runs.failing_looks import FILE, count_failing_look, forget_failing_looks, read_failing_looks
 from jobs.runs.findings import finding_noted
 from jobs.workspace.in_force import serve_last_valid
+from storage import writes
+from storage.database import open_writer
 from storage.errors import Corrupt
+from storage.notices import NoticeRow
 from tests.conftest import Command
 from tests.notice_homes import HOUR, MONDAY_CLOSE, Followed
 
@@ -40,6 +43,16 @@ def test_what_verify_finds_is_told_until_the_same_check_finds_nothing(followed: 
     followed.tell(now + HOUR)
     assert followed.rows(lasting) == []
     assert followed.webhook.titles[-1] == "record (deep check) no longer damaged"
+
+
+def test_a_verify_that_finds_nothing_ends_the_notice_of_a_price_file(followed: Followed) -> None:
+    engine = open_writer(followed.home.database)
+    with engine.begin() as connection:
+        writes.begin_notices(connection, [NoticeRow("integrity", "IBM", MONDAY_CLOSE, "IBM: its price file is damaged")])
+    engine.dispose()
+    with finding_noted(followed.home, is_deep=False):
+        check(followed.home)
+    assert followed.rows("SELECT subject FROM notice WHERE ended_at IS NULL") == []
 
 
 def test_a_daemon_that_cannot_work_is_told_after_some_looks_and_when_it_works_again(followed: Followed) -> None:

@@ -53,13 +53,13 @@ def status_screen(state: HomeState, rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _notice_lines(state: HomeState) -> list[tuple[str, str]]:
-    """Return a line for lasting damage and one for failing backups: the notice, of several the first, and since when."""
+    """Return a line for lasting damage and one for failing backups: since when, and the notice, of several the first."""
     lines = []
     for kind in WARNINGS:
         if notices := state.lasting_of(kind):
             more = f"; {len(notices) - 1} more: `tickercast notices`" if len(notices) > 1 else ""
             since = utc_minute(min(notice.began_at for notice in notices))
-            lines.append((kind, f"{printable(notices[0].message)}, since {since}{more}"))
+            lines.append((kind, f"since {since}: {printable(notices[0].message)}{more}"))
     return lines
 
 

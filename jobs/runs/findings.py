@@ -53,5 +53,4 @@ def _changes(home: Home, subject: str, message: str | None, now: datetime) -> tu
     if message is not None:
         is_known = any(row.subject == subject for row in lasting)
         return ([] if is_known else [NoticeRow("integrity", subject, now, message)]), []
-    proven = FINDINGS if subject == DEEP else (RECORD,)
-    return [], [row for row in lasting if row.subject in proven]
+    return [], [row for row in lasting if row.subject != DEEP or subject == DEEP]  # both checks read every price file
