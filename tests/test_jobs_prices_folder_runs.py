@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
@@ -59,6 +60,14 @@ def test_a_correction_of_any_age_is_a_restatement(home: PriceHome, folder: Path,
     write_csv(folder, "IBM", with_close(later, "2011-11-03"))
     home.run(MONDAY)
     assert home.rows("restatement", "ticker", "session", "field") == [("IBM", "2011-11-03", "close")]
+
+
+def test_a_history_that_the_source_has_rewritten_is_named_in_the_closing_line(home: PriceHome, folder: Path, ibm: Bars) -> None:
+    later = ibm.select(ibm.session >= np.datetime64("2011-11-01")).through(MONDAY)
+    write_csv(folder, "IBM", with_close(later, "2011-11-03"))
+    assert "history changed" not in home.run(MONDAY, hour=22)
+    write_csv(folder, "IBM", replace(later, close=np.sqrt(later.low * later.high)))
+    assert re.search(r"history changed by the source: IBM \(1\d\d bars\), view `restatement`", home.run(MONDAY, hour=23))
 
 
 def test_history_put_before_the_first_bar_is_stored_with_the_instant_it_came(home: PriceHome, folder: Path, ibm: Bars) -> None:

@@ -12,6 +12,7 @@ from jobs.terminal.text import counted, first_names
 from storage import queries
 from storage.database import Engine
 
+MANY_RESTATED = 20  # bars of a ticker in one run
 # Measured (docs/performance.md): a ticker and origin on one worker, and the start of workers with the first prior.
 SECONDS_PER_ORIGIN, SECONDS_TO_START = 0.003, 3.0
 
@@ -49,6 +50,7 @@ def closing_line(
         parts.append(f"suspended, retried later: {first_names(fetched.suspended)}")
     parts += fetched.notes
     parts += bars_left_out(engine, symbols, options.now)
+    parts += _rewritten_histories(engine, symbols, options.now)
     parts += warnings
     if options.with_twins:
         parts += _twin_comparison(engine, options.config.id)
@@ -67,6 +69,14 @@ def bars_left_out(engine: Engine, symbols: Sequence[str], now: datetime) -> list
     if refused:
         lines.append(f"refused: {_counted_bars(refused)}, view `gate` has the reasons")
     return lines
+
+
+def _rewritten_histories(engine: Engine, symbols: Sequence[str], now: datetime) -> list[str]:
+    """Return which tickers' sources changed so many stored bars that it is no correction of some days."""
+    with engine.connect() as connection:
+        restated = queries.restated_bars(connection, symbols, now)
+    rewritten = {symbol: count for symbol, count in restated.items() if count > MANY_RESTATED}
+    return [f"history changed by the source: {_counted_bars(rewritten)}, view `restatement` has the values"] if rewritten else []
 
 
 def _counted_bars(bars: Mapping[str, int]) -> str:

@@ -25,6 +25,7 @@ from storage.queries.prices import (
     judged_sessions,
     last_bars,
     needed_files,
+    restated_bars,
     superseded_files,
     verdicts,
 )
@@ -131,6 +132,7 @@ __all__ = [
     "past_publications",
     "read_view",
     "rescore_from",
+    "restated_bars",
     "run_outcome",
     "scored_forecasts",
     "serving_model",

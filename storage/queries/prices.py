@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from storage.queries.shared import as_dicts
-from storage.schema import Bar, GateVerdict, PriceFile, Ticker
+from storage.schema import Bar, GateVerdict, PriceFile, Restatement, Ticker
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,14 @@ def bars_left_out(connection: Connection, symbols: Sequence[str], at: datetime) 
     quarantined = bars.where(GateVerdict.state == "held")
     refused = bars.where(GateVerdict.state == "refused", decided == at)
     return {row[0]: row[1] for row in connection.execute(quarantined)}, {row[0]: row[1] for row in connection.execute(refused)}
+
+
+def restated_bars(connection: Connection, symbols: Sequence[str], at: datetime) -> dict[str, int]:
+    """Return the number of stored bars whose values changed at an instant, of those of some tickers that have any."""
+    bars = sa.select(Ticker.symbol, sa.func.count(sa.distinct(Restatement.session)))
+    bars = bars.join(Restatement, Ticker.id == Restatement.ticker_id)
+    bars = bars.where(Ticker.symbol.in_(symbols), Restatement.recorded_at == at)
+    return {row[0]: row[1] for row in connection.execute(bars.group_by(Ticker.symbol).order_by(Ticker.symbol))}
 
 
 def judged_sessions(connection: Connection, ticker_id: int) -> set[date]:
