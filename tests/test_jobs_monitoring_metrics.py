@@ -131,6 +131,11 @@ def test_a_textfile_in_a_missing_folder_is_a_line(make_home: Callable[[str, str]
     assert write_metrics(home.place) == f"{home.folder}/missing/out.prom: No such file or directory"
 
 
+def test_a_textfile_whose_name_cannot_be_one_is_a_line(make_home: Callable[[str, str], Home]) -> None:
+    home = make_home("home", '[monitor]\ntextfile = "a\\u0000b"\n')
+    assert "null byte" in (write_metrics(home.place) or "")
+
+
 def test_a_home_without_the_setting_has_no_textfile(record_place: Place) -> None:
     assert write_metrics(record_place) is None
     assert list(record_place.folder.glob("*.prom")) == []

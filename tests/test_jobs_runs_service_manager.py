@@ -81,6 +81,7 @@ def test_a_status_is_sent_once_until_it_changes_and_is_one_line(listener: socket
         ({"WATCHDOG_USEC": "180000000", "WATCHDOG_PID": "1"}, None),
         ({"WATCHDOG_USEC": "0"}, None),
         ({"WATCHDOG_USEC": "soon"}, None),
+        ({"WATCHDOG_USEC": "²"}, None),
         ({}, None),
     ],
 )

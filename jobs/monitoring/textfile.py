@@ -18,7 +18,7 @@ def write_named_textfile(path: Path, read: Callable[[], HomeState]) -> str | Non
     """Write the metrics of a state to a file. Return what kept it from being written, None for nothing."""
     try:
         write_textfile(path, read)
-    except (OSError, JobError) as error:
+    except (OSError, JobError, ValueError) as error:  # ValueError: a NUL in the path
         return f"{path}: {getattr(error, 'strerror', None) or error}"
     return None
 

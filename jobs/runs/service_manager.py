@@ -31,7 +31,7 @@ class ServiceManager:
     def of_environment(cls, environment: MutableMapping[str, str]) -> ServiceManager:
         """Return the service manager that an environment names, and remove it there: the daemon's processes tell it nothing."""
         name, microseconds, pid = (environment.pop(variable, "") for variable in VARIABLES)
-        is_ours = microseconds.isdigit() and int(microseconds) > 0 and pid in ("", str(os.getpid()))
+        is_ours = microseconds.isascii() and microseconds.isdigit() and int(microseconds) > 0 and pid in ("", str(os.getpid()))
         # systemd advises half of the time after which it ends a silent service.
         return cls(_address(name), int(microseconds) / 2e6 if is_ours else None)
 
