@@ -9,7 +9,8 @@ from typing import Any
 READ_SECONDS = 5.0
 TICKERS = """
     SELECT t.id, t.tracked, t.status, t.source, t.source_path,
-        (SELECT max(p.id) FROM price_files p WHERE p.ticker_id = t.id)
+        (SELECT max(p.id) FROM price_files p WHERE p.ticker_id = t.id),
+        (SELECT max(e.id) FROM events e WHERE e.kind = 'repair')
     FROM tickers t ORDER BY t.id
 """
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jobs.errors import UsageError
-from jobs.prices.repair import repair
+from jobs.prices.repair import NEXT, repair
 from jobs.prices.sources.base import SourceError
 from storage.bars import BarHistory, Bars
 from storage.errors import UnknownStoredTicker
@@ -63,7 +63,10 @@ def same(ours: BarHistory, theirs: BarHistory) -> bool:
 def test_a_lost_file_is_rebuilt_byte_for_byte_with_every_record(restated: PriceHome, ibm: Bars) -> None:
     path, history = damaged(restated)
     told = repair(restated.home, restated.engine, "ibm")
-    assert told == f"IBM: its price file was rebuilt byte for byte: {len(ibm)} of {len(ibm)} bars are unchanged at the source"
+    assert (
+        told == f"IBM: its price file was rebuilt byte for byte: {len(ibm)} of {len(ibm)} bars are unchanged at the source{NEXT}"
+    )
+    assert NEXT == "; next: `tickercast run`, unless a daemon runs, which looks at it within a minute"
     assert (current_path(restated, "IBM"), same(restated.history("IBM"), history)) == (path, True)
     restated.run(MONDAY)
 

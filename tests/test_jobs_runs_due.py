@@ -16,6 +16,7 @@ from storage import writes
 from storage.bars import Listing
 from storage.database import Engine, open_writer
 from storage.schema import PriceFile
+from storage.watch import ticker_states
 from tests.builders import add_origins, model_row, origin_row
 
 # Wednesday 6 March 2024: New York closes at 21:00 UTC, and a session counts 45 minutes later.
@@ -192,6 +193,20 @@ def test_a_ticker_that_fails_for_days_is_retried_every_eight_hours_and_when_a_se
     begun = attempts_of_a_week(engine, home, {ticker_id: "failed"})
     assert [f"{at:%a %H:%M}" for at in begun[:5]] == ["Mon 12:00", "Mon 20:00", "Mon 21:45", "Tue 06:00", "Tue 20:00"]
     assert len(begun) <= 3 * 7
+
+
+@pytest.mark.parametrize(("minutes", "is_due"), [(10, True), (-10, False), (30, False)], ids=["after", "before", "in the future"])
+def test_a_ticker_whose_price_file_was_repaired_after_its_last_attempt_is_due_at_once(
+    home: Home, engine: Engine, minutes: int, is_due: bool
+) -> None:
+    ticker_id = add_ticker(engine)
+    attempt(engine, home, COUNTS_FROM + timedelta(hours=1), outcomes={ticker_id: "failed"})
+    seen = ticker_states(home.database)
+    with engine.begin() as connection:
+        at = COUNTS_FROM + timedelta(hours=1, minutes=minutes)
+        writes.record_event(connection, "repair", "its price file was rebuilt", at=at, ticker_id=ticker_id)
+    assert cycle_is_due(home, COUNTS_FROM + timedelta(hours=1, minutes=11)) is is_due
+    assert ticker_states(home.database) != seen, "the idle daemon notices it"
 
 
 def test_files_without_new_bars_for_days_are_read_again_every_eight_hours(home: Home, engine: Engine) -> None:

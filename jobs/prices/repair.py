@@ -27,6 +27,8 @@ from storage.database import Engine
 from storage.errors import Corrupt
 from storage.price_folder import register_database
 
+NEXT = "; next: `tickercast run`, unless a daemon runs, which looks at it within a minute"
+
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
@@ -60,7 +62,7 @@ def repair(home: Home, engine: Engine, symbol: str) -> str:
     told = _told(stored, rebuilt, judged, error)
     with engine.begin() as connection:
         writes.record_event(connection, "repair", told, at=now, ticker_id=ticker.id)
-    return f"{symbol}: {told}"
+    return f"{symbol}: {told}{NEXT if ticker.tracked else ''}"
 
 
 def _mend_copy(engine: Engine, ticker: queries.TickerRow, history: BarHistory) -> str:

@@ -6,7 +6,7 @@ Each ticker is judged for itself, so a ticker that cannot be helped causes no cy
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from jobs.exchanges.calendars import CalendarError, exchange_calendar
@@ -24,8 +24,8 @@ WAITING_STATUSES = {"too_short", "held"}
 class BehindTicker:
     """A tracked ticker without forecasts for its exchange's last closed session.
 
-    since: attempts from then on count, for then that session was complete. missing: closed sessions newer than its newest bar.
-    is_in_files: its prices are in files of this machine, which cost no request.
+    since: attempts from then on count, for then that session was complete, or the ticker's price file was repaired.
+    missing: closed sessions newer than its newest bar. is_in_files: its prices are in files here, which cost no request.
     """
 
     id: int
@@ -76,13 +76,14 @@ def _behind(connection: Connection, home: Home, now: datetime) -> list[BehindTic
     """Return the tracked tickers that are behind, without those whose suspension lasts or whose calendar cannot be built."""
     origins = queries.last_origins(connection, home.settings.config().id)
     bars = queries.last_bars(connection)
+    repairs = {key: at for key, at in queries.last_repairs(connection).items() if at <= now}
     after_close = home.settings.schedule.after_close_minutes
     found = (
         _behind_ticker(ticker, origins.get(ticker.id), bars.get(ticker.id), now, after_close)
         for ticker in queries.list_tickers(connection)
         if ticker.tracked and is_fetched(ticker.status, ticker.probe_at, now)
     )
-    return [ticker for ticker in found if ticker is not None]
+    return [replace(one, since=max(one.since, repairs.get(one.id, one.since))) for one in found if one is not None]
 
 
 def _behind_ticker(

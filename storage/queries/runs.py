@@ -46,6 +46,13 @@ def newest_instant(connection: Connection) -> tuple[str, datetime | None]:
     return max(newest, key=lambda found: found[1].timestamp() if found[1] else float("-inf"))
 
 
+def last_repairs(connection: Connection) -> dict[int, datetime]:
+    """Return when the price file of a ticker was last repaired, by ticker id."""
+    at = sa.func.max(Event.at, type_=Event.at.type)
+    query = sa.select(Event.ticker_id, at).where(Event.kind == "repair", Event.ticker_id.is_not(None)).group_by(Event.ticker_id)
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """A daily run that ended: when it started, and the status of each ticker that has one, by ticker id."""
