@@ -50,7 +50,7 @@ def last_repairs(connection: Connection) -> dict[int, datetime]:
     """Return when the price file of a ticker was last repaired, by ticker id."""
     at = sa.func.max(Event.at, type_=Event.at.type)
     query = sa.select(Event.ticker_id, at).where(Event.kind == "repair", Event.ticker_id.is_not(None)).group_by(Event.ticker_id)
-    return {row[0]: row[1] for row in connection.execute(query)}
+    return {ticker_id: repaired for ticker_id, repaired in connection.execute(query) if ticker_id is not None}
 
 
 @dataclass(frozen=True, slots=True)
