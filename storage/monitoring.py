@@ -22,7 +22,9 @@ SELECT o.id, o.symbol, o.tracked, o.status, o.source, o.exchange, o.added_at, o.
     (SELECT count(*) {MISSED}) AS missed, (SELECT min(s.close_at) {MISSED}) AS missed_since,
     EXISTS (SELECT 1 FROM sessions s WHERE s.exchange = o.exchange) AS has_sessions,
     (SELECT count(*) FROM gate_verdicts g WHERE g.ticker_id = o.id AND g.state = 'held') AS held_bars,
-    (SELECT min(g.recorded_at) FROM gate_verdicts g WHERE g.ticker_id = o.id AND g.state = 'held') AS held_since
+    (SELECT min(g.recorded_at) FROM gate_verdicts g WHERE g.ticker_id = o.id AND g.state = 'held') AS held_since,
+    (SELECT 'the bar of ' || g.session || ' was refused: ' || g.message FROM gate_verdicts g WHERE g.ticker_id = o.id
+        AND g.state = 'refused' AND g.session > coalesce(o.last_bar, '') ORDER BY g.session DESC, g.code LIMIT 1) AS refusal
 FROM (SELECT t.*, {LAST_BAR} AS last_bar, {LAST_ORIGIN} AS last_origin FROM tickers t) o ORDER BY o.symbol
 """
 FAILED_IN_NEWEST_RUN = f"""
@@ -56,6 +58,7 @@ class TickerFacts:
 
     tracked, has_sessions: 0 or 1; the second says whether sessions of its exchange are stored. missed: sessions that had closed
     by the instant asked for and have no forecast; missed_since: the first one's close. failures: failed daily runs in a row.
+    refusal: why a gate refused a bar newer than the stored ones, None where none did.
     """
 
     id: int
@@ -73,6 +76,7 @@ class TickerFacts:
     has_sessions: int
     held_bars: int
     held_since: datetime | None
+    refusal: str | None = None
     failures: int = 0
     failing_since: datetime | None = None
     failure: str | None = None

@@ -17,6 +17,7 @@ from jobs.cli.ticker_table import ticker_table
 from jobs.errors import UsageError
 from jobs.terminal.tables import Table, write_table
 from storage.reader import Rows
+from tests.home_states import state
 
 FORECAST_COLUMNS = (
     "ticker", "target", "horizon", "last_price", "q05", "q50", "q95", "mode", "currency", "width_percent", "sessions_behind",
@@ -128,7 +129,7 @@ def test_skill_without_scores_is_its_header_and_a_hint(mode: str | None, hint: s
 )
 def test_status_says_where_the_whole_error_is(error: str | None, hints: int) -> None:
     columns = ("ticker", "status", "last_bar", "last_origin", "sessions_behind", "last_error", "tracked", "held_bars")
-    table = status_table(Rows(columns, [("MSFT", "active", "2026-11-24", None, None, error, 1, 0)]).records())
+    table = status_table(state(), Rows(columns, [("MSFT", "active", "2026-11-24", None, None, error, 1, 0)]).records())
     assert lines(table)[0] == "ticker  status  tracked  last bar    last origin  behind  held  last error"
     assert lines(table)[1].split("  ")[0] == "MSFT"
     assert len(table.hints) == hints

@@ -71,9 +71,45 @@ def test_the_check_of_a_daemon(changes: dict[str, object], code: int, said: str)
     assert (int(judged.code), said in judged.line) == (code, True), judged.line
 
 
+@pytest.mark.parametrize(
+    ("minutes", "changes", "code"),
+    [(60, {}, 3), (59, {}, 0), (60, {"daemon": BEATING, "is_alive": True}, 0)],
+    ids=["after an hour", "before", "with a daemon"],
+)
+def test_tickers_without_any_forecast_and_without_a_daemon_are_a_warning(
+    minutes: int, changes: dict[str, object], code: int
+) -> None:
+    new = replace(FRESH, symbol="NEW", last_origin=None, added_at=NOW - timedelta(minutes=minutes))
+    judged = check(state(new, **changes))
+    assert (int(judged.code), "no forecast yet; `tickercast run`" in judged.line) == (code, code == 3)
+    assert int(check(state(new, FRESH)).code) == 0, "another ticker has forecasts, so something makes them"
+
+
+def test_a_home_that_tracks_nothing_says_so() -> None:
+    assert check(state(UNTRACKED)).line == "OK: no ticker is tracked; `tickercast track MSFT` follows one"
+
+
+def test_a_ticker_of_the_sample_is_named_as_ended() -> None:
+    assert check(state(replace(LATE, source="sample"))).line == "OK: 1 ended (LATE); 0 of 1 tracked ticker fresh"
+
+
+def test_a_bar_that_a_gate_refused_is_known_while_no_later_one_is_stored(record: Record) -> None:
+    record.force(
+        "DELETE FROM gate_verdicts",
+        "INSERT INTO gate_verdicts (ticker_id, session, code, state, message, recorded_at) "
+        "SELECT id, '2030-01-02', 'range', 'refused', 'close above high', '2026-11-26T14:00:00.000000Z' FROM tickers "
+        "WHERE symbol = 'IBM'",
+        "INSERT INTO gate_verdicts (ticker_id, session, code, state, message, recorded_at) "
+        "SELECT id, '1990-01-02', 'range', 'refused', 'old', '2026-11-26T14:00:00.000000Z' FROM tickers WHERE symbol = 'MSFT'",
+    )
+    ibm, msft = read_state(place_of(record), Limits(), NOW).tickers
+    assert (ibm.refusal, msft.refusal) == ("the bar of 2030-01-02 was refused: close above high", None)
+
+
 def test_a_short_disk_is_a_warning() -> None:
     short = state(FRESH, disk=replace(PLENTY, free=499 * 10**6))
     assert code_and_word(short) == (3, "WARNING")
+    assert "0.5 GB of disk free, less than notices.disk_free_megabytes = 500;" in check(short).line
     assert code_and_word(replace(short, disk=replace(PLENTY, free=500 * 10**6))) == (0, "OK")
 
 
@@ -111,7 +147,7 @@ def test_the_state_has_the_notices_that_last(record: Record) -> None:
 @pytest.mark.parametrize(
     ("ticker", "condition"),
     [
-        (replace(LATE, source="sample"), "fresh"),
+        (replace(LATE, source="sample"), "ended"),
         (replace(FRESH, last_origin=None), "new"),
         (replace(FRESH, last_origin=None, missed=1), "late"),
         (replace(FRESH, last_origin=None, has_sessions=0), "new"),

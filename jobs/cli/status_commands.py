@@ -33,18 +33,14 @@ def status(
     """
     from jobs.analysis.views import context_notices, prior_notices, upgrade_notices, view_rows
     from jobs.cli.status_table import status_screen, status_table
-    from jobs.terminal.output import format_of, write_rows
+    from jobs.terminal.output import write_rows
 
     if check:
         _print_check(context, tickers)
     place = existing_place(context)
     found = view_rows(place.database, "freshness", tickers)
-    is_screen = not tickers and (output_format or format_of(out)) == "table"
-    state = _state_of(place) if is_screen else None
-    write_rows(
-        found.columns, found.rows, output_format, out=out,
-        table=lambda: status_screen(state, found.records()) if state else status_table(found.records()),
-    )  # fmt: skip
+    show = status_table if tickers else status_screen
+    write_rows(found.columns, found.rows, output_format, out=out, table=lambda: show(_state_of(place), found.records()))
     for notice in [*upgrade_notices(place.database), *context_notices(place.database), *prior_notices(place.database)]:
         say(notice)
 

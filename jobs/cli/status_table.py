@@ -44,10 +44,10 @@ def status_screen(state: HomeState, rows: Sequence[Mapping[str, Any]]) -> Table:
     ]
     heading = "\n".join(f"{name.ljust(12)}{text}" for name, text in lines) + "\n"
     if len(rows) <= MOST_LISTED:
-        return replace(status_table(rows), heading=heading)
+        return replace(status_table(state, rows), heading=heading)
     wanted = {ticker.symbol for ticker in state.tickers if condition_of(ticker, state.now) in LISTED}
     listed = [row for row in rows if row["ticker"] in wanted]
-    table = status_table(listed[:MOST_LISTED]) if listed else Table((TableColumn("ticker"),), [])
+    table = status_table(state, listed[:MOST_LISTED]) if listed else Table((TableColumn("ticker"),), [])
     more = f"{min(len(listed), MOST_LISTED)} of {len(rows)} tickers are listed; `tickercast status T...` shows others"
     return replace(table, heading=heading, notes=(*table.notes, more))
 
@@ -90,25 +90,28 @@ def _disk_line(state: HomeState) -> str:
     """Return how much is free and how much the store takes; how fast it grows, where daily runs of some days tell it."""
     disk = state.disk
     growth = f", growing by {bytes_text(disk.growth)} a day" if disk.growth else ""
-    short = "; less than notices.disk_free_megabytes" if state.is_disk_short else ""
+    short = f"; {state.disk_limit}" if state.is_disk_short else ""
     return (
         f"{bytes_text(disk.free)} of {bytes_text(disk.total)} free{short}; store {bytes_text(disk.store)} "
         f"(database {bytes_text(disk.database)}, prices {bytes_text(disk.prices)}){growth}"
     )
 
 
-def status_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Return the table of rows of freshness."""
+def status_table(state: HomeState, rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Return the table of rows of freshness, each with the condition of its ticker."""
+    conditions = {ticker.symbol: condition_of(ticker, state.now) for ticker in state.tickers}
+    # A gate that refuses the newest bar fails no run, so it leaves no error.
+    refusals = {ticker.symbol: ticker.refusal for ticker in state.found("late") if ticker.refusal}
     cells = [
         [
             row["ticker"],
-            row["status"],
+            conditions.get(row["ticker"], row["status"]),  # one that was renamed just now is not among them
             "yes" if row["tracked"] else "no",
             row["last_bar"] or "",
             row["last_origin"] or "",
             "" if row["sessions_behind"] is None else str(row["sessions_behind"]),
             str(row["held_bars"]),
-            row["last_error"] or "",
+            row["last_error"] or refusals.get(row["ticker"], ""),
         ]
         for row in rows
     ]

@@ -35,7 +35,7 @@ def check(state: HomeState) -> Check:
     broken = [ticker for ticker in tracked if condition_of(ticker, state.now) in BROKEN]
     if state.is_dead or state.is_hung or (tracked and len(worst) == len(tracked)):
         code = ExitCode.NOTHING_FETCHED
-    elif broken or state.is_disk_short or any(state.lasting_of(kind) for kind in WARNINGS):
+    elif broken or state.is_disk_short or state.is_unattended or any(state.lasting_of(kind) for kind in WARNINGS):
         code = ExitCode.SOME_FAILED
     else:
         code = ExitCode.DONE
@@ -47,15 +47,18 @@ def _parts(state: HomeState) -> list[str]:
     said = [_lasting(state, "integrity")] if state.lasting_of("integrity") else []
     if state.is_dead or state.is_hung:
         said.append(daemon_line(state))
-    conditions: tuple[Condition, ...] = ("failing", "late", "quarantined", "suspended")
+    conditions: tuple[Condition, ...] = ("failing", "late", "quarantined", "suspended", "ended")
     for condition in conditions:
         if tickers := state.found(condition):
             said.append(f"{len(tickers)} {condition} ({_detail(condition, tickers)})")
     if state.lasting_of("backup"):
         said.append(_lasting(state, "backup"))
     if state.is_disk_short:
-        said.append(f"{state.disk.free / 1e9:.1f} GB of disk free")
-    said.append(f"{len(state.found('fresh'))} of {counted(len(state.tracked), 'tracked ticker')} fresh")
+        said.append(f"{state.disk.free / 1e9:.1f} GB of disk free, {state.disk_limit}")
+    if state.is_unattended:
+        said.append("no forecast yet; `tickercast run` makes them, or a daemon")
+    fresh = f"{len(state.found('fresh'))} of {counted(len(state.tracked), 'tracked ticker')} fresh"
+    said.append(fresh if state.tracked else "no ticker is tracked; `tickercast track MSFT` follows one")
     return said if state.is_dead or state.is_hung or state.daemon is None else [*said, daemon_line(state)]
 
 

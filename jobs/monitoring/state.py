@@ -19,11 +19,13 @@ from storage.notices import NoticeRow, lasting_notices
 from storage.paths import user_path
 from storage.reader import snapshot
 
-Condition = Literal["fresh", "late", "failing", "quarantined", "suspended", "too short", "new", "not tracked"]
+Condition = Literal["fresh", "ended", "late", "failing", "quarantined", "suspended", "too short", "new", "not tracked"]
 CONDITIONS: tuple[Condition, ...] = get_args(Condition)
 BROKEN: tuple[Condition, ...] = ("late", "failing", "quarantined")
 # A ticker of an exchange whose sessions are not stored yet: longer than any weekend with holidays.
 FIRST_DAYS = timedelta(days=4)
+# Long enough to start a daemon, or `tickercast run`, after `track`.
+FIRST_FORECASTS = timedelta(hours=1)
 # A daemon writes every minute that it lives. While another command writes, it cannot.
 LONGEST_SILENCE = timedelta(minutes=15)
 GROWTH_DAYS = 30
@@ -84,9 +86,21 @@ class HomeState:
         return self.one_shot_run is None or self.one_shot_run <= row.beat_at
 
     @property
+    def is_unattended(self) -> bool:
+        """Return whether no tracked ticker has a forecast an hour after it was added, and no daemon runs."""
+        added = [ticker.added_at for ticker in self.found("new")]
+        has_none = not any(ticker.last_origin for ticker in self.tracked)
+        return bool(added) and has_none and not self.is_alive and self.now - min(added) >= FIRST_FORECASTS
+
+    @property
     def is_disk_short(self) -> bool:
         """Return whether less is free than the settings want."""
         return self.disk.free < self.limits.disk_free_megabytes * MEGABYTE
+
+    @property
+    def disk_limit(self) -> str:
+        """Return below what the disk is short, in words."""
+        return f"less than notices.disk_free_megabytes = {self.limits.disk_free_megabytes:g}"
 
     def lasting_of(self, kind: str) -> list[NoticeRow]:
         """Return the notices of a kind that last."""
@@ -111,7 +125,9 @@ def condition_of(ticker: TickerFacts, now: datetime) -> Condition:
         return "too short"
     if is_late(ticker, now):
         return "late"
-    return "fresh" if ticker.last_origin else "new"
+    if not ticker.last_origin:
+        return "new"
+    return "ended" if ticker.source == "sample" and ticker.missed else "fresh"
 
 
 def since_of(ticker: TickerFacts, condition: Condition) -> datetime | None:
