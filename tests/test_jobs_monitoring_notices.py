@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from jobs.clock import utc_minute
 from jobs.errors import SettingsError
 from jobs.monitoring.conditions import changes, damage, next_late, outside_intervals, ticker_conditions
 from jobs.monitoring.messages import LONGEST_BODY, LONGEST_TITLE, message_of
@@ -170,6 +171,14 @@ def test_500_failing_tickers_are_one_short_message_with_the_first_few_and_the_nu
 def test_the_title_and_the_mood_of_a_message(told: Sequence[NoticeRow], title: str, mood: str) -> None:
     message = message_of(told, HOME)
     assert (message.title, message.mood) == (f"Tickercast: {title}", mood)
+
+
+def test_the_end_of_damage_names_what_is_still_damaged() -> None:
+    over = row("integrity", "record", told_at=NOW, ended_at=NOW)
+    last = [row("integrity", "record (deep check)", told_at=NOW), row("late", "AAPL", told_at=NOW)]
+    began = f"record no longer damaged; it began at {utc_minute(CLOSE)}"
+    assert message_of([over], HOME, last).body.splitlines()[0] == f"{began}; still damaged: record (deep check)"
+    assert message_of([over], HOME).body.splitlines()[0] == began
 
 
 def test_a_message_has_a_bounded_length() -> None:

@@ -45,14 +45,23 @@ tests:
         values: '1+0x130'
       - series: 'tickercast_lasting_notices{kind="integrity"}'
         values: '0+0x130'
+      - series: 'node_textfile_mtime_seconds{file="/metrics/tickercast.prom"}'
+        values: '0+0x130'
+      - series: 'node_textfile_mtime_seconds{file="/metrics/other.prom"}'
+        values: '0+0x130'
     alert_rule_test:
       - alertname: TickercastBackupOld
         eval_time: 2h
         exp_alerts: [{exp_labels: {kind: backup}, exp_annotations: {summary: SUMMARY}}]
+      - alertname: TickercastTextfileOld
+        eval_time: 2h
+        exp_alerts: [{exp_labels: {file: /metrics/tickercast.prom}, exp_annotations: {summary: OLD_FILE}}]
       - alertname: TickercastDamaged
         eval_time: 2h
         exp_alerts: []
-""".replace("SUMMARY", '"Backups fail, or the newest is older than two days; see tickercast notices"')
+""".replace("SUMMARY", '"Backups fail, or the newest is older than two days; see tickercast notices"').replace(
+    "OLD_FILE", '"The metrics are not written any more: is the daemon running?"'
+)
 
 
 def with_monitor(home: Home, port: int, textfile: str = "") -> None:
@@ -157,7 +166,7 @@ def test_promtool_finds_nothing_to_complain_about() -> None:
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool comes with Prometheus")
-def test_the_documented_rules_fire_for_a_home_without_any_backup(tmp_path: Path) -> None:
+def test_the_documented_rules_fire_for_a_home_without_any_backup_and_for_an_old_textfile(tmp_path: Path) -> None:
     (rules,) = re.findall(r"```yaml\n(groups:.*?)```", OPERATIONS.read_text(), re.DOTALL)
     (tmp_path / "rules.yml").write_text(rules)
     (tmp_path / "test.yml").write_text(NO_BACKUP)

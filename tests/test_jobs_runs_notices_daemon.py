@@ -38,6 +38,7 @@ def test_what_verify_finds_is_told_until_the_same_check_finds_nothing(followed: 
         check(home)
     followed.tell(now)
     assert followed.rows(lasting) == [("record (deep check)",)]
+    assert "; still damaged: record (deep check)" in followed.webhook.received[-1]["message"]
     with finding_noted(home, is_deep=True):
         check_deeply(home)
     followed.tell(now + HOUR)

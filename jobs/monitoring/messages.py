@@ -34,12 +34,15 @@ WITHOUT_SUBJECT = ("backup", "disk")
 LONGEST_TITLE, LONGEST_BODY = 120, 3000
 
 
-def message_of(rows: Sequence[NoticeRow], folder: Path) -> Message:
-    """Return the message about notices whose beginning or end nobody was told of. folder: of the home, which is named."""
+def message_of(rows: Sequence[NoticeRow], folder: Path, lasting: Sequence[NoticeRow] = ()) -> Message:
+    """Return the message about notices whose beginning or end nobody was told of.
+
+    folder: of the home, which is named. lasting: the notices that last; where damage ends, what is still damaged is named.
+    """
     begun = [row for row in rows if row.told_at is None]
     ended = [row for row in rows if row.ended_at is not None and row.kind in ENDED]
     phrases = [*_phrases(begun, BEGUN), *_phrases(ended, ENDED)]
-    lines = [*_begun_lines(begun), *_ended_lines(ended), f"Home: {folder} on {socket.gethostname()}"]
+    lines = [*_begun_lines(begun), *_ended_lines(ended, lasting), f"Home: {folder} on {socket.gethostname()}"]
     title = _shortened(f"Tickercast: {', '.join(phrases)}", LONGEST_TITLE)
     return Message(title, _shortened("\n".join(lines), LONGEST_BODY), _mood(begun))
 
@@ -67,11 +70,13 @@ def _begun_lines(rows: Sequence[NoticeRow]) -> Iterator[str]:
             yield from (row.message for row in group)
 
 
-def _ended_lines(rows: Sequence[NoticeRow]) -> Iterator[str]:
+def _ended_lines(rows: Sequence[NoticeRow], lasting: Sequence[NoticeRow]) -> Iterator[str]:
+    damaged = [row.subject for row in lasting if row.kind == "integrity"]
     for kind, group in _by_kind(rows, ENDED):
         began = utc_minute(min(row.began_at for row in group))
         names = "" if kind in WITHOUT_SUBJECT else f"{first_names([row.subject for row in group])} "
-        yield f"{names}{ENDED[kind]}; it began at {began}"
+        still = f"; still damaged: {first_names(damaged)}" if kind == "integrity" and damaged else ""
+        yield f"{names}{ENDED[kind]}; it began at {began}{still}"
 
 
 def _by_kind(rows: Sequence[NoticeRow], words: dict[str, str]) -> Iterator[tuple[str, list[NoticeRow]]]:

@@ -58,6 +58,7 @@ class Known:
     begun: list[NoticeRow]
     ended: list[NoticeRow]
     untold: list[NoticeRow]
+    lasting: list[NoticeRow]
     failed_at: datetime | None
     next_late: datetime | None
 
@@ -150,7 +151,7 @@ def _store_and_send(home: Home, urls: Sequence[str], engine: Engine, now: dateti
     forget_failing_looks(home.folder)
     if not urls or not known.untold or _retry_at(known, now) > now:
         return Told(_again_at(known, now) if urls else known.next_late)
-    failures = [delivery for delivery in deliver(urls, message_of(known.untold, home.folder)) if delivery.problem]
+    failures = [delivery for delivery in deliver(urls, message_of(known.untold, home.folder, known.lasting)) if delivery.problem]
     is_told = len(failures) < len(urls)
     with engine.begin() as connection:
         if is_told:
@@ -193,7 +194,15 @@ def _known(home: Home, now: datetime) -> Known:
         begun.append(replace(looks, ended_at=now))
     gone = {(row.kind, row.subject, row.began_at) for row in ended}
     rows = [replace(row, ended_at=now) if (row.kind, row.subject, row.began_at) in gone else row for row in unfinished]
-    return Known(begun, ended, [row for row in [*begun, *rows] if _is_news(row, now)], failed_at, next_late(tickers, limits, now))
+    every = [*begun, *rows]
+    return Known(
+        begun,
+        ended,
+        untold=[row for row in every if _is_news(row, now)],
+        lasting=[row for row in every if row.ended_at is None],
+        failed_at=failed_at,
+        next_late=next_late(tickers, limits, now),
+    )
 
 
 def _limits(home: Home) -> Limits:
