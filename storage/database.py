@@ -6,6 +6,7 @@ module and migrations/ import Alembic. Connection and Engine are SQLAlchemy's, f
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -47,6 +48,7 @@ __all__ = [
 
 # Columns of messages: they may quote what a library says, which may quote a setting.
 MESSAGES = ("message", "last_error")
+GREATEST_ID = (1 << 31) - 1  # user_version is a signed number of 32 bits
 WRITER_PRAGMAS = ("journal_mode=WAL", "busy_timeout=30000", "foreign_keys=ON", "synchronous=FULL")
 
 
@@ -158,11 +160,16 @@ def upgrade_database(path: Path) -> None:
 
 
 def seal_database(path: Path) -> None:
-    """Compute the digests of a database that has none, because it was just made or upgraded, or that was killed before."""
+    """Compute the digests of a database that has none, because it was just made or upgraded, or that was killed before.
+
+    One without an id gets one, at random.
+    """
     engine = open_writer(path)
     try:
         with translated(path), engine.begin() as connection:
             digests.seal(connection)
+            if connection.exec_driver_sql("PRAGMA user_version").scalar_one() == 0:
+                connection.exec_driver_sql(f"PRAGMA user_version = {1 + secrets.randbelow(GREATEST_ID)}")
     finally:
         engine.dispose()
 

@@ -1,4 +1,4 @@
-"""The schema's version in a database file, and SQLite's errors as ours. sqlite3 alone, so that reading starts quickly.
+"""The schema's version and the id in a database file, and SQLite's errors as ours. sqlite3 alone, so that reading starts quickly.
 
 Not here: how a database is upgraded (storage.database).
 """
@@ -72,6 +72,22 @@ def stored_revision(path: Path) -> str | None:
             return None
         raise storage_error(path, error) from error
     return str(row[0]) if row else None
+
+
+def database_id(path: Path) -> str:
+    """Return the id that a database got when it was made, "" for one of an earlier version that nothing was written to since.
+
+    It is SQLite's user_version, which every copy keeps. Raises StorageError.
+    """
+    try:
+        connection = sqlite3.connect(f"file:{uri_path(path)}?mode=ro", uri=True)
+        try:
+            (number,) = connection.execute("PRAGMA user_version").fetchone()
+        finally:
+            connection.close()
+    except DAMAGE as error:
+        raise storage_error(path, error) from error
+    return f"{number:08x}" if number else ""
 
 
 def known_revisions() -> list[str]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
+from itertools import count
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from tests.price_homes import PriceHome
 
 REPOSITORY = Path(__file__).parent.parent
+DATABASE_IDS = count(1)
 Command = Callable[..., subprocess.CompletedProcess[str]]
 OF_THE_INTERPRETER = ("PYTHON", "OPENBLAS")  # variables that are read when Python starts or a library is loaded
 
@@ -64,6 +68,9 @@ def make_home(tmp_path: Path, empty_database: Path) -> Callable[[str, str], Home
         (folder / "tickercast.toml").write_text(settings, encoding="utf-8")
         home = create_home(folder)
         shutil.copy(empty_database, home.database)
+        with closing(sqlite3.connect(home.database)) as connection:  # each home's own, as when it is made
+            connection.execute("PRAGMA synchronous = OFF")
+            connection.execute(f"PRAGMA user_version = {next(DATABASE_IDS)}")
         return home
 
     return make

@@ -155,8 +155,8 @@ def test_the_newest_backup_is_that_of_this_home_and_not_from_the_future(make_hom
         back_up(of, folder / backup_name(at), now=at)
     (folder / "tickercast-20269999T000000Z.tar").write_bytes(b"")
     (folder / backup_name(NOW)).write_bytes(b"no backup")
-    assert newest_backup(home.folder, folder, NOW) == NOW - timedelta(hours=26)
-    assert newest_backup(home.folder, folder / "missing", NOW) is None
+    assert newest_backup(home.place, folder, NOW) == NOW - timedelta(hours=26)
+    assert newest_backup(home.place, folder / "missing", NOW) is None
 
 
 @pytest.mark.parametrize(

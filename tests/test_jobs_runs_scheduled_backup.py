@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sqlite3
 import tarfile
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from jobs.errors import UsageError
+from jobs.monitoring.backups import newest_backup
 from jobs.runs.restore import restore
 from jobs.runs.scheduled_backup import BackupState, back_up_to_folder, back_up_when_due, backup_state
 from jobs.runs.upkeep import STEPS
@@ -30,6 +34,11 @@ def home(make_home: Make) -> Home:
 
 def names(home: Home) -> list[str]:
     return sorted(path.name for path in (home.folder.parent / "kept").iterdir() if not path.name.startswith("."))
+
+
+def set_id(home: Home, number: int) -> None:
+    with closing(sqlite3.connect(home.database)) as connection:
+        connection.execute(f"PRAGMA user_version = {number}")
 
 
 def state_of(home: Home, now: datetime) -> BackupState | None:
@@ -67,6 +76,49 @@ def test_the_newest_backups_of_this_home_stay_and_all_other_files_too(home: Home
         "tickercast-20260213T040000Z.tar",
         "tickercast-old.tar",
     ]
+
+
+def test_homes_of_one_path_that_share_a_folder_make_their_own_backups_and_keep_those_of_each_other(
+    home: Home, make_home: Make
+) -> None:
+    """As containers do, where each home is /data/home."""
+    first = home.folder.with_name("first")
+    for days in range(5):
+        now = NOON + timedelta(days=days)
+        assert back_up_when_due(home, now) == now + 6 * HOUR
+        home.folder.rename(first)
+        other = make_home("home", (first / "tickercast.toml").read_text())
+        assert back_up_when_due(other, now) == now + 6 * HOUR
+        shutil.rmtree(other.folder)
+        first.rename(home.folder)
+    assert sorted(names(home)) == sorted(
+        [f"tickercast-2026010{day}T120000Z.tar" for day in (4, 5, 6)]
+        + [f"tickercast-2026010{day}T120001Z.tar" for day in (2, 3, 4, 5, 6)]
+    )
+
+
+def test_a_backup_without_an_id_counts_by_its_path_and_is_never_removed(home: Home) -> None:
+    kept = home.folder.parent / "kept"
+    set_id(home, 0)
+    for hours in (-30, -24, -18, -12, 0):
+        back_up_to_folder(home, NOON + hours * HOUR)
+    assert len(names(home)) == 5
+    set_id(home, 5)
+    assert back_up_when_due(home, NOON + HOUR) == NOON + 6 * HOUR
+    assert newest_backup(home.place, kept, NOON) == NOON
+    for hours in range(6, 12):
+        back_up_to_folder(home, NOON + hours * HOUR)
+    assert len(names(home)) == 5 + 3
+
+
+def test_a_restored_home_goes_on_with_its_backups(home: Home) -> None:
+    for hours in (-12, -6, 0):
+        back_up_to_folder(home, NOON + hours * HOUR)
+    restore(home.folder, home.folder.parent / "kept" / "tickercast-20260102T060000Z.tar", now=NOON, wait_seconds=0)
+    restored = open_home(home.folder)
+    assert newest_backup(restored.place, home.folder.parent / "kept", NOON) == NOON
+    back_up_to_folder(restored, NOON + 6 * HOUR)
+    assert names(home) == [f"tickercast-20260102T{hour}0000Z.tar" for hour in ("06", "12", "18")]
 
 
 def test_what_a_killed_backup_left_is_removed_by_the_next(home: Home) -> None:

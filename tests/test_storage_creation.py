@@ -18,7 +18,7 @@ from alembic import command
 from storage import database
 from storage.database import alembic_config, upgrade_database
 from storage.errors import DatabaseMissing, NotADatabase, StoreUnwritable
-from storage.versions import check_revision
+from storage.versions import check_revision, database_id
 from tests.conftest import Command, clean_environment, command_of
 
 
@@ -51,6 +51,15 @@ def test_an_interrupted_creation_is_finished_by_the_next_one(tmp_path: Path, lef
     upgrade_database(path)
     check_revision(path)
     assert list(tmp_path.glob("a.db.new*")) == []
+
+
+def test_each_database_that_is_made_has_an_id_of_its_own(tmp_path: Path) -> None:
+    for name in ("a.db", "b.db"):
+        upgrade_database(tmp_path / name)
+    first, second = (database_id(tmp_path / name) for name in ("a.db", "b.db"))
+    assert "" != first != second != ""
+    upgrade_database(tmp_path / "a.db")
+    assert database_id(tmp_path / "a.db") == first
 
 
 def test_a_full_disk_leaves_no_database_and_the_next_creation_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

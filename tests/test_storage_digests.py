@@ -18,6 +18,7 @@ from storage.database import open_writer, reading, seal_database, upgrade_databa
 from storage.errors import StorageError
 from storage.schema import Base, Loss, Score
 from storage.verify import content_hash, find_deep_problems, find_problems
+from storage.versions import database_id
 from tests.builders import COLD_ORIGIN, CONFIG, WARM_ORIGIN, Record, at_night, empty_record, score_row
 from tests.forecast_builders import SMALL_SETTINGS, TICKERS, ten_sessions
 
@@ -28,6 +29,11 @@ COLUMNS = [
     if column.name not in free
 ]  # fmt: skip
 LOSS = {"model_number": 2, "train_loss": 1.0, "validation_loss": None, "gradient_norm": 0.5, "learning_rate": 0.01}
+
+
+def hash_of(record: Record) -> str:
+    with record.reading() as connection:
+        return content_hash(connection)
 
 
 def changed(record: Record) -> list[str]:
@@ -51,6 +57,17 @@ def test_a_removed_row_and_a_row_from_elsewhere_are_found(record: Record) -> Non
 def test_a_changed_view_is_found(record: Record) -> None:
     record.force("DROP VIEW skill", "CREATE VIEW skill AS SELECT 1 AS ticker")
     assert [line.split(":")[0] for line in changed(record)] == ["sqlite_master"]
+
+
+def test_a_database_of_an_earlier_version_gets_its_id_by_the_first_writer_and_keeps_it_and_its_content(record: Record) -> None:
+    record.force("PRAGMA user_version = 0")
+    before = hash_of(record)
+    assert database_id(record.database) == ""
+    seal_database(record.database)
+    given = database_id(record.database)
+    seal_database(record.database)
+    assert (len(given), database_id(record.database)) == (8, given)
+    assert (hash_of(record), changed(record)) == (before, [])
 
 
 def test_a_change_of_the_schema_alone_keeps_the_digests_of_the_rows(record: Record) -> None:

@@ -168,7 +168,7 @@ def read_state(place: Place, limits: Limits, now: datetime, *, is_daemon: bool =
         runs=tuple(runs),
         forecasts=forecasts,
         complete_run=complete,
-        backup=newest_backup(place.folder, backups, now),
+        backup=newest_backup(place, backups, now),
         lasting=tuple(lasting),
     )
 

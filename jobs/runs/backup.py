@@ -26,7 +26,7 @@ from storage.database import reading
 from storage.errors import Corrupt, StoreUnwritable
 from storage.files import HashedReader, make_folder, open_regular, rename_durably, sha256_of_file
 from storage.paths import real_path
-from storage.versions import check_revision, stored_revision
+from storage.versions import check_revision, database_id, stored_revision
 
 FORMAT = 1
 PRICES = "prices"
@@ -36,7 +36,10 @@ MODE, SECRET_MODE = 0o640, 0o600  # the settings may hold a password
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a backup holds. sha256: of each member, by its name. revision: of the database's schema. home: the folder, if told."""
+    """What a backup holds. sha256: of each member, by its name. revision: of the database's schema.
+
+    home, database_id: whose it is, if told.
+    """
 
     format: int
     made_at: str
@@ -45,10 +48,11 @@ class Manifest:
     content_hash: str
     sha256: dict[str, str]
     home: str = ""
+    database_id: str = ""
 
 
 FIELDS = {field.name for field in fields(Manifest)}
-OPTIONAL = {"home"}  # earlier versions wrote none
+OPTIONAL = {"home", "database_id"}  # earlier versions wrote none
 
 
 def back_up(home: Home, target: Path, *, now: datetime) -> str:
@@ -140,6 +144,7 @@ def _written(home: Home, copy: Path, partial: Path, now: datetime) -> Manifest:
             content_hash,
             hashes,
             str(real_path(home.folder)),
+            database_id(copy),
         )
         content = json.dumps(asdict(manifest), indent=1).encode()
         archive.addfile(_member(MANIFEST, len(content), now), BytesIO(content))

@@ -1,19 +1,19 @@
 """Backups by schedule: one file for each span of [backup] every_hours, counted from midnight UTC of 1 January 1970.
 
 What is due follows from the finished files of the folder, so a restart neither skips one nor makes two. The newest files of
-this home are kept; whatever else is in the folder stays. A failure is logged and entered as an event, and is tried again later.
+this home, known by its path and the id of its database, are kept; whatever else is in the folder stays. A failure is logged and
+entered as an event, and is tried again later.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from jobs.errors import JobError, LockHeld, UsageError
-from jobs.monitoring.backups import backup_name, own_backups
+from jobs.monitoring.backups import backup_name, newest_of, owner_of, proven_backups
 from jobs.runs.backup import PARTIAL, back_up
 from jobs.runs.due import cycle_is_due
 from jobs.terminal.logs import log_event
@@ -50,7 +50,7 @@ def backup_state(home: Home, connection: Connection, now: datetime) -> BackupSta
     """Return how the backups by schedule are; None where the settings name no folder. Raises UsageError, OSError."""
     if not home.settings.backup.folder:
         return None
-    newest = next((at for at, _ in _own_files(home, now)), None)
+    newest = newest_of(owner_of(home.place), _folder(home), now)
     failed_at, message = queries.newest_event(connection, EVENT) or (None, None)
     if failed_at is not None and newest is not None and failed_at < newest:
         failed_at, message = None, None
@@ -98,8 +98,8 @@ def back_up_to_folder(home: Home, now: datetime) -> str:
                 raise LockHeld(f"another backup to {folder} is under way; retry when it ends")
             for left in folder.glob(f"tickercast-*{PARTIAL}*"):  # by a backup that was killed
                 left.unlink()
-            told = back_up(home, folder / backup_name(now), now=now)
-            for _, path in list(_own_files(home, now))[home.settings.backup.keep :]:
+            told = back_up(home, _free_name(folder, now), now=now)
+            for path in proven_backups(owner_of(home.place), folder, now)[home.settings.backup.keep :]:
                 path.unlink()
     except OSError as error:
         raise StoreUnwritable(f"{error.filename or folder}: {error.strerror}; finished backups stay") from error
@@ -123,9 +123,11 @@ def _folder(home: Home) -> Path:
     return folder
 
 
-def _own_files(home: Home, now: datetime) -> Iterator[tuple[datetime, Path]]:
-    """Yield the instants and paths of this home's finished files, newest first."""
-    return own_backups(home.folder, _folder(home), now)
+def _free_name(folder: Path, now: datetime) -> Path:
+    """Return the name of a backup of this second, or of the first one after it that has none: another home's stays."""
+    while (path := folder / backup_name(now)).exists():
+        now += timedelta(seconds=1)
+    return path
 
 
 def _enter_failure(home: Home, now: datetime, message: str) -> None:
