@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -134,10 +135,10 @@ def test_the_service_runs_the_daemon_and_is_not_restarted_where_that_mends_nothi
     assert (unit["Type"], unit["Restart"], unit["ExecReload"]) == ("notify", "on-failure", "/bin/sh -c 'kill -HUP $MAINPID'")
 
 
-def test_service_and_container_name_the_home_that_their_user_may_write() -> None:
+def test_service_and_container_name_a_home_below_the_folder_that_their_user_may_write_so_that_it_can_be_replaced() -> None:
     unit = service()
-    assert unit["Environment"] == f"TICKERCAST_HOME=/var/lib/{unit['StateDirectory']}"
-    assert "TICKERCAST_HOME=/data" in instructions("ENV")[0]
+    assert unit["Environment"] == f"TICKERCAST_HOME=/var/lib/{unit['StateDirectory']}/home"
+    assert "TICKERCAST_HOME=/data/home" in instructions("ENV")[0].split()
     assert instructions("VOLUME") == ["/data"]
     assert instructions("USER") == ["10001:10001"]
     [compose] = COMPOSE["services"].values()
@@ -169,8 +170,26 @@ def test_no_registry_is_named(path: str) -> None:
 def test_the_page_shows_only_commands_and_options_that_exist() -> None:
     lines = re.findall(r"\b(?:tc|tickercast)(?: tickercast)? ([a-z]+(?: [-\w]+)*)", PAGE)
     found = [options_of(line) for line in lines]
-    assert {command for command, _ in found} == {"init", "track", "status", "run", "sql", "db"}
+    assert {command for command, _ in found} == {"init", "track", "status", "run", "sql", "db", "restore"}
     assert [command for command, options in found if not options <= known_options().get(command, set())] == []
+
+
+@pytest.mark.slow
+def test_a_home_in_the_one_folder_that_may_be_written_is_moved_there_as_the_page_says_and_restored(
+    make_home: Callable[[str, str], Home],
+) -> None:
+    data = make_home("data", '[backup]\nfolder = "backups"\n').folder
+    moves = re.findall(r"(?:sh|tickercast) -c '(mkdir [^']+)'", PAGE)
+    assert len(moves) == 2
+    assert moves[0] == moves[1]
+    subprocess.run(["sh", "-c", moves[0]], cwd=data, check=True)
+    command = partial(subprocess.run, check=True, env=clean_environment(TICKERCAST_HOME=str(data / "home")))
+    command(command_of("backup", str(data / "backups" / "x.tar")))
+    command(command_of("restore", str(data / "backups" / "x.tar")))
+    command(command_of("status"))
+    [before] = data.glob("home.before-*")
+    assert (before / "tickercast.db").exists()
+    assert (data / "home").stat().st_mode & 0o777 == 0o750
 
 
 def test_files_that_the_page_names_exist() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -29,6 +30,7 @@ from tests.forecast_builders import SMALL_SETTINGS, in_one_go, ten_sessions
 from tests.processes import wait_until
 
 pytestmark = pytest.mark.slow
+needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root gives files to another account")
 Make = Callable[[str, str], Home]
 NOW = datetime(2026, 1, 2, 3, tzinfo=UTC)
 
@@ -139,6 +141,17 @@ def test_a_damaged_home_makes_no_backup(home: Home, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.tar*"))
 
 
+def test_a_damaged_database_and_not_its_copy_is_named_by_the_backup_that_finds_the_damage(home: Home, tmp_path: Path) -> None:
+    size = home.database.stat().st_size
+    with home.database.open("r+b") as file:
+        file.seek(size // 2)
+        file.write(bytes(range(256)) * 64)
+    with pytest.raises(Corrupt) as caught:
+        back_up(home, tmp_path / "home.tar", now=NOW)
+    assert str(caught.value).startswith(f"{home.database}: ")
+    assert ".partial" not in str(caught.value)
+
+
 def test_nothing_is_restored_while_another_process_writes_or_a_daemon_runs(home: Home, tmp_path: Path) -> None:
     back_up(home, tmp_path / "home.tar", now=NOW)
     with writer_lock(home.folder, command="backfill", wait_seconds=0), pytest.raises(LockHeld):
@@ -173,7 +186,7 @@ def test_a_home_whose_store_lies_outside_of_it_is_not_backed_up(make_home: Make,
 
 
 @pytest.mark.parametrize(
-    "name", ["home/tickercast.db", "home/tickercast.toml", "home/prices/x.tar", "own.csv", "copy.sqlite", "."]
+    "name", ["home/tickercast.db", "home/tickercast.toml", "home/prices/x.tar", "home/x.tar", "own.csv", "copy.sqlite", "."]
 )
 def test_no_backup_replaces_a_file_that_is_none(home: Home, tmp_path: Path, name: str) -> None:
     (tmp_path / "own.csv").write_text("a,b\n")
@@ -200,6 +213,31 @@ def test_restored_settings_are_for_their_owner_alone(home: Home, tmp_path: Path)
     back_up(home, tmp_path / "home.tar", now=NOW)
     put_back(tmp_path / "new", tmp_path / "home.tar")
     assert (tmp_path / "new" / "tickercast.toml").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("account", [(None, None), pytest.param((1234, 2345), marks=needs_root)])
+def test_a_restored_home_stays_readable_and_writable_for_whom_it_was(
+    home: Home, tmp_path: Path, account: tuple[int | None, int | None]
+) -> None:
+    back_up(home, tmp_path / "home.tar", now=NOW)
+    uid, gid = (number if given is None else given for number, given in zip((os.getuid(), os.getgid()), account, strict=True))
+    for path in (home.folder, *home.folder.rglob("*")):
+        os.chown(path, uid, gid)
+    home.folder.chmod(0o2771)
+    home.database.chmod(0o664)
+    put_back(home.folder, tmp_path / "home.tar")
+    modes = {path.name: path.stat().st_mode & 0o7777 for path in (home.folder, home.database, home.folder / "tickercast.toml")}
+    assert modes == {"home": 0o2771, "tickercast.db": 0o664, "tickercast.toml": 0o600}
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in (home.folder, *home.folder.rglob("*"))} == {(uid, gid)}
+
+
+@needs_root
+def test_a_restored_database_belongs_to_whom_the_one_before_did(home: Home, tmp_path: Path) -> None:
+    back_up(home, tmp_path / "home.tar", now=NOW)
+    os.chown(home.database, 1234, 2345)
+    put_back(home.folder, tmp_path / "home.tar")
+    assert (home.database.stat().st_uid, home.database.stat().st_gid) == (1234, 2345)
+    assert home.folder.stat().st_uid == os.getuid()
 
 
 def test_a_file_that_is_no_backup_is_named(home: Home, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from importlib.metadata import version
@@ -58,11 +60,12 @@ OPTIONAL = {"home", "database_id"}  # earlier versions wrote none
 def back_up(home: Home, target: Path, *, now: datetime) -> str:
     """Write a home into a tar file and return a closing line.
 
-    An older backup of that name is replaced by the finished one. Raises UsageError for a target that is something else and for a
-    store outside of the home, what check_revision raises, Corrupt where the copied database or a price file is damaged,
-    StoreUnwritable where the target cannot be written; then there is no new file.
+    An older backup of that name is replaced by the finished one. Raises UsageError for a target that is something else or lies in
+    the home, and for a store outside of the home, what check_revision raises, Corrupt where the database or a price file is
+    damaged, StoreUnwritable where the target cannot be written; then there is no new file.
     """
     _refuse_target(target)
+    refuse_inside(home.folder, target, "the backup")
     refuse_outside(home.place)
     check_revision(home.database)  # so that an error names this file and not its copy
     partial, copy = target.with_name(f"{target.name}{PARTIAL}"), target.with_name(f"{target.name}.db{PARTIAL}")
@@ -73,7 +76,8 @@ def back_up(home: Home, target: Path, *, now: datetime) -> str:
             copy_database(home.database, copy)
         except StoreUnwritable as error:
             raise StoreUnwritable(f"{target}: the database cannot be copied beside it; no backup was made ({error})") from error
-        manifest = _written(home, copy, partial, now)
+        with _named_in_errors(home.database, copy):
+            manifest = _written(home, copy, partial, now)
         _refuse_other_content(partial, manifest)
         rename_durably(partial, target)
     except OSError as error:
@@ -108,6 +112,26 @@ def refuse_outside(place: Place) -> None:
     for name, path in (("store.url", place.database), ("store.prices", place.prices)):
         if not real_path(path).is_relative_to(real_path(place.folder)):
             raise UsageError(f"{name} lies outside of the home ({path}); such a home cannot be backed up or restored as one file")
+
+
+def refuse_inside(folder: Path, path: Path, name: str) -> None:
+    """Raise UsageError for a place of backups in a home, which a restore would put aside with it. name: what lies there."""
+    if real_path(path).is_relative_to(real_path(folder)):
+        raise UsageError(
+            f"{name} lies in the home ({path}), which a restore replaces; nothing was written; name one outside of it"
+        )
+
+
+@contextmanager
+def _named_in_errors(database: Path, copy: Path) -> Iterator[None]:
+    """Raise an error about damage in a copy as one about the database, which has it too."""
+    try:
+        yield
+    except Corrupt as error:
+        about_copy = f"{copy}: "
+        if not str(error).startswith(about_copy):
+            raise
+        raise Corrupt(f"{database}: {str(error).removeprefix(about_copy)}; no backup was made") from error
 
 
 def _refuse_target(target: Path) -> None:

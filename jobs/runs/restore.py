@@ -21,6 +21,7 @@ from jobs.monitoring.backups import MANIFEST
 from jobs.runs.backup import PRICES, Manifest, read_manifest, refuse_outside
 from jobs.terminal.text import counted
 from jobs.workspace.locks import daemon_lock, writer_lock
+from jobs.workspace.ownership import keep_access
 from jobs.workspace.place import DATABASE_FILE, SETTINGS_FILE, Place
 from jobs.workspace.replacement import new_home_beside, replace_home
 from jobs.workspace.settings import read_settings
@@ -32,15 +33,16 @@ from storage.paths import real_path
 from storage.price_folder import register_database
 from storage.versions import check_revision, known_revisions, stored_revision
 
-FILE_MODE, SETTINGS_MODE = 0o640, 0o600  # the settings may hold a password
+FILE_MODE, SETTINGS_MODE = 0o640, 0o600  # where no home is replaced; the settings, which may hold a password, in any case
 HOME_FILES = (DATABASE_FILE, SETTINGS_FILE)
 
 
 def restore(folder: Path, source: Path, *, now: datetime, wait_seconds: float) -> str:
     """Put a backup in the place of a home's folder and return a closing line.
 
-    Raises UsageError for a file that is missing and for settings that put the store elsewhere, Corrupt for a damaged backup,
-    LockHeld while another process writes, StoreUnwritable. The home is unchanged then.
+    It keeps the owner, group and mode of the home that it replaces. Raises UsageError for a file that is missing and for settings
+    that put the store elsewhere, Corrupt for a damaged backup, LockHeld while another process writes, HomeUnwritable where it
+    cannot keep the owner, StoreUnwritable. The home is unchanged then.
     """
     if not source.is_file():
         fault = "not a file" if source.exists() else "no such file"
@@ -51,6 +53,7 @@ def restore(folder: Path, source: Path, *, now: datetime, wait_seconds: float) -
             manifest = _extracted(source, staging)
             _verify(staging, manifest)
             register_database(_place(staging).prices, replace(_place(staging), folder=folder).database)
+            keep_access(staging, folder, _place(staging).database)
             kept = replace_home(folder, staging, now)
             _remove_notes(kept)
     except tarfile.TarError as error:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from jobs.errors import JobError, LockHeld, UsageError
 from jobs.monitoring.backups import backup_name, newest_of, owner_of, proven_backups
-from jobs.runs.backup import PARTIAL, back_up
+from jobs.runs.backup import PARTIAL, back_up, refuse_inside
 from jobs.runs.due import cycle_is_due
 from jobs.terminal.logs import log_event
 from jobs.workspace.home import Home
@@ -118,8 +118,7 @@ def _folder(home: Home) -> Path:
     if not home.settings.backup.folder:
         raise UsageError("backup.folder names no folder; name a FILE, or set it")
     folder = real_path(home.folder / user_path(home.settings.backup.folder))
-    if folder.is_relative_to(real_path(home.folder)):
-        raise UsageError(f"backup.folder lies in the home ({folder}), which a restore replaces; name a folder outside of it")
+    refuse_inside(home.folder, folder, "backup.folder")
     return folder
 
 

@@ -34,9 +34,7 @@ def new_home_beside(folder: Path, now: datetime) -> Iterator[Path]:
     Raises LockHeld while another process makes one, UsageError for a home that is a mount point, OSError.
     """
     if os.path.ismount(folder):
-        raise UsageError(
-            f"{folder} is a mount point, which cannot be replaced; restore to a folder below it, then move the files"
-        )
+        raise UsageError(f"{folder} is a mount point, which cannot be replaced; name a home below it, such as {folder / 'home'}")
     staging = _staging_of(folder)
     _settle(folder, staging, now)
     folder.parent.mkdir(parents=True, exist_ok=True)
