@@ -5,6 +5,7 @@ Not here: how a record is verified (storage.verify), which loads slowly and is n
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,10 @@ import sqlalchemy as sa
 from storage.database import reading
 from storage.errors import Corrupt
 
-UNEXPECTED = (sa.exc.IntegrityError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+UNEXPECTED = (
+    sa.exc.IntegrityError, ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, RuntimeError, TypeError,
+    ValueError, struct.error,
+)  # fmt: skip
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from pathlib import Path
 
 import pytest
@@ -225,9 +226,10 @@ def test_all_problems_are_reported_together(record: Record) -> None:
     ]
 
 
-def test_an_unexpected_error_on_a_damaged_record_is_damage_and_on_a_sound_one_itself(record: Record) -> None:
-    with pytest.raises(LookupError), damage_reported(record.database, record.prices):
-        raise LookupError("no such ticker")
+@pytest.mark.parametrize("error", [LookupError("no such ticker"), struct.error("required argument is not a float")])
+def test_an_unexpected_error_on_a_damaged_record_is_damage_and_on_a_sound_one_itself(record: Record, error: Exception) -> None:
+    with pytest.raises(type(error)), damage_reported(record.database, record.prices):
+        raise error
     record.force("UPDATE tickers SET id = 9 WHERE id = 1")
     with pytest.raises(Corrupt, match="refers to a missing row of tickers"), damage_reported(record.database, record.prices):
-        raise LookupError("no such ticker")
+        raise error

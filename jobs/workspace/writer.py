@@ -31,13 +31,13 @@ def open_for_writing(
         if create and is_blank(home.database):
             upgrade_database(home.database)
         check_revision(home.database)
-        seal_database(home.database)
-        engine = writing_engine(home.database)
-        try:
-            with translated(home.database), damage_reported(home.database, home.prices):
+        with translated(home.database), damage_reported(home.database, home.prices):
+            seal_database(home.database)
+            engine = writing_engine(home.database)
+            try:
                 yield home, engine
-        finally:
-            engine.dispose()
+            finally:
+                engine.dispose()
 
 
 def writing_engine(database: Path) -> Engine:
