@@ -6,11 +6,12 @@ import re
 from itertools import groupby
 from pathlib import Path
 
-from tests.torture.registry import HARNESSES
+from tests.torture.registry import HARNESSES, MODULES
 
 TESTS = Path(__file__).parent
 PAGE = (TESTS.parent / "docs" / "reliability.md").read_text(encoding="utf-8")
 ROWS = [line for line in PAGE.splitlines() if re.match(r"\| [A-Z]\d\d", line)]
+CONTROLS = {path.name: path.read_text(encoding="utf-8") for path in TESTS.glob("test_torture_controls*.py")}
 NOT_PLANTED = PAGE.split("### Not planted")[1]
 
 
@@ -38,3 +39,15 @@ def test_the_page_about_testing_has_a_row_for_each_harness() -> None:
     page = (TESTS.parent / "docs" / "testing.md").read_text(encoding="utf-8")
     table = page.split("| harness | what it disturbs")[1].split("\n\n")[0]
     assert sorted(re.findall(r"^\| `([^`]+)` \|", table, flags=re.MULTILINE)) == sorted(HARNESSES)
+
+
+def test_each_harness_has_a_broken_build_that_it_notices() -> None:
+    text = "\n".join(CONTROLS.values())
+    names = {module.__name__.rpartition(".")[2] for module in MODULES}
+    assert {name for name in names if not re.search(rf"\b{name}\.(HARNESS|trial)\b", text)} == set()
+
+
+def test_each_broken_build_has_a_row() -> None:
+    table = PAGE.split("## Deliberately broken builds")[1].split("## Faults")[0]
+    tests = [f"`{file}::{name}`" for file, text in CONTROLS.items() for name in re.findall(r"def (test_\w+)\(", text)]
+    assert [test for test in tests if test not in table] == []
