@@ -94,7 +94,11 @@ class TableForm:
                 numbers = tuple(NAN if number is None else number for number in numbers)
             owner = self._owner(row)
             counts[owner] += 1
-            content = pack(*numbers) + repr(others_of(row)).encode()
+            try:
+                packed = pack(*numbers)
+            except struct.error:  # no number in a column of numbers: a damaged row, whose hash is none of a sound one
+                packed = repr(numbers).encode()
+            content = packed + repr(others_of(row)).encode()
             totals[owner] += int.from_bytes(hashlib.sha256(content).digest(), "big")
         return {owner: RowSum(count, totals[owner] % MODULUS) for owner, count in counts.items()}
 

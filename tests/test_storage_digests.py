@@ -49,6 +49,13 @@ def test_another_value_in_any_column_is_found(record: Record, table: str, column
     assert any(line.startswith(table) for line in changed(record))
 
 
+def test_a_row_whose_number_is_damaged_to_something_else_has_another_digest() -> None:
+    form = digests.form_of("losses")
+    sound = [1.0 if at in form.numbers else 1 for at in range(len(form.columns))]
+    damaged: list[object] = [b"text" if at == form.numbers[0] else value for at, value in enumerate(sound)]
+    assert form.sums([damaged]) != form.sums([sound])
+
+
 def test_a_removed_row_and_a_row_from_elsewhere_are_found(record: Record) -> None:
     record.force("DELETE FROM losses WHERE epoch = 1")
     assert changed(record) == ["losses: 1 rows, not the 2 that were stored, or other values (digest)"]
