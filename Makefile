@@ -32,8 +32,8 @@ torture: $(VENV)/.dev
 	$(BIN)/python -m tests.torture $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FULL),--full)
 
 docs: $(VENV)/.dev
-	$(BIN)/python -m storage.docs
-	$(BIN)/python -m jobs.cli.reference
+	$(BIN)/python -m tickercast.storage.docs
+	$(BIN)/python -m tickercast.jobs.cli.reference
 
 clean:
 	rm -rf $(VENV) mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis

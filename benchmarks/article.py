@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from jobs.analysis.report.pages import copied_share
+from tickercast.jobs.analysis.report.pages import copied_share
 
 TARGETS = 101  # what the article's test part leaves after its first window
 
@@ -40,7 +40,7 @@ def main() -> None:
     home = folder / "home"
     arguments = ["backfill", "GOOGL", "--preset", "article", "--source", f"folder:{folder}", "--adjustment", "split"]
     began = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "jobs", "--home", str(home), *arguments], check=True, env=environment)
+    subprocess.run([sys.executable, "-m", "tickercast", "--home", str(home), *arguments], check=True, env=environment)
     whole = time.perf_counter() - began
     report(home, options.csv, whole)
 

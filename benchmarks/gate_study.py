@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.prices.gates import Judgement, apply_gates
-from jobs.prices.sources.folder import FolderSource
-from storage.bars import PRICE_FIELDS, Bars
+from tickercast.jobs.prices.gates import Judgement, apply_gates
+from tickercast.jobs.prices.sources.folder import FolderSource
+from tickercast.storage.bars import PRICE_FIELDS, Bars
 
 BEFORE, AFTER = 250, 250  # bars of a case before the edited one, and from it on
 HELD, REFUSED, PASSED = "held", "refused", "let pass"

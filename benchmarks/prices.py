@@ -22,15 +22,15 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import pandas as pd
 
-from jobs.prices.bindings import Sources
-from jobs.prices.sources.folder import FolderSource
-from jobs.runs.run import run_options, run_over
-from jobs.workspace.home import Home, create_home
-from storage import queries
-from storage.bar_files import read_bars
-from storage.bars import Bars, adjusted, as_known
-from storage.database import open_writer, reading, upgrade_database
 from tests.loopback_yahoo import loopback_yahoo
+from tickercast.jobs.prices.bindings import Sources
+from tickercast.jobs.prices.sources.folder import FolderSource
+from tickercast.jobs.runs.run import run_options, run_over
+from tickercast.jobs.workspace.home import Home, create_home
+from tickercast.storage import queries
+from tickercast.storage.bar_files import read_bars
+from tickercast.storage.bars import Bars, adjusted, as_known
+from tickercast.storage.database import open_writer, reading, upgrade_database
 
 TICKERS, YEARS = 500, 10
 

@@ -18,12 +18,15 @@ from pathlib import Path
 ROUNDS = 7
 COMMANDS = {
     "Python alone": ["-c", "pass"],
-    "--version": ["-m", "jobs", "--version"],
-    **{name: ["-m", "jobs", "--home", "HOME", name] for name in ("status", "tickers", "forecast", "skill")},
+    "--version": ["-m", "tickercast", "--version"],
+    **{name: ["-m", "tickercast", "--home", "HOME", name] for name in ("status", "tickers", "forecast", "skill")},
     "sql, one forecast": [
-        "-m", "jobs", "--home", "HOME", "sql", "SELECT ticker, q05, q50, q95 FROM latest_forecast WHERE horizon = 1 LIMIT 1",
+        "-m", "tickercast", "--home", "HOME", "sql",
+        "SELECT ticker, q05, q50, q95 FROM latest_forecast WHERE horizon = 1 LIMIT 1",
     ],
-    "sql, all forecasts counted": ["-m", "jobs", "--home", "HOME", "sql", "SELECT count(*), avg(q50) FROM forecast_history"],
+    "sql, all forecasts counted": [
+        "-m", "tickercast", "--home", "HOME", "sql", "SELECT count(*), avg(q50) FROM forecast_history",
+    ],
 }  # fmt: skip
 
 

@@ -44,7 +44,7 @@ class Checkout:
         """Return what a command writes to stdout. A command that fails some tickers (exit 3) counts as run."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith("TICKERCAST_")}
         done = subprocess.run(
-            [sys.executable, "-m", "jobs", "--home", str(home), *map(str, arguments)],
+            [sys.executable, "-m", "tickercast", "--home", str(home), *map(str, arguments)],
             cwd=self.folder, env={**kept, "PYTHONPATH": str(self.folder)}, capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode not in (0, 3):

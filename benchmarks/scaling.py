@@ -24,11 +24,11 @@ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
 
 import numpy as np
 
-from rnn.density import DensityLayout, DensityLoss, density_shape
-from rnn.features import NAMES, Measures, density_inputs
-from rnn.params import initial_params
-from rnn.state import cold_state
-from rnn.training import TrainingSettings, train
+from tickercast.rnn.density import DensityLayout, DensityLoss, density_shape
+from tickercast.rnn.features import NAMES, Measures, density_inputs
+from tickercast.rnn.params import initial_params
+from tickercast.rnn.state import cold_state
+from tickercast.rnn.training import TrainingSettings, train
 
 STACKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 SESSIONS, HORIZONS, UNITS = 504, 5, 16

@@ -25,10 +25,10 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
-from rnn.losses import squared_error
-from rnn.network import Unroll
-from rnn.params import NetworkShape, initial_params, weights_of
-from rnn.readout import readout, readout_backward
+from tickercast.rnn.losses import squared_error
+from tickercast.rnn.network import Unroll
+from tickercast.rnn.params import NetworkShape, initial_params, weights_of
+from tickercast.rnn.readout import readout, readout_backward
 
 Step = Callable[[], object]
 NETWORKS, WINDOWS, SESSIONS, INPUTS, OUTPUTS, UNITS = 128, 4, 100, 6, 15, 16

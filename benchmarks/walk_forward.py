@@ -34,7 +34,7 @@ def main() -> None:
     home = Path(tempfile.mkdtemp(prefix="tickercast-bench-"))
     given = [word for name, value in options.items() if value is not None for word in (f"--{name}", value)]
     began = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "jobs", "--home", str(home), "backfill", *given], check=True)
+    subprocess.run([sys.executable, "-m", "tickercast", "--home", str(home), "backfill", *given], check=True)
     seconds = time.perf_counter() - began
     peak_megabytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     database = home / "tickercast.db"

@@ -13,11 +13,11 @@ import sys
 
 import numpy as np
 
-from rnn import plain
-from rnn.params import NetworkShape
-from rnn.state import noisy_state
-from rnn.supervised import SupervisedLoss, Windows, forecast_point
-from rnn.training import TrainingSettings, train
+from tickercast.rnn import plain
+from tickercast.rnn.params import NetworkShape
+from tickercast.rnn.state import noisy_state
+from tickercast.rnn.supervised import SupervisedLoss, Windows, forecast_point
+from tickercast.rnn.training import TrainingSettings, train
 
 WINDOW, HIDDEN, TRAINED = 20, 12, 300
 VALUES = np.sin(np.arange(400) / 5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, date, datetime, timedelta
 
-from jobs.errors import UsageError
+from tickercast.jobs.errors import UsageError
 
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 

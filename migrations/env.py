@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import context
 from sqlalchemy import Connection, event, pool
 
-from storage.schema import Base
+from tickercast.storage.schema import Base
 
 
 def include_object(item: object, name: str | None, kind: str, reflected: bool, compare_to: object) -> bool:

@@ -16,7 +16,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from rnn.unrolling import first_reached, flat, logistic
+from tickercast.rnn.unrolling import first_reached, flat, logistic
 
 Array = NDArray[np.floating]
 

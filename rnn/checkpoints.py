@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn.errors import CheckpointError, ShapeError
-from rnn.optimizers import Moments
-from rnn.params import NetworkShape
-from rnn.scales import Scales
-from rnn.state import State
+from tickercast.rnn.errors import CheckpointError, ShapeError
+from tickercast.rnn.optimizers import Moments
+from tickercast.rnn.params import NetworkShape
+from tickercast.rnn.scales import Scales
+from tickercast.rnn.state import State
 
 # Version 1: one layer of Elman cells; its shape has no cell and layers. Version 2: the shape has both. Version 3: moments may be
 # left out, as arrays without columns.

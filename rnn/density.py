@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn.errors import InputError, ShapeError
-from rnn.features import DensityInputs, unit_scale
-from rnn.losses import student_t_nll
-from rnn.network import Unroll
-from rnn.params import NetworkShape, Weights, require_finite, row_squares, row_sums, weights_of
-from rnn.readout import readout, readout_backward
-from rnn.state import State
-from rnn.training import Batch
+from tickercast.rnn.errors import InputError, ShapeError
+from tickercast.rnn.features import DensityInputs, unit_scale
+from tickercast.rnn.losses import student_t_nll
+from tickercast.rnn.network import Unroll
+from tickercast.rnn.params import NetworkShape, Weights, require_finite, row_squares, row_sums, weights_of
+from tickercast.rnn.readout import readout, readout_backward
+from tickercast.rnn.state import State
+from tickercast.rnn.training import Batch
 
 Array = NDArray[np.floating]
 Floats = NDArray[np.float64]

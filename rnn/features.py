@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from rnn.context import CALENDAR_NAMES, REFERENCE_NAMES, REPORT_NAMES, reference_columns, report_columns
-from rnn.params import row_sums
+from tickercast.rnn.context import CALENDAR_NAMES, REFERENCE_NAMES, REPORT_NAMES, reference_columns, report_columns
+from tickercast.rnn.params import row_sums
 
 Floats = NDArray[np.float64]
 

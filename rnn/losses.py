@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn.params import row_squares
+from tickercast.rnn.params import row_squares
 
 Array = NDArray[np.floating]
 

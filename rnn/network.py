@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from rnn.cells import CELLS
-from rnn.errors import InputError, ShapeError
-from rnn.params import NetworkShape, Weights
-from rnn.unrolling import flat
+from tickercast.rnn.cells import CELLS
+from tickercast.rnn.errors import InputError, ShapeError
+from tickercast.rnn.params import NetworkShape, Weights
+from tickercast.rnn.unrolling import flat
 
 Array = NDArray[np.floating]
 

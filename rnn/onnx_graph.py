@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn.errors import ShapeError
-from rnn.params import weights_of
-from rnn.state import State
+from tickercast.rnn.errors import ShapeError
+from tickercast.rnn.params import weights_of
+from tickercast.rnn.state import State
 
 OPSET = 22
 # Operator, the index of our gate for each of the standard's gates (GRU z r h, LSTM i o f c), attributes.

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn.errors import TrainingError
-from rnn.params import row_squares
+from tickercast.rnn.errors import TrainingError
+from tickercast.rnn.params import row_squares
 
 Array = NDArray[np.floating]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from rnn.cells import CELLS
-from rnn.errors import InputError, ShapeError
+from tickercast.rnn.cells import CELLS
+from tickercast.rnn.errors import InputError, ShapeError
 
 Array = NDArray[np.floating]
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn.context import REFERENCE_NAMES, REPORT_NAMES
-from rnn.density import DensityLayout, DensityLoss
-from rnn.errors import InputError
-from rnn.features import DensityInputs
-from rnn.params import NetworkShape
-from rnn.training import Batch
+from tickercast.rnn.context import REFERENCE_NAMES, REPORT_NAMES
+from tickercast.rnn.density import DensityLayout, DensityLoss
+from tickercast.rnn.errors import InputError
+from tickercast.rnn.features import DensityInputs
+from tickercast.rnn.params import NetworkShape
+from tickercast.rnn.training import Batch
 
 Array = NDArray[np.floating]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn.params import Weights
+from tickercast.rnn.params import Weights
 
 Array = NDArray[np.floating]
 

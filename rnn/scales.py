@@ -14,14 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn.density import BOUND, ForecastDistribution
-from rnn.errors import InputError
-from rnn.features import SETTLING_SESSIONS, DensityInputs, unit_scale
-from rnn.losses import student_t_nll
-from rnn.network import Unroll
-from rnn.params import Weights, weights_of
-from rnn.readout import readout
-from rnn.state import State
+from tickercast.rnn.density import BOUND, ForecastDistribution
+from tickercast.rnn.errors import InputError
+from tickercast.rnn.features import SETTLING_SESSIONS, DensityInputs, unit_scale
+from tickercast.rnn.losses import student_t_nll
+from tickercast.rnn.network import Unroll
+from tickercast.rnn.params import Weights, weights_of
+from tickercast.rnn.readout import readout
+from tickercast.rnn.state import State
 
 Array = NDArray[np.floating]
 Floats = NDArray[np.float64]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from rnn.optimizers import Moments, no_moments
-from rnn.params import OUTPUT_STREAM, NetworkShape, initial_params, weights_of
+from tickercast.rnn.optimizers import Moments, no_moments
+from tickercast.rnn.params import OUTPUT_STREAM, NetworkShape, initial_params, weights_of
 
 Array = NDArray[np.floating]
 Indices = NDArray[np.intp]

@@ -12,13 +12,13 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn.errors import InputError, ShapeError
-from rnn.losses import squared_error
-from rnn.network import Unroll
-from rnn.params import ORDER_STREAM, NetworkShape, Weights, require_finite, weights_of
-from rnn.readout import readout, readout_backward
-from rnn.state import State
-from rnn.training import Batch
+from tickercast.rnn.errors import InputError, ShapeError
+from tickercast.rnn.losses import squared_error
+from tickercast.rnn.network import Unroll
+from tickercast.rnn.params import ORDER_STREAM, NetworkShape, Weights, require_finite, weights_of
+from tickercast.rnn.readout import readout, readout_backward
+from tickercast.rnn.state import State
+from tickercast.rnn.training import Batch
 
 Array = NDArray[np.floating]
 Indices = NDArray[np.intp]

@@ -14,9 +14,9 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn.errors import TrainingError
-from rnn.optimizers import Moments, clip_by_norm, gradient_norms, optimizer_of, schedule_of
-from rnn.state import State
+from tickercast.rnn.errors import TrainingError
+from tickercast.rnn.optimizers import Moments, clip_by_norm, gradient_norms, optimizer_of, schedule_of
+from tickercast.rnn.state import State
 
 Array = NDArray[np.floating]
 Indices = NDArray[np.intp]

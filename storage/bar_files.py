@@ -15,9 +15,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storage.bars import BarHistory, Bars, Listing
-from storage.errors import Corrupt
-from storage.files import quote_ticker, read_regular, sha256_of, write_atomically
+from tickercast.storage.bars import BarHistory, Bars, Listing
+from tickercast.storage.errors import Corrupt
+from tickercast.storage.files import quote_ticker, read_regular, sha256_of, write_atomically
 
 SCHEMA_VERSION = "1"
 COLUMNS = pa.schema(

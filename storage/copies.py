@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from storage.errors import DatabaseMissing
-from storage.versions import storage_error, uri_path
+from tickercast.storage.errors import DatabaseMissing
+from tickercast.storage.versions import storage_error, uri_path
 
 COPY_SECONDS = 30.0
 

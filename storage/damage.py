@@ -12,8 +12,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from storage.database import reading
-from storage.errors import Corrupt
+from tickercast.storage.database import reading
+from tickercast.storage.errors import Corrupt
 
 UNEXPECTED = (
     sa.exc.IntegrityError, ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, RuntimeError, TypeError,
@@ -27,7 +27,7 @@ def damage_reported(database: Path, prices: Path) -> Iterator[None]:
     try:
         yield
     except UNEXPECTED as error:
-        from storage.verify import all_problems
+        from tickercast.storage.verify import all_problems
 
         with reading(database) as connection:
             problems = all_problems(connection, prices)

@@ -17,12 +17,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
 
-from storage import digests
-from storage.errors import DatabaseMissing, NotADatabase
-from storage.files import make_folder, rename_durably
-from storage.newest_schema import create_newest
-from storage.reader import READER_PRAGMAS
-from storage.versions import (
+from tickercast.storage import digests
+from tickercast.storage.errors import DatabaseMissing, NotADatabase
+from tickercast.storage.files import make_folder, rename_durably
+from tickercast.storage.newest_schema import create_newest
+from tickercast.storage.reader import READER_PRAGMAS
+from tickercast.storage.versions import (
     DAMAGE,
     check_revision,
     is_blank,

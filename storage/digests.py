@@ -22,9 +22,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
 
-from storage.instants import instant_text
-from storage.schema import Base, Digest
-from storage.types import Instant, SessionDate, Sha256
+from tickercast.storage.instants import instant_text
+from tickercast.storage.schema import Base, Digest
+from tickercast.storage.types import Instant, SessionDate, Sha256
 
 MODULUS = 1 << 256
 NAN = float("nan")

@@ -1,6 +1,6 @@
 """Generate docs/sql.md from the views and the cookbook, and the script of the newest schema from the migrations.
 
-`python -m storage.docs` writes both; tests compare them with the code.
+`python -m tickercast.storage.docs` writes both; tests compare them with the code.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ import sqlite3
 import tempfile
 from pathlib import Path
 
-from storage import query_process
-from storage.cookbook import COOKBOOK
-from storage.database import migrate
-from storage.newest_schema import SCRIPT, script_of
-from storage.sql_guard import ANY_FORMAT, TABLE
-from storage.versions import known_revisions
-from storage.views import VIEWS
+from tickercast.storage import query_process
+from tickercast.storage.cookbook import COOKBOOK
+from tickercast.storage.database import migrate
+from tickercast.storage.newest_schema import SCRIPT, script_of
+from tickercast.storage.sql_guard import ANY_FORMAT, TABLE
+from tickercast.storage.versions import known_revisions
+from tickercast.storage.views import VIEWS
 
-PATH = Path(__file__).parent.parent / "docs" / "sql.md"
+PATH = Path(__file__).resolve().parent.parent / "docs" / "sql.md"
 HEAD = """# SQL views
 
-Generated from `storage/views/` by `python -m storage.docs`. These views are the contract: columns may be added, never
+Generated from `storage/views/` by `python -m tickercast.storage.docs`. These views are the contract: columns may be added, never
 renamed. Sessions are ISO dates of the exchange; instants are UTC text `YYYY-MM-DDTHH:MM:SS.ffffffZ`. Returns, location, scale,
 errors and CRPS are natural-log returns (0.01 = 1 %). "Latest" means the active config: the one that the settings name.
 

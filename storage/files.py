@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 from urllib.parse import quote, unquote
 
-from storage.errors import Corrupt, StoreUnwritable
+from tickercast.storage.errors import Corrupt, StoreUnwritable
 
 PART_BYTES = 1 << 20
 

@@ -9,9 +9,9 @@ import sqlite3
 from datetime import datetime
 from pathlib import Path
 
-from storage.instants import instant_text
-from storage.monitoring import DaemonRow
-from storage.versions import storage_error, uri_path
+from tickercast.storage.instants import instant_text
+from tickercast.storage.monitoring import DaemonRow
+from tickercast.storage.versions import storage_error, uri_path
 
 # As every writer (storage.database), but it waits for a second at most: the next beat comes in a minute.
 PRAGMAS = ("busy_timeout=1000", "synchronous=FULL")

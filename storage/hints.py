@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 
-from storage.views import VIEWS, View
+from tickercast.storage.views import VIEWS, View
 
 WRONG_NAME = re.compile(r"no such (table|column): (\S+)")
 LEAST_LIKENESS = 0.6

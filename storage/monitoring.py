@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from storage.instants import instant_text
-from storage.views.runs import LAST_BAR, LAST_ORIGIN
+from tickercast.storage.instants import instant_text
+from tickercast.storage.views.runs import LAST_BAR, LAST_ORIGIN
 
 DAILY = "r.kind IN ('run', 'daemon') AND r.status NOT IN ('running', 'interrupted')"
 # Sessions after the ticker's last origin, or for one without forecasts after it was tracked, that had closed at an instant.

@@ -1,7 +1,7 @@
 """The newest schema as one SQL script, so that a new database needs neither Alembic nor every step of the past.
 
-`python -m storage.docs` writes the script from a database that the migrations made; a test compares both. A script of another
-revision than the newest is not used.
+`python -m tickercast.storage.docs` writes the script from a database that the migrations made; a test compares both. A script of
+another revision than the newest is not used.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ import sqlite3
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from storage.instants import instant_text
-from storage.views.definition import FORECASTS
-from storage.views.forecasts import REALISED
+from tickercast.storage.instants import instant_text
+from tickercast.storage.views.definition import FORECASTS
+from tickercast.storage.views.forecasts import REALISED
 
 UNFINISHED = """
 SELECT kind, subject, began_at, message, told_at, ended_at, end_told_at FROM notices

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from storage import queries
-from storage.database import open_reader
-from storage.errors import StorageError
-from storage.files import make_folder
+from tickercast.storage import queries
+from tickercast.storage.database import open_reader
+from tickercast.storage.errors import StorageError
+from tickercast.storage.files import make_folder
 
 REGISTRY = ".databases"
 KEPT_SUPERSEDED = 2  # files before a ticker's current one that stay for databases of other homes

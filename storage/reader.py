@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from storage.versions import check_revision, storage_error, uri_path
-from storage.views import VIEWS, View
+from tickercast.storage.versions import check_revision, storage_error, uri_path
+from tickercast.storage.views import VIEWS, View
 
 READER_PRAGMAS = ("busy_timeout=5000", "query_only=ON")
 SORTED_BY = ("ticker", "origin", "horizon", "mode", "epoch", "session")

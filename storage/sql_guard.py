@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from storage import query_process
-from storage.errors import QueryOverLimit, QueryRefused
-from storage.hints import with_hint
-from storage.versions import PRIMARY_CODE, error_of_code, uri_path
+from tickercast.storage import query_process
+from tickercast.storage.errors import QueryOverLimit, QueryRefused
+from tickercast.storage.hints import with_hint
+from tickercast.storage.versions import PRIMARY_CODE, error_of_code, uri_path
 
 COMMAND = (sys.executable, "-I", "-S", query_process.__file__)
 READ_BYTES = 1 << 20

@@ -12,8 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-from storage.errors import Corrupt
-from storage.instants import instant_from_text, instant_text
+from tickercast.storage.errors import Corrupt
+from tickercast.storage.instants import instant_from_text, instant_text
 
 
 def damaged(value: object, wanted: str) -> Corrupt:

@@ -13,13 +13,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage import digests
-from storage.bar_files import read_bars
-from storage.bars import Bars, as_known
-from storage.errors import Corrupt
-from storage.files import read_regular, sha256_of
-from storage.schema import Base
-from storage.writes.prices import BAR_COLUMNS, bar_rows
+from tickercast.storage import digests
+from tickercast.storage.bar_files import read_bars
+from tickercast.storage.bars import Bars, as_known
+from tickercast.storage.errors import Corrupt
+from tickercast.storage.files import read_regular, sha256_of
+from tickercast.storage.schema import Base
+from tickercast.storage.writes.prices import BAR_COLUMNS, bar_rows
 
 STRUCTURE = "integrity_check"
 HAS_NO_SCORE = "NOT EXISTS (SELECT 1 FROM scores s WHERE s.origin_id = f.origin_id AND s.horizon = f.horizon)"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from storage.errors import (
+from tickercast.storage.errors import (
     Corrupt,
     DatabaseBusy,
     DatabaseMissing,
@@ -92,7 +92,7 @@ def database_id(path: Path) -> str:
 
 def known_revisions() -> list[str]:
     """Return this program's schema revisions, newest first, from the names of the scripts: importing Alembic is slow."""
-    import migrations
+    from tickercast import migrations
 
     folder = Path(next(iter(migrations.__path__))) / "versions"
     names = sorted((entry.name for entry in folder.iterdir() if entry.name[:4].isdigit()), reverse=True)

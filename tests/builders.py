@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from storage import digests, schema, writes
-from storage.bar_files import WrittenFile, read_bars, write_bars
-from storage.bars import BarHistory, Listing, as_known, make_bars
-from storage.database import Connection, open_reader, open_writer, upgrade_database
-from storage.files import sha256_of
-from storage.rows import (
+from tickercast.storage import digests, schema, writes
+from tickercast.storage.bar_files import WrittenFile, read_bars, write_bars
+from tickercast.storage.bars import BarHistory, Listing, as_known, make_bars
+from tickercast.storage.database import Connection, open_reader, open_writer, upgrade_database
+from tickercast.storage.files import sha256_of
+from tickercast.storage.rows import (
     FORECAST_NUMBERS,
     TWIN,
     BaselineForecastRow,

@@ -145,9 +145,13 @@ def _load() -> None:
     import importlib
     import pkgutil
 
-    import jobs
+    from tickercast import jobs
 
-    modules = [module.name for module in pkgutil.walk_packages(jobs.__path__, "jobs.") if module.name != "jobs.__main__"]
+    modules = [
+        module.name
+        for module in pkgutil.walk_packages(jobs.__path__, "tickercast.jobs.")
+        if module.name != "tickercast.jobs.__main__"
+    ]
     for name in (*LIBRARIES, *modules):
         importlib.import_module(name)
     gc.freeze()
@@ -171,7 +175,7 @@ def _become(request: Mapping[str, Any]) -> None:
 
 def _run() -> None:
     """Be a command until its exit. Libraries are not taken apart at the end, which takes longer than most commands."""
-    from jobs.cli import main
+    from tickercast.jobs.cli import main
 
     code: object = 0
     try:

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.workspace.home import Home, create_home
-from storage.database import upgrade_database
 from tests.builders import Record, small_record
 from tests.command_server import CommandServer
 from tests.loopback_webhook import LoopbackWebhook, loopback_webhook
 from tests.loopback_yahoo import LoopbackYahoo, loopback_yahoo
+from tickercast.jobs.workspace.home import Home, create_home
+from tickercast.storage.database import upgrade_database
 
 if TYPE_CHECKING:
     from tests.daemons import Follow, StartDaemon
@@ -103,7 +103,7 @@ def run_tickercast(
 
 
 def command_of(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "jobs", *map(str, arguments)]
+    return [sys.executable, "-m", "tickercast", *map(str, arguments)]
 
 
 def clean_environment(**more: str) -> dict[str, str]:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from jobs.prices.tickers import track
-from jobs.workspace.home import Home
-from storage.database import open_writer
 from tests.conftest import clean_environment, command_of
 from tests.loopback_yahoo import LoopbackYahoo, chart_body, recent_rows
+from tickercast.jobs.prices.tickers import track
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage.database import open_writer
 
 MOST_IDLE_MEGABYTES = 80
 SETTINGS = '[yahoo]\nbase_url = "{}"\nrequests_per_second = 1000\n[training]\ncold_epochs = 1\nprior_every = 0\n'

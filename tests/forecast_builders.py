@@ -9,22 +9,22 @@ from typing import Any
 
 import numpy as np
 
-from jobs.exchanges.calendars import exchange_calendar
-from jobs.forecasting.tasks import StackResult, StackTask, TickerTask
-from jobs.prices.sources.sample import SampleSource
-from jobs.prices.tickers import track
-from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.runs.backlog import TickerBacklog
-from jobs.runs.daily import run_once
-from jobs.runs.stacks import origin_of
-from jobs.runs.stored_context import session_days
-from jobs.workspace.config import PRESETS, Config
-from jobs.workspace.home import Home
-from storage.bars import Bars
-from storage.database import open_writer, reading
-from storage.queries import read_view
-from storage.rows import ModelRow, OriginRow
-from storage.verify import content_hash
+from tickercast.jobs.exchanges.calendars import exchange_calendar
+from tickercast.jobs.forecasting.tasks import StackResult, StackTask, TickerTask
+from tickercast.jobs.prices.sources.sample import SampleSource
+from tickercast.jobs.prices.tickers import track
+from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
+from tickercast.jobs.runs.backlog import TickerBacklog
+from tickercast.jobs.runs.daily import run_once
+from tickercast.jobs.runs.stacks import origin_of
+from tickercast.jobs.runs.stored_context import session_days
+from tickercast.jobs.workspace.config import PRESETS, Config
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage.bars import Bars
+from tickercast.storage.database import open_writer, reading
+from tickercast.storage.queries import read_view
+from tickercast.storage.rows import ModelRow, OriginRow
+from tickercast.storage.verify import content_hash
 
 TICKERS = ("AAPL", "IBM", "MSFT")
 SMALL = replace(PRESETS["density"], history_sessions=260, cold_epochs=3)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from jobs.monitoring.state import Disk, HomeState
-from jobs.workspace.limits import Limits
-from storage.monitoring import DaemonRow, TickerFacts
+from tickercast.jobs.monitoring.state import Disk, HomeState
+from tickercast.jobs.workspace.limits import Limits
+from tickercast.storage.monitoring import DaemonRow, TickerFacts
 
 NOW = datetime(2026, 11, 26, 23, tzinfo=UTC)
 EARLIER = NOW - timedelta(hours=9)

@@ -14,12 +14,12 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from jobs import clock
-from jobs.workspace.home import Home, create_home
-from storage.database import reading, upgrade_database
-from storage.verify import find_problems
 from tests.law_lives import DAYS, Schedule, schedules
 from tests.law_schedules import day_by_day, differences, in_another_order, opened, origins_of, settings_of, settle
+from tickercast.jobs import clock
+from tickercast.jobs.workspace.home import Home, create_home
+from tickercast.storage.database import reading, upgrade_database
+from tickercast.storage.verify import find_problems
 
 SIMPLE = 10  # schedules that are drawn first
 # Unscored forecasts whose target has a bar before its ticker's newest origin.

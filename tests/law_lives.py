@@ -13,9 +13,9 @@ from zlib import crc32
 import numpy as np
 from hypothesis import strategies as st
 
-from jobs.exchanges.calendars import exchange_calendar
-from jobs.exchanges.symbols import exchange_of
-from storage.bars import Bars, make_bars
+from tickercast.jobs.exchanges.calendars import exchange_calendar
+from tickercast.jobs.exchanges.symbols import exchange_of
+from tickercast.storage.bars import Bars, make_bars
 
 FIRST_DAY = date(2026, 12, 23)
 DAYS = tuple(FIRST_DAY + timedelta(days=i) for i in range(12))

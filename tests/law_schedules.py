@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 
-from jobs import clock
-from jobs.errors import JobError
-from jobs.prices.tickers import rename, track, untrack
-from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.runs.daily import run_once
-from jobs.workspace.home import Home
-from storage.database import Engine, open_writer, reading
-from storage.verify import HASHED, content_hash
 from tests.law_lives import DAYS, MEMBERS, REFERENCE, Life, Schedule, bars_of
 from tests.price_builders import write_csv
+from tickercast.jobs import clock
+from tickercast.jobs.errors import JobError
+from tickercast.jobs.prices.tickers import rename, track, untrack
+from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
+from tickercast.jobs.runs.daily import run_once
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage.database import Engine, open_writer, reading
+from tickercast.storage.verify import HASHED, content_hash
 
 STALE = """SELECT t.key, max(o.origin) FROM origins o JOIN tickers t ON t.id = o.ticker_id
 WHERE t.exchange = 'XNYS' AND o.run_id = (SELECT max(id) FROM runs) AND o.origin > ? GROUP BY t.key"""

@@ -16,11 +16,11 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from jobs.exchanges.calendars import exchange_calendar
-from jobs.prices.sources.yahoo import YahooSource
-from jobs.prices.sources.yahoo_client import YahooClient
-from storage.bars import PRICE_FIELDS, Bars
 from tests.loopback_reports import Query, Reply, ReportAnswers
+from tickercast.jobs.exchanges.calendars import exchange_calendar
+from tickercast.jobs.prices.sources.yahoo import YahooSource
+from tickercast.jobs.prices.sources.yahoo_client import YahooClient
+from tickercast.storage.bars import PRICE_FIELDS, Bars
 
 NEW_YORK = "America/New_York"
 REFERENCE = "^VIX"

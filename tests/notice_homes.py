@@ -9,14 +9,14 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from jobs.errors import SomeTickersFailed
-from jobs.prices.tickers import track
-from jobs.runs.daily import run_once
-from jobs.runs.notices import tell_when_due
-from jobs.workspace.home import Home, create_home, open_home
-from storage.database import open_writer
 from tests.loopback_webhook import LoopbackWebhook
 from tests.price_builders import day_of, sample_bars, write_csv
+from tickercast.jobs.errors import SomeTickersFailed
+from tickercast.jobs.prices.tickers import track
+from tickercast.jobs.runs.daily import run_once
+from tickercast.jobs.runs.notices import tell_when_due
+from tickercast.jobs.workspace.home import Home, create_home, open_home
+from tickercast.storage.database import open_writer
 
 SMALL = "[training]\ncold_epochs = 1\nwarm_epochs = 0\n[model]\nhistory_sessions = 140\nreference = 'none'\nevents = false\n"
 FRIDAY, MONDAY = day_of("2012-06-08"), day_of("2012-06-11")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.prices.gates import Judgement
-from jobs.prices.moves import Series, jump_of, series_of
-from jobs.prices.sources.sample import SampleSource
-from storage.bars import PRICE_FIELDS, Bars, concatenate_bars, make_bars
+from tickercast.jobs.prices.gates import Judgement
+from tickercast.jobs.prices.moves import Series, jump_of, series_of
+from tickercast.jobs.prices.sources.sample import SampleSource
+from tickercast.storage.bars import PRICE_FIELDS, Bars, concatenate_bars, make_bars
 
 MONDAY = "2024-01-01"
 CALM = (0.01, -0.01) * 20  # forty ordinary log moves

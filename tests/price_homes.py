@@ -9,14 +9,14 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
-from jobs.prices.tickers import track
-from jobs.runs.daily import run_once
-from jobs.workspace.home import Home
-from storage import queries
-from storage.bar_files import read_bars
-from storage.bars import VALUE_FIELDS, BarHistory, Bars, as_known, log_returns
-from storage.database import Engine, open_writer, reading
 from tests.loopback_yahoo import LoopbackYahoo
+from tickercast.jobs.prices.tickers import track
+from tickercast.jobs.runs.daily import run_once
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage import queries
+from tickercast.storage.bar_files import read_bars
+from tickercast.storage.bars import VALUE_FIELDS, BarHistory, Bars, as_known, log_returns
+from tickercast.storage.database import Engine, open_writer, reading
 
 FAST = "[training]\ncold_epochs = 1\nwarm_epochs = 0\n[model]\nhistory_sessions = 140\n"
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn.features import DensityInputs, Measures, density_inputs
-from rnn.params import NetworkShape, initial_params
-from rnn.supervised import SupervisedLoss, Windows
+from tickercast.rnn.features import DensityInputs, Measures, density_inputs
+from tickercast.rnn.params import NetworkShape, initial_params
+from tickercast.rnn.supervised import SupervisedLoss, Windows
 
 Floats = NDArray[np.float64]
 STEP = 1e-5

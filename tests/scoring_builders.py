@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from jobs.scoring.updates import revise_scores, score_settled
-from storage import writes
-from storage.bars import Bars, make_bars
-from storage.database import Connection, Engine, open_writer
-from storage.rows import TWIN, BaselineForecastRow, ModelRow, OriginRow
-from storage.schema import TRIGGERS, Base, Config, Run, Ticker
-from storage.writes.tickers import rescore
+from tickercast.jobs.scoring.updates import revise_scores, score_settled
+from tickercast.storage import writes
+from tickercast.storage.bars import Bars, make_bars
+from tickercast.storage.database import Connection, Engine, open_writer
+from tickercast.storage.rows import TWIN, BaselineForecastRow, ModelRow, OriginRow
+from tickercast.storage.schema import TRIGGERS, Base, Config, Run, Ticker
+from tickercast.storage.writes.tickers import rescore
 
 SESSIONS = [date(2024, 3, day) for day in (4, 5, 6, 7, 8, 11, 12)]
 CONFIG, OTHER_CONFIG = EVERY_CONFIG = "c", "other"

@@ -18,10 +18,10 @@ import pytest
 import typer
 import yaml
 
-from jobs.cli.app import app
-from jobs.errors import ExitCode
-from jobs.workspace.home import Home
 from tests.conftest import clean_environment, command_of
+from tickercast.jobs.cli.app import app
+from tickercast.jobs.errors import ExitCode
+from tickercast.jobs.workspace.home import Home
 
 ROOT = Path(__file__).parent.parent
 UNIT = ROOT / "deploy" / "tickercast.service"
@@ -148,8 +148,16 @@ def test_service_and_container_name_a_home_below_the_folder_that_their_user_may_
 
 def test_the_image_gets_all_that_the_package_is_made_of() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
-    needed = {*packages, "pyproject.toml", "constraints.txt", project["project"]["readme"], *project["project"]["license-files"]}
+    [package] = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    links = {path.readlink().name for path in (ROOT / package).iterdir() if path.is_symlink()}
+    needed = {
+        package,
+        *links,
+        "pyproject.toml",
+        "constraints.txt",
+        project["project"]["readme"],
+        *project["project"]["license-files"],
+    }
     copied = {word for line in instructions("COPY") if "--from" not in line for word in line.split()[:-1]}
     assert copied == needed
     assert {line[1:] for line in IGNORED if line.startswith("!")} == needed

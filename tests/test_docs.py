@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs.cli import reference as command_docs
-from jobs.cli.app import COMMANDS
-from storage import docs as sql_docs
-from storage.newest_schema import SCRIPT
+from tickercast.jobs.cli import reference as command_docs
+from tickercast.jobs.cli.app import COMMANDS
+from tickercast.storage import docs as sql_docs
+from tickercast.storage.newest_schema import SCRIPT
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])

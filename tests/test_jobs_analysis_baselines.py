@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from arch import arch_model
 
-from jobs.analysis.baselines import BASELINE_METHODS, GRID_LEVELS, Method, ewma_filtered, pinball_score, random_walk
-from jobs.analysis.garch import garch_t, gjr_skewed_t
-from jobs.scoring.distributions import crps_student_t, student_t_quantiles
+from tickercast.jobs.analysis.baselines import BASELINE_METHODS, GRID_LEVELS, Method, ewma_filtered, pinball_score, random_walk
+from tickercast.jobs.analysis.garch import garch_t, gjr_skewed_t
+from tickercast.jobs.scoring.distributions import crps_student_t, student_t_quantiles
 
 N = 1400
 

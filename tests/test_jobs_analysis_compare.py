@@ -9,10 +9,10 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
-from jobs.analysis.baselines import Floats, Method, Origins
-from jobs.analysis.compare import FEWEST_BEFORE, OURS, ComparisonTask, Densities, MethodScores, score_task
-from jobs.analysis.other_forecasts import ALL_LEVELS, Mask, OtherForecasts
-from storage.bars import Bars, make_bars
+from tickercast.jobs.analysis.baselines import Floats, Method, Origins
+from tickercast.jobs.analysis.compare import FEWEST_BEFORE, OURS, ComparisonTask, Densities, MethodScores, score_task
+from tickercast.jobs.analysis.other_forecasts import ALL_LEVELS, Mask, OtherForecasts
+from tickercast.storage.bars import Bars, make_bars
 
 N = FEWEST_BEFORE + 10
 HORIZON = 2

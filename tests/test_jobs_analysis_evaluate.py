@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jobs.analysis.baselines import BASELINE_METHODS
-from jobs.analysis.compare import OURS, MethodScores
-from jobs.analysis.confidence_set import confidence_p_values
-from jobs.analysis.evaluation_table import COLUMNS, EvaluationRow, evaluation_rows
-from jobs.analysis.periods import parse_periods
-from jobs.errors import UsageError
 from tests.conftest import Command
+from tickercast.jobs.analysis.baselines import BASELINE_METHODS
+from tickercast.jobs.analysis.compare import OURS, MethodScores
+from tickercast.jobs.analysis.confidence_set import confidence_p_values
+from tickercast.jobs.analysis.evaluation_table import COLUMNS, EvaluationRow, evaluation_rows
+from tickercast.jobs.analysis.periods import parse_periods
+from tickercast.jobs.errors import UsageError
 
 pytestmark = pytest.mark.slow
 

@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from jobs.analysis.baselines import GRID_LEVELS, random_walk
-from jobs.analysis.compare import FEWEST_BEFORE, OURS, ComparisonTask, Densities, other_log_prices, score_task
-from jobs.analysis.other_files import read_other_models
-from jobs.analysis.other_forecasts import OtherForecasts, OtherModel, refuse_other_basis, shared_levels
-from jobs.errors import UsageError
-from storage.bars import Bars, make_bars
 from tests.conftest import Command
+from tickercast.jobs.analysis.baselines import GRID_LEVELS, random_walk
+from tickercast.jobs.analysis.compare import FEWEST_BEFORE, OURS, ComparisonTask, Densities, other_log_prices, score_task
+from tickercast.jobs.analysis.other_files import read_other_models
+from tickercast.jobs.analysis.other_forecasts import OtherForecasts, OtherModel, refuse_other_basis, shared_levels
+from tickercast.jobs.errors import UsageError
+from tickercast.storage.bars import Bars, make_bars
 
 METHODS = ["random walk"]
 HEADER = "unique_id,cutoff,ds,y,A-lo-80,A,A-hi-80"

@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs.analysis.explain import explain
-from jobs.errors import UsageError
-from jobs.prices.sources.sample import SampleSource
-from jobs.prices.tickers import track
-from jobs.runs.daily import run_once
-from jobs.workspace.home import Home
-from storage.database import open_writer, reading
-from storage.queries import read_view
 from tests.forecast_builders import ten_sessions
 from tests.price_builders import write_csv
+from tickercast.jobs.analysis.explain import explain
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.prices.sources.sample import SampleSource
+from tickercast.jobs.prices.tickers import track
+from tickercast.jobs.runs.daily import run_once
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage.database import open_writer, reading
+from tickercast.storage.queries import read_view
 
 pytestmark = pytest.mark.slow
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from jobs.analysis.answers import check, check_deeply
-from jobs.analysis.recompute import wrong_figures
-from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.workspace.home import Home, create_home
-from storage.database import open_writer, reading, upgrade_database
 from tests.builders import Record
 from tests.forecast_builders import SMALL_SETTINGS, TICKERS, ten_sessions
+from tickercast.jobs.analysis.answers import check, check_deeply
+from tickercast.jobs.analysis.recompute import wrong_figures
+from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
+from tickercast.jobs.workspace.home import Home, create_home
+from tickercast.storage.database import open_writer, reading, upgrade_database
 
 pytestmark = pytest.mark.slow
 

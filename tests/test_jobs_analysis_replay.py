@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs.analysis.replay import DIFFERS, EQUAL, replay_model, replay_sample, summary_of
-from jobs.errors import UsageError
-from jobs.prices.tickers import track
-from jobs.workspace.home import Home
-from storage.bars import Bars
-from storage.errors import Corrupt
 from tests.conftest import Command
 from tests.forecast_builders import PRIOR_SETTINGS, day_by_day, in_one_go, ten_sessions
 from tests.price_builders import day_of, sample_bars, write_csv
 from tests.price_homes import PriceHome
+from tickercast.jobs.analysis.replay import DIFFERS, EQUAL, replay_model, replay_sample, summary_of
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.prices.tickers import track
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage.bars import Bars
+from tickercast.storage.errors import Corrupt
 
 pytestmark = pytest.mark.slow
 Make = Callable[[str, str], Home]

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs.analysis import answers
-from jobs.analysis.report.pages import copied_share, ticker_page
-from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.workspace.home import Home, create_home
-from storage.database import open_writer, reading, upgrade_database
-from storage.queries import read_view
+from tickercast.jobs.analysis import answers
+from tickercast.jobs.analysis.report.pages import copied_share, ticker_page
+from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
+from tickercast.jobs.workspace.home import Home, create_home
+from tickercast.storage.database import open_writer, reading, upgrade_database
+from tickercast.storage.queries import read_view
 
 pytestmark = pytest.mark.slow
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.analysis.report.charts import coverage
-from jobs.analysis.report.pages import IndexEntry, Row, index_page, verdict_sentences
+from tickercast.jobs.analysis.report.charts import coverage
+from tickercast.jobs.analysis.report.pages import IndexEntry, Row, index_page, verdict_sentences
 
 
 def skill_row(mode: str, n: int, verdict: str, *, ticker: str = "*", p: float | None = None, horizon: int = 1) -> Row:

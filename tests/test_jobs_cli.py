@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from jobs.workspace.locks import daemon_lock, writer_lock
-from storage.database import reading
-from storage.verify import content_hash
 from tests.command_server import CommandServer
 from tests.conftest import Command, run_tickercast
+from tickercast.jobs.workspace.locks import daemon_lock, writer_lock
+from tickercast.storage.database import reading
+from tickercast.storage.verify import content_hash
 
 pytestmark = pytest.mark.slow
 

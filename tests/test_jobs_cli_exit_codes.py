@@ -7,13 +7,13 @@ import signal
 import pytest
 import typer
 
-from jobs import errors
-from jobs.cli.exit_codes import EXIT_CODES, exit_code_of, report_failure
-from jobs.errors import ExitCode
-from jobs.exchanges.symbols import SymbolRefused
-from jobs.prices.sources import base
-from jobs.runs.interrupts import Stopped
-from storage import errors as storage_errors
+from tickercast.jobs import errors
+from tickercast.jobs.cli.exit_codes import EXIT_CODES, exit_code_of, report_failure
+from tickercast.jobs.errors import ExitCode
+from tickercast.jobs.exchanges.symbols import SymbolRefused
+from tickercast.jobs.prices.sources import base
+from tickercast.jobs.runs.interrupts import Stopped
+from tickercast.storage import errors as storage_errors
 
 # As the command line promises: scripts rely on these numbers.
 PROMISED = {

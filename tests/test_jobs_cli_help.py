@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import typer
 
-from jobs.cli.app import COMMANDS, app
-from jobs.cli.command_line import home_first
-from jobs.cli.completion import complete_ticker
-from jobs.cli.examples import EXAMPLES
-from jobs.cli.options import DAY, INSTANT
 from tests.builders import Record
 from tests.conftest import Command
+from tickercast.jobs.cli.app import COMMANDS, app
+from tickercast.jobs.cli.command_line import home_first
+from tickercast.jobs.cli.completion import complete_ticker
+from tickercast.jobs.cli.examples import EXAMPLES
+from tickercast.jobs.cli.options import DAY, INSTANT
 
 PROGRAM: Any = typer.main.get_command(app)
 NAMES = [*(command.__name__ for command in COMMANDS), "db upgrade", "prior list", "prior fit"]

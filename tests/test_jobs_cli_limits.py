@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from jobs.workspace.home import open_home
-from storage.database import reading
-from storage.verify import find_problems
 from tests.conftest import clean_environment, command_of
 from tests.loopback_yahoo import LoopbackYahoo, chart_body, recent_rows
 from tests.processes import wait_until
 from tests.torture.traces import without_strace
+from tickercast.jobs.workspace.home import open_home
+from tickercast.storage.database import reading
+from tickercast.storage.verify import find_problems
 
 pytestmark = pytest.mark.slow
 

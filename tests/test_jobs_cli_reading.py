@@ -15,11 +15,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from jobs.workspace.home import Home
-from jobs.workspace.place import CHECKED_FILE
 from tests.builders import Record
 from tests.conftest import Command, clean_environment, command_of
 from tests.processes import wait_until
+from tickercast.jobs.workspace.home import Home
+from tickercast.jobs.workspace.place import CHECKED_FILE
 
 pytestmark = pytest.mark.slow
 
@@ -172,7 +172,7 @@ def show():
     print(own // 1024, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024, file=sys.stderr)
 atexit.register(show)
 sys.argv[0] = "tickercast"
-runpy.run_module("jobs", run_name="__main__")
+runpy.run_module("tickercast", run_name="__main__")
 """
 
 
@@ -219,7 +219,7 @@ def test_garbage_in_place_of_the_database_is_an_integrity_error(home: Path, tick
 
 
 def test_all_queries_of_a_reader_see_one_record(home: Path) -> None:
-    from storage.database import reading
+    from tickercast.storage.database import reading
 
     with reading(home / "tickercast.db") as connection:
         before = connection.exec_driver_sql("SELECT count(*) FROM events").scalar()

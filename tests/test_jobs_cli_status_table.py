@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from jobs.cli.status_table import status_screen, status_table
-from storage.notices import NoticeRow
 from tests.home_states import EARLIER, FAILING, FRESH, HELD, LATE, NOW, state
+from tickercast.jobs.cli.status_table import status_screen, status_table
+from tickercast.storage.notices import NoticeRow
 
 
 def test_the_screen_says_what_is_damaged_and_that_backups_fail() -> None:

@@ -7,17 +7,17 @@ from datetime import date
 
 import pytest
 
-from jobs.analysis.explain import ExplainedChange, Explanation
-from jobs.cli.bar_table import bar_table, between
-from jobs.cli.explain_table import explain_table
-from jobs.cli.forecast_table import forecast_table
-from jobs.cli.skill_table import BEST_FIRST, check_sort, ordered, skill_table, usual_mode
-from jobs.cli.status_table import status_table
-from jobs.cli.ticker_table import ticker_table
-from jobs.errors import UsageError
-from jobs.terminal.tables import Table, write_table
-from storage.reader import Rows
 from tests.home_states import state
+from tickercast.jobs.analysis.explain import ExplainedChange, Explanation
+from tickercast.jobs.cli.bar_table import bar_table, between
+from tickercast.jobs.cli.explain_table import explain_table
+from tickercast.jobs.cli.forecast_table import forecast_table
+from tickercast.jobs.cli.skill_table import BEST_FIRST, check_sort, ordered, skill_table, usual_mode
+from tickercast.jobs.cli.status_table import status_table
+from tickercast.jobs.cli.ticker_table import ticker_table
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.terminal.tables import Table, write_table
+from tickercast.storage.reader import Rows
 
 FORECAST_COLUMNS = (
     "ticker", "target", "horizon", "last_price", "q05", "q50", "q95", "mode", "currency", "width_percent", "sessions_behind",

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from jobs.workspace.home import Home
-from storage.database import open_writer
-from storage.schema import Ticker
 from tests.builders import Record
 from tests.conftest import Command, clean_environment, command_of
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage.database import open_writer
+from tickercast.storage.schema import Ticker
 
 pytestmark = pytest.mark.slow
 

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from jobs import clock
-from jobs.errors import UsageError
+from tickercast.jobs import clock
+from tickercast.jobs.errors import UsageError
 
 
 def test_the_present_is_aware_and_in_utc() -> None:

@@ -9,19 +9,19 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from jobs.errors import UsageError
-from jobs.prices.company_events import new_reports
-from jobs.prices.event_files import read_event_file
-from jobs.prices.sources.base import BadSourceData
-from jobs.prices.sources.folder import FolderSource
-from jobs.prices.tickers import rename, track
-from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.runs.daily import run_once
-from jobs.workspace.home import Home
-from storage.database import Engine, open_writer, reading
-from storage.queries import read_view
 from tests.forecast_builders import SMALL_SETTINGS, ten_sessions
 from tests.price_builders import sample_bars, write_csv
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.prices.company_events import new_reports
+from tickercast.jobs.prices.event_files import read_event_file
+from tickercast.jobs.prices.sources.base import BadSourceData
+from tickercast.jobs.prices.sources.folder import FolderSource
+from tickercast.jobs.prices.tickers import rename, track
+from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
+from tickercast.jobs.runs.daily import run_once
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage.database import Engine, open_writer, reading
+from tickercast.storage.queries import read_view
 
 NOW = datetime(2013, 2, 20, 23, tzinfo=UTC)
 MAY, MOVED = date(2012, 5, 2), date(2012, 5, 9)

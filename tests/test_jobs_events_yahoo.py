@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from jobs.prices.bindings import Sources
-from jobs.prices.event_requests import EventRequests
-from jobs.prices.tickers import rename, track
-from storage import queries
-from storage.database import reading
-from storage.verify import content_hash, find_deep_problems, find_problems
 from tests.loopback_reports import Reply, ReportAnswers, calendar_body, page_body
 from tests.loopback_yahoo import LoopbackYahoo, loopback_yahoo
 from tests.price_builders import Clock, day_of, sample_bars
 from tests.price_homes import PriceHome
+from tickercast.jobs.prices.bindings import Sources
+from tickercast.jobs.prices.event_requests import EventRequests
+from tickercast.jobs.prices.tickers import rename, track
+from tickercast.storage import queries
+from tickercast.storage.database import reading
+from tickercast.storage.verify import content_hash, find_deep_problems, find_problems
 
 pytestmark = pytest.mark.slow
 

@@ -11,8 +11,8 @@ import exchange_calendars
 import numpy as np
 import pytest
 
-from jobs.exchanges.calendars import CalendarError, ExchangeCalendar, exchange_calendar
-from jobs.exchanges.zones import TIME_ZONE_EXCHANGES, exchange_of_zone
+from tickercast.jobs.exchanges.calendars import CalendarError, ExchangeCalendar, exchange_calendar
+from tickercast.jobs.exchanges.zones import TIME_ZONE_EXCHANGES, exchange_of_zone
 
 # Weekdays of 2024 without a session, as the exchanges published them.
 HOLIDAYS_2024 = {
@@ -228,7 +228,7 @@ def test_a_calendar_that_the_library_cannot_build_is_refused(monkeypatch: pytest
 
 @pytest.mark.slow
 def test_a_machine_without_time_zone_files_has_the_same_hours() -> None:
-    program = "from datetime import date; from jobs.exchanges.calendars import exchange_calendar as e;"
+    program = "from datetime import date; from tickercast.jobs.exchanges.calendars import exchange_calendar as e;"
     program += "print(*(e(code).close_at(date(2026, 3, 10)) for code in ('XNYS', 'XTKS', 'XLON')))"
     done = subprocess.run(
         [sys.executable, "-c", program], env=os.environ | {"PYTHONTZPATH": ""}, capture_output=True, text=True, check=True

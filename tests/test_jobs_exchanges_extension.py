@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from dateutil.easter import easter
 
-from jobs.exchanges.calendars import (
+from tickercast.jobs.exchanges.calendars import (
     CalendarError,
     ExchangeCalendar,
     exchange_calendar,
     require_calendars,
 )
-from jobs.exchanges.extension import easter_sunday, returning_holidays
-from jobs.exchanges.symbols import INDEX_EXCHANGES, SUFFIX_EXCHANGES, exchange_of
-from jobs.exchanges.zones import TIME_ZONE_EXCHANGES
+from tickercast.jobs.exchanges.extension import easter_sunday, returning_holidays
+from tickercast.jobs.exchanges.symbols import INDEX_EXCHANGES, SUFFIX_EXCHANGES, exchange_of
+from tickercast.jobs.exchanges.zones import TIME_ZONE_EXCHANGES
 
 SEOUL = "XKRX"  # its calendar takes seconds to build
 TEL_AVIV = "XTAE"  # the library cannot build it before 2026

@@ -5,7 +5,7 @@ from __future__ import annotations
 import exchange_calendars
 import pytest
 
-from jobs.exchanges.symbols import INDEX_EXCHANGES, SUFFIX_EXCHANGES, SymbolRefused, exchange_of, parse_symbol
+from tickercast.jobs.exchanges.symbols import INDEX_EXCHANGES, SUFFIX_EXCHANGES, SymbolRefused, exchange_of, parse_symbol
 
 # Yahoo's suffixes with the time zone of the city where the exchange is. The others are in CODES.
 SUFFIX_ZONES = {

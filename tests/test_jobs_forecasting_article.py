@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 from sklearn.preprocessing import MinMaxScaler
 
-from jobs.forecasting.article_model import ArticleModel
-from jobs.forecasting.inputs import history_of
-from jobs.workspace.config import PRESETS
 from tests.forecast_builders import sample
+from tickercast.jobs.forecasting.article_model import ArticleModel
+from tickercast.jobs.forecasting.inputs import history_of
+from tickercast.jobs.workspace.config import PRESETS
 
 CONFIG = PRESETS["article"]
 

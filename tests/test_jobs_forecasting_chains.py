@@ -10,20 +10,29 @@ from datetime import date
 import numpy as np
 import pytest
 
-from jobs.forecasting.chains import Chains, checkpoints_to_keep
-from jobs.forecasting.identity import PriorIdentity, model_id_of, prior_identity, seed_of
-from jobs.forecasting.inputs import ModelInput, history_of
-from jobs.forecasting.model import ModelState, network_of, state_bytes
-from jobs.forecasting.prior import fit_settings
-from jobs.forecasting.recalibration import PastForecast
-from jobs.forecasting.tasks import Origin, OriginTask, Parent, Prior, TickerTask, newest_prior, prior_index_of, prior_indices_of
-from jobs.runs.priors import priors_of_block
-from jobs.workspace.config import PRESETS
-from rnn.params import NetworkShape
-from rnn.state import cold_state
-from storage.bars import Bars
-from storage.rows import CheckpointRow, ModelRow
 from tests.forecast_builders import sample
+from tickercast.jobs.forecasting.chains import Chains, checkpoints_to_keep
+from tickercast.jobs.forecasting.identity import PriorIdentity, model_id_of, prior_identity, seed_of
+from tickercast.jobs.forecasting.inputs import ModelInput, history_of
+from tickercast.jobs.forecasting.model import ModelState, network_of, state_bytes
+from tickercast.jobs.forecasting.prior import fit_settings
+from tickercast.jobs.forecasting.recalibration import PastForecast
+from tickercast.jobs.forecasting.tasks import (
+    Origin,
+    OriginTask,
+    Parent,
+    Prior,
+    TickerTask,
+    newest_prior,
+    prior_index_of,
+    prior_indices_of,
+)
+from tickercast.jobs.runs.priors import priors_of_block
+from tickercast.jobs.workspace.config import PRESETS
+from tickercast.rnn.params import NetworkShape
+from tickercast.rnn.state import cold_state
+from tickercast.storage.bars import Bars
+from tickercast.storage.rows import CheckpointRow, ModelRow
 
 CONFIG = PRESETS["density"]
 MONDAY, TUESDAY = date(2024, 3, 4), date(2024, 3, 5)

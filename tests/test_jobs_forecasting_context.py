@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.exchanges.calendars import exchange_calendar
-from jobs.forecasting.context import (
+from tests.forecast_builders import WITH_PRIORS, rows_of, sample, task_of, ten_sessions
+from tickercast.jobs.exchanges.calendars import exchange_calendar
+from tickercast.jobs.forecasting.context import (
     Events,
     KnownReports,
     Reference,
@@ -20,14 +21,13 @@ from jobs.forecasting.context import (
     reference_levels,
     report_positions,
 )
-from jobs.forecasting.prior import Member, fit_prior
-from jobs.forecasting.stack import forecast_stack
-from jobs.forecasting.tasks import Prior, StackTask
-from jobs.runs.prior_plan import due_priors
-from jobs.runs.stored_context import session_days
-from rnn.context import CALENDAR_NAMES
-from storage.rows import FORECAST_NUMBERS
-from tests.forecast_builders import WITH_PRIORS, rows_of, sample, task_of, ten_sessions
+from tickercast.jobs.forecasting.prior import Member, fit_prior
+from tickercast.jobs.forecasting.stack import forecast_stack
+from tickercast.jobs.forecasting.tasks import Prior, StackTask
+from tickercast.jobs.runs.prior_plan import due_priors
+from tickercast.jobs.runs.stored_context import session_days
+from tickercast.rnn.context import CALENDAR_NAMES
+from tickercast.storage.rows import FORECAST_NUMBERS
 
 DAYS = ten_sessions()
 LONG_AGO, FAR_AHEAD = np.datetime64("2000-01-01", "us"), np.datetime64("2030-01-01", "us")

@@ -10,9 +10,9 @@ from importlib.metadata import version
 import numpy as np
 import pytest
 
-from jobs.forecasting.fingerprint import fingerprint
-from jobs.runs.workers import refuse_other_environment
 from tests.conftest import clean_environment
+from tickercast.jobs.forecasting.fingerprint import fingerprint
+from tickercast.jobs.runs.workers import refuse_other_environment
 
 FOUND = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
 
@@ -41,7 +41,7 @@ def test_the_fingerprint_is_one_short_line() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not FOUND, reason="NumPy found no CPU features beyond those it was built for")
 def test_another_choice_of_cpu_features_is_another_fingerprint() -> None:
-    code = "from jobs.forecasting.fingerprint import fingerprint; print(fingerprint())"
+    code = "from tickercast.jobs.forecasting.fingerprint import fingerprint; print(fingerprint())"
     environment = clean_environment(NPY_DISABLE_CPU_FEATURES=" ".join(FOUND))
     told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True).stdout
     assert told.strip() != fingerprint()

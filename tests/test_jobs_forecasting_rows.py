@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jobs.forecasting.inputs import ModelInput, history_of
-from jobs.forecasting.model import ModelState, Trained
-from jobs.forecasting.rows import (
+from tickercast.jobs.forecasting.inputs import ModelInput, history_of
+from tickercast.jobs.forecasting.model import ModelState, Trained
+from tickercast.jobs.forecasting.rows import (
     are_publishable,
     forecast_numbers,
     loss_rows,
@@ -21,14 +21,14 @@ from jobs.forecasting.rows import (
     recalibration_rows,
     twin_rows,
 )
-from jobs.forecasting.tasks import Origin, OriginTask, Parent, Prior, TickerTask
-from jobs.workspace.config import PRESETS
-from rnn.density import ForecastDistribution
-from rnn.params import NetworkShape
-from rnn.state import cold_state
-from rnn.training import Curves
-from storage.bars import Bars, make_bars
-from storage.rows import FORECAST_NUMBERS
+from tickercast.jobs.forecasting.tasks import Origin, OriginTask, Parent, Prior, TickerTask
+from tickercast.jobs.workspace.config import PRESETS
+from tickercast.rnn.density import ForecastDistribution
+from tickercast.rnn.params import NetworkShape
+from tickercast.rnn.state import cold_state
+from tickercast.rnn.training import Curves
+from tickercast.storage.bars import Bars, make_bars
+from tickercast.storage.rows import FORECAST_NUMBERS
 
 CONFIG = replace(PRESETS["density"], horizons=2)
 RECORDED = datetime(2024, 3, 6, 22, 15, tzinfo=UTC)

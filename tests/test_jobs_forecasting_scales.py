@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jobs.forecasting.density_model import ScaledModel, inputs_of
-from jobs.forecasting.inputs import ModelInput, history_of, visible_history
-from jobs.forecasting.model import ModelState, network_of, state_bytes, state_of_bytes
-from jobs.forecasting.stack import forecast_stack
-from jobs.forecasting.tasks import StackResult, StackTask
-from jobs.runs.bundle import as_prior, bundled_priors, matching_priors
-from jobs.workspace.config import PRESETS, Config
-from rnn.scales import Scales, newest_outputs, no_scales
-from rnn.state import State
 from tests.forecast_builders import moved, rows_of, sample, sessions, task_of
+from tickercast.jobs.forecasting.density_model import ScaledModel, inputs_of
+from tickercast.jobs.forecasting.inputs import ModelInput, history_of, visible_history
+from tickercast.jobs.forecasting.model import ModelState, network_of, state_bytes, state_of_bytes
+from tickercast.jobs.forecasting.stack import forecast_stack
+from tickercast.jobs.forecasting.tasks import StackResult, StackTask
+from tickercast.jobs.runs.bundle import as_prior, bundled_priors, matching_priors
+from tickercast.jobs.workspace.config import PRESETS, Config
+from tickercast.rnn.scales import Scales, newest_outputs, no_scales
+from tickercast.rnn.state import State
 
 CONFIG = PRESETS["density"]
 DAYS = sessions("2016-01-12", "2016-01-14")

@@ -10,16 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs.forecasting.stack import forecast_stack
-from jobs.prices.sources.sample import SampleSource
-from jobs.prices.tickers import track
-from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.runs.daily import run_once
-from jobs.workspace.home import Home, open_home
-from storage.bars import Bars, adjusted
-from storage.database import open_writer, reading
-from storage.queries import read_view
-from storage.verify import content_hash, find_problems
 from tests.conftest import Command
 from tests.forecast_builders import (
     SMALL,
@@ -34,6 +24,16 @@ from tests.forecast_builders import (
     ten_sessions,
 )
 from tests.price_builders import write_csv
+from tickercast.jobs.forecasting.stack import forecast_stack
+from tickercast.jobs.prices.sources.sample import SampleSource
+from tickercast.jobs.prices.tickers import track
+from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
+from tickercast.jobs.runs.daily import run_once
+from tickercast.jobs.workspace.home import Home, open_home
+from tickercast.storage.bars import Bars, adjusted
+from tickercast.storage.database import open_writer, reading
+from tickercast.storage.queries import read_view
+from tickercast.storage.verify import content_hash, find_problems
 
 pytestmark = pytest.mark.slow
 

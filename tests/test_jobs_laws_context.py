@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.exchanges.calendars import exchange_calendar
-from jobs.prices.tickers import track
-from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.runs.daily import run_once
-from jobs.workspace.home import Home
-from storage.bars import Bars
-from storage.database import open_writer, reading
-from storage.queries import read_view
 from tests.forecast_builders import hash_of, moved, sample, sessions
 from tests.price_builders import bars_of_closes, write_csv
+from tickercast.jobs.exchanges.calendars import exchange_calendar
+from tickercast.jobs.prices.tickers import track
+from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
+from tickercast.jobs.runs.daily import run_once
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage.bars import Bars
+from tickercast.storage.database import open_writer, reading
+from tickercast.storage.queries import read_view
 
 pytestmark = pytest.mark.slow
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from jobs import clock
 from tests.law_both_ways import wrongs
 from tests.law_lives import Schedule, schedules
+from tickercast.jobs import clock
 
 pytestmark = pytest.mark.slow
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from jobs.monitoring.check import check
-from jobs.monitoring.state import HomeState, condition_of, read_state
-from jobs.workspace.limits import Limits
-from jobs.workspace.locks import daemon_lock, writer_lock
-from jobs.workspace.place import Place
-from storage.monitoring import TickerFacts
-from storage.notices import NoticeRow
 from tests.builders import SESSIONS, Record, at_close
 from tests.home_states import BEATING, EARLIER, FAILING, FRESH, HELD, LATE, NOW, PLENTY, SHORT, SUSPENDED, UNTRACKED, state
+from tickercast.jobs.monitoring.check import check
+from tickercast.jobs.monitoring.state import HomeState, condition_of, read_state
+from tickercast.jobs.workspace.limits import Limits
+from tickercast.jobs.workspace.locks import daemon_lock, writer_lock
+from tickercast.jobs.workspace.place import Place
+from tickercast.storage.monitoring import TickerFacts
+from tickercast.storage.notices import NoticeRow
 
 
 def code_and_word(found: HomeState) -> tuple[int, str]:

@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 import pytest
 
-from jobs.monitoring.delivery import NO_SERVICE, Message, deliver
-from jobs.workspace.home import Home
 from tests.conftest import Command
 from tests.loopback_mail import loopback_mail
 from tests.loopback_webhook import LoopbackWebhook
+from tickercast.jobs.monitoring.delivery import NO_SERVICE, Message, deliver
+from tickercast.jobs.workspace.home import Home
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +22,7 @@ MakeHome = Callable[[str, str], Home]
 MESSAGE = Message("Tickercast: IBM late", "IBM is <late> & so on\nHome: here", "warning")
 IDLE = """
 import sys
-import jobs.cli.app, jobs.runs.daemon
+import tickercast.jobs.cli.app, tickercast.jobs.runs.daemon
 print(sorted({"apprise", "requests", "numpy"} & set(sys.modules)))
 """
 

@@ -11,19 +11,19 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from jobs.errors import UsageError
-from jobs.monitoring.backups import backup_name, newest_backup
-from jobs.monitoring.metrics import registry_of
-from jobs.monitoring.monitor import LatestState, write_metrics
-from jobs.monitoring.state import CONDITIONS, HomeState
-from jobs.monitoring.textfile import write_textfile
-from jobs.runs.backup import back_up
-from jobs.workspace.home import Home
-from jobs.workspace.limits import Limits, read_limits
-from jobs.workspace.place import Place
-from storage.errors import StorageError
-from storage.notices import NoticeRow
 from tests.home_states import BEATING, FAILING, FRESH, HELD, LATE, NOW, UNTRACKED, state
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.monitoring.backups import backup_name, newest_backup
+from tickercast.jobs.monitoring.metrics import registry_of
+from tickercast.jobs.monitoring.monitor import LatestState, write_metrics
+from tickercast.jobs.monitoring.state import CONDITIONS, HomeState
+from tickercast.jobs.monitoring.textfile import write_textfile
+from tickercast.jobs.runs.backup import back_up
+from tickercast.jobs.workspace.home import Home
+from tickercast.jobs.workspace.limits import Limits, read_limits
+from tickercast.jobs.workspace.place import Place
+from tickercast.storage.errors import StorageError
+from tickercast.storage.notices import NoticeRow
 
 EVERYTHING = state(
     FRESH, LATE, FAILING, HELD, UNTRACKED, daemon=BEATING, is_alive=True, runs=(("daemon", "done", 5), ("run", "partial", 1)),

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from jobs.clock import utc_minute
-from jobs.errors import SettingsError
-from jobs.monitoring.conditions import changes, damage, next_late, outside_intervals, ticker_conditions
-from jobs.monitoring.messages import LONGEST_BODY, LONGEST_TITLE, message_of
-from jobs.workspace.limits import Limits
-from jobs.workspace.settings import read_settings
-from storage.monitoring import TickerFacts
-from storage.notices import NewOutcome, NoticeRow
-from storage.reader import snapshot
 from tests.builders import Record
+from tickercast.jobs.clock import utc_minute
+from tickercast.jobs.errors import SettingsError
+from tickercast.jobs.monitoring.conditions import changes, damage, next_late, outside_intervals, ticker_conditions
+from tickercast.jobs.monitoring.messages import LONGEST_BODY, LONGEST_TITLE, message_of
+from tickercast.jobs.workspace.limits import Limits
+from tickercast.jobs.workspace.settings import read_settings
+from tickercast.storage.monitoring import TickerFacts
+from tickercast.storage.notices import NewOutcome, NoticeRow
+from tickercast.storage.reader import snapshot
 
 FRIDAY, MONDAY = date(2026, 11, 20), date(2026, 11, 23)
 NOW = datetime(2026, 11, 26, 23, tzinfo=UTC)

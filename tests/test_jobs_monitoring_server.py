@@ -20,18 +20,18 @@ from urllib.request import Request, urlopen
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from jobs.monitoring.monitor import Endpoint, LatestState
-from jobs.monitoring.server import MOST_CONNECTIONS, MonitorServer, health
-from jobs.terminal.logs import start_logging
-from jobs.workspace.home import Home
-from jobs.workspace.limits import Limits
-from storage.errors import StorageError
 from tests.conftest import Command
 from tests.daemons import MOST_IDLE_MEGABYTES, Follow, StartDaemon, megabytes, next_event
 from tests.home_states import FRESH, LATE, state
 from tests.loopback_yahoo import LoopbackYahoo, Reply
 from tests.ports import free_port
 from tests.processes import descendants, wait_until
+from tickercast.jobs.monitoring.monitor import Endpoint, LatestState
+from tickercast.jobs.monitoring.server import MOST_CONNECTIONS, MonitorServer, health
+from tickercast.jobs.terminal.logs import start_logging
+from tickercast.jobs.workspace.home import Home
+from tickercast.jobs.workspace.limits import Limits
+from tickercast.storage.errors import StorageError
 
 pytestmark = pytest.mark.slow
 

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.analysis.store_baselines import backfill_with_baselines
-from jobs.errors import SomeTickersFailed
-from jobs.prices.quarantine import release
-from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.workspace.home import Home
-from storage.bars import Bars
-from storage.database import open_writer, reading
 from tests.price_builders import sample_bars, times, write_csv
+from tickercast.jobs.analysis.store_baselines import backfill_with_baselines
+from tickercast.jobs.errors import SomeTickersFailed
+from tickercast.jobs.prices.quarantine import release
+from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage.bars import Bars
+from tickercast.storage.database import open_writer, reading
 
 pytestmark = pytest.mark.slow
 

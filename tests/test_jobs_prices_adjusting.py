@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jobs.prices.sources.adjusting import as_traded, implied_dividends
-from storage.bars import MOST_VOLUME
 from tests.price_builders import bars_of_closes, with_value
+from tickercast.jobs.prices.sources.adjusting import as_traded, implied_dividends
+from tickercast.storage.bars import MOST_VOLUME
 
 
 def test_prices_and_dividends_are_multiplied_by_later_splits_and_volumes_divided() -> None:

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from jobs.errors import NothingFetched, SomeTickersFailed
-from jobs.prices.bindings import Sources
-from jobs.prices.sources.base import SourceSettings
-from jobs.prices.tickers import rename, track
-from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.workspace.home import open_home
-from storage.errors import TickerSourceFixed
 from tests.loopback_yahoo import LoopbackYahoo, Reply
 from tests.price_builders import day_of, sample_bars, write_csv
 from tests.price_homes import PriceHome
+from tickercast.jobs.errors import NothingFetched, SomeTickersFailed
+from tickercast.jobs.prices.bindings import Sources
+from tickercast.jobs.prices.sources.base import SourceSettings
+from tickercast.jobs.prices.tickers import rename, track
+from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
+from tickercast.jobs.workspace.home import open_home
+from tickercast.storage.errors import TickerSourceFixed
 
 pytestmark = pytest.mark.slow
 

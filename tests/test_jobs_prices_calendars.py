@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs.exchanges.calendars import ExchangeCalendar, exchange_calendar
-from jobs.runs.backlog import daily_due_sessions
-from storage.bars import Bars, concatenate_bars, make_bars
 from tests.conftest import Command
 from tests.loopback_yahoo import LoopbackYahoo
 from tests.price_builders import day_of, sample_bars
 from tests.price_homes import PriceHome
+from tickercast.jobs.exchanges.calendars import ExchangeCalendar, exchange_calendar
+from tickercast.jobs.runs.backlog import daily_due_sessions
+from tickercast.storage.bars import Bars, concatenate_bars, make_bars
 
 pytestmark = pytest.mark.slow
 

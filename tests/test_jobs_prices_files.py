@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs.errors import SomeTickersFailed
-from jobs.prices.copies import fill_copies
-from jobs.prices.tickers import rename, track
-from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.workspace.home import open_home
 from tests.loopback_yahoo import LoopbackYahoo
 from tests.price_builders import day_of, sample_bars
 from tests.price_homes import PriceHome, as_rows, copied, current_path
+from tickercast.jobs.errors import SomeTickersFailed
+from tickercast.jobs.prices.copies import fill_copies
+from tickercast.jobs.prices.tickers import rename, track
+from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
+from tickercast.jobs.workspace.home import open_home
 
 pytestmark = pytest.mark.slow
 

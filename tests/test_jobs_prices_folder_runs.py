@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs.errors import UsageError
-from jobs.prices.sources.folder import FolderSource
-from jobs.prices.tickers import track
-from jobs.runs.backfill import LAST_SESSIONS, BackfillRequest, backfill_span
-from storage.bars import Bars
 from tests.price_builders import day_of, sample_bars, write_csv
 from tests.price_homes import PriceHome
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.prices.sources.folder import FolderSource
+from tickercast.jobs.prices.tickers import track
+from tickercast.jobs.runs.backfill import LAST_SESSIONS, BackfillRequest, backfill_span
+from tickercast.storage.bars import Bars
 
 pytestmark = pytest.mark.slow
 

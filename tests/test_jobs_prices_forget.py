@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from jobs.errors import SomeTickersFailed, UsageError
-from jobs.prices.forget import forget
-from jobs.prices.tickers import track
-from storage import queries, writes
-from storage.database import reading
-from storage.verify import find_deep_problems, find_problems
 from tests.loopback_yahoo import LoopbackYahoo
 from tests.price_builders import day_of, sample_bars
 from tests.price_homes import PriceHome
+from tickercast.jobs.errors import SomeTickersFailed, UsageError
+from tickercast.jobs.prices.forget import forget
+from tickercast.jobs.prices.tickers import track
+from tickercast.storage import queries, writes
+from tickercast.storage.database import reading
+from tickercast.storage.verify import find_deep_problems, find_problems
 
 pytestmark = pytest.mark.slow
 

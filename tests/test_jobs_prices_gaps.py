@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from storage.bars import Bars
 from tests.loopback_yahoo import LoopbackYahoo
 from tests.price_builders import day_of, sample_bars, span, without
 from tests.price_homes import PriceHome
+from tickercast.storage.bars import Bars
 
 pytestmark = pytest.mark.slow
 

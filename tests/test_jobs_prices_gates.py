@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.prices.gates import apply_gates
-from jobs.prices.sources.sample import SampleSource
 from tests.price_builders import CALM, after_calm, bars_of_moves, outcomes, with_value
+from tickercast.jobs.prices.gates import apply_gates
+from tickercast.jobs.prices.sources.sample import SampleSource
 
 HUNDRED = np.log(100.0)
 BARS = bars_of_moves(*CALM)

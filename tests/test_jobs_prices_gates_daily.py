@@ -9,11 +9,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.prices.gates import apply_gates
-from jobs.prices.ingest import OVERLAP
-from jobs.prices.verdicts import QUARANTINED, REFUSED, Verdict
-from storage.bars import BarHistory, Bars, Listing, as_known, concatenate_bars, merge_bars
 from tests.price_builders import CALM, bars_of_moves, with_value
+from tickercast.jobs.prices.gates import apply_gates
+from tickercast.jobs.prices.ingest import OVERLAP
+from tickercast.jobs.prices.verdicts import QUARANTINED, REFUSED, Verdict
+from tickercast.storage.bars import BarHistory, Bars, Listing, as_known, concatenate_bars, merge_bars
 
 LISTING = Listing("T", "USD", "24/7", "UTC", "as_traded")
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

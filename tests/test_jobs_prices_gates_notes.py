@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jobs.prices.gates import notes
-from jobs.prices.verdicts import Verdict
-from storage.bars import Bars
 from tests.price_builders import CALM, bars_of_closes, bars_of_moves, with_value
+from tickercast.jobs.prices.gates import notes
+from tickercast.jobs.prices.verdicts import Verdict
+from tickercast.storage.bars import Bars
 
 HUNDRED = np.log(100.0)
 BARS = bars_of_moves(*CALM)

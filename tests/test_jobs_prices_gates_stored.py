@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jobs.prices.gates import Judgement, apply_gates
-from jobs.prices.verdicts import Verdict
 from tests.price_builders import CALM, after_calm, bars_of_moves, outcomes, times, with_value
+from tickercast.jobs.prices.gates import Judgement, apply_gates
+from tickercast.jobs.prices.verdicts import Verdict
 
 HUNDRED = np.log(100.0)
 BARS = bars_of_moves(*CALM)

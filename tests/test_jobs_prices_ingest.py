@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs.errors import SomeTickersFailed
-from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.runs.due import cycle_is_due
-from jobs.workspace.home import Home
-from storage.bars import VALUE_FIELDS, Bars, log_returns
-from storage.database import open_writer
 from tests.loopback_yahoo import LoopbackYahoo, Reply, body_of, without_prices
 from tests.price_builders import day_of, sample_bars, span
 from tests.price_homes import PriceHome, stored_history, view_rows
+from tickercast.jobs.errors import SomeTickersFailed
+from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
+from tickercast.jobs.runs.due import cycle_is_due
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage.bars import VALUE_FIELDS, Bars, log_returns
+from tickercast.storage.database import open_writer
 
 pytestmark = pytest.mark.slow
 

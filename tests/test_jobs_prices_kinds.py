@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from jobs.exchanges.symbols import kind_of_symbol
-from jobs.prices.sources.base import BadSourceData
-from jobs.prices.sources.folder import FolderSource
-from jobs.prices.tickers import track
-from storage.errors import TickerSourceFixed
 from tests.price_builders import day_of, sample_bars
 from tests.price_homes import PriceHome
+from tickercast.jobs.exchanges.symbols import kind_of_symbol
+from tickercast.jobs.prices.sources.base import BadSourceData
+from tickercast.jobs.prices.sources.folder import FolderSource
+from tickercast.jobs.prices.tickers import track
+from tickercast.storage.errors import TickerSourceFixed
 
 pytestmark = pytest.mark.slow
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.forecasting.inputs import history_of
-from jobs.prices.gates import apply_gates
-from jobs.prices.moves import JUMP
-from storage.bars import Bars, log_returns
 from tests.price_builders import CALM, after_calm, bars_of_closes, bars_of_moves, outcomes, times, with_value, without
+from tickercast.jobs.forecasting.inputs import history_of
+from tickercast.jobs.prices.gates import apply_gates
+from tickercast.jobs.prices.moves import JUMP
+from tickercast.storage.bars import Bars, log_returns
 
 HUNDRED = np.log(100.0)
 SPLIT_LIKE_CRASH = -np.log(8.0)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jobs.prices.moves import series_of
 from tests.price_builders import Day, at, bars_of_closes, jump_code, jump_message, with_value
+from tickercast.jobs.prices.moves import series_of
 
 # --- what a series is ---
 

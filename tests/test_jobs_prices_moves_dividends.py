@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.prices.moves import ignored_dividend, series_of
 from tests.price_builders import CALM_CLOSES, at, bars_of_closes, with_value
+from tickercast.jobs.prices.moves import ignored_dividend, series_of
 
 
 def dividend_code(dividend: float, close: float, *, split: float = 1.0, before: dict[int, float] | None = None) -> str | None:

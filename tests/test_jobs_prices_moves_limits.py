@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from jobs.prices.moves import JUMP_GATES, OVERNIGHT_GAP, RATIOS, SPLIT_LIKE, Move, Series, series_of
-from storage.bars import Bars, make_bars
+from tickercast.jobs.prices.moves import JUMP_GATES, OVERNIGHT_GAP, RATIOS, SPLIT_LIKE, Move, Series, series_of
+from tickercast.storage.bars import Bars, make_bars
 
 LOG_2 = float(RATIOS[1])
 ORDINARY = Move(

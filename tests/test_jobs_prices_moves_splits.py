@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jobs.prices.moves import jump_of
-from storage.bars import Bars
 from tests.price_builders import CALM_BARS, CALM_CLOSES, Day, at, bars_of_closes, jump_code, jump_message, with_value
+from tickercast.jobs.prices.moves import jump_of
+from tickercast.storage.bars import Bars
 
 # --- splits that are not reported ---
 

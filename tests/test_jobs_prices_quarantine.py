@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from jobs.errors import UsageError
-from jobs.prices.quarantine import refuse, release
-from storage.bars import Bars, as_known
-from storage.errors import UnknownStoredTicker
 from tests.conftest import Command
 from tests.loopback_yahoo import LoopbackYahoo, body_of
 from tests.price_builders import day_of, sample_bars, span, times, times_on
 from tests.price_homes import PriceHome
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.prices.quarantine import refuse, release
+from tickercast.storage.bars import Bars, as_known
+from tickercast.storage.errors import UnknownStoredTicker
 
 pytestmark = pytest.mark.slow
 

@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from jobs.errors import UsageError
-from jobs.prices.quarantine import refuse, release
-from jobs.prices.told import Told, as_told, parse_told
-from storage.bars import Bars, log_returns
 from tests.conftest import Command
 from tests.loopback_yahoo import LoopbackYahoo
 from tests.price_builders import CALM, after_calm, bars_of_moves, day_of, sample_bars, times, times_on, with_value
 from tests.price_homes import PriceHome
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.prices.quarantine import refuse, release
+from tickercast.jobs.prices.told import Told, as_told, parse_told
+from tickercast.storage.bars import Bars, log_returns
 
 MONDAY, TUESDAY, WEDNESDAY, THURSDAY = (day_of(f"2012-06-{day}") for day in (11, 12, 13, 14))
 MakeHome = Callable[..., PriceHome]

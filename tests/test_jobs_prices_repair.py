@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs.errors import UsageError
-from jobs.prices.repair import NEXT, repair
-from jobs.prices.sources.base import SourceError
-from storage.bars import BarHistory, Bars
-from storage.errors import UnknownStoredTicker
 from tests.loopback_yahoo import LoopbackYahoo
 from tests.price_builders import day_of, sample_bars
 from tests.price_homes import PriceHome, as_rows, copied, current_path
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.prices.repair import NEXT, repair
+from tickercast.jobs.prices.sources.base import SourceError
+from tickercast.storage.bars import BarHistory, Bars
+from tickercast.storage.errors import UnknownStoredTicker
 
 pytestmark = pytest.mark.slow
 

@@ -9,11 +9,11 @@ from datetime import date
 import numpy as np
 import pytest
 
-from jobs.exchanges.calendars import exchange_calendar
-from storage.bars import Bars, make_bars
 from tests.loopback_yahoo import NEW_YORK, LoopbackYahoo
 from tests.price_builders import day_of
 from tests.price_homes import PriceHome
+from tickercast.jobs.exchanges.calendars import exchange_calendar
+from tickercast.storage.bars import Bars, make_bars
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobs.prices.ticker_status import TickerStatus, is_fetched, status_after_answer, status_after_unknown
+from tickercast.jobs.prices.ticker_status import TickerStatus, is_fetched, status_after_answer, status_after_unknown
 
 NOW = datetime(2024, 3, 4, 22, tzinfo=UTC)
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from jobs.errors import NothingFetched
-from jobs.prices.sources.base import BadSourceData, SourceUnavailable
-from jobs.prices.sources.yahoo import YahooSource
 from tests.loopback_yahoo import LoopbackYahoo, Reply, body_of, loopback_yahoo, yahoo_at
 from tests.price_builders import Clock, bars_of_moves, day_of
 from tests.price_homes import PriceHome
+from tickercast.jobs.errors import NothingFetched
+from tickercast.jobs.prices.sources.base import BadSourceData, SourceUnavailable
+from tickercast.jobs.prices.sources.yahoo import YahooSource
 
 pytestmark = pytest.mark.slow
 

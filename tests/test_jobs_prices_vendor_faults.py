@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.prices.gates import Judgement, apply_gates
-from jobs.prices.sources.folder import FolderSource
+from tickercast.jobs.prices.gates import Judgement, apply_gates
+from tickercast.jobs.prices.sources.folder import FolderSource
 
 RECORDED = Path(__file__).parent / "data" / "horror"
 FAULTS = {

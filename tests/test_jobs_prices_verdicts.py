@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.prices.verdicts import NOTED, QUARANTINED, REFUSED, VERDICT_CODES, Verdict, bars_of_verdicts, verdict_row
 from tests.price_builders import bars_of_closes, with_value
+from tickercast.jobs.prices.verdicts import NOTED, QUARANTINED, REFUSED, VERDICT_CODES, Verdict, bars_of_verdicts, verdict_row
 
 PAGE = Path(__file__).parent.parent / "docs" / "prices.md"
 VALUES = {"open": 9.5, "high": 11.0, "low": 9.0, "close": 10.0, "volume": 700, "dividend": 0.25, "split": 2.0}

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from jobs import clock
-from jobs.prices.sources.yahoo_client import (
+from tests.price_builders import Clock
+from tickercast.jobs import clock
+from tickercast.jobs.prices.sources.yahoo_client import (
     RequestStopped,
     ResponseTooLarge,
     ServerError,
@@ -20,7 +21,6 @@ from jobs.prices.sources.yahoo_client import (
     retry_after_seconds,
     with_base,
 )
-from tests.price_builders import Clock
 
 MB = 1_000_000
 CHART = "https://host/v8/finance/chart/IBM"

@@ -9,19 +9,6 @@ from datetime import date
 import numpy as np
 import pytest
 
-from jobs.exchanges.calendars import exchange_calendar
-from jobs.forecasting.prior import Member, PriorTask, fit_prior
-from jobs.forecasting.stack import forecast_stack
-from jobs.forecasting.tasks import Parent, Prior, StackResult
-from jobs.prices.sources.sample import SampleSource
-from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.runs.prior_plan import due_priors
-from jobs.workspace.home import Home
-from rnn.checkpoints import state_from_bytes, state_to_bytes
-from rnn.params import weights_of
-from storage.database import open_writer, reading
-from storage.queries import read_view
-from storage.verify import find_problems
 from tests.forecast_builders import (
     PRIOR_SETTINGS,
     WITH_PRIORS,
@@ -34,6 +21,19 @@ from tests.forecast_builders import (
     task_of,
     ten_sessions,
 )
+from tickercast.jobs.exchanges.calendars import exchange_calendar
+from tickercast.jobs.forecasting.prior import Member, PriorTask, fit_prior
+from tickercast.jobs.forecasting.stack import forecast_stack
+from tickercast.jobs.forecasting.tasks import Parent, Prior, StackResult
+from tickercast.jobs.prices.sources.sample import SampleSource
+from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
+from tickercast.jobs.runs.prior_plan import due_priors
+from tickercast.jobs.workspace.home import Home
+from tickercast.rnn.checkpoints import state_from_bytes, state_to_bytes
+from tickercast.rnn.params import weights_of
+from tickercast.storage.database import open_writer, reading
+from tickercast.storage.queries import read_view
+from tickercast.storage.verify import find_problems
 
 pytestmark = pytest.mark.slow
 

@@ -13,25 +13,25 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.analysis.prior_list import list_priors
-from jobs.analysis.views import prior_notices
-from jobs.exchanges.calendars import exchange_calendar
-from jobs.forecasting.tasks import newest_prior
-from jobs.prices.tickers import track
-from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.runs.bundle import BundledPrior, as_prior, bundled_priors, matching_priors, mismatch
-from jobs.runs.daily import run_once
-from jobs.runs.refit import FIT_CONFIG, refit_bundled
-from jobs.workspace.config import BUNDLE, PRESETS
-from jobs.workspace.home import Home
-from rnn.checkpoints import state_from_bytes
-from rnn.density import density_shape
-from rnn.features import NAMES
-from storage.database import open_writer, reading
-from storage.verify import find_problems
 from tests.conftest import Command
 from tests.forecast_builders import hash_of, moved, sample, scrambled_after, sessions, ticker_rows
 from tests.price_builders import write_csv
+from tickercast.jobs.analysis.prior_list import list_priors
+from tickercast.jobs.analysis.views import prior_notices
+from tickercast.jobs.exchanges.calendars import exchange_calendar
+from tickercast.jobs.forecasting.tasks import newest_prior
+from tickercast.jobs.prices.tickers import track
+from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
+from tickercast.jobs.runs.bundle import BundledPrior, as_prior, bundled_priors, matching_priors, mismatch
+from tickercast.jobs.runs.daily import run_once
+from tickercast.jobs.runs.refit import FIT_CONFIG, refit_bundled
+from tickercast.jobs.workspace.config import BUNDLE, PRESETS
+from tickercast.jobs.workspace.home import Home
+from tickercast.rnn.checkpoints import state_from_bytes
+from tickercast.rnn.density import density_shape
+from tickercast.rnn.features import NAMES
+from tickercast.storage.database import open_writer, reading
+from tickercast.storage.verify import find_problems
 
 CONFIG = PRESETS["density"]
 MANIFESTS = {

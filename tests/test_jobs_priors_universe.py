@@ -11,19 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.analysis.views import upgrade_notices
-from jobs.errors import SomeTickersFailed
-from jobs.forecasting import prior
-from jobs.forecasting.density_model import _most_steps, train_pooled
-from jobs.prices.tickers import track
-from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.runs.daily import run_once
-from jobs.workspace.home import Home, open_home
-from rnn.training import Training
-from storage.database import open_writer, reading
-from storage.verify import find_problems
 from tests.forecast_builders import hash_of, sample, ten_sessions, ticker_rows
 from tests.price_builders import write_csv
+from tickercast.jobs.analysis.views import upgrade_notices
+from tickercast.jobs.errors import SomeTickersFailed
+from tickercast.jobs.forecasting import prior
+from tickercast.jobs.forecasting.density_model import _most_steps, train_pooled
+from tickercast.jobs.prices.tickers import track
+from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
+from tickercast.jobs.runs.daily import run_once
+from tickercast.jobs.workspace.home import Home, open_home
+from tickercast.rnn.training import Training
+from tickercast.storage.database import open_writer, reading
+from tickercast.storage.verify import find_problems
 
 pytestmark = pytest.mark.slow
 

@@ -9,13 +9,13 @@ from datetime import date
 import numpy as np
 import pytest
 
-from jobs.forecasting.inputs import history_of
-from jobs.forecasting.recalibration import LARGEST_FACTOR, RATE, PastForecast, scale_factors
-from jobs.workspace.home import Home
-from storage.bars import make_bars
-from storage.database import reading
-from storage.verify import find_problems
 from tests.forecast_builders import PRIOR_SETTINGS, day_by_day, hash_of, in_one_go, ten_sessions
+from tickercast.jobs.forecasting.inputs import history_of
+from tickercast.jobs.forecasting.recalibration import LARGEST_FACTOR, RATE, PastForecast, scale_factors
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage.bars import make_bars
+from tickercast.storage.database import reading
+from tickercast.storage.verify import find_problems
 
 pytestmark = pytest.mark.slow
 

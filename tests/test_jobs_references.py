@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.analysis.views import context_notices
-from jobs.errors import NothingFetched
-from jobs.prices.tickers import track
-from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.runs.stored_context import stored_references
-from storage.bars import Bars
-from storage.database import reading
-from storage.price_folder import collect_old_files
-from storage.verify import content_hash
 from tests.loopback_yahoo import REFERENCE, LoopbackYahoo, Reply, loopback_yahoo
 from tests.price_builders import day_of, sample_bars, write_csv
 from tests.price_homes import PriceHome
+from tickercast.jobs.analysis.views import context_notices
+from tickercast.jobs.errors import NothingFetched
+from tickercast.jobs.prices.tickers import track
+from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
+from tickercast.jobs.runs.stored_context import stored_references
+from tickercast.storage.bars import Bars
+from tickercast.storage.database import reading
+from tickercast.storage.price_folder import collect_old_files
+from tickercast.storage.verify import content_hash
 
 pytestmark = pytest.mark.slow
 

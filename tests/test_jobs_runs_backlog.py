@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from jobs.runs.backlog import (
+from tickercast.jobs.runs.backlog import (
     TickerBacklog,
     backfill_due_sessions,
     bars_of_block,
@@ -16,8 +16,8 @@ from jobs.runs.backlog import (
     plan_stacks,
     split_into_blocks,
 )
-from jobs.workspace.config import PRESETS
-from storage.bars import Bars, make_bars
+from tickercast.jobs.workspace.config import PRESETS
+from tickercast.storage.bars import Bars, make_bars
 
 FIRST = date(2024, 1, 1)
 DENSITY = replace(PRESETS["density"], window=100)  # needs max(130, 100 + 30) bars

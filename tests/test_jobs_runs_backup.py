@@ -16,18 +16,18 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from jobs.analysis.replay import replay_sample, summary_of
-from jobs.errors import LockHeld, UsageError
-from jobs.runs.backup import back_up
-from jobs.runs.restore import restore
-from jobs.workspace.home import Home, open_home
-from jobs.workspace.locks import daemon_lock, try_lock, writer_lock
-from storage.database import reading
-from storage.errors import Corrupt, SchemaOlder
-from storage.verify import content_hash, find_deep_problems, find_problems
 from tests.conftest import Command
 from tests.forecast_builders import SMALL_SETTINGS, in_one_go, ten_sessions
 from tests.processes import wait_until
+from tickercast.jobs.analysis.replay import replay_sample, summary_of
+from tickercast.jobs.errors import LockHeld, UsageError
+from tickercast.jobs.runs.backup import back_up
+from tickercast.jobs.runs.restore import restore
+from tickercast.jobs.workspace.home import Home, open_home
+from tickercast.jobs.workspace.locks import daemon_lock, try_lock, writer_lock
+from tickercast.storage.database import reading
+from tickercast.storage.errors import Corrupt, SchemaOlder
+from tickercast.storage.verify import content_hash, find_deep_problems, find_problems
 
 pytestmark = pytest.mark.slow
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root gives files to another account")
@@ -94,7 +94,19 @@ def test_the_home_before_stays_beside_the_restored_one(home: Home, tmp_path: Pat
 def test_a_backup_while_another_process_writes_is_a_record_as_of_one_instant(home: Home, tmp_path: Path) -> None:
     days, files = ten_sessions(), [tmp_path / f"{i}.tar" for i in range(3)]
     span = ["--start", str(days[0] - timedelta(days=200)), "--end", str(days[-1]), "--workers", "1"]
-    command = [sys.executable, "-m", "jobs", "--home", str(home.folder), "backfill", "AAPL", "IBM", "--source", "sample", *span]
+    command = [
+        sys.executable,
+        "-m",
+        "tickercast",
+        "--home",
+        str(home.folder),
+        "backfill",
+        "AAPL",
+        "IBM",
+        "--source",
+        "sample",
+        *span,
+    ]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as writer:
         wait_until(lambda: origins_of(home) > 50)
         for file in files:

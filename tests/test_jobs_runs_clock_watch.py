@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from jobs import clock
-from jobs.runs.clock_watch import ClockWatch
-from jobs.runs.daemon import _after_set_back, _scheduler
-from jobs.runs.watch import Watch
-from jobs.terminal.logs import LogTarget
+from tickercast.jobs import clock
+from tickercast.jobs.runs.clock_watch import ClockWatch
+from tickercast.jobs.runs.daemon import _after_set_back, _scheduler
+from tickercast.jobs.runs.watch import Watch
+from tickercast.jobs.terminal.logs import LogTarget
 
 START = datetime(2026, 3, 6, 22, tzinfo=UTC)
 HOUR, DAY, YEAR = timedelta(hours=1), timedelta(days=1), timedelta(days=365)

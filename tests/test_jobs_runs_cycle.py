@@ -13,20 +13,20 @@ from typing import Any
 
 import pytest
 
-from jobs.exchanges.calendars import exchange_calendar
-from jobs.prices.tickers import track
-from jobs.runs import cycle
-from jobs.runs.child import Look
-from jobs.runs.cycle import look, next_due
-from jobs.runs.due import cycle_is_due
-from jobs.terminal.logs import start_logging
-from jobs.workspace.home import Home
-from jobs.workspace.locks import writer_lock
-from storage import writes
-from storage.bars import Listing
-from storage.database import Engine, open_writer
 from tests.builders import add_origins, model_row, origin_row
 from tests.loopback_yahoo import LoopbackYahoo, chart_body, recent_rows
+from tickercast.jobs.exchanges.calendars import exchange_calendar
+from tickercast.jobs.prices.tickers import track
+from tickercast.jobs.runs import cycle
+from tickercast.jobs.runs.child import Look
+from tickercast.jobs.runs.cycle import look, next_due
+from tickercast.jobs.runs.due import cycle_is_due
+from tickercast.jobs.terminal.logs import start_logging
+from tickercast.jobs.workspace.home import Home
+from tickercast.jobs.workspace.locks import writer_lock
+from tickercast.storage import writes
+from tickercast.storage.bars import Listing
+from tickercast.storage.database import Engine, open_writer
 
 # Wednesday 27 November 2024: New York closes at 21:00 UTC. Thursday is a holiday, and on Friday it closes at 18:00.
 WEDNESDAY = date(2024, 11, 27)

@@ -16,19 +16,19 @@ from typing import Any
 
 import pytest
 
-from jobs.prices.tickers import track
-from jobs.runs import child
-from jobs.runs.child import ChildDied, Look, LookControl, look_in_child
-from jobs.runs.retention import DONE_FILE
-from jobs.runs.watch import Watch
-from jobs.terminal.logs import LogTarget, start_logging
-from jobs.workspace.home import Home
-from jobs.workspace.locks import writer_lock
-from storage.database import open_writer
 from tests.conftest import clean_environment
 from tests.daemons import MOST_IDLE_MEGABYTES, Follow, StartDaemon, megabytes, next_event
 from tests.loopback_yahoo import LoopbackYahoo, Reply
 from tests.processes import descendants, living, wait_until
+from tickercast.jobs.prices.tickers import track
+from tickercast.jobs.runs import child
+from tickercast.jobs.runs.child import ChildDied, Look, LookControl, look_in_child
+from tickercast.jobs.runs.retention import DONE_FILE
+from tickercast.jobs.runs.watch import Watch
+from tickercast.jobs.terminal.logs import LogTarget, start_logging
+from tickercast.jobs.workspace.home import Home
+from tickercast.jobs.workspace.locks import writer_lock
+from tickercast.storage.database import open_writer
 
 pytestmark = pytest.mark.slow
 
@@ -55,7 +55,7 @@ def test_an_idle_daemon_needs_less_than_80_megabytes(follow: Follow, start_daemo
 
 
 def test_the_daemon_itself_imports_nothing_heavy() -> None:
-    code = f"import sys, jobs.cli, jobs.runs.daemon; print({HEAVY!r} & set(sys.modules))"
+    code = f"import sys, tickercast.jobs.cli, tickercast.jobs.runs.daemon; print({HEAVY!r} & set(sys.modules))"
     told = subprocess.run([sys.executable, "-c", code], env=clean_environment(), capture_output=True, text=True, check=True)
     assert told.stdout == "set()\n"
 

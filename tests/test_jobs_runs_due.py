@@ -10,14 +10,14 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from jobs.runs.due import cycle_is_due
-from jobs.workspace.home import Home
-from storage import writes
-from storage.bars import Listing
-from storage.database import Engine, open_writer
-from storage.schema import PriceFile
-from storage.watch import ticker_states
 from tests.builders import add_origins, model_row, origin_row
+from tickercast.jobs.runs.due import cycle_is_due
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage import writes
+from tickercast.storage.bars import Listing
+from tickercast.storage.database import Engine, open_writer
+from tickercast.storage.schema import PriceFile
+from tickercast.storage.watch import ticker_states
 
 # Wednesday 6 March 2024: New York closes at 21:00 UTC, and a session counts 45 minutes later.
 COUNTS_FROM = datetime(2024, 3, 6, 21, 45, tzinfo=UTC)

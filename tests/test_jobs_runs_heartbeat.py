@@ -10,18 +10,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobs.runs.heartbeat import Heartbeat
-from jobs.runs.record import begin_run
-from jobs.runs.run import run_options
-from jobs.terminal.logs import start_logging
-from jobs.workspace.home import Home
-from jobs.workspace.locks import writer_lock
-from storage.database import open_writer
-from storage.monitoring import DaemonRow, daemon_row
-from storage.reader import snapshot
 from tests.conftest import clean_environment, command_of
 from tests.daemons import Process, StartDaemon
 from tests.processes import wait_until
+from tickercast.jobs.runs.heartbeat import Heartbeat
+from tickercast.jobs.runs.record import begin_run
+from tickercast.jobs.runs.run import run_options
+from tickercast.jobs.terminal.logs import start_logging
+from tickercast.jobs.workspace.home import Home
+from tickercast.jobs.workspace.locks import writer_lock
+from tickercast.storage.database import open_writer
+from tickercast.storage.monitoring import DaemonRow, daemon_row
+from tickercast.storage.reader import snapshot
 
 MakeHome = Callable[[str, str], Home]
 NOW = datetime(2026, 11, 26, 22, tzinfo=UTC)

@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobs import clock
-from jobs.clock import parse_instant
-from jobs.errors import ExitCode, RecordAhead, UsageError
-from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.runs.cycle import look
-from jobs.runs.daily import run_once
-from jobs.workspace.home import Home
-from storage import writes
-from storage.database import Engine, open_writer
+from tickercast.jobs import clock
+from tickercast.jobs.clock import parse_instant
+from tickercast.jobs.errors import ExitCode, RecordAhead, UsageError
+from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
+from tickercast.jobs.runs.cycle import look
+from tickercast.jobs.runs.daily import run_once
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage import writes
+from tickercast.storage.database import Engine, open_writer
 
 
 @pytest.fixture

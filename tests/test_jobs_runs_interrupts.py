@@ -13,25 +13,25 @@ from typing import Any
 
 import pytest
 
-from jobs.prices.tickers import track
-from jobs.runs.daemon import is_stopped_after_wait, stopped_by_signals
-from jobs.runs.interrupts import Stopped, handled_signals, interrupt
-from jobs.runs.watch import Watch
-from jobs.terminal.logs import LogTarget
-from jobs.workspace.home import Home
-from jobs.workspace.locks import writer_lock
-from storage.database import open_writer, reading
-from storage.reader import snapshot
-from storage.verify import find_deep_problems, find_problems
 from tests.conftest import clean_environment, command_of
 from tests.loopback_yahoo import LoopbackYahoo, Reply
 from tests.processes import descendants, living, wait_until, workers_of
+from tickercast.jobs.prices.tickers import track
+from tickercast.jobs.runs.daemon import is_stopped_after_wait, stopped_by_signals
+from tickercast.jobs.runs.interrupts import Stopped, handled_signals, interrupt
+from tickercast.jobs.runs.watch import Watch
+from tickercast.jobs.terminal.logs import LogTarget
+from tickercast.jobs.workspace.home import Home
+from tickercast.jobs.workspace.locks import writer_lock
+from tickercast.storage.database import open_writer, reading
+from tickercast.storage.reader import snapshot
+from tickercast.storage.verify import find_deep_problems, find_problems
 
 MakeHome = Callable[[str, str], Home]
 MOST_SECONDS = 5.0
 IN_A_LIBRARY = """
 import hashlib
-from jobs.runs.interrupts import interruptible
+from tickercast.jobs.runs.interrupts import interruptible
 with interruptible():
     print("ready", flush=True)
     hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)

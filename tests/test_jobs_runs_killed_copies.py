@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from jobs.runs.backup import back_up
-from jobs.runs.restore import restore
-from jobs.workspace import replacement
-from jobs.workspace.home import Home, create_home, open_home
-from storage.database import reading
-from storage.verify import content_hash, find_problems
 from tests.forecast_builders import SMALL_SETTINGS, in_one_go, ten_sessions
+from tickercast.jobs.runs.backup import back_up
+from tickercast.jobs.runs.restore import restore
+from tickercast.jobs.workspace import replacement
+from tickercast.jobs.workspace.home import Home, create_home, open_home
+from tickercast.storage.database import reading
+from tickercast.storage.verify import content_hash, find_problems
 
 pytestmark = pytest.mark.slow
 Make = Callable[[str, str], Home]

@@ -7,14 +7,14 @@ import re
 
 import pytest
 
-from jobs.prices.repair import repair
-from jobs.runs.notices import tell_when_due
-from jobs.runs.scheduled_backup import back_up_when_due
-from jobs.runs.upkeep import STEPS
-from jobs.terminal.logs import start_logging
-from jobs.workspace.home import open_home
-from storage.database import open_writer
 from tests.notice_homes import HOUR, LATE, MINUTE, MONDAY, MONDAY_CLOSE, Followed
+from tickercast.jobs.prices.repair import repair
+from tickercast.jobs.runs.notices import tell_when_due
+from tickercast.jobs.runs.scheduled_backup import back_up_when_due
+from tickercast.jobs.runs.upkeep import STEPS
+from tickercast.jobs.terminal.logs import start_logging
+from tickercast.jobs.workspace.home import open_home
+from tickercast.storage.database import open_writer
 
 pytestmark = pytest.mark.slow
 

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from jobs.analysis.answers import check, check_deeply
-from jobs.runs.cycle import look
-from jobs.runs.failing_looks import FILE, count_failing_look, forget_failing_looks, read_failing_looks
-from jobs.runs.findings import finding_noted
-from jobs.workspace.in_force import serve_last_valid
-from storage import writes
-from storage.database import open_writer
-from storage.errors import Corrupt
-from storage.notices import NoticeRow
 from tests.conftest import Command
 from tests.notice_homes import HOUR, MONDAY_CLOSE, Followed
+from tickercast.jobs.analysis.answers import check, check_deeply
+from tickercast.jobs.runs.cycle import look
+from tickercast.jobs.runs.failing_looks import FILE, count_failing_look, forget_failing_looks, read_failing_looks
+from tickercast.jobs.runs.findings import finding_noted
+from tickercast.jobs.workspace.in_force import serve_last_valid
+from tickercast.storage import writes
+from tickercast.storage.database import open_writer
+from tickercast.storage.errors import Corrupt
+from tickercast.storage.notices import NoticeRow
 
 pytestmark = pytest.mark.slow
 

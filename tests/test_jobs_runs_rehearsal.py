@@ -13,17 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from jobs.errors import SomeTickersFailed
-from jobs.prices.tickers import track
-from jobs.runs.daily import run_cycle
-from jobs.runs.rehearsal import Rehearsal, rehearse
-from jobs.workspace.home import Home
-from jobs.workspace.locks import daemon_lock, writer_lock
-from storage.copies import copy_database
-from storage.database import open_writer
-from storage.errors import DatabaseMissing
 from tests.conftest import Command, clean_environment, command_of
 from tests.processes import wait_until
+from tickercast.jobs.errors import SomeTickersFailed
+from tickercast.jobs.prices.tickers import track
+from tickercast.jobs.runs.daily import run_cycle
+from tickercast.jobs.runs.rehearsal import Rehearsal, rehearse
+from tickercast.jobs.workspace.home import Home
+from tickercast.jobs.workspace.locks import daemon_lock, writer_lock
+from tickercast.storage.copies import copy_database
+from tickercast.storage.database import open_writer
+from tickercast.storage.errors import DatabaseMissing
 
 pytestmark = pytest.mark.slow
 

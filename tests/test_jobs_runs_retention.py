@@ -7,17 +7,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobs.analysis.replay import replay_sample, summary_of
-from jobs.runs.retention import next_retention, retain, retain_when_due
-from jobs.runs.upkeep import STEPS
-from jobs.workspace.home import Home
-from storage import writes
-from storage.database import open_writer, reading
-from storage.price_folder import collect_old_files
-from storage.schema import Notice
-from storage.verify import find_deep_problems, find_problems
 from tests.builders import IBM, Record
 from tests.forecast_builders import SMALL_SETTINGS, day_by_day, hash_of, ten_sessions
+from tickercast.jobs.analysis.replay import replay_sample, summary_of
+from tickercast.jobs.runs.retention import next_retention, retain, retain_when_due
+from tickercast.jobs.runs.upkeep import STEPS
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage import writes
+from tickercast.storage.database import open_writer, reading
+from tickercast.storage.price_folder import collect_old_files
+from tickercast.storage.schema import Notice
+from tickercast.storage.verify import find_deep_problems, find_problems
 
 Make = Callable[[str, str], Home]
 LEAST = "[retention]\nprice_files = 0\nprice_hours = 1\nruns_days = 30\nnotices_days = 1\nupgrade_copies = 1\n"

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from jobs.errors import UsageError
-from jobs.monitoring.backups import newest_backup
-from jobs.runs.restore import restore
-from jobs.runs.scheduled_backup import BackupState, back_up_to_folder, back_up_when_due, backup_state
-from jobs.runs.upkeep import STEPS
-from jobs.terminal.logs import start_logging
-from jobs.workspace.home import Home, open_home
-from storage.database import reading
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.monitoring.backups import newest_backup
+from tickercast.jobs.runs.restore import restore
+from tickercast.jobs.runs.scheduled_backup import BackupState, back_up_to_folder, back_up_when_due, backup_state
+from tickercast.jobs.runs.upkeep import STEPS
+from tickercast.jobs.terminal.logs import start_logging
+from tickercast.jobs.workspace.home import Home, open_home
+from tickercast.storage.database import reading
 
 Make = Callable[[str, str], Home]
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)

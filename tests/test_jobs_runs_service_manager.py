@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from jobs.runs.service_manager import ServiceManager
-from jobs.runs.watch import LONGEST_STALL_SECONDS, Watch
-from jobs.terminal.logs import LogTarget
-from jobs.workspace.home import Home
 from tests.daemons import Process, StartDaemon, next_event
+from tickercast.jobs.runs.service_manager import ServiceManager
+from tickercast.jobs.runs.watch import LONGEST_STALL_SECONDS, Watch
+from tickercast.jobs.terminal.logs import LogTarget
+from tickercast.jobs.workspace.home import Home
 
 MakeHome = Callable[[str, str], Home]
 HEARD_SECONDS = 60.0

@@ -9,11 +9,11 @@ from typing import Any
 import exchange_calendars
 import pytest
 
-from jobs.exchanges.calendars import exchange_calendar
-from jobs.runs.sessions import RunCalendars, live_until
-from jobs.workspace.home import Home
-from storage import queries, writes
-from storage.database import Engine, open_writer
+from tickercast.jobs.exchanges.calendars import exchange_calendar
+from tickercast.jobs.runs.sessions import RunCalendars, live_until
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage import queries, writes
+from tickercast.storage.database import Engine, open_writer
 
 NOW = datetime(2024, 3, 18, 12, tzinfo=UTC)
 NEW_YORK = exchange_calendar("XNYS")

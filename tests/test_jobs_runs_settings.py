@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.analysis.answers import check_deeply
-from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.workspace.home import Home
-from storage.bars import Bars
-from storage.database import open_writer, reading
 from tests.forecast_builders import moved, sample, ticker_rows
 from tests.price_builders import write_csv
+from tickercast.jobs.analysis.answers import check_deeply
+from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage.bars import Bars
+from tickercast.storage.database import open_writer, reading
 
 pytestmark = pytest.mark.slow
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
-from jobs.errors import SomeTickersFailed
-from storage.database import Engine
-from storage.verify import content_hash
 from tests.loopback_yahoo import LoopbackYahoo
 from tests.price_builders import day_of, sample_bars
 from tests.price_homes import PriceHome
+from tickercast.jobs.errors import SomeTickersFailed
+from tickercast.storage.database import Engine
+from tickercast.storage.verify import content_hash
 
 pytestmark = pytest.mark.slow
 

@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobs.runs import upkeep
-from jobs.runs.child import Look
-from jobs.runs.cycle import look
-from jobs.runs.upkeep import keep_up
-from jobs.runs.watch import Watch
-from jobs.terminal.logs import LogTarget, start_logging
-from jobs.workspace.home import Home
+from tickercast.jobs.runs import upkeep
+from tickercast.jobs.runs.child import Look
+from tickercast.jobs.runs.cycle import look
+from tickercast.jobs.runs.upkeep import keep_up
+from tickercast.jobs.runs.watch import Watch
+from tickercast.jobs.terminal.logs import LogTarget, start_logging
+from tickercast.jobs.workspace.home import Home
 
 MakeHome = Callable[[str, str], Home]
 NOW = datetime(2024, 11, 27, 22, tzinfo=UTC)
@@ -50,7 +50,7 @@ def test_a_look_ends_with_the_upkeep_unless_it_was_stopped(make_home: MakeHome, 
 def test_the_daemon_looks_in_time_for_the_upkeep(make_home: MakeHome, monkeypatch: pytest.MonkeyPatch, failed: bool) -> None:
     home = make_home("home", "")
     soon = datetime.now(UTC) + timedelta(minutes=5)
-    monkeypatch.setattr("jobs.runs.watch.look_in_child", lambda *_: Look(failed=failed, tracked=0, next_upkeep=soon))
+    monkeypatch.setattr("tickercast.jobs.runs.watch.look_in_child", lambda *_: Look(failed=failed, tracked=0, next_upkeep=soon))
     watch = Watch(home.folder, home.database, LogTarget("json"))
     watch.check()
     assert watch.look_at == soon

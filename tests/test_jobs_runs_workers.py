@@ -14,15 +14,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs.analysis.baselines import Floats, Origins
-from jobs.analysis.compare import ComparisonTask, Densities, score_tasks
-from jobs.analysis.other_forecasts import ALL_LEVELS
-from jobs.errors import OutOfResources
-from jobs.runs.workers import worker_pool
-from jobs.workspace.temporary import OWNER_LOCK, temporary_folder
 from tests.conftest import clean_environment, command_of
 from tests.price_builders import bars_of_closes
 from tests.processes import living, wait_until, workers_of
+from tickercast.jobs.analysis.baselines import Floats, Origins
+from tickercast.jobs.analysis.compare import ComparisonTask, Densities, score_tasks
+from tickercast.jobs.analysis.other_forecasts import ALL_LEVELS
+from tickercast.jobs.errors import OutOfResources
+from tickercast.jobs.runs.workers import worker_pool
+from tickercast.jobs.workspace.temporary import OWNER_LOCK, temporary_folder
 
 SPAN = ("IBM", "AAPL", "MSFT", "--source", "sample", "--start", "2012-08-01", "--workers", "2")
 SLOW = {"TICKERCAST_TRAINING__PRIOR_STEPS": "2", "TICKERCAST_COMPUTE__STACK": "1"}

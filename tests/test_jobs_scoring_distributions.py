@@ -9,7 +9,7 @@ import pytest
 import scoringrules
 from scipy import integrate, stats
 
-from jobs.scoring.distributions import crps_student_t, student_t_cdf, student_t_quantiles
+from tickercast.jobs.scoring.distributions import crps_student_t, student_t_cdf, student_t_quantiles
 
 NORMAL = float("nan")  # the dof of a normal distribution
 

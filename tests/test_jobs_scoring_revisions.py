@@ -8,8 +8,6 @@ from math import log
 import numpy as np
 import pytest
 
-from storage.bars import make_bars
-from storage.database import Connection, Engine
 from tests.scoring_builders import (
     BOTH,
     CONFIG,
@@ -28,6 +26,8 @@ from tests.scoring_builders import (
     scoring_engine,
     set_field,
 )
+from tickercast.storage.bars import make_bars
+from tickercast.storage.database import Connection, Engine
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import scoringrules
 
-from jobs.scoring.scores import score_rows, twin_crps
-from storage.bars import Bars, make_bars
-from storage.queries import ScorableForecast
-from storage.rows import BaselineForecastRow, ScoreRow
+from tickercast.jobs.scoring.scores import score_rows, twin_crps
+from tickercast.storage.bars import Bars, make_bars
+from tickercast.storage.queries import ScorableForecast
+from tickercast.storage.rows import BaselineForecastRow, ScoreRow
 
 MONDAY, TUESDAY, WEDNESDAY, THURSDAY = (date(2024, 3, day) for day in (4, 5, 6, 7))
 RETURN = log(1.1)  # from each close to the next one

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from jobs.scoring.significance import benjamini_hochberg, diebold_mariano
+from tickercast.jobs.scoring.significance import benjamini_hochberg, diebold_mariano
 
 
 def plain_diebold_mariano(loss: list[float], baseline: list[float], horizon: int) -> tuple[float, float]:

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jobs.scoring import skill
-from jobs.scoring.skill import verdict_of
-from storage.queries import ScoreColumns
-from storage.rows import SkillRow
+from tickercast.jobs.scoring import skill
+from tickercast.jobs.scoring.skill import verdict_of
+from tickercast.storage.queries import ScoreColumns
+from tickercast.storage.rows import SkillRow
 
 FIRST = np.datetime64("2024-01-01")
 COLUMNS: dict[str, Any] = {

@@ -10,9 +10,6 @@ import numpy as np
 import pytest
 import scoringrules
 
-from jobs.scoring.updates import refresh_skill, score_settled, settled_before
-from storage.bars import make_bars
-from storage.database import Connection, Engine
 from tests.scoring_builders import (
     BOTH,
     CONFIG,
@@ -36,6 +33,9 @@ from tests.scoring_builders import (
     scoring_engine,
     set_field,
 )
+from tickercast.jobs.scoring.updates import refresh_skill, score_settled, settled_before
+from tickercast.storage.bars import make_bars
+from tickercast.storage.database import Connection, Engine
 
 
 @pytest.fixture(scope="module")

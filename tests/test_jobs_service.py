@@ -11,19 +11,19 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from jobs.errors import SomeTickersFailed
-from jobs.exchanges.calendars import exchange_calendar
-from jobs.prices.tickers import track
-from jobs.runs.daily import run_once
-from jobs.runs.due import cycle_is_due
-from jobs.workspace.home import create_home, open_home
-from storage import queries
-from storage.database import open_writer, reading, upgrade_database
-from storage.verify import content_hash, find_problems
-from storage.views import VIEWS
 from tests.conftest import clean_environment, command_of
 from tests.loopback_yahoo import chart_body, loopback_yahoo, recent_rows
 from tests.processes import wait_until
+from tickercast.jobs.errors import SomeTickersFailed
+from tickercast.jobs.exchanges.calendars import exchange_calendar
+from tickercast.jobs.prices.tickers import track
+from tickercast.jobs.runs.daily import run_once
+from tickercast.jobs.runs.due import cycle_is_due
+from tickercast.jobs.workspace.home import create_home, open_home
+from tickercast.storage import queries
+from tickercast.storage.database import open_writer, reading, upgrade_database
+from tickercast.storage.verify import content_hash, find_problems
+from tickercast.storage.views import VIEWS
 
 pytestmark = pytest.mark.slow
 

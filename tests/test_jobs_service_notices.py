@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from jobs.prices.tickers import track
-from jobs.runs import watch
-from jobs.runs.child import Look
-from jobs.runs.watch import Watch
-from jobs.terminal.logs import LogTarget
-from jobs.workspace.home import Home, create_home
-from storage.database import open_writer, upgrade_database
 from tests.conftest import Command
 from tests.daemons import StartDaemon
 from tests.loopback_webhook import LoopbackWebhook
 from tests.loopback_yahoo import recent_rows
 from tests.processes import wait_until
+from tickercast.jobs.prices.tickers import track
+from tickercast.jobs.runs import watch
+from tickercast.jobs.runs.child import Look
+from tickercast.jobs.runs.watch import Watch
+from tickercast.jobs.terminal.logs import LogTarget
+from tickercast.jobs.workspace.home import Home, create_home
+from tickercast.storage.database import open_writer, upgrade_database
 
 pytestmark = pytest.mark.slow
 

@@ -11,15 +11,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs.prices.sources import open_source
-from jobs.prices.sources.base import BadSourceData, Source, SourceError, SourceSettings, SourceUnavailable, UnknownTicker
-from jobs.prices.sources.folder import FolderSource
-from jobs.prices.sources.sample import SampleSource
-from jobs.prices.sources.yahoo import YahooSource
-from jobs.workspace.home import Home
-from storage.bars import log_returns
 from tests.loopback_yahoo import MISSING, LoopbackYahoo, Reply, chart_body, yahoo_at
 from tests.price_builders import sample_bars, write_csv
+from tickercast.jobs.prices.sources import open_source
+from tickercast.jobs.prices.sources.base import (
+    BadSourceData,
+    Source,
+    SourceError,
+    SourceSettings,
+    SourceUnavailable,
+    UnknownTicker,
+)
+from tickercast.jobs.prices.sources.folder import FolderSource
+from tickercast.jobs.prices.sources.sample import SampleSource
+from tickercast.jobs.prices.sources.yahoo import YahooSource
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage.bars import log_returns
 
 pytestmark = pytest.mark.slow
 

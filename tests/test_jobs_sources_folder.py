@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jobs.prices.sources import open_source
-from jobs.prices.sources.base import BadSourceData, SourceSettings, UnknownTicker
-from jobs.prices.sources.folder import FolderSource, parse_splits
-from jobs.workspace.home import Home
 from tests.price_builders import bars_of_closes, write_csv
+from tickercast.jobs.prices.sources import open_source
+from tickercast.jobs.prices.sources.base import BadSourceData, SourceSettings, UnknownTicker
+from tickercast.jobs.prices.sources.folder import FolderSource, parse_splits
+from tickercast.jobs.workspace.home import Home
 
 DATA = Path(__file__).parent / "data"
 

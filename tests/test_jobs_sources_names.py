@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jobs.prices.sources.base import BadSourceData, SourceSettings
-from jobs.prices.sources.folder import FolderSource
 from tests.price_builders import bars_of_closes, write_csv
+from tickercast.jobs.prices.sources.base import BadSourceData, SourceSettings
+from tickercast.jobs.prices.sources.folder import FolderSource
 
 BARS = bars_of_closes(100.0, 101.0, 102.0, start="2024-03-04")
 HOSTILE = ("", "A" * 300, "../../etc/passwd", "/etc/passwd", "A\x1b[31m", "A\nB", "..", "a b", "é", "A/B")

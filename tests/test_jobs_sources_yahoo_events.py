@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs.prices.sources.base import BadSourceData, SourceError, SourceUnavailable
-from jobs.prices.sources.yahoo_events import YahooEvents
 from tests.loopback_reports import HEAD, Reply, calendar_body, page_body
 from tests.loopback_yahoo import LoopbackYahoo, loopback_yahoo, yahoo_at
+from tickercast.jobs.prices.sources.base import BadSourceData, SourceError, SourceUnavailable
+from tickercast.jobs.prices.sources.yahoo_events import YahooEvents
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.terminal.figures import basis_points, decimals_of, p_value, percent, price_decimals, rounded
+from tickercast.jobs.terminal.figures import basis_points, decimals_of, p_value, percent, price_decimals, rounded
 
 
 @pytest.mark.parametrize(

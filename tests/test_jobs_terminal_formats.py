@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jobs.errors import UsageError
-from jobs.terminal import parquet_rows
-from jobs.terminal.formats import distinct_names, write_csv, write_json, write_ndjson
-from jobs.terminal.output import Format, write_rows
-from jobs.terminal.parquet_rows import write_parquet
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.terminal import parquet_rows
+from tickercast.jobs.terminal.formats import distinct_names, write_csv, write_json, write_ndjson
+from tickercast.jobs.terminal.output import Format, write_rows
+from tickercast.jobs.terminal.parquet_rows import write_parquet
 
 INFINITE = float("inf")
 

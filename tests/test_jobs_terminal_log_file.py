@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs.errors import UsageError
-from jobs.terminal.log_file import LogFile
-from jobs.terminal.logs import LogTarget, log_event, log_format_for, start_logging
-from jobs.workspace.home import Home
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.terminal.log_file import LogFile
+from tickercast.jobs.terminal.logs import LogTarget, log_event, log_format_for, start_logging
+from tickercast.jobs.workspace.home import Home
 
 LINE = "{} {:05d} " + "x" * 80 + "\n"
 MOST_BYTES, KEEP, LINES = 20_000, 4, 400

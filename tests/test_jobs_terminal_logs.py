@@ -9,7 +9,7 @@ from datetime import datetime
 
 import pytest
 
-from jobs.terminal.logs import LogFormat, log_event, log_format_for, start_logging
+from tickercast.jobs.terminal.logs import LogFormat, log_event, log_format_for, start_logging
 
 HOSTILE = 'a "b" c=d \\ e\n\r\t\x1b[31m \u202e \x85 ü'
 

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jobs.terminal.output import Format, write_rows
-from jobs.terminal.tables import Table, TableColumn, table_of, write_table
-from jobs.terminal.text import counted, printable
+from tickercast.jobs.terminal.output import Format, write_rows
+from tickercast.jobs.terminal.tables import Table, TableColumn, table_of, write_table
+from tickercast.jobs.terminal.text import counted, printable
 
 COLUMNS = ("ticker", "session", "close", "volume", "note")
 ROWS = [

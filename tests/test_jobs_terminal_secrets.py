@@ -12,14 +12,14 @@ from urllib.parse import quote, quote_plus
 import pytest
 from pydantic import SecretStr
 
-from jobs.terminal import secret_parts
-from jobs.terminal.secrets import Secrets
-from jobs.terminal.streams import HidingStream
-from jobs.workspace import settings
-from jobs.workspace.setting_values import keys_of_type
-from storage import writes
-from storage.database import open_writer
 from tests.builders import Record
+from tickercast.jobs.terminal import secret_parts
+from tickercast.jobs.terminal.secrets import Secrets
+from tickercast.jobs.terminal.streams import HidingStream
+from tickercast.jobs.workspace import settings
+from tickercast.jobs.workspace.setting_values import keys_of_type
+from tickercast.storage import writes
+from tickercast.storage.database import open_writer
 
 PASSWORD = "kept/Se cret%&+ä"
 WRITTEN = quote(PASSWORD, safe="")

@@ -8,7 +8,7 @@ from datetime import date
 
 import pytest
 
-from jobs.terminal.tables import Table, TableColumn, fit_columns, table_of, write_table
+from tickercast.jobs.terminal.tables import Table, TableColumn, fit_columns, table_of, write_table
 
 NUMBERS = re.compile(r"(?<![\w.])-?\d+\.\d+(?![\w.])")
 WIDE = Table(

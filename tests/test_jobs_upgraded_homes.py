@@ -14,18 +14,18 @@ from typing import Any
 import pytest
 from alembic import command
 
-from jobs.errors import SomeTickersFailed
-from jobs.prices.copies import fill_copies
-from jobs.prices.quarantine import release
-from jobs.prices.sources.sample import SampleSource
-from jobs.prices.tickers import track
-from jobs.runs.daily import run_once
-from jobs.workspace.home import Home, create_home, open_home
-from storage.bars import Bars
-from storage.database import alembic_config, open_writer, reading, upgrade_database
-from storage.errors import SchemaOlder
-from storage.verify import content_hash, find_deep_problems, find_problems
 from tests.price_builders import write_csv
+from tickercast.jobs.errors import SomeTickersFailed
+from tickercast.jobs.prices.copies import fill_copies
+from tickercast.jobs.prices.quarantine import release
+from tickercast.jobs.prices.sources.sample import SampleSource
+from tickercast.jobs.prices.tickers import track
+from tickercast.jobs.runs.daily import run_once
+from tickercast.jobs.workspace.home import Home, create_home, open_home
+from tickercast.storage.bars import Bars
+from tickercast.storage.database import alembic_config, open_writer, reading, upgrade_database
+from tickercast.storage.errors import SchemaOlder
+from tickercast.storage.verify import content_hash, find_deep_problems, find_problems
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.workspace.file_systems import file_system_of, network_warning
+from tickercast.jobs.workspace.file_systems import file_system_of, network_warning
 
 MOUNTS = r"""
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/vda rw

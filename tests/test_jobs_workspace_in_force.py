@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.errors import SettingsError
-from jobs.workspace.home import Home, open_home
-from jobs.workspace.in_force import serve_last_valid
+from tickercast.jobs.errors import SettingsError
+from tickercast.jobs.workspace.home import Home, open_home
+from tickercast.jobs.workspace.in_force import serve_last_valid
 
 MakeHome = Callable[[str, str], Home]
 VALID = "[schedule]\nafter_close_minutes = 30\n"

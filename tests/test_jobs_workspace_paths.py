@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from jobs.analysis.other_files import read_other_models
-from jobs.analysis.views import query_text
-from jobs.errors import UsageError
-from jobs.prices.sources.base import BadSourceData
-from jobs.prices.sources.folder_files import content_of
-from jobs.runs.backup import back_up
-from jobs.terminal.output import write_rows
-from jobs.workspace.home import create_home
-from jobs.workspace.place import home_folder, open_place, refuse_store
-from storage.paths import open_at_once, real_path, user_path
+from tickercast.jobs.analysis.other_files import read_other_models
+from tickercast.jobs.analysis.views import query_text
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.prices.sources.base import BadSourceData
+from tickercast.jobs.prices.sources.folder_files import content_of
+from tickercast.jobs.runs.backup import back_up
+from tickercast.jobs.terminal.output import write_rows
+from tickercast.jobs.workspace.home import create_home
+from tickercast.jobs.workspace.place import home_folder, open_place, refuse_store
+from tickercast.storage.paths import open_at_once, real_path, user_path
 
 
 @pytest.fixture

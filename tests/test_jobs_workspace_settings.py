@@ -10,17 +10,17 @@ from typing import get_args
 
 import pytest
 
-from jobs.errors import SettingsError
-from jobs.prices.sources.folder import BASES
-from jobs.workspace import choices
-from jobs.workspace.config import BUNDLE, PRESETS
-from jobs.workspace.home import Home
-from jobs.workspace.place import open_place
-from jobs.workspace.settings import Settings, known_keys, read_settings
-from jobs.workspace.settings_template import settings_template
-from rnn.cells import CELLS
-from rnn.density import DensityLayout
-from rnn.optimizers import OPTIMIZERS, SCHEDULES
+from tickercast.jobs.errors import SettingsError
+from tickercast.jobs.prices.sources.folder import BASES
+from tickercast.jobs.workspace import choices
+from tickercast.jobs.workspace.config import BUNDLE, PRESETS
+from tickercast.jobs.workspace.home import Home
+from tickercast.jobs.workspace.place import open_place
+from tickercast.jobs.workspace.settings import Settings, known_keys, read_settings
+from tickercast.jobs.workspace.settings_template import settings_template
+from tickercast.rnn.cells import CELLS
+from tickercast.rnn.density import DensityLayout
+from tickercast.rnn.optimizers import OPTIMIZERS, SCHEDULES
 
 
 def settings_of(tmp_path: Path, text: str, environment: dict[str, str] | None = None) -> Settings:

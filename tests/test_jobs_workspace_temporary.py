@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.workspace.temporary import replaced_folder
+from tickercast.jobs.workspace.temporary import replaced_folder
 
 
 @pytest.fixture(autouse=True)

@@ -78,7 +78,23 @@ def imports_of(path: Path) -> frozenset[str]:
         if isinstance(node, ast.ImportFrom) and node.module and not node.level
         for alias in node.names
     }
-    return frozenset(plain | modules | names)
+    return frozenset(without_the_outer_package(name) for name in plain | modules | names)
+
+
+def without_the_outer_package(module: str) -> str:
+    """Return storage.bars for tickercast.storage.bars; other modules of tickercast are the public ones."""
+    outer, _, inner = module.partition(".")
+    return inner if outer == "tickercast" and inner.split(".")[0] in OURS else module
+
+
+def bare_imports(path: Path) -> set[str]:
+    """Return the top level of each module that a file imports by its whole name."""
+    nodes = list(ast.walk(tree_of(path)))
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return {
+        name.split(".")[0]
+        for name in plain | {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+    }
 
 
 def top_level(path: Path) -> set[str]:
@@ -127,6 +143,19 @@ def test_rnn_and_storage_never_meet_and_nothing_imports_jobs(package: str, forbi
     assert {name_of(path): top_level(path) & forbidden for path in modules(package) if top_level(path) & forbidden} == {}
 
 
+@pytest.mark.parametrize("package", OURS)
+def test_our_packages_are_imported_by_their_outer_package_alone(package: str) -> None:
+    bare = {
+        name_of(path) for path in modules(*OURS, "tickercast", "tests", "benchmarks", "examples") if package in bare_imports(path)
+    }
+    assert bare == set()
+
+
+def test_no_private_package_imports_the_public_one() -> None:
+    public = {name_of(path): [name for name in imports_of(path) if name.startswith("tickercast.")] for path in modules(*OURS)}
+    assert {file for file, names in public.items() if names} == set()
+
+
 @pytest.mark.parametrize("part", parts_of_jobs())
 def test_a_part_of_jobs_imports_only_the_parts_before_it(part: str) -> None:
     found = {name_of(path): {part_of(module) for module in imports_of(path)} for path in files_of(part)}
@@ -134,7 +163,7 @@ def test_a_part_of_jobs_imports_only_the_parts_before_it(part: str) -> None:
 
 
 def test_every_module_of_jobs_is_in_a_package() -> None:
-    assert {path.stem for path in (ROOT / "jobs").glob("*.py")} == {"__init__", "__main__", "errors", "clock"}
+    assert {path.stem for path in (ROOT / "jobs").glob("*.py")} == {"__init__", "errors", "clock"}
     packages = {path.name for path in (ROOT / "jobs").iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert packages == set(parts_of_jobs()) - {"errors", "clock"}
 

@@ -13,11 +13,11 @@ from autograd.scipy import special as aspecial
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnn.cells import CELLS
-from rnn.density import DensityLayout, DensityLoss, density_shape
-from rnn.features import NAMES, DensityInputs
-from rnn.params import NetworkShape, initial_params
 from tests.rnn_builders import Floats, inputs_of, point_loss
+from tickercast.rnn.cells import CELLS
+from tickercast.rnn.density import DensityLayout, DensityLoss, density_shape
+from tickercast.rnn.features import NAMES, DensityInputs
+from tickercast.rnn.params import NetworkShape, initial_params
 
 pytestmark = pytest.mark.slow
 

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnn.checkpoints import state_from_bytes, state_to_bytes
-from rnn.errors import CheckpointError
-from rnn.params import NetworkShape
-from rnn.state import cold_state
+from tickercast.rnn.checkpoints import state_from_bytes, state_to_bytes
+from tickercast.rnn.errors import CheckpointError
+from tickercast.rnn.params import NetworkShape
+from tickercast.rnn.state import cold_state
 
 SHAPE = NetworkShape(6, 8, 4, head_params=2, cell="gru", layers=2)
 STATE = cold_state([7], SHAPE, np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn.context import AHEAD, REPORT_NAMES, reference_columns, report_columns
+from tickercast.rnn.context import AHEAD, REPORT_NAMES, reference_columns, report_columns
 
 Z = np.random.default_rng(5).normal(0, 1.5, (2, 400))
 REPORTS = np.array([30, 93, 155, 220, 281, 350, 402])

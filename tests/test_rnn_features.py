@@ -8,9 +8,9 @@ from itertools import accumulate
 import numpy as np
 import pytest
 
-from rnn.context import CALENDAR_NAMES
-from rnn.features import ContextMeasures, bar_measures, density_inputs, ewma, stack_measures, unit_scale
 from tests.rnn_builders import inputs_of, measures_of
+from tickercast.rnn.context import CALENDAR_NAMES
+from tickercast.rnn.features import ContextMeasures, bar_measures, density_inputs, ewma, stack_measures, unit_scale
 
 
 def test_the_measures_of_two_bars_are_those_by_hand() -> None:

@@ -8,13 +8,13 @@ from functools import partial
 import numpy as np
 import pytest
 
-from rnn.cells import CELLS
-from rnn.density import DensityLayout, DensityLoss, density_shape
-from rnn.features import NAMES
-from rnn.network import Unroll
-from rnn.params import NetworkShape, initial_params, weights_of
-from rnn.unrolling import first_reached
 from tests.rnn_builders import Floats, gradient_error, inputs_of, point_loss
+from tickercast.rnn.cells import CELLS
+from tickercast.rnn.density import DensityLayout, DensityLoss, density_shape
+from tickercast.rnn.features import NAMES
+from tickercast.rnn.network import Unroll
+from tickercast.rnn.params import NetworkShape, initial_params, weights_of
+from tickercast.rnn.unrolling import first_reached
 
 pytestmark = pytest.mark.slow
 

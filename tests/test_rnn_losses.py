@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special, stats
 
-from rnn.losses import log_gamma_ratio, squared_error, student_t_nll
+from tickercast.rnn.losses import log_gamma_ratio, squared_error, student_t_nll
 
 
 def test_the_squared_error_of_two_outputs_is_the_one_by_hand() -> None:

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rnn.cells import CELLS
-from rnn.errors import ShapeError
-from rnn.network import Unroll
-from rnn.onnx_graph import OPERATORS, onnx_bytes
-from rnn.optimizers import no_moments
-from rnn.params import NetworkShape, initial_params, weights_of
-from rnn.readout import readout
-from rnn.state import State
+from tickercast.rnn.cells import CELLS
+from tickercast.rnn.errors import ShapeError
+from tickercast.rnn.network import Unroll
+from tickercast.rnn.onnx_graph import OPERATORS, onnx_bytes
+from tickercast.rnn.optimizers import no_moments
+from tickercast.rnn.params import NetworkShape, initial_params, weights_of
+from tickercast.rnn.readout import readout
+from tickercast.rnn.state import State
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rnn.optimizers import OPTIMIZERS, SCHEDULES, clip_by_norm, gradient_norms, no_moments
+from tickercast.rnn.optimizers import OPTIMIZERS, SCHEDULES, clip_by_norm, gradient_norms, no_moments
 
 
 def after_steps(optimizer: str, gradients: list[float], param: float = 1.0) -> float:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rnn import plain
-from rnn.params import NetworkShape, Weights, initial_params, weights_of
-from rnn.supervised import SupervisedLoss, Windows
 from tests.rnn_builders import Floats, differences, point_loss
+from tickercast.rnn import plain
+from tickercast.rnn.params import NetworkShape, Weights, initial_params, weights_of
+from tickercast.rnn.supervised import SupervisedLoss, Windows
 
 WINDOW = np.random.default_rng(0).normal(size=(7, 2))
 TARGET = np.array([0.5, -1.0])

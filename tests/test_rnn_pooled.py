@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from rnn.context import REPORT_NAMES
-from rnn.density import DensityLayout, density_shape
-from rnn.features import NAMES, DensityInputs
-from rnn.pooled import PooledDensityLoss, Sampling
 from tests.rnn_builders import inputs_of
+from tickercast.rnn.context import REPORT_NAMES
+from tickercast.rnn.density import DensityLayout, density_shape
+from tickercast.rnn.features import NAMES, DensityInputs
+from tickercast.rnn.pooled import PooledDensityLoss, Sampling
 
 LAYOUT = DensityLayout(window=30, burn_in=5, held_out=0)
 SHAPE = density_shape(len(NAMES), 4, 2, "gru")

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rnn.checkpoints import scales_from_bytes, scales_to_bytes
-from rnn.density import density_shape, forecast_density
-from rnn.errors import CheckpointError
-from rnn.features import NAMES, DensityInputs, density_inputs
-from rnn.scales import (
+from tests.rnn_builders import measures_of
+from tickercast.rnn.checkpoints import scales_from_bytes, scales_to_bytes
+from tickercast.rnn.density import density_shape, forecast_density
+from tickercast.rnn.errors import CheckpointError
+from tickercast.rnn.features import NAMES, DensityInputs, density_inputs
+from tickercast.rnn.scales import (
     PSEUDO_TARGETS,
     Outputs,
     Scales,
@@ -23,8 +24,7 @@ from rnn.scales import (
     no_scales,
     settled,
 )
-from rnn.state import State, cold_state
-from tests.rnn_builders import measures_of
+from tickercast.rnn.state import State, cold_state
 
 HORIZONS = 3
 RNG = np.random.default_rng(8)

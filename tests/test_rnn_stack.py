@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rnn.cells import CELLS
-from rnn.density import DensityLayout, DensityLoss, ForecastDistribution, density_shape, forecast_density
-from rnn.errors import InputError, ShapeError, TrainingError
-from rnn.features import NAMES, DensityInputs, density_inputs
-from rnn.network import Unroll
-from rnn.params import NetworkShape, initial_params, weights_of
-from rnn.state import State, cold_state, concatenate, noisy_state
-from rnn.supervised import SupervisedLoss, Windows, forecast_point
-from rnn.training import Training, TrainingSettings, train
 from tests.rnn_builders import measures_of
+from tickercast.rnn.cells import CELLS
+from tickercast.rnn.density import DensityLayout, DensityLoss, ForecastDistribution, density_shape, forecast_density
+from tickercast.rnn.errors import InputError, ShapeError, TrainingError
+from tickercast.rnn.features import NAMES, DensityInputs, density_inputs
+from tickercast.rnn.network import Unroll
+from tickercast.rnn.params import NetworkShape, initial_params, weights_of
+from tickercast.rnn.state import State, cold_state, concatenate, noisy_state
+from tickercast.rnn.supervised import SupervisedLoss, Windows, forecast_point
+from tickercast.rnn.training import Training, TrainingSettings, train
 
 LAYOUT = DensityLayout(window=60)
 SMALL_SHAPE = density_shape(len(NAMES), 4, 2)

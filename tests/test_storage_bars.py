@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage.bar_files import read_bars, write_bars
-from storage.bars import (
+from tickercast.storage.bar_files import read_bars, write_bars
+from tickercast.storage.bars import (
     PRICE_FIELDS,
     BarHistory,
     Bars,
@@ -24,7 +24,7 @@ from storage.bars import (
     merge_bars,
     refuse_bad_rows,
 )
-from storage.errors import Corrupt
+from tickercast.storage.errors import Corrupt
 
 LISTING = Listing("^GSPC", "USD", "XNYS", "America/New_York", "as_traded")
 FIRST = datetime(2024, 1, 1, tzinfo=UTC)

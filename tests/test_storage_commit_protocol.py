@@ -64,9 +64,8 @@ def test_a_call_that_comes_too_early_is_noticed(order: list[int], sentence: str)
 @pytest.mark.skipif(bool(without_strace()), reason=without_strace())
 def test_a_file_and_its_new_folders_are_on_disk_before_anything_may_name_them(tmp_path: Path) -> None:
     target = tmp_path / "prices" / "IBM" / Path(FILE).name
-    code = (
-        f"from pathlib import Path; from storage.files import write_atomically; write_atomically(Path({str(target)!r}), b'PAR1')"
-    )
+    imports = "from pathlib import Path; from tickercast.storage.files import write_atomically"
+    code = f"{imports}; write_atomically(Path({str(target)!r}), b'PAR1')"
     log = tmp_path / "strace.log"
     words = ["strace", "-f", "-y", "-o", str(log), "-e", f"trace={','.join(CHANGING)}", sys.executable, "-c", code]
     subprocess.run(words, env=Build().environment(), check=True)

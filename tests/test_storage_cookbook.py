@@ -10,11 +10,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.workspace.home import create_home
-from storage.cookbook import COOKBOOK, Recipe
-from storage.database import open_writer, upgrade_database
 from tests.forecast_builders import SMALL_SETTINGS, TICKERS, sample
+from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
+from tickercast.jobs.workspace.home import create_home
+from tickercast.storage.cookbook import COOKBOOK, Recipe
+from tickercast.storage.database import open_writer, upgrade_database
 
 pytestmark = pytest.mark.slow
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 from alembic import command
 
-from storage import database
-from storage.database import alembic_config, upgrade_database
-from storage.errors import DatabaseMissing, NotADatabase, StoreUnwritable
-from storage.versions import check_revision, database_id
 from tests.conftest import Command, clean_environment, command_of
+from tickercast.storage import database
+from tickercast.storage.database import alembic_config, upgrade_database
+from tickercast.storage.errors import DatabaseMissing, NotADatabase, StoreUnwritable
+from tickercast.storage.versions import check_revision, database_id
 
 
 def empty_file(path: Path) -> None:

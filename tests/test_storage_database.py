@@ -17,15 +17,15 @@ from sqlalchemy import Engine
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
-from storage import newest_schema
-from storage.database import alembic_config, migrate, open_reader, open_writer, upgrade_database
-from storage.errors import Corrupt, DatabaseMissing, NotADatabase, SchemaNewer, SchemaOlder, StorageError
-from storage.instants import instant_from_text, instant_text
-from storage.newest_schema import create_newest
-from storage.schema import TRIGGERS, Base, CompanyEvent, Forecast, Score
-from storage.versions import check_revision, known_revisions
-from storage.views import VIEWS, View
 from tests.builders import Record
+from tickercast.storage import newest_schema
+from tickercast.storage.database import alembic_config, migrate, open_reader, open_writer, upgrade_database
+from tickercast.storage.errors import Corrupt, DatabaseMissing, NotADatabase, SchemaNewer, SchemaOlder, StorageError
+from tickercast.storage.instants import instant_from_text, instant_text
+from tickercast.storage.newest_schema import create_newest
+from tickercast.storage.schema import TRIGGERS, Base, CompanyEvent, Forecast, Score
+from tickercast.storage.versions import check_revision, known_revisions
+from tickercast.storage.views import VIEWS, View
 
 
 @pytest.fixture

@@ -11,16 +11,16 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.dialects import sqlite
 
-from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.workspace.home import create_home
-from storage import digests, writes
-from storage.database import open_writer, reading, seal_database, upgrade_database
-from storage.errors import StorageError
-from storage.schema import Base, Loss, Score
-from storage.verify import content_hash, find_deep_problems, find_problems
-from storage.versions import database_id
 from tests.builders import COLD_ORIGIN, CONFIG, WARM_ORIGIN, Record, at_night, empty_record, score_row
 from tests.forecast_builders import SMALL_SETTINGS, TICKERS, ten_sessions
+from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
+from tickercast.jobs.workspace.home import create_home
+from tickercast.storage import digests, writes
+from tickercast.storage.database import open_writer, reading, seal_database, upgrade_database
+from tickercast.storage.errors import StorageError
+from tickercast.storage.schema import Base, Loss, Score
+from tickercast.storage.verify import content_hash, find_deep_problems, find_problems
+from tickercast.storage.versions import database_id
 
 FLIPS = 60
 SCORES = "SELECT * FROM scores ORDER BY origin_id, horizon, revision"

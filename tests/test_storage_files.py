@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.errors import Corrupt, StoreUnwritable
-from storage.files import quote_ticker, read_regular, unquote_ticker, write_atomically
+from tickercast.storage.errors import Corrupt, StoreUnwritable
+from tickercast.storage.files import quote_ticker, read_regular, unquote_ticker, write_atomically
 
 
 @pytest.mark.parametrize("ticker", ["BRK-B", "^GSPC", "EURUSD=X", "M&M.NS", "0700.HK", "BTC-USD"])

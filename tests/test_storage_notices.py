@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
-from storage import writes
-from storage.notices import NewOutcome, NoticeRow, new_outcomes, unfinished_notices
-from storage.reader import snapshot
 from tests.builders import Record, at_close
+from tickercast.storage import writes
+from tickercast.storage.notices import NewOutcome, NoticeRow, new_outcomes, unfinished_notices
+from tickercast.storage.reader import snapshot
 
 WEDNESDAY, THURSDAY, FRIDAY = date(2024, 3, 6), date(2024, 3, 7), date(2024, 3, 8)
 BEGAN = at_close(FRIDAY)

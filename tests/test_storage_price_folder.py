@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from storage import writes
-from storage.price_folder import collect_old_files, register_database, registered_databases
 from tests.builders import IBM, SESSIONS, Record, at_night, bar_file
+from tickercast.storage import writes
+from tickercast.storage.price_folder import collect_old_files, register_database, registered_databases
 
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
 

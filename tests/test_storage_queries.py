@@ -10,11 +10,6 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from storage import queries, writes
-from storage.errors import Corrupt
-from storage.rows import TWIN, RecalibrationRow
-from storage.schema import Origin, Score
-from storage.writes.tickers import rescore
 from tests.builders import (
     COLD_ORIGIN,
     CONFIG,
@@ -31,6 +26,11 @@ from tests.builders import (
     other_row,
     score_row,
 )
+from tickercast.storage import queries, writes
+from tickercast.storage.errors import Corrupt
+from tickercast.storage.rows import TWIN, RecalibrationRow
+from tickercast.storage.schema import Origin, Score
+from tickercast.storage.writes.tickers import rescore
 
 
 def keys(rows: Sequence[queries.ScorableForecast]) -> list[tuple[date, int]]:
@@ -253,7 +253,7 @@ def test_scored_forecasts_of_an_empty_record_are_empty_columns(sound_record: Rec
 
 
 def test_a_record_longer_than_one_part_is_read_whole(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("storage.queries.scores.ROWS_AT_ONCE", 1)
+    monkeypatch.setattr("tickercast.storage.queries.scores.ROWS_AT_ONCE", 1)
     with record.writing() as connection:
         writes.insert_mappings(connection, Score, [score_row(COLD_ORIGIN, 2, crps=0.25), score_row(WARM_ORIGIN, 2, crps=0.5)])
     with record.reading() as connection:

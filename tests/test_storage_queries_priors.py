@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from storage import queries, writes
-from storage.schema import Prior
 from tests.builders import COLD_ORIGIN, CONFIG, SESSIONS, WARM_ORIGIN, Record, at_night, model_row
+from tickercast.storage import queries, writes
+from tickercast.storage.schema import Prior
 
 
 def test_the_priors_of_a_universe_are_those_fitted_for_an_exchange_diverged_ones_too(record: Record) -> None:

@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from storage.bars import PRICE_FIELDS, Bars, Refusal, make_bars, refuse_bad_rows
+from tickercast.storage.bars import PRICE_FIELDS, Bars, Refusal, make_bars, refuse_bad_rows
 
 MONDAY, TUESDAY, WEDNESDAY, THURSDAY = (date(2024, 3, day) for day in (4, 5, 6, 7))
 WEEK = np.array([MONDAY, TUESDAY, WEDNESDAY, THURSDAY], dtype="datetime64[D]")

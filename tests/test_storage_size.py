@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from storage import writes
-from storage.rows import LossRow, ModelRow, OriginRow, ScoreRow
 from tests.builders import CONFIG, IBM, Record, at_night, small_record
+from tickercast.storage import writes
+from tickercast.storage.rows import LossRow, ModelRow, OriginRow, ScoreRow
 
 ORIGINS, HORIZONS = 400, 5
 FIRST = date(2020, 1, 1)

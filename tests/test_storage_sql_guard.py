@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from storage.errors import Corrupt, QueryOverLimit, QueryRefused, StorageError
-from storage.reader import Rows
-from storage.sql_guard import ResultLimit, selecting
 from tests.conftest import REPOSITORY
+from tickercast.storage.errors import Corrupt, QueryOverLimit, QueryRefused, StorageError
+from tickercast.storage.reader import Rows
+from tickercast.storage.sql_guard import ResultLimit, selecting
 
 pytestmark = pytest.mark.slow
 
@@ -128,8 +128,8 @@ def test_a_statement_that_would_do_more_than_read_is_refused(database: Path, que
 TAKER = """
 import resource, sys, time
 from pathlib import Path
-from storage.errors import QueryOverLimit, QueryRefused
-from storage.sql_guard import selecting
+from tickercast.storage.errors import QueryOverLimit, QueryRefused
+from tickercast.storage.sql_guard import selecting
 outcome, began = "answered", time.monotonic()
 try:
     with selecting(Path(sys.argv[1]), sys.argv[2], seconds=float(sys.argv[3])) as found:
@@ -223,7 +223,7 @@ def test_a_wrong_name_is_answered_with_the_nearest_known_one(database: Path, que
 
 def test_the_process_of_a_query_ends_with_its_parent(database: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; import storage.sql_guard as guard\n"
+        "import sys; from pathlib import Path; import tickercast.storage.sql_guard as guard\n"
         "with guard.selecting(Path(sys.argv[1]), sys.argv[2], seconds=60) as found: next(found.rows)\n"
     )
     started = subprocess.Popen([sys.executable, "-c", code, database, HEAVY[2]], cwd=REPOSITORY)

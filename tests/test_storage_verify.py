@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from storage import digests
-from storage.damage import damage_reported
-from storage.database import reading
-from storage.errors import Corrupt
-from storage.verify import FORBIDDEN, all_problems, find_deep_problems, find_problems
 from tests.builders import Record
+from tickercast.storage import digests
+from tickercast.storage.damage import damage_reported
+from tickercast.storage.database import reading
+from tickercast.storage.errors import Corrupt
+from tickercast.storage.verify import FORBIDDEN, all_problems, find_deep_problems, find_problems
 
 WARM = "origin_id = 2"  # of the forecasts from Thursday
 CLOSE = "2024-03-07T21:00:00.000000Z"

@@ -11,9 +11,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
-from storage.schema import Base
-from storage.verify import HASHED, content_hash
 from tests.builders import IBM, MSFT, Record, empty_record
+from tickercast.storage.schema import Base
+from tickercast.storage.verify import HASHED, content_hash
 
 # Tables whose content is hashed, with the columns that two equal records may differ in.
 COVERED = {

@@ -7,10 +7,6 @@ from typing import Any
 
 import pytest
 
-from storage import writes
-from storage.rows import TWIN
-from storage.schema import Score
-from storage.views import VIEWS
 from tests.builders import (
     COLD_ORIGIN,
     CONFIG,
@@ -25,6 +21,10 @@ from tests.builders import (
     other_row,
     score_row,
 )
+from tickercast.storage import writes
+from tickercast.storage.rows import TWIN
+from tickercast.storage.schema import Score
+from tickercast.storage.views import VIEWS
 
 
 def view(record: Record, name: str, *columns: str) -> list[tuple[Any, ...]]:

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from storage import writes
-from storage.bars import Listing, make_bars
-from storage.schema import Score
 from tests.builders import COLD_ORIGIN, CONFIG, IBM, SESSIONS, Record, at_night, score_row
+from tickercast.storage import writes
+from tickercast.storage.bars import Listing, make_bars
+from tickercast.storage.schema import Score
 
 
 def view(record: Record, name: str, *columns: str) -> list[tuple[Any, ...]]:

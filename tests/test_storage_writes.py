@@ -7,10 +7,6 @@ from typing import Any
 
 import pytest
 
-from storage import writes
-from storage.bars import ChangedValue, Listing
-from storage.rows import TWIN
-from storage.schema import Checkpoint
 from tests.builders import (
     CONFIG,
     IBM,
@@ -23,6 +19,10 @@ from tests.builders import (
     model_row,
     other_row,
 )
+from tickercast.storage import writes
+from tickercast.storage.bars import ChangedValue, Listing
+from tickercast.storage.rows import TWIN
+from tickercast.storage.schema import Checkpoint
 
 NOON = datetime(2024, 3, 13, 12, tzinfo=UTC)
 NOON_TEXT = "2024-03-13T12:00:00.000000Z"

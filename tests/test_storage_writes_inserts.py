@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from storage import writes
-from storage.database import Connection
-from storage.rows import TWIN, LossRow, RecalibrationRow, ScoreRow
-from storage.schema import Loss, Prior
 from tests.builders import COLD_ORIGIN, CONFIG, IBM, SESSIONS, WARM_ORIGIN, Record, add_origins, model_row, origin_row, other_row
+from tickercast.storage import writes
+from tickercast.storage.database import Connection
+from tickercast.storage.rows import TWIN, LossRow, RecalibrationRow, ScoreRow
+from tickercast.storage.schema import Loss, Prior
 
 TABLES = ("models", "losses", "origins", "forecasts", "baseline_forecasts", "recalibrations")
 KEY = {"ticker_id": IBM, "config_id": CONFIG, "origin": COLD_ORIGIN, "horizon": 1}

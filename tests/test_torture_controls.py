@@ -30,7 +30,7 @@ COMMIT_BEFORE_RENAME = (
     Sabotage("commit before rename", "storage/files.py", "PART_BYTES = 1 << 20\n", "PART_BYTES = 1 << 20\nLATER = []\n"),
     Sabotage(
         "commit before rename", "jobs/prices/price_record.py", COMMITTED,
-        f"        from storage.files import LATER, Path\n        [Path(name).replace(path) for name, path in LATER]\n"
+        f"        from tickercast.storage.files import LATER, Path\n        [Path(name).replace(path) for name, path in LATER]\n"
         f"        LATER.clear()\n{COMMITTED}",
     ),
 )  # fmt: skip

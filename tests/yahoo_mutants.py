@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from jobs.prices.gates import Judgement, apply_gates
-from jobs.prices.sources.base import SourceError
-from jobs.prices.sources.yahoo import YahooSource
-from storage.bars import PRICE_FIELDS, Bars
 from tests.loopback_yahoo import LoopbackYahoo, body_of, loopback_yahoo, yahoo_at
 from tests.price_builders import sample_bars, span
+from tickercast.jobs.prices.gates import Judgement, apply_gates
+from tickercast.jobs.prices.sources.base import SourceError
+from tickercast.jobs.prices.sources.yahoo import YahooSource
+from tickercast.storage.bars import PRICE_FIELDS, Bars
 
 SOUND = frozenset({"error", "bars", "gated"})
 START = date(2003, 1, 2)

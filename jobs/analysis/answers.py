@@ -9,17 +9,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from jobs.analysis.report import require_plotly
-from jobs.exchanges.symbols import parse_symbol
-from jobs.prices.tickers import stored_ticker
-from jobs.terminal.text import counted
-from jobs.workspace.home import Home
-from storage import queries, verify
-from storage.bar_files import read_bars
-from storage.bars import Bars, adjusted, as_known
-from storage.database import reading
-from storage.errors import Corrupt, UnknownStoredTicker
-from storage.reader import Rows
+from tickercast.jobs.analysis.report import require_plotly
+from tickercast.jobs.exchanges.symbols import parse_symbol
+from tickercast.jobs.prices.tickers import stored_ticker
+from tickercast.jobs.terminal.text import counted
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage import queries, verify
+from tickercast.storage.bar_files import read_bars
+from tickercast.storage.bars import Bars, adjusted, as_known
+from tickercast.storage.database import reading
+from tickercast.storage.errors import Corrupt, UnknownStoredTicker
+from tickercast.storage.reader import Rows
 
 BAR_COLUMNS = ("session", "open", "high", "low", "close", "volume", "dividend", "split", "recorded_at", "source")
 
@@ -40,7 +40,7 @@ def write_pages(home: Home, folder: Path, tickers: Sequence[str] | None) -> Path
     Raises UsageError without plotly and without forecasts, UnknownStoredTicker for a ticker that is not stored.
     """
     require_plotly()
-    from jobs.analysis.report.report import write_report
+    from tickercast.jobs.analysis.report.report import write_report
 
     with reading(home.database) as connection:
         symbols = [stored_ticker(connection, parse_symbol(ticker)).symbol for ticker in tickers or []]
@@ -68,7 +68,7 @@ def check_deeply(home: Home) -> str:
 
     Raises Corrupt with the first problem found.
     """
-    from jobs.analysis.recompute import wrong_figures
+    from tickercast.jobs.analysis.recompute import wrong_figures
 
     with reading(home.database) as connection:
         _refuse(verify.all_problems(connection, home.prices) or list(wrong_figures(connection)))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn.features import DECAY, SETTLING_SESSIONS, ewma
+from tickercast.rnn.features import DECAY, SETTLING_SESSIONS, ewma
 
 GRID_LEVELS = np.arange(1, 20) / 20  # 0.05 to 0.95; the published forecasts have seven levels, storage.rows.QUANTILE_LEVELS
 HISTORY_RETURNS = 1000  # the newest returns that quantiles are taken from

@@ -16,17 +16,24 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.analysis.baselines import GRID_LEVELS, Floats, Method, Origins, pinball_score
-from jobs.analysis.other_forecasts import ALL_LEVELS, NO_FORECASTS, OtherForecasts, OtherModel, refuse_other_basis, shared_levels
-from jobs.forecasting.inputs import ModelInput, history_of, stacked_measures
-from jobs.runs.workers import worker_pool
-from jobs.scoring.distributions import student_t_quantiles
-from jobs.workspace.config import Config
-from jobs.workspace.home import Home
-from storage import queries
-from storage.bar_files import read_bars
-from storage.bars import Bars, as_known
-from storage.database import Connection
+from tickercast.jobs.analysis.baselines import GRID_LEVELS, Floats, Method, Origins, pinball_score
+from tickercast.jobs.analysis.other_forecasts import (
+    ALL_LEVELS,
+    NO_FORECASTS,
+    OtherForecasts,
+    OtherModel,
+    refuse_other_basis,
+    shared_levels,
+)
+from tickercast.jobs.forecasting.inputs import ModelInput, history_of, stacked_measures
+from tickercast.jobs.runs.workers import worker_pool
+from tickercast.jobs.scoring.distributions import student_t_quantiles
+from tickercast.jobs.workspace.config import Config
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage import queries
+from tickercast.storage.bar_files import read_bars
+from tickercast.storage.bars import Bars, as_known
+from tickercast.storage.database import Connection
 
 OURS = "tickercast"
 # Bars before an origin that every method needs, so that all are scored on the same origins.

@@ -10,19 +10,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.analysis import confidence_set
-from jobs.analysis.baselines import GRID_LEVELS, Method
-from jobs.analysis.compare import FEWEST_BEFORE, MethodScores, comparison_tasks, score_tasks, stored_prices
-from jobs.analysis.evaluation_table import EvaluationRow, evaluation_rows
-from jobs.analysis.other_forecasts import OtherModel, refuse_unknown_tickers, shared_levels
-from jobs.analysis.periods import Period
-from jobs.errors import SomeTickersFailed, UsageError
-from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.workspace.home import Home
-from jobs.workspace.temporary import temporary_folder
-from jobs.workspace.writer import open_for_writing
-from storage import queries
-from storage.database import Connection, reading
+from tickercast.jobs.analysis import confidence_set
+from tickercast.jobs.analysis.baselines import GRID_LEVELS, Method
+from tickercast.jobs.analysis.compare import FEWEST_BEFORE, MethodScores, comparison_tasks, score_tasks, stored_prices
+from tickercast.jobs.analysis.evaluation_table import EvaluationRow, evaluation_rows
+from tickercast.jobs.analysis.other_forecasts import OtherModel, refuse_unknown_tickers, shared_levels
+from tickercast.jobs.analysis.periods import Period
+from tickercast.jobs.errors import SomeTickersFailed, UsageError
+from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
+from tickercast.jobs.workspace.home import Home
+from tickercast.jobs.workspace.temporary import temporary_folder
+from tickercast.jobs.workspace.writer import open_for_writing
+from tickercast.storage import queries
+from tickercast.storage.database import Connection, reading
 
 
 @dataclass(frozen=True, slots=True)

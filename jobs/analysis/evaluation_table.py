@@ -12,11 +12,11 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.analysis.compare import OURS, MethodScores
-from jobs.analysis.confidence_set import confidence_p_values
-from jobs.analysis.periods import ALL, Days, Mask, Period, periods_of
-from jobs.scoring.significance import diebold_mariano
-from jobs.scoring.skill import ALPHA
+from tickercast.jobs.analysis.compare import OURS, MethodScores
+from tickercast.jobs.analysis.confidence_set import confidence_p_values
+from tickercast.jobs.analysis.periods import ALL, Days, Mask, Period, periods_of
+from tickercast.jobs.scoring.significance import diebold_mariano
+from tickercast.jobs.scoring.skill import ALPHA
 
 CONTEXTS = ("recorded", "assumed", "none")  # what a forecast knew of its company's reports
 

@@ -15,26 +15,26 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from jobs import clock
-from jobs.errors import UsageError
-from jobs.exchanges.calendars import exchange_calendar
-from jobs.exchanges.symbols import parse_symbol
-from jobs.forecasting.context import Events, Reference
-from jobs.forecasting.inputs import ContextReader, ModelInput, history_of, visible_history
-from jobs.forecasting.model import network_of, state_of_bytes
-from jobs.forecasting.presets import model_for
-from jobs.forecasting.rows import quantile_prices
-from jobs.prices.tickers import stored_ticker
-from jobs.runs.stored_context import session_days, stored_events, stored_reference
-from jobs.workspace.config import Config
-from jobs.workspace.home import Home
-from rnn.density import ForecastDistribution
-from rnn.state import State
-from storage import queries
-from storage.bar_files import read_bars
-from storage.bars import BarHistory, as_known
-from storage.database import Connection, reading
-from storage.rows import QUANTILE_LEVELS
+from tickercast.jobs import clock
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.exchanges.calendars import exchange_calendar
+from tickercast.jobs.exchanges.symbols import parse_symbol
+from tickercast.jobs.forecasting.context import Events, Reference
+from tickercast.jobs.forecasting.inputs import ContextReader, ModelInput, history_of, visible_history
+from tickercast.jobs.forecasting.model import network_of, state_of_bytes
+from tickercast.jobs.forecasting.presets import model_for
+from tickercast.jobs.forecasting.rows import quantile_prices
+from tickercast.jobs.prices.tickers import stored_ticker
+from tickercast.jobs.runs.stored_context import session_days, stored_events, stored_reference
+from tickercast.jobs.workspace.config import Config
+from tickercast.jobs.workspace.home import Home
+from tickercast.rnn.density import ForecastDistribution
+from tickercast.rnn.state import State
+from tickercast.storage import queries
+from tickercast.storage.bar_files import read_bars
+from tickercast.storage.bars import BarHistory, as_known
+from tickercast.storage.database import Connection, reading
+from tickercast.storage.rows import QUANTILE_LEVELS
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from typing import Literal
 
 import numpy as np
 
-from jobs.analysis.baselines import FIT_SESSIONS, GRID_LEVELS, REFIT_SESSIONS, Floats, Method, Origins
-from jobs.errors import UsageError
+from tickercast.jobs.analysis.baselines import FIT_SESSIONS, GRID_LEVELS, REFIT_SESSIONS, Floats, Method, Origins
+from tickercast.jobs.errors import UsageError
 
 PERCENT = 100.0  # arch fits returns in percent; smaller numbers converge badly
 PATHS = 4096  # of a simulation

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jobs.analysis.baselines import GRID_LEVELS, Floats
-from jobs.analysis.compare import OURS
-from jobs.analysis.other_forecasts import Days, Mask, OtherForecasts, OtherModel
-from jobs.errors import UsageError
-from jobs.exchanges.symbols import SymbolRefused, parse_symbol
-from jobs.terminal.text import counted, first_names, printable
-from storage.paths import open_at_once
+from tickercast.jobs.analysis.baselines import GRID_LEVELS, Floats
+from tickercast.jobs.analysis.compare import OURS
+from tickercast.jobs.analysis.other_forecasts import Days, Mask, OtherForecasts, OtherModel
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.exchanges.symbols import SymbolRefused, parse_symbol
+from tickercast.jobs.terminal.text import counted, first_names, printable
+from tickercast.storage.paths import open_at_once
 
 if TYPE_CHECKING:
     import pyarrow as pa

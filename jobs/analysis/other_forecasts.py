@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.analysis.baselines import GRID_LEVELS, Floats
-from jobs.errors import UsageError
-from jobs.terminal.text import first_names
+from tickercast.jobs.analysis.baselines import GRID_LEVELS, Floats
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.terminal.text import first_names
 
 Days = NDArray[np.datetime64]
 Mask = NDArray[np.bool_]

@@ -9,7 +9,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.errors import UsageError
+from tickercast.jobs.errors import UsageError
 
 Days = NDArray[np.datetime64]
 Mask = NDArray[np.bool_]

@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import date
 
-from jobs.exchanges.calendars import exchange_calendar
-from jobs.exchanges.symbols import kind_of_symbol
-from jobs.forecasting.identity import bundled_prior_id
-from jobs.forecasting.prior import FAMILIES
-from jobs.forecasting.tasks import newest_prior
-from jobs.runs.bundle import BUNDLED, bundled_priors, mismatch
-from jobs.runs.priors import priors_of
-from jobs.workspace.config import Config
-from jobs.workspace.home import Home
-from storage import queries
-from storage.database import Connection, reading
+from tickercast.jobs.exchanges.calendars import exchange_calendar
+from tickercast.jobs.exchanges.symbols import kind_of_symbol
+from tickercast.jobs.forecasting.identity import bundled_prior_id
+from tickercast.jobs.forecasting.prior import FAMILIES
+from tickercast.jobs.forecasting.tasks import newest_prior
+from tickercast.jobs.runs.bundle import BUNDLED, bundled_priors, mismatch
+from tickercast.jobs.runs.priors import priors_of
+from tickercast.jobs.workspace.config import Config
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage import queries
+from tickercast.storage.database import Connection, reading
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.scoring.distributions import crps_student_t, student_t_cdf, student_t_quantiles
-from storage.database import Connection
-from storage.rows import QUANTILE_LEVELS
+from tickercast.jobs.scoring.distributions import crps_student_t, student_t_cdf, student_t_quantiles
+from tickercast.storage.database import Connection
+from tickercast.storage.rows import QUANTILE_LEVELS
 
 Floats = NDArray[np.float64]
 

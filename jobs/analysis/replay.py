@@ -15,26 +15,26 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from jobs.errors import UsageError
-from jobs.exchanges.calendars import ExchangeCalendar
-from jobs.exchanges.symbols import kind_of_symbol
-from jobs.forecasting.fingerprint import fingerprint
-from jobs.forecasting.stack import forecast_stack
-from jobs.forecasting.tasks import Parent, Prior, StackResult, StackTask, TickerTask
-from jobs.runs.backlog import bars_of_block
-from jobs.runs.lineage import parent_at
-from jobs.runs.prior_plan import end_of_service
-from jobs.runs.sessions import recorded_calendar
-from jobs.runs.stacks import origin_of
-from jobs.runs.stored_context import session_days, stored_events, stored_reference
-from jobs.terminal.text import counted
-from jobs.workspace.config import Config
-from jobs.workspace.home import Home
-from storage import queries
-from storage.bar_files import read_bars
-from storage.bars import BarHistory, as_known
-from storage.database import Connection, reading
-from storage.errors import Corrupt
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.exchanges.calendars import ExchangeCalendar
+from tickercast.jobs.exchanges.symbols import kind_of_symbol
+from tickercast.jobs.forecasting.fingerprint import fingerprint
+from tickercast.jobs.forecasting.stack import forecast_stack
+from tickercast.jobs.forecasting.tasks import Parent, Prior, StackResult, StackTask, TickerTask
+from tickercast.jobs.runs.backlog import bars_of_block
+from tickercast.jobs.runs.lineage import parent_at
+from tickercast.jobs.runs.prior_plan import end_of_service
+from tickercast.jobs.runs.sessions import recorded_calendar
+from tickercast.jobs.runs.stacks import origin_of
+from tickercast.jobs.runs.stored_context import session_days, stored_events, stored_reference
+from tickercast.jobs.terminal.text import counted
+from tickercast.jobs.workspace.config import Config
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage import queries
+from tickercast.storage.bar_files import read_bars
+from tickercast.storage.bars import BarHistory, as_known
+from tickercast.storage.database import Connection, reading
+from tickercast.storage.errors import Corrupt
 
 TOLERANCE = 1e-5  # relative, where the forecast was made on another fingerprint
 EQUAL, CLOSE, DIFFERS, IMPOSSIBLE = "equal", "close", "differs", "cannot be replayed"

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from jobs.analysis.baselines import BASELINE_METHODS
-from jobs.analysis.compare import MethodScores, comparison_tasks, score_tasks, stored_prices
-from jobs.analysis.garch import garch_methods
-from jobs.errors import SomeTickersFailed
-from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.terminal.text import counted
-from jobs.workspace.home import Home
-from storage import queries, writes
-from storage.bars import Bars
-from storage.database import Engine
-from storage.rows import BaselineForecastRow
+from tickercast.jobs.analysis.baselines import BASELINE_METHODS
+from tickercast.jobs.analysis.compare import MethodScores, comparison_tasks, score_tasks, stored_prices
+from tickercast.jobs.analysis.garch import garch_methods
+from tickercast.jobs.errors import SomeTickersFailed
+from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
+from tickercast.jobs.terminal.text import counted
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage import queries, writes
+from tickercast.storage.bars import Bars
+from tickercast.storage.database import Engine
+from tickercast.storage.rows import BaselineForecastRow
 
 
 def backfill_with_baselines(home: Home, engine: Engine, request: BackfillRequest) -> str:

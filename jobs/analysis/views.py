@@ -10,16 +10,16 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from jobs.errors import UsageError
-from jobs.exchanges.symbols import parse_symbol
-from jobs.terminal.text import counted
-from storage.errors import not_stored
-from storage.paths import open_at_once
-from storage.reader import Rows, select_rows, snapshot, unknown_symbols, view_named, view_query
-from storage.sql_guard import ANY_FORMAT, TABLE, ResultLimit, Selected, selecting
-from storage.versions import check_revision
-from storage.views import VIEWS
-from storage.widths import usual_widths
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.exchanges.symbols import parse_symbol
+from tickercast.jobs.terminal.text import counted
+from tickercast.storage.errors import not_stored
+from tickercast.storage.paths import open_at_once
+from tickercast.storage.reader import Rows, select_rows, snapshot, unknown_symbols, view_named, view_query
+from tickercast.storage.sql_guard import ANY_FORMAT, TABLE, ResultLimit, Selected, selecting
+from tickercast.storage.versions import check_revision
+from tickercast.storage.views import VIEWS
+from tickercast.storage.widths import usual_widths
 
 __all__ = [
     "ALL_TICKERS",

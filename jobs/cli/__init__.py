@@ -9,6 +9,6 @@ import gc
 def main() -> None:
     """Run the command line. Garbage is collected from the moment its command is called: until then there is none to find."""
     gc.disable()
-    from jobs.cli.app import main as run
+    from tickercast.jobs.cli.app import main as run
 
     run()

@@ -16,15 +16,15 @@ from typing import Annotated
 
 import typer
 
-from jobs.cli import notice_commands, prior_commands, read_commands, record_commands, status_commands, write_commands
-from jobs.cli.command_line import home_first
-from jobs.cli.examples import epilog_of
-from jobs.cli.options import say
-from jobs.cli.plain_command import PlainCommand
-from jobs.cli.quick import convert_quickly
-from jobs.errors import ExitCode
-from jobs.runs.interrupts import end_now, ignore_signals, interruptible, is_code_of_signal
-from jobs.terminal.streams import discard_unwritten, has_no_reader, prepare_streams
+from tickercast.jobs.cli import notice_commands, prior_commands, read_commands, record_commands, status_commands, write_commands
+from tickercast.jobs.cli.command_line import home_first
+from tickercast.jobs.cli.examples import epilog_of
+from tickercast.jobs.cli.options import say
+from tickercast.jobs.cli.plain_command import PlainCommand
+from tickercast.jobs.cli.quick import convert_quickly
+from tickercast.jobs.errors import ExitCode
+from tickercast.jobs.runs.interrupts import end_now, ignore_signals, interruptible, is_code_of_signal
+from tickercast.jobs.terminal.streams import discard_unwritten, has_no_reader, prepare_streams
 
 PROGRAM = "tickercast"
 COMPLETION_VARIABLE = "_TICKERCAST_COMPLETE"
@@ -82,7 +82,7 @@ def _show_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        from storage.versions import known_revisions
+        from tickercast.storage.versions import known_revisions
 
         typer.echo(f"{PROGRAM} {version(PROGRAM)}, schema {known_revisions()[0]}, Python {sys.version.split()[0]}")
         raise typer.Exit
@@ -120,7 +120,7 @@ def root(
     ] = False,
 ) -> None:
     """Resolve the home, for all commands."""
-    from jobs.workspace.place import home_folder, ignored_variables
+    from tickercast.jobs.workspace.place import home_folder, ignored_variables
 
     _show_help_without_command(context)
     for name in ignored_variables(os.environ):
@@ -157,7 +157,7 @@ def _run() -> int:
 
 def _report(error: BaseException) -> int:
     try:
-        from jobs.cli.exit_codes import report_failure
+        from tickercast.jobs.cli.exit_codes import report_failure
     except MemoryError:
         sys.stderr.write("error: memory ran out (no module could be loaded); what was committed stays; repeat the command\n")
         return int(ExitCode.STORAGE)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from jobs.terminal.figures import price_decimals, rounded
-from jobs.terminal.tables import Table, TableColumn
-from jobs.terminal.text import counted
-from storage.reader import Rows
+from tickercast.jobs.terminal.figures import price_decimals, rounded
+from tickercast.jobs.terminal.tables import Table, TableColumn
+from tickercast.jobs.terminal.text import counted
+from tickercast.storage.reader import Rows
 
 SHOWN_BARS = 20
 COLUMNS = (

@@ -13,9 +13,9 @@ MOST_COMPLETED = 200
 
 def complete_ticker(context: typer.Context, incomplete: str) -> list[str]:
     """Return the stored tickers that begin with what was typed, in its case; none where there is no home."""
-    from jobs.errors import JobError
-    from jobs.workspace.place import home_folder, open_place
-    from storage.versions import uri_path
+    from tickercast.jobs.errors import JobError
+    from tickercast.jobs.workspace.place import home_folder, open_place
+    from tickercast.storage.versions import uri_path
 
     named = context.find_root().params.get("home")
     try:

@@ -9,19 +9,19 @@ import time
 from datetime import date
 from pathlib import Path
 
-from jobs.analysis import views
-from jobs.analysis.answers import write_pages
-from jobs.analysis.report import require_plotly
-from jobs.cli.forecast_table import forecast_table
-from jobs.cli.skill_table import BEST_FIRST, skill_table, usual_mode
-from jobs.errors import UsageError
-from jobs.prices.sources.sample import TICKERS, SampleSource
-from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.terminal.tables import Table, write_table
-from jobs.workspace.home import Home
-from jobs.workspace.place import SETTINGS_FILE
-from jobs.workspace.temporary import replaced_folder
-from jobs.workspace.writer import open_for_writing
+from tickercast.jobs.analysis import views
+from tickercast.jobs.analysis.answers import write_pages
+from tickercast.jobs.analysis.report import require_plotly
+from tickercast.jobs.cli.forecast_table import forecast_table
+from tickercast.jobs.cli.skill_table import BEST_FIRST, skill_table, usual_mode
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.prices.sources.sample import TICKERS, SampleSource
+from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
+from tickercast.jobs.terminal.tables import Table, write_table
+from tickercast.jobs.workspace.home import Home
+from tickercast.jobs.workspace.place import SETTINGS_FILE
+from tickercast.jobs.workspace.temporary import replaced_folder
+from tickercast.jobs.workspace.writer import open_for_writing
 
 SESSIONS = 250
 SETTINGS = f"""# The sample ends before the first bundled prior serves, so a prior is fitted on its own tickers.
@@ -77,7 +77,7 @@ def _first_session() -> date:
 
 
 def _print_results(home: Home) -> None:
-    from jobs.analysis.report.pages import verdict_sentences
+    from tickercast.jobs.analysis.report.pages import verdict_sentences
 
     forecasts = views.view_rows(home.database, "latest_forecast", None, horizon=1)
     skill = views.view_rows(home.database, "skill", None).records()

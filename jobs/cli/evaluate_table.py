@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jobs.analysis.evaluation_table import EvaluationRow
-from jobs.analysis.periods import ALL
-from jobs.terminal.figures import p_value, percent
-from jobs.terminal.tables import Table, TableColumn
+from tickercast.jobs.analysis.evaluation_table import EvaluationRow
+from tickercast.jobs.analysis.periods import ALL
+from tickercast.jobs.terminal.figures import p_value, percent
+from tickercast.jobs.terminal.tables import Table, TableColumn
 
 COLUMNS = (
     TableColumn("ahead", "number"),

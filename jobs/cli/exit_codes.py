@@ -11,13 +11,13 @@ from contextlib import suppress
 
 import typer
 
-from jobs.errors import ExitCode, JobError
-from jobs.exchanges.symbols import SymbolRefused
-from jobs.prices.sources.base import SourceError, SourceSettings
-from jobs.runs.interrupts import Stopped, exit_code_of_signal
-from jobs.terminal.secrets import hide_secrets
-from jobs.terminal.text import printable
-from storage import errors as storage_errors
+from tickercast.jobs.errors import ExitCode, JobError
+from tickercast.jobs.exchanges.symbols import SymbolRefused
+from tickercast.jobs.prices.sources.base import SourceError, SourceSettings
+from tickercast.jobs.runs.interrupts import Stopped, exit_code_of_signal
+from tickercast.jobs.terminal.secrets import hide_secrets
+from tickercast.jobs.terminal.text import printable
+from tickercast.storage import errors as storage_errors
 
 LONGEST_LINE = 600
 # How the system's loader of libraries says that memory ran out. Python makes an ImportError of it.

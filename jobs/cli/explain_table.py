@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jobs.analysis.explain import ExplainedChange, Explanation
-from jobs.terminal.tables import Table, TableColumn
+from tickercast.jobs.analysis.explain import ExplainedChange, Explanation
+from tickercast.jobs.terminal.tables import Table, TableColumn
 
 COLUMNS = (
     TableColumn("ahead", "number"),

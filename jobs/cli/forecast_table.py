@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jobs.terminal.figures import percent, price_decimals
-from jobs.terminal.tables import Table, TableColumn
-from jobs.terminal.text import counted
+from tickercast.jobs.terminal.figures import percent, price_decimals
+from tickercast.jobs.terminal.tables import Table, TableColumn
+from tickercast.jobs.terminal.text import counted
 
 AHEAD = TableColumn("ahead", "number")
 COLUMNS = (

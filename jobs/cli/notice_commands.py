@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.cli.options import FormatOption, OutOption, existing_home, existing_place
+from tickercast.jobs.cli.options import FormatOption, OutOption, existing_home, existing_place
 
 
 def notices(
@@ -19,8 +19,8 @@ def notices(
     out: OutOption = None,
 ) -> None:
     """List what you are told about now, and since when. --test ends with code 2 or 4 where a URL did not work."""
-    from jobs.analysis.views import view_rows
-    from jobs.terminal.output import write_rows
+    from tickercast.jobs.analysis.views import view_rows
+    from tickercast.jobs.terminal.output import write_rows
 
     if test:
         _test(context, output_format, out)
@@ -32,11 +32,11 @@ def notices(
 
 def _test(context: typer.Context, output_format: FormatOption, out: OutOption) -> None:
     """Send the test message and show how that went. Raises SettingsError without URLs, NothingFetched where one did not work."""
-    from jobs.errors import NothingFetched, SettingsError
-    from jobs.monitoring.delivery import NO_SERVICE, deliver
-    from jobs.monitoring.messages import trial_message
-    from jobs.terminal.output import write_rows
-    from jobs.terminal.text import counted
+    from tickercast.jobs.errors import NothingFetched, SettingsError
+    from tickercast.jobs.monitoring.delivery import NO_SERVICE, deliver
+    from tickercast.jobs.monitoring.messages import trial_message
+    from tickercast.jobs.terminal.output import write_rows
+    from tickercast.jobs.terminal.text import counted
 
     home = existing_home(context)
     urls = home.settings.notices.plain_urls()

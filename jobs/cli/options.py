@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from jobs.cli.completion import complete_ticker
-from jobs.terminal.output import Format
-from jobs.terminal.text import printable
-from jobs.workspace.choices import Adjustment, Preset
+from tickercast.jobs.cli.completion import complete_ticker
+from tickercast.jobs.terminal.output import Format
+from tickercast.jobs.terminal.text import printable
+from tickercast.jobs.workspace.choices import Adjustment, Preset
 
 if TYPE_CHECKING:
-    from jobs.runs.backfill import BackfillRequest
-    from jobs.workspace.home import Home
-    from jobs.workspace.place import Place
-    from storage.database import Engine
+    from tickercast.jobs.runs.backfill import BackfillRequest
+    from tickercast.jobs.workspace.home import Home
+    from tickercast.jobs.workspace.place import Place
+    from tickercast.storage.database import Engine
 
 WAIT_SECONDS = 60.0
 DAY = "YYYY-MM-DD"
@@ -96,7 +96,7 @@ KeepOption = Annotated[Path | None, typer.Option("--keep", metavar="DIR", help="
 def outside_of_store(out: Path | None) -> Path | None:
     """Return a file to write. Raises UsageError for one that is part of a home's store, or any SQLite database."""
     if out is not None:
-        from jobs.workspace.place import refuse_store
+        from tickercast.jobs.workspace.place import refuse_store
 
         refuse_store(out)
     return out
@@ -110,14 +110,14 @@ def home_of(context: typer.Context) -> Path:
 
 def existing_home(context: typer.Context) -> Home:
     """Return the home for a command that only reads. Raises UsageError when there is none."""
-    from jobs.workspace.home import open_home
+    from tickercast.jobs.workspace.home import open_home
 
     return open_home(home_of(context))
 
 
 def existing_place(context: typer.Context) -> Place:
     """Return the paths of the home, for a command that reads without NumPy. Raises UsageError when there is none."""
-    from jobs.workspace.place import open_place
+    from tickercast.jobs.workspace.place import open_place
 
     return open_place(home_of(context))
 
@@ -129,7 +129,7 @@ def writing(
 
     create: the preset of a home to create when it is missing; None = raise UsageError instead.
     """
-    from jobs.workspace.writer import open_for_writing
+    from tickercast.jobs.workspace.writer import open_for_writing
 
     return open_for_writing(home_of(context), command=command, wait_seconds=wait_seconds, create=create)
 
@@ -144,9 +144,9 @@ def backfill_request(
     events: Path | None,
 ) -> BackfillRequest:
     """Return the checked request of a command line. Raises SymbolRefused or UsageError."""
-    from jobs.clock import parse_day
-    from jobs.exchanges.symbols import parse_symbol
-    from jobs.runs.backfill import BackfillRequest
+    from tickercast.jobs.clock import parse_day
+    from tickercast.jobs.exchanges.symbols import parse_symbol
+    from tickercast.jobs.runs.backfill import BackfillRequest
 
     request = BackfillRequest(
         symbols=tuple(dict.fromkeys(parse_symbol(ticker) for ticker in tickers or [])),

@@ -8,14 +8,23 @@ from typing import Annotated
 
 import typer
 
-from jobs.cli.options import DAY, AdjustmentOption, FormatOption, OutOption, SourceOption, WorkersOption, existing_home, say
+from tickercast.jobs.cli.options import (
+    DAY,
+    AdjustmentOption,
+    FormatOption,
+    OutOption,
+    SourceOption,
+    WorkersOption,
+    existing_home,
+    say,
+)
 
 
 def list_priors(context: typer.Context, output_format: FormatOption = None, out: OutOption = None) -> None:
     """List the priors that cold starts may begin from, and the tickers that each one serves today."""
-    from jobs.analysis.prior_list import COLUMNS, list_priors
-    from jobs.clock import now
-    from jobs.terminal.output import write_rows
+    from tickercast.jobs.analysis.prior_list import COLUMNS, list_priors
+    from tickercast.jobs.clock import now
+    from tickercast.jobs.terminal.output import write_rows
 
     write_rows(COLUMNS, [astuple(row) for row in list_priors(existing_home(context), now().date())], output_format, out=out)
 
@@ -34,9 +43,9 @@ def fit(
     workers: WorkersOption = None,
 ) -> None:
     """Fit the bundled priors again: weight files and a manifest. `run` and `backfill` fit the priors of a universe."""
-    from jobs.clock import parse_day
-    from jobs.errors import UsageError
-    from jobs.runs.refit import refit_bundled
+    from tickercast.jobs.clock import parse_day
+    from tickercast.jobs.errors import UsageError
+    from tickercast.jobs.runs.refit import refit_bundled
 
     if not bundled or source is None:
         raise UsageError("prior fit makes the bundled priors: add --bundled --source folder:PATH; `run` fits a universe's prior")

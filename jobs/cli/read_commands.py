@@ -8,7 +8,7 @@ from typing import Annotated, Literal, get_args
 
 import typer
 
-from jobs.cli.options import (
+from tickercast.jobs.cli.options import (
     DAY,
     INSTANT,
     INSTANT_EXAMPLE,
@@ -37,9 +37,9 @@ Mode = Literal["live", "catchup", "backfill", "all"]
 
 def tickers(context: typer.Context, output_format: FormatOption = None, out: OutOption = None) -> None:
     """List the stored tickers."""
-    from jobs.analysis.views import ticker_rows
-    from jobs.cli.ticker_table import ticker_table
-    from jobs.terminal.output import write_rows
+    from tickercast.jobs.analysis.views import ticker_rows
+    from tickercast.jobs.cli.ticker_table import ticker_table
+    from tickercast.jobs.terminal.output import write_rows
 
     found = ticker_rows(existing_place(context).database)
     write_rows(found.columns, found.rows, output_format, out=out, table=lambda: ticker_table(found.records()))
@@ -59,9 +59,9 @@ def forecast(
     the ticker's year up to the origin. Behind: sessions closed since the origin. Other formats have all horizons and
     columns of view latest_forecast.
     """
-    from jobs.analysis.views import usual_widths_of, view_rows
-    from jobs.cli.forecast_table import forecast_table
-    from jobs.terminal.output import format_of, write_rows
+    from tickercast.jobs.analysis.views import usual_widths_of, view_rows
+    from tickercast.jobs.cli.forecast_table import forecast_table
+    from tickercast.jobs.terminal.output import format_of, write_rows
 
     chosen = output_format or format_of(out)
     if chosen == "table" and not all_horizons:
@@ -95,9 +95,9 @@ def skill(
     Without TICKER the table shows each ticker one session ahead, and its live forecasts where there are any. Other
     formats have every horizon, mode and column of view skill.
     """
-    from jobs.analysis.views import view_rows
-    from jobs.cli import skill_table
-    from jobs.terminal.output import write_rows
+    from tickercast.jobs.analysis.views import view_rows
+    from tickercast.jobs.cli import skill_table
+    from tickercast.jobs.terminal.output import write_rows
 
     order = skill_table.check_sort(sort) if sort else None
     wanted = skill_table.ALL if mode == "all" else mode
@@ -128,10 +128,10 @@ def bars(
     out: OutOption = None,
 ) -> None:
     """Show a ticker's stored prices."""
-    from jobs.analysis.answers import adjusted_bars, stored_bars
-    from jobs.cli.bar_table import bar_table, between
-    from jobs.clock import parse_day, parse_instant
-    from jobs.terminal.output import write_rows
+    from tickercast.jobs.analysis.answers import adjusted_bars, stored_bars
+    from tickercast.jobs.cli.bar_table import bar_table, between
+    from tickercast.jobs.clock import parse_day, parse_instant
+    from tickercast.jobs.terminal.output import write_rows
 
     first, last = parse_day(start, "--start"), parse_day(end, "--end")
     instant = parse_instant(known_at) if known_at else None
@@ -152,8 +152,8 @@ def sql(
     out: OutOption = None,
 ) -> None:
     """Query the record with SQL: read-only, with a time limit."""
-    from jobs.analysis import views
-    from jobs.terminal.output import format_of, write_rows
+    from tickercast.jobs.analysis import views
+    from tickercast.jobs.terminal.output import format_of, write_rows
 
     text = views.query_text(query, file, list_views=list_views)
     if list_views:
@@ -172,7 +172,7 @@ def report(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the pages.")] = Path("tickercast-report"),
 ) -> None:
     """Write HTML pages with charts. They need no network."""
-    from jobs.analysis.answers import write_pages
+    from tickercast.jobs.analysis.answers import write_pages
 
     say(f"report: {write_pages(existing_home(context), out, tickers)}")
 
@@ -185,8 +185,8 @@ def verify(
     ] = False,
 ) -> None:
     """Check the database, all references, price files and checkpoints. Exit code 6 when something is wrong."""
-    from jobs.analysis import answers
-    from jobs.runs.findings import finding_noted
+    from tickercast.jobs.analysis import answers
+    from tickercast.jobs.runs.findings import finding_noted
 
     home = existing_home(context)
     if content_hash:
@@ -199,10 +199,10 @@ def verify(
 
 def explain(context: typer.Context, ticker: TickerArgument, output_format: FormatOption = None, out: OutOption = None) -> None:
     """Show why a ticker's newest forecast changed: restated bars, the new bar, or new weights."""
-    from jobs.analysis.explain import COLUMNS
-    from jobs.analysis.explain import explain as explain_ticker
-    from jobs.cli.explain_table import explain_table
-    from jobs.terminal.output import write_rows
+    from tickercast.jobs.analysis.explain import COLUMNS
+    from tickercast.jobs.analysis.explain import explain as explain_ticker
+    from tickercast.jobs.cli.explain_table import explain_table
+    from tickercast.jobs.terminal.output import write_rows
 
     explanation = explain_ticker(existing_home(context), ticker)
     changes = [astuple(change) for change in explanation.changes]
@@ -234,14 +234,14 @@ def evaluate(
     told from the best. Files of --add have the long format of cross_validation in neuralforecast and statsforecast; see
     docs/experiments.md.
     """
-    from jobs.analysis.baselines import BASELINE_METHODS
-    from jobs.analysis.evaluate import Comparison, evaluate_kept, evaluate_temporarily
-    from jobs.analysis.evaluation_table import COLUMNS
-    from jobs.analysis.garch import garch_methods
-    from jobs.analysis.other_files import read_other_models
-    from jobs.analysis.periods import parse_periods
-    from jobs.cli.evaluate_table import evaluate_table
-    from jobs.terminal.output import format_of, write_rows
+    from tickercast.jobs.analysis.baselines import BASELINE_METHODS
+    from tickercast.jobs.analysis.evaluate import Comparison, evaluate_kept, evaluate_temporarily
+    from tickercast.jobs.analysis.evaluation_table import COLUMNS
+    from tickercast.jobs.analysis.garch import garch_methods
+    from tickercast.jobs.analysis.other_files import read_other_models
+    from tickercast.jobs.analysis.periods import parse_periods
+    from tickercast.jobs.cli.evaluate_table import evaluate_table
+    from tickercast.jobs.terminal.output import format_of, write_rows
 
     chosen = output_format or format_of(out)  # a wrong extension is told before the work
     request = backfill_request(tickers, start, end, source, adjustment, workers, events)
@@ -256,6 +256,6 @@ def evaluate(
 
 def demo(context: typer.Context, keep: KeepOption = None, workers: WorkersOption = None) -> None:
     """Run a backfill of real sample prices in a temporary home, show its results and write the report. Needs no network."""
-    from jobs.cli.demo import run_demo
+    from tickercast.jobs.cli.demo import run_demo
 
     run_demo(keep, workers=workers)

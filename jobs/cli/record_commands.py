@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.cli.options import FormatOption, OutOption, WaitOption, existing_home, home_of, say
+from tickercast.jobs.cli.options import FormatOption, OutOption, WaitOption, existing_home, home_of, say
 
 
 def replay(
@@ -25,9 +25,9 @@ def replay(
     out: OutOption = None,
 ) -> None:
     """Compute forecasts again, from what was known when they were made, and compare every number with the stored one."""
-    from jobs.analysis.replay import COLUMNS, replay_model, replay_sample, summary_of
-    from jobs.errors import UsageError
-    from jobs.terminal.output import write_rows
+    from tickercast.jobs.analysis.replay import COLUMNS, replay_model, replay_sample, summary_of
+    from tickercast.jobs.errors import UsageError
+    from tickercast.jobs.terminal.output import write_rows
 
     if (model is None) != everything or (sample is not None and not everything):
         raise UsageError("give a model_id, or --all with or without --sample N")
@@ -45,9 +45,9 @@ def backup(
     ] = None,
 ) -> None:
     """Write database, price files and settings into one tar file, checked before it gets its name. Others may write meanwhile."""
-    from jobs import clock
-    from jobs.runs.backup import back_up
-    from jobs.runs.scheduled_backup import back_up_to_folder
+    from tickercast.jobs import clock
+    from tickercast.jobs.runs.backup import back_up
+    from tickercast.jobs.runs.scheduled_backup import back_up_to_folder
 
     home, now = existing_home(context), clock.now()
     say(back_up_to_folder(home, now) if file is None else back_up(home, file.absolute(), now=now))
@@ -59,7 +59,7 @@ def restore(
     wait: WaitOption = 60.0,
 ) -> None:
     """Put a backup in the place of the home, after checking all of it. The home before stays beside it, under another name."""
-    from jobs import clock
-    from jobs.runs.restore import restore as put_back
+    from tickercast.jobs import clock
+    from tickercast.jobs.runs.restore import restore as put_back
 
     say(put_back(home_of(context), file.absolute(), now=clock.now(), wait_seconds=wait))

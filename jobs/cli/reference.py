@@ -1,4 +1,4 @@
-"""Generate docs/commands.md from the commands, the exit codes and the settings: `python -m jobs.cli.reference`."""
+"""Generate docs/commands.md from the commands, the exit codes and the settings: `python -m tickercast.jobs.cli.reference`."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 import typer
 
-from jobs.cli.app import PROGRAM, app
-from jobs.cli.examples import EXAMPLES
-from jobs.cli.plain_command import usage_of_argument
-from jobs.errors import ExitCode
-from jobs.workspace.settings_template import settings_template
+from tickercast.jobs.cli.app import PROGRAM, app
+from tickercast.jobs.cli.examples import EXAMPLES
+from tickercast.jobs.cli.plain_command import usage_of_argument
+from tickercast.jobs.errors import ExitCode
+from tickercast.jobs.workspace.settings_template import settings_template
 
-PATH = Path(__file__).parent.parent.parent / "docs" / "commands.md"
+PATH = Path(__file__).resolve().parent.parent.parent / "docs" / "commands.md"
 HEAD = """# Commands and settings
 
-Generated from the code by `python -m jobs.cli.reference`. Results go to stdout, everything else to stderr.
+Generated from the code by `python -m tickercast.jobs.cli.reference`. Results go to stdout, everything else to stderr.
 Options follow the command; `--home DIR` may stand anywhere. `tickercast --version` shows the versions of program,
 schema and Python.
 `tickercast --install-completion` installs completion of commands, options and stored tickers for the current shell.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jobs.errors import UsageError
-from jobs.terminal.figures import basis_points, p_value, percent
-from jobs.terminal.tables import Table, TableColumn
-from jobs.terminal.text import counted, printable
-from storage.reader import view_named
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.terminal.figures import basis_points, p_value, percent
+from tickercast.jobs.terminal.tables import Table, TableColumn
+from tickercast.jobs.terminal.text import counted, printable
+from tickercast.storage.reader import view_named
 
 COLUMNS = (
     TableColumn("ticker"),

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.cli.options import FormatOption, OutOption, StoredArgument, existing_place, say
+from tickercast.jobs.cli.options import FormatOption, OutOption, StoredArgument, existing_place, say
 
 if TYPE_CHECKING:
-    from jobs.monitoring.state import HomeState
-    from jobs.workspace.place import Place
+    from tickercast.jobs.monitoring.state import HomeState
+    from tickercast.jobs.workspace.place import Place
 
 
 def status(
@@ -31,9 +31,9 @@ def status(
     disk is short; 4 when the daemon has died or hangs, or no tracked ticker works. A ticker is late once a session closed
     schedule.after_close_minutes plus monitor.grace_minutes ago and has no forecast; docs/operations.md explains it.
     """
-    from jobs.analysis.views import context_notices, prior_notices, upgrade_notices, view_rows
-    from jobs.cli.status_table import status_screen, status_table
-    from jobs.terminal.output import write_rows
+    from tickercast.jobs.analysis.views import context_notices, prior_notices, upgrade_notices, view_rows
+    from tickercast.jobs.cli.status_table import status_screen, status_table
+    from tickercast.jobs.terminal.output import write_rows
 
     if check:
         _print_check(context, tickers)
@@ -47,8 +47,8 @@ def status(
 
 def _print_check(context: typer.Context, tickers: list[str] | None) -> None:
     """Print the judgement of the home and end with its exit code. Raises UsageError for tickers, which it is not of."""
-    from jobs.errors import UsageError
-    from jobs.monitoring.check import check
+    from tickercast.jobs.errors import UsageError
+    from tickercast.jobs.monitoring.check import check
 
     if tickers:
         raise UsageError("--check is of the whole home; give no ticker")
@@ -58,8 +58,8 @@ def _print_check(context: typer.Context, tickers: list[str] | None) -> None:
 
 
 def _state_of(place: Place) -> HomeState:
-    from jobs import clock
-    from jobs.monitoring.state import read_state
-    from jobs.workspace.limits import read_limits
+    from tickercast.jobs import clock
+    from tickercast.jobs.monitoring.state import read_state
+    from tickercast.jobs.workspace.limits import read_limits
 
     return read_state(place, read_limits(place.folder), clock.now())

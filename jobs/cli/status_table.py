@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from jobs.clock import utc_minute
-from jobs.monitoring.check import WARNINGS, daemon_line
-from jobs.monitoring.state import BROKEN, CONDITIONS, Condition, HomeState, condition_of, since_of
-from jobs.terminal.figures import bytes_text
-from jobs.terminal.tables import Table, TableColumn
-from jobs.terminal.text import counted, first_names, printable
-from storage.monitoring import TickerFacts
+from tickercast.jobs.clock import utc_minute
+from tickercast.jobs.monitoring.check import WARNINGS, daemon_line
+from tickercast.jobs.monitoring.state import BROKEN, CONDITIONS, Condition, HomeState, condition_of, since_of
+from tickercast.jobs.terminal.figures import bytes_text
+from tickercast.jobs.terminal.tables import Table, TableColumn
+from tickercast.jobs.terminal.text import counted, first_names, printable
+from tickercast.storage.monitoring import TickerFacts
 
 COLUMNS = (
     TableColumn("ticker"),

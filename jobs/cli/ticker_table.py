@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jobs.cli.status_table import NO_TICKERS, WHOLE_ERRORS
-from jobs.terminal.tables import Table, TableColumn
+from tickercast.jobs.cli.status_table import NO_TICKERS, WHOLE_ERRORS
+from tickercast.jobs.terminal.tables import Table, TableColumn
 
 COLUMNS = (
     TableColumn("ticker"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from jobs.cli.options import (
+from tickercast.jobs.cli.options import (
     DAY,
     INSTANT,
     INSTANT_EXAMPLE,
@@ -31,8 +31,8 @@ from jobs.cli.options import (
     say,
     writing,
 )
-from jobs.terminal.logs import LogFormat
-from jobs.workspace.choices import SecurityKind
+from tickercast.jobs.terminal.logs import LogFormat
+from tickercast.jobs.workspace.choices import SecurityKind
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -40,10 +40,10 @@ if TYPE_CHECKING:
 
 def init(context: typer.Context) -> None:
     """Create a home: a settings file with comments, and an empty database."""
-    from jobs.workspace.file_systems import network_warning
-    from jobs.workspace.home import create_home
-    from jobs.workspace.locks import writer_lock
-    from storage.database import upgrade_database
+    from tickercast.jobs.workspace.file_systems import network_warning
+    from tickercast.jobs.workspace.home import create_home
+    from tickercast.jobs.workspace.locks import writer_lock
+    from tickercast.storage.database import upgrade_database
 
     home = create_home(home_of(context))
     if warning := network_warning(home.database.parent):
@@ -69,7 +69,7 @@ def track(
     wait: WaitOption = WAIT_SECONDS,
 ) -> None:
     """Follow tickers: `run` and `daemon` forecast them, each from its own source."""
-    from jobs.prices.tickers import track as track_tickers
+    from tickercast.jobs.prices.tickers import track as track_tickers
 
     with writing(context, "track", wait) as (home, engine):
         say(track_tickers(home, engine, tickers, source=source, adjustment=adjustment, kind=kind))
@@ -81,7 +81,7 @@ def untrack(
     wait: WaitOption = WAIT_SECONDS,
 ) -> None:
     """Stop following tickers. Their record stays."""
-    from jobs.prices.tickers import untrack as untrack_tickers
+    from tickercast.jobs.prices.tickers import untrack as untrack_tickers
 
     with writing(context, "untrack", wait) as (_, engine):
         say(untrack_tickers(engine, tickers))
@@ -94,7 +94,7 @@ def forget(
     wait: WaitOption = WAIT_SECONDS,
 ) -> None:
     """Remove a ticker that has no forecasts, with its stored prices."""
-    from jobs.prices.forget import forget as forget_ticker
+    from tickercast.jobs.prices.forget import forget as forget_ticker
 
     def agree(question: str) -> bool:
         return yes or (sys.stdin.isatty() and typer.confirm(question, err=True))
@@ -110,7 +110,7 @@ def rename(
     wait: WaitOption = WAIT_SECONDS,
 ) -> None:
     """Give a ticker another symbol. Its record continues under the new one."""
-    from jobs.prices.tickers import rename as rename_ticker
+    from tickercast.jobs.prices.tickers import rename as rename_ticker
 
     with writing(context, "rename", wait) as (_, engine):
         say(rename_ticker(engine, old, new))
@@ -144,11 +144,11 @@ def backfill(
     request.check()
     with writing(context, "backfill", wait, create=preset or "density") as (home, engine):
         if baselines:
-            from jobs.analysis.store_baselines import backfill_with_baselines
+            from tickercast.jobs.analysis.store_baselines import backfill_with_baselines
 
             say(backfill_with_baselines(home, engine, request))
         else:
-            from jobs.runs.backfill import backfill_span
+            from tickercast.jobs.runs.backfill import backfill_span
 
             say(backfill_span(home, engine, request))
 
@@ -172,13 +172,13 @@ def run(
     wait: WaitOption = WAIT_SECONDS,
 ) -> None:
     """Run one daily cycle: fetch prices, score, train, and create the missing forecasts of all tracked tickers."""
-    from jobs import clock
-    from jobs.clock import parse_instant
-    from jobs.errors import UsageError
-    from jobs.monitoring.monitor import metrics_at_end
-    from jobs.runs.daily import run_once
-    from jobs.runs.notices import told_at_end
-    from jobs.runs.retention import next_retention, retain
+    from tickercast.jobs import clock
+    from tickercast.jobs.clock import parse_instant
+    from tickercast.jobs.errors import UsageError
+    from tickercast.jobs.monitoring.monitor import metrics_at_end
+    from tickercast.jobs.runs.daily import run_once
+    from tickercast.jobs.runs.notices import told_at_end
+    from tickercast.jobs.runs.retention import next_retention, retain
 
     if now and rehearse:
         raise UsageError("--now acts and --rehearse does not; give one of them")
@@ -198,8 +198,8 @@ def run(
 
 def _rehearse(context: typer.Context, instant: datetime, workers: int | None, cold: bool) -> None:
     """Print what a cycle would do for each ticker, then its closing line. Raises what it would end with."""
-    from jobs.runs.rehearsal import rehearse
-    from jobs.terminal.output import write_rows
+    from tickercast.jobs.runs.rehearsal import rehearse
+    from tickercast.jobs.terminal.output import write_rows
 
     found = rehearse(existing_home(context), instant, workers=workers, force_cold=cold)
     write_rows(found.outcome.columns, found.outcome.rows)
@@ -216,10 +216,10 @@ def daemon(
     ] = None,
 ) -> None:
     """Run the daily cycle on schedule until SIGTERM or Ctrl-C. It logs to stderr, or to the file that log.file names."""
-    from jobs.runs.daemon import serve
-    from jobs.terminal.logs import LogTarget, log_format_for, start_logging
-    from jobs.workspace.file_systems import network_warning
-    from jobs.workspace.home import open_home, require_writable
+    from tickercast.jobs.runs.daemon import serve
+    from tickercast.jobs.terminal.logs import LogTarget, log_format_for, start_logging
+    from tickercast.jobs.workspace.file_systems import network_warning
+    from tickercast.jobs.workspace.home import open_home, require_writable
 
     home = open_home(home_of(context))
     require_writable(home)
@@ -248,9 +248,9 @@ def release(
     wait: WaitOption = WAIT_SECONDS,
 ) -> None:
     """Store quarantined bars as the source gave them, or refused ones where none is quarantined."""
-    from jobs.clock import parse_day
-    from jobs.prices.quarantine import release as release_bars
-    from jobs.prices.told import parse_told
+    from tickercast.jobs.clock import parse_day
+    from tickercast.jobs.prices.quarantine import release as release_bars
+    from tickercast.jobs.prices.told import parse_told
 
     day, told = parse_day(session, "--session"), parse_told(split or [], dividend or [])
     with writing(context, "release", wait) as (home, engine):
@@ -261,8 +261,8 @@ def refuse(
     context: typer.Context, ticker: TickerArgument, session: SessionOption = None, wait: WaitOption = WAIT_SECONDS
 ) -> None:
     """Reject quarantined bars, for as long as the source gives the same values."""
-    from jobs.clock import parse_day
-    from jobs.prices.quarantine import refuse as refuse_bars
+    from tickercast.jobs.clock import parse_day
+    from tickercast.jobs.prices.quarantine import refuse as refuse_bars
 
     day = parse_day(session, "--session")
     with writing(context, "refuse", wait) as (_, engine):
@@ -271,7 +271,7 @@ def refuse(
 
 def repair(context: typer.Context, ticker: TickerArgument, wait: WaitOption = WAIT_SECONDS) -> None:
     """Mend a damaged or missing price file from what is proven, and compare it with the source."""
-    from jobs.prices.repair import repair as repair_prices
+    from tickercast.jobs.prices.repair import repair as repair_prices
 
     with writing(context, "repair", wait) as (home, engine):
         say(repair_prices(home, engine, ticker))
@@ -279,10 +279,10 @@ def repair(context: typer.Context, ticker: TickerArgument, wait: WaitOption = WA
 
 def upgrade(context: typer.Context, wait: WaitOption = WAIT_SECONDS) -> None:
     """Upgrade the database to this program's schema, after a backup copy in the same folder."""
-    from jobs.prices.copies import fill_copies
-    from jobs.workspace.home import open_home, require_writable
-    from jobs.workspace.locks import writer_lock
-    from storage.database import upgrade_database
+    from tickercast.jobs.prices.copies import fill_copies
+    from tickercast.jobs.workspace.home import open_home, require_writable
+    from tickercast.jobs.workspace.locks import writer_lock
+    from tickercast.storage.database import upgrade_database
 
     home = open_home(home_of(context))
     require_writable(home)

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs import clock
-from jobs.errors import UsageError
-from jobs.exchanges.extension import Hours, Schedule, earlier_sessions, later_sessions, short_sessions
-from jobs.exchanges.numbering import RecordedSessions, numbers_from, with_recorded
-from jobs.exchanges.symbols import exchange_of
+from tickercast.jobs import clock
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.exchanges.extension import Hours, Schedule, earlier_sessions, later_sessions, short_sessions
+from tickercast.jobs.exchanges.numbering import RecordedSessions, numbers_from, with_recorded
+from tickercast.jobs.exchanges.symbols import exchange_of
 
 # Session indices count from here; sessions before it have negative ones.
 FIRST_DAY = date(1980, 1, 2)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.exchanges.extension import Schedule
+from tickercast.jobs.exchanges.extension import Schedule
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,17 +11,17 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.forecasting.density_model import baseline_of
-from jobs.forecasting.inputs import History, ModelInput, share_scaled_prices, stacked_measures
-from jobs.forecasting.model import Figures, ModelState, Prediction, Rows, Trained, network_of, training_settings
-from jobs.workspace.config import Config
-from rnn.density import ForecastDistribution
-from rnn.features import density_inputs
-from rnn.params import NetworkShape
-from rnn.state import State, noisy_state
-from rnn.supervised import SupervisedLoss, Windows, forecast_point
-from rnn.training import train
-from storage.bars import Bars
+from tickercast.jobs.forecasting.density_model import baseline_of
+from tickercast.jobs.forecasting.inputs import History, ModelInput, share_scaled_prices, stacked_measures
+from tickercast.jobs.forecasting.model import Figures, ModelState, Prediction, Rows, Trained, network_of, training_settings
+from tickercast.jobs.workspace.config import Config
+from tickercast.rnn.density import ForecastDistribution
+from tickercast.rnn.features import density_inputs
+from tickercast.rnn.params import NetworkShape
+from tickercast.rnn.state import State, noisy_state
+from tickercast.rnn.supervised import SupervisedLoss, Windows, forecast_point
+from tickercast.rnn.training import train
+from tickercast.storage.bars import Bars
 
 Floats = NDArray[np.float64]
 BASELINE_SESSIONS = 504  # the baseline's volatility needs no longer memory, whatever its network sees

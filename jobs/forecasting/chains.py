@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 
-from jobs.forecasting.model import ModelState, state_of_bytes
-from jobs.forecasting.recalibration import PastForecast
-from jobs.forecasting.tasks import WARM, OriginTask, Parent, TickerTask
-from storage.rows import CheckpointRow, ModelRow
+from tickercast.jobs.forecasting.model import ModelState, state_of_bytes
+from tickercast.jobs.forecasting.recalibration import PastForecast
+from tickercast.jobs.forecasting.tasks import WARM, OriginTask, Parent, TickerTask
+from tickercast.storage.rows import CheckpointRow, ModelRow
 
 NEWEST_KEPT = 2
 

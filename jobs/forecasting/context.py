@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn.context import AHEAD, CALENDAR_NAMES
+from tickercast.rnn.context import AHEAD, CALENDAR_NAMES
 
 Days = NDArray[np.datetime64]
 Instants = NDArray[np.datetime64]

@@ -12,16 +12,26 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.forecasting.inputs import ModelInput, stacked_context, stacked_measures
-from jobs.forecasting.model import ModelState, Prediction, Rows, Trained, network_of, training_settings
-from jobs.workspace.config import Config
-from rnn.density import DensityLayout, DensityLoss, ForecastDistribution, density_shape, forecast_density
-from rnn.features import DensityInputs, density_inputs, pooled
-from rnn.params import NetworkShape, row_squares, row_sums
-from rnn.pooled import PooledDensityLoss, Sampling
-from rnn.scales import BURN_IN, Outputs, Scales, all_outputs, forecast_with, learned, newest_outputs, no_scales, settled
-from rnn.state import State, cold_state
-from rnn.training import Curves, Training, TrainingSettings, train
+from tickercast.jobs.forecasting.inputs import ModelInput, stacked_context, stacked_measures
+from tickercast.jobs.forecasting.model import ModelState, Prediction, Rows, Trained, network_of, training_settings
+from tickercast.jobs.workspace.config import Config
+from tickercast.rnn.density import DensityLayout, DensityLoss, ForecastDistribution, density_shape, forecast_density
+from tickercast.rnn.features import DensityInputs, density_inputs, pooled
+from tickercast.rnn.params import NetworkShape, row_squares, row_sums
+from tickercast.rnn.pooled import PooledDensityLoss, Sampling
+from tickercast.rnn.scales import (
+    BURN_IN,
+    Outputs,
+    Scales,
+    all_outputs,
+    forecast_with,
+    learned,
+    newest_outputs,
+    no_scales,
+    settled,
+)
+from tickercast.rnn.state import State, cold_state
+from tickercast.rnn.training import Curves, Training, TrainingSettings, train
 
 # A prior has many histories behind it, so it needs no shrinkage, and its newest targets are worth more in training than in
 # validation.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from jobs.workspace.config import Config
+from tickercast.jobs.workspace.config import Config
 
 ID_DIGITS = 32
 

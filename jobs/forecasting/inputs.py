@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.forecasting.context import (
+from tickercast.jobs.forecasting.context import (
     Events,
     Knowledge,
     KnownReports,
@@ -23,10 +23,10 @@ from jobs.forecasting.context import (
     reference_levels,
     report_positions,
 )
-from jobs.workspace.config import Config
-from rnn.context import AHEAD
-from rnn.features import ContextMeasures, Measures, bar_measures, stack_measures
-from storage.bars import Bars, log_returns
+from tickercast.jobs.workspace.config import Config
+from tickercast.rnn.context import AHEAD
+from tickercast.rnn.features import ContextMeasures, Measures, bar_measures, stack_measures
+from tickercast.storage.bars import Bars, log_returns
 
 Floats = NDArray[np.float64]
 LONGEST_PAUSE = np.timedelta64(20, "D")  # between two bars; exchanges close for less

@@ -10,14 +10,14 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.workspace.config import Config
-from rnn.checkpoints import holds_scales, scales_from_bytes, scales_to_bytes, state_from_bytes, state_to_bytes
-from rnn.density import ForecastDistribution
-from rnn.errors import CheckpointError
-from rnn.scales import Scales, joined
-from rnn.state import State, concatenate
-from rnn.training import Curves, TrainingSettings
-from storage.errors import Corrupt
+from tickercast.jobs.workspace.config import Config
+from tickercast.rnn.checkpoints import holds_scales, scales_from_bytes, scales_to_bytes, state_from_bytes, state_to_bytes
+from tickercast.rnn.density import ForecastDistribution
+from tickercast.rnn.errors import CheckpointError
+from tickercast.rnn.scales import Scales, joined
+from tickercast.rnn.state import State, concatenate
+from tickercast.rnn.training import Curves, TrainingSettings
+from tickercast.storage.errors import Corrupt
 
 Rows = NDArray[np.intp]
 Figures = dict[str, float]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jobs.forecasting.article_model import ArticleModel
-from jobs.forecasting.density_model import density_model
-from jobs.forecasting.inputs import ModelInput
-from jobs.forecasting.model import ForecastModel
-from jobs.workspace.config import Config
-from rnn.state import State
+from tickercast.jobs.forecasting.article_model import ArticleModel
+from tickercast.jobs.forecasting.density_model import density_model
+from tickercast.jobs.forecasting.inputs import ModelInput
+from tickercast.jobs.forecasting.model import ForecastModel
+from tickercast.jobs.workspace.config import Config
+from tickercast.rnn.state import State
 
 
 def model_for(

@@ -15,17 +15,17 @@ from datetime import date
 
 from threadpoolctl import threadpool_limits
 
-from jobs.forecasting.context import Events, Reference, SessionDays
-from jobs.forecasting.density_model import train_pooled
-from jobs.forecasting.fingerprint import fingerprint
-from jobs.forecasting.identity import PriorIdentity, prior_identity
-from jobs.forecasting.inputs import ContextReader, ModelInput, history_of
-from jobs.forecasting.rows import loss_rows
-from jobs.workspace.config import Config
-from rnn.checkpoints import params_to_bytes
-from rnn.training import Training
-from storage.bars import Bars
-from storage.rows import CheckpointRow, LossRow, ModelRow, PriorMemberRow, PriorRow
+from tickercast.jobs.forecasting.context import Events, Reference, SessionDays
+from tickercast.jobs.forecasting.density_model import train_pooled
+from tickercast.jobs.forecasting.fingerprint import fingerprint
+from tickercast.jobs.forecasting.identity import PriorIdentity, prior_identity
+from tickercast.jobs.forecasting.inputs import ContextReader, ModelInput, history_of
+from tickercast.jobs.forecasting.rows import loss_rows
+from tickercast.jobs.workspace.config import Config
+from tickercast.rnn.checkpoints import params_to_bytes
+from tickercast.rnn.training import Training
+from tickercast.storage.bars import Bars
+from tickercast.storage.rows import CheckpointRow, LossRow, ModelRow, PriorMemberRow, PriorRow
 
 UNIVERSE = "universe"
 STOCK = "stock"  # the kind of security whose company reports are read

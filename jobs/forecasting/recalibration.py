@@ -13,8 +13,8 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.forecasting.inputs import History
-from jobs.scoring.distributions import student_t_cdf
+from tickercast.jobs.forecasting.inputs import History
+from tickercast.jobs.scoring.distributions import student_t_cdf
 
 Floats = NDArray[np.float64]
 

@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from jobs.forecasting.chains import Chains
-from jobs.forecasting.identity import model_id_of
-from jobs.forecasting.model import ForecastModel, Prediction, Trained, state_bytes
-from jobs.forecasting.recalibration import PastForecast, scale_factors
-from jobs.forecasting.rows import (
+from tickercast.jobs.forecasting.chains import Chains
+from tickercast.jobs.forecasting.identity import model_id_of
+from tickercast.jobs.forecasting.model import ForecastModel, Prediction, Trained, state_bytes
+from tickercast.jobs.forecasting.recalibration import PastForecast, scale_factors
+from tickercast.jobs.forecasting.rows import (
     are_publishable,
     forecast_numbers,
     last_price,
@@ -20,10 +20,10 @@ from jobs.forecasting.rows import (
     recalibration_rows,
     twin_rows,
 )
-from jobs.forecasting.tasks import OriginTask, StackResult, TickerTask, TrainingEvent
-from jobs.workspace.config import Config
-from rnn.density import ForecastDistribution
-from storage.rows import CheckpointRow, ModelRow
+from tickercast.jobs.forecasting.tasks import OriginTask, StackResult, TickerTask, TrainingEvent
+from tickercast.jobs.workspace.config import Config
+from tickercast.rnn.density import ForecastDistribution
+from tickercast.storage.rows import CheckpointRow, ModelRow
 
 
 class StackRecorder:

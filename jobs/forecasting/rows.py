@@ -8,13 +8,13 @@ from datetime import UTC
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.forecasting.model import Trained
-from jobs.forecasting.tasks import OriginTask
-from jobs.scoring.distributions import student_t_quantiles
-from jobs.workspace.config import Config
-from rnn.density import ForecastDistribution
-from rnn.training import Curves
-from storage.rows import QUANTILE_LEVELS, TWIN, BaselineForecastRow, LossRow, ModelRow, OriginRow, RecalibrationRow
+from tickercast.jobs.forecasting.model import Trained
+from tickercast.jobs.forecasting.tasks import OriginTask
+from tickercast.jobs.scoring.distributions import student_t_quantiles
+from tickercast.jobs.workspace.config import Config
+from tickercast.rnn.density import ForecastDistribution
+from tickercast.rnn.training import Curves
+from tickercast.storage.rows import QUANTILE_LEVELS, TWIN, BaselineForecastRow, LossRow, ModelRow, OriginRow, RecalibrationRow
 
 # A price that may move by a factor of e within its own scale is not a forecast but a fault.
 WIDEST_SCALE = 1.0

@@ -14,17 +14,17 @@ from itertools import groupby
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from jobs.forecasting.chains import Chains
-from jobs.forecasting.collector import collector_paused
-from jobs.forecasting.fingerprint import fingerprint
-from jobs.forecasting.identity import seed_of
-from jobs.forecasting.inputs import ContextReader, History, ModelInput, history_of, newest_of, visible_history
-from jobs.forecasting.model import ForecastModel, ModelState, Trained, join_states, network_of, state_of_bytes
-from jobs.forecasting.presets import model_for
-from jobs.forecasting.prior import FAMILIES, STOCK
-from jobs.forecasting.recorder import StackRecorder
-from jobs.forecasting.tasks import WARM, Origin, OriginTask, Prior, StackResult, StackTask, TickerTask, newest_prior
-from rnn.state import State
+from tickercast.jobs.forecasting.chains import Chains
+from tickercast.jobs.forecasting.collector import collector_paused
+from tickercast.jobs.forecasting.fingerprint import fingerprint
+from tickercast.jobs.forecasting.identity import seed_of
+from tickercast.jobs.forecasting.inputs import ContextReader, History, ModelInput, history_of, newest_of, visible_history
+from tickercast.jobs.forecasting.model import ForecastModel, ModelState, Trained, join_states, network_of, state_of_bytes
+from tickercast.jobs.forecasting.presets import model_for
+from tickercast.jobs.forecasting.prior import FAMILIES, STOCK
+from tickercast.jobs.forecasting.recorder import StackRecorder
+from tickercast.jobs.forecasting.tasks import WARM, Origin, OriginTask, Prior, StackResult, StackTask, TickerTask, newest_prior
+from tickercast.rnn.state import State
 
 
 def forecast_stack(task: StackTask) -> StackResult:

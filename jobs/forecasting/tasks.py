@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 
-from jobs.forecasting.context import Events, Reference, SessionDays
-from jobs.forecasting.inputs import ModelInput
-from jobs.forecasting.recalibration import PastForecast
-from jobs.workspace.config import Config
-from storage.bars import Bars
-from storage.rows import BaselineForecastRow, CheckpointRow, LossRow, ModelRow, OriginRow, RecalibrationRow
+from tickercast.jobs.forecasting.context import Events, Reference, SessionDays
+from tickercast.jobs.forecasting.inputs import ModelInput
+from tickercast.jobs.forecasting.recalibration import PastForecast
+from tickercast.jobs.workspace.config import Config
+from tickercast.storage.bars import Bars
+from tickercast.storage.rows import BaselineForecastRow, CheckpointRow, LossRow, ModelRow, OriginRow, RecalibrationRow
 
 WARM = "warm"  # the reason of a training that continues its parent; any other reason is that of a cold start
 

@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
-from jobs.workspace.place import Place
-from storage.paths import real_path
-from storage.versions import database_id
+from tickercast.jobs.workspace.place import Place
+from tickercast.storage.paths import real_path
+from tickercast.storage.versions import database_id
 
 MANIFEST = "manifest.json"
 NAME = re.compile(r"tickercast-\d{8}T\d{6}Z\.tar")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jobs.clock import utc_minute
-from jobs.errors import ExitCode
-from jobs.monitoring.state import BROKEN, Condition, HomeState, condition_of, since_of
-from jobs.terminal.text import counted, first_names
-from storage.monitoring import TickerFacts
+from tickercast.jobs.clock import utc_minute
+from tickercast.jobs.errors import ExitCode
+from tickercast.jobs.monitoring.state import BROKEN, Condition, HomeState, condition_of, since_of
+from tickercast.jobs.terminal.text import counted, first_names
+from tickercast.storage.monitoring import TickerFacts
 
 WORDS = {ExitCode.DONE: "OK", ExitCode.SOME_FAILED: "WARNING", ExitCode.NOTHING_FETCHED: "CRITICAL"}
 # Notices that are a warning while they last: no condition of a ticker shows them. What each means, in the line of the check.

@@ -13,14 +13,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from jobs.clock import utc_minute
-from jobs.monitoring.state import MEGABYTE, HomeState, is_late
-from jobs.terminal.text import counted, printable
-from jobs.workspace.limits import Limits
-from storage.errors import Corrupt
-from storage.files import read_regular, sha256_of
-from storage.monitoring import TickerFacts
-from storage.notices import NewOutcome, NoticeRow, current_price_file
+from tickercast.jobs.clock import utc_minute
+from tickercast.jobs.monitoring.state import MEGABYTE, HomeState, is_late
+from tickercast.jobs.terminal.text import counted, printable
+from tickercast.jobs.workspace.limits import Limits
+from tickercast.storage.errors import Corrupt
+from tickercast.storage.files import read_regular, sha256_of
+from tickercast.storage.monitoring import TickerFacts
+from tickercast.storage.notices import NewOutcome, NoticeRow, current_price_file
 
 Kind = Literal["late", "failing", "quarantined", "disk", "integrity", "outside", "backup"]
 LONGEST_REASON = 300  # characters of an error in a message
@@ -102,7 +102,7 @@ def outside_intervals(outcomes: Sequence[NewOutcome]) -> Iterator[Found]:
         return
     import numpy as np
 
-    from jobs.scoring.distributions import student_t_quantiles
+    from tickercast.jobs.scoring.distributions import student_t_quantiles
 
     location, scale, dof = np.array([(o.location, o.scale, np.nan if o.dof is None else o.dof) for o in outcomes]).T
     bounds = student_t_quantiles(location, scale, dof, INTERVAL_98)

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from jobs.clock import utc_minute
-from jobs.monitoring.delivery import Message, Mood
-from jobs.terminal.secrets import hide_secrets
-from jobs.terminal.text import MOST_NAMES, first_names
-from storage.notices import NoticeRow
+from tickercast.jobs.clock import utc_minute
+from tickercast.jobs.monitoring.delivery import Message, Mood
+from tickercast.jobs.terminal.secrets import hide_secrets
+from tickercast.jobs.terminal.text import MOST_NAMES, first_names
+from tickercast.storage.notices import NoticeRow
 
 BEGUN = {
     "integrity": "damaged",

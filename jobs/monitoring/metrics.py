@@ -13,9 +13,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from jobs.monitoring.check import check
-from jobs.monitoring.state import CONDITIONS, HomeState
-from storage.errors import StorageError
+from tickercast.jobs.monitoring.check import check
+from tickercast.jobs.monitoring.state import CONDITIONS, HomeState
+from tickercast.storage.errors import StorageError
 
 PREFIX = "tickercast_"
 LASTING_KINDS = ("integrity", "backup", "disk", "failing", "late", "quarantined")

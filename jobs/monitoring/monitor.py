@@ -13,16 +13,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs import clock
-from jobs.monitoring.state import HomeState, read_state
-from jobs.terminal.logs import log_event
-from jobs.terminal.progress import show_line
-from jobs.workspace.limits import Limits, read_limits
-from jobs.workspace.place import Place, open_place
-from storage.paths import user_path
+from tickercast.jobs import clock
+from tickercast.jobs.monitoring.state import HomeState, read_state
+from tickercast.jobs.terminal.logs import log_event
+from tickercast.jobs.terminal.progress import show_line
+from tickercast.jobs.workspace.limits import Limits, read_limits
+from tickercast.jobs.workspace.place import Place, open_place
+from tickercast.storage.paths import user_path
 
 if TYPE_CHECKING:
-    from jobs.monitoring.server import MonitorServer
+    from tickercast.jobs.monitoring.server import MonitorServer
 
 EVERY_SECONDS = 60.0
 SAME_STATE_SECONDS = 1.0
@@ -71,7 +71,7 @@ class Endpoint:
         self.address = wanted
         if wanted is None:
             return
-        from jobs.monitoring.server import MonitorServer  # takes memory that a daemon without it does not need
+        from tickercast.jobs.monitoring.server import MonitorServer  # takes memory that a daemon without it does not need
 
         host, port = wanted
         try:
@@ -147,7 +147,7 @@ def _write(read: LatestState) -> str | None:
     named = read.limits().textfile
     if not named:
         return None
-    from jobs.monitoring.textfile import write_named_textfile  # takes memory that a daemon without it does not need
+    from tickercast.jobs.monitoring.textfile import write_named_textfile  # takes memory that a daemon without it does not need
 
     return write_named_textfile(read.place.folder / user_path(named), read)  # a relative one begins at the home
 

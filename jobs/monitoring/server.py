@@ -19,13 +19,13 @@ from typing import Any
 
 from prometheus_client.exposition import choose_encoder
 
-from jobs.errors import ExitCode
-from jobs.monitoring.check import check
-from jobs.monitoring.metrics import registry_of
-from jobs.monitoring.state import HomeState
-from jobs.terminal.logs import log_event
-from jobs.terminal.secrets import hide_secrets
-from storage.errors import StorageError
+from tickercast.jobs.errors import ExitCode
+from tickercast.jobs.monitoring.check import check
+from tickercast.jobs.monitoring.metrics import registry_of
+from tickercast.jobs.monitoring.state import HomeState
+from tickercast.jobs.terminal.logs import log_event
+from tickercast.jobs.terminal.secrets import hide_secrets
+from tickercast.storage.errors import StorageError
 
 Read = Callable[[], HomeState]
 POLL_SECONDS = 0.25

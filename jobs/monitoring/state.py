@@ -9,15 +9,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, get_args
 
-from jobs.monitoring.backups import newest_backup
-from jobs.workspace.limits import Limits
-from jobs.workspace.lock_state import has_note, is_held
-from jobs.workspace.place import Place
-from storage import monitoring
-from storage.monitoring import DaemonRow, TickerFacts
-from storage.notices import NoticeRow, lasting_notices
-from storage.paths import user_path
-from storage.reader import snapshot
+from tickercast.jobs.monitoring.backups import newest_backup
+from tickercast.jobs.workspace.limits import Limits
+from tickercast.jobs.workspace.lock_state import has_note, is_held
+from tickercast.jobs.workspace.place import Place
+from tickercast.storage import monitoring
+from tickercast.storage.monitoring import DaemonRow, TickerFacts
+from tickercast.storage.notices import NoticeRow, lasting_notices
+from tickercast.storage.paths import user_path
+from tickercast.storage.reader import snapshot
 
 Condition = Literal["fresh", "ended", "late", "failing", "quarantined", "suspended", "too short", "new", "not tracked"]
 CONDITIONS: tuple[Condition, ...] = get_args(Condition)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from prometheus_client import write_to_textfile
 
-from jobs.errors import JobError, UsageError
-from jobs.monitoring.metrics import registry_of
-from jobs.monitoring.state import HomeState
-from jobs.workspace.place import refuse_store
-from storage.paths import real_path
+from tickercast.jobs.errors import JobError, UsageError
+from tickercast.jobs.monitoring.metrics import registry_of
+from tickercast.jobs.monitoring.state import HomeState
+from tickercast.jobs.workspace.place import refuse_store
+from tickercast.storage.paths import real_path
 
 
 def write_named_textfile(path: Path, read: Callable[[], HomeState]) -> str | None:

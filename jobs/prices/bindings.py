@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
-from jobs.prices.read_files import ReadFiles
-from jobs.prices.sources import open_source
-from jobs.prices.sources.base import Source, SourceError, SourceSettings, SourceUnavailable
-from jobs.prices.sources.folder import FolderSource
-from jobs.workspace.choices import SourceKind
-from jobs.workspace.home import Home
-from storage.errors import TickerSourceFixed
-from storage.paths import user_path
-from storage.queries import TickerRow
+from tickercast.jobs.prices.read_files import ReadFiles
+from tickercast.jobs.prices.sources import open_source
+from tickercast.jobs.prices.sources.base import Source, SourceError, SourceSettings, SourceUnavailable
+from tickercast.jobs.prices.sources.folder import FolderSource
+from tickercast.jobs.workspace.choices import SourceKind
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage.errors import TickerSourceFixed
+from tickercast.storage.paths import user_path
+from tickercast.storage.queries import TickerRow
 
 OWN_ADJUSTMENT = "as_traded"  # of the sources that state it themselves: Yahoo and the sample
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from jobs.workspace.home import Home
-from jobs.workspace.writer import writing_engine
-from storage import bar_files, queries, writes
-from storage.bars import as_known
-from storage.database import Engine, translated
-from storage.errors import Corrupt
-from storage.price_folder import register_database
+from tickercast.jobs.workspace.home import Home
+from tickercast.jobs.workspace.writer import writing_engine
+from tickercast.storage import bar_files, queries, writes
+from tickercast.storage.bars import as_known
+from tickercast.storage.database import Engine, translated
+from tickercast.storage.errors import Corrupt
+from tickercast.storage.price_folder import register_database
 
 
 def fill_copies(home: Home) -> list[str]:

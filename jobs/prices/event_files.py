@@ -13,15 +13,15 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.exchanges.symbols import SymbolRefused, parse_symbol
-from jobs.prices.company_events import Reports, is_plausible, new_reports
-from jobs.prices.sources.base import BadSourceData
-from jobs.prices.sources.folder_files import content_of
-from jobs.prices.sources.price_tables import ALIASES
-from jobs.terminal.text import counted, printable
-from storage import queries, writes
-from storage.database import Connection
-from storage.files import sha256_of
+from tickercast.jobs.exchanges.symbols import SymbolRefused, parse_symbol
+from tickercast.jobs.prices.company_events import Reports, is_plausible, new_reports
+from tickercast.jobs.prices.sources.base import BadSourceData
+from tickercast.jobs.prices.sources.folder_files import content_of
+from tickercast.jobs.prices.sources.price_tables import ALIASES
+from tickercast.jobs.terminal.text import counted, printable
+from tickercast.storage import queries, writes
+from tickercast.storage.database import Connection
+from tickercast.storage.files import sha256_of
 
 if TYPE_CHECKING:
     import pandas as pd

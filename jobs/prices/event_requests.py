@@ -13,17 +13,17 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from jobs.exchanges.calendars import exchange_calendar
-from jobs.prices.bindings import Sources
-from jobs.prices.company_events import new_reports
-from jobs.prices.sources.base import BadSourceData, SourceError, SourceUnavailable
-from jobs.terminal.secrets import shortened
-from jobs.terminal.text import counted
-from storage import queries, writes
-from storage.database import Engine
+from tickercast.jobs.exchanges.calendars import exchange_calendar
+from tickercast.jobs.prices.bindings import Sources
+from tickercast.jobs.prices.company_events import new_reports
+from tickercast.jobs.prices.sources.base import BadSourceData, SourceError, SourceUnavailable
+from tickercast.jobs.terminal.secrets import shortened
+from tickercast.jobs.terminal.text import counted
+from tickercast.storage import queries, writes
+from tickercast.storage.database import Engine
 
 if TYPE_CHECKING:
-    from jobs.prices.sources.yahoo_events import YahooEvents
+    from tickercast.jobs.prices.sources.yahoo_events import YahooEvents
 
 CALENDAR, HISTORY = "calendar", "history"
 HISTORY_EVERY = timedelta(days=30)
@@ -117,7 +117,7 @@ class EventRequests:
         return first
 
     def _events(self, ticker: queries.TickerRow) -> YahooEvents:
-        from jobs.prices.sources.yahoo import YahooSource
+        from tickercast.jobs.prices.sources.yahoo import YahooSource
 
         source = self.sources.open(self.sources.binding_of(ticker), ticker.symbol)
         assert isinstance(source, YahooSource)

@@ -10,16 +10,16 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from jobs.prices.bindings import Sources
-from jobs.prices.event_files import EventFile, read_event_file, store_event_file
-from jobs.prices.event_requests import EventRequests
-from jobs.prices.sources.base import BadSourceData, SourceError
-from jobs.prices.sources.folder_files import content_of
-from jobs.terminal.text import counted
-from storage import queries
-from storage.database import Engine
-from storage.files import sha256_of
-from storage.paths import user_path
+from tickercast.jobs.prices.bindings import Sources
+from tickercast.jobs.prices.event_files import EventFile, read_event_file, store_event_file
+from tickercast.jobs.prices.event_requests import EventRequests
+from tickercast.jobs.prices.sources.base import BadSourceData, SourceError
+from tickercast.jobs.prices.sources.folder_files import content_of
+from tickercast.jobs.terminal.text import counted
+from tickercast.storage import queries
+from tickercast.storage.database import Engine
+from tickercast.storage.files import sha256_of
+from tickercast.storage.paths import user_path
 
 Tickers = Sequence[queries.TickerRow]
 FROM_FILE = "file"
@@ -59,7 +59,7 @@ class EventIngest:
         return found
 
     def _file_of(self, ticker: queries.TickerRow) -> Path | None:
-        from jobs.prices.sources.folder import FolderSource
+        from tickercast.jobs.prices.sources.folder import FolderSource
 
         try:
             source = self.sources.open(self.sources.binding_of(ticker), ticker.symbol)

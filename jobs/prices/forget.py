@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from jobs.errors import UsageError
-from jobs.exchanges.symbols import parse_symbol
-from jobs.prices.tickers import stored_ticker
-from jobs.terminal.text import counted
-from jobs.workspace.home import Home
-from storage import queries, writes
-from storage.database import Engine
-from storage.price_folder import register_database, remove_unneeded
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.exchanges.symbols import parse_symbol
+from tickercast.jobs.prices.tickers import stored_ticker
+from tickercast.jobs.terminal.text import counted
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage import queries, writes
+from tickercast.storage.database import Engine
+from tickercast.storage.price_folder import register_database, remove_unneeded
 
 
 def forget(home: Home, engine: Engine, symbol: str, agree: Callable[[str], bool]) -> str:

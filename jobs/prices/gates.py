@@ -17,11 +17,11 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.prices.levels import actions_over, judge_levels
-from jobs.prices.moves import series_of
-from jobs.prices.verdicts import NOTED, QUARANTINED, Verdict
-from jobs.terminal.text import counted
-from storage.bars import PRICE_FIELDS, SAME_WITHIN, Bars, concatenate_bars
+from tickercast.jobs.prices.levels import actions_over, judge_levels
+from tickercast.jobs.prices.moves import series_of
+from tickercast.jobs.prices.verdicts import NOTED, QUARANTINED, Verdict
+from tickercast.jobs.terminal.text import counted
+from tickercast.storage.bars import PRICE_FIELDS, SAME_WITHIN, Bars, concatenate_bars
 
 Mask = NDArray[np.bool_]
 Days = NDArray[np.datetime64]

@@ -13,19 +13,25 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.exchanges.calendars import CalendarError, ExchangeCalendar, exchange_calendar
-from jobs.prices.bindings import Binding, Sources
-from jobs.prices.gates import apply_gates, notes
-from jobs.prices.price_record import JudgedFetch, PriceRecord, StoredPrices, file_without_quarantine, read_stored_prices
-from jobs.prices.sources.base import BadSourceData, Fetch, Source, SourceError, UnknownTicker
-from jobs.prices.ticker_status import is_fetched
-from jobs.prices.told import as_told
-from jobs.prices.verdicts import NOTED, REFUSED, Verdict
-from jobs.terminal.text import counted
-from storage import queries
-from storage.bars import PRICE_FIELDS, BarHistory, Bars, Listing, as_known, merge_bars
-from storage.database import Engine
-from storage.errors import Corrupt
+from tickercast.jobs.exchanges.calendars import CalendarError, ExchangeCalendar, exchange_calendar
+from tickercast.jobs.prices.bindings import Binding, Sources
+from tickercast.jobs.prices.gates import apply_gates, notes
+from tickercast.jobs.prices.price_record import (
+    JudgedFetch,
+    PriceRecord,
+    StoredPrices,
+    file_without_quarantine,
+    read_stored_prices,
+)
+from tickercast.jobs.prices.sources.base import BadSourceData, Fetch, Source, SourceError, UnknownTicker
+from tickercast.jobs.prices.ticker_status import is_fetched
+from tickercast.jobs.prices.told import as_told
+from tickercast.jobs.prices.verdicts import NOTED, REFUSED, Verdict
+from tickercast.jobs.terminal.text import counted
+from tickercast.storage import queries
+from tickercast.storage.bars import PRICE_FIELDS, BarHistory, Bars, Listing, as_known, merge_bars
+from tickercast.storage.database import Engine
+from tickercast.storage.errors import Corrupt
 
 # Fetched again before the last stored bar, or before the first quarantined one, to see what the source changed since.
 OVERLAP = timedelta(days=15)

@@ -15,9 +15,17 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.prices.moves import NEAR_SESSIONS, ORDINARY_BARS, Series, ignored_dividend, jump_of, move_over, without_dividend
-from jobs.prices.verdicts import QUARANTINED, REFUSED, Verdict
-from storage.bars import Bars
+from tickercast.jobs.prices.moves import (
+    NEAR_SESSIONS,
+    ORDINARY_BARS,
+    Series,
+    ignored_dividend,
+    jump_of,
+    move_over,
+    without_dividend,
+)
+from tickercast.jobs.prices.verdicts import QUARANTINED, REFUSED, Verdict
+from tickercast.storage.bars import Bars
 
 Mask = NDArray[np.bool_]
 

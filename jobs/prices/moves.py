@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from storage.bars import Bars
+from tickercast.storage.bars import Bars
 
 Floats = NDArray[np.float64]
 

@@ -7,19 +7,19 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 
-from jobs.exchanges.calendars import exchange_calendar
-from jobs.exchanges.symbols import kind_of_symbol
-from jobs.prices.bindings import Binding
-from jobs.prices.ticker_status import TickerStatus, status_after_answer, status_after_unknown
-from jobs.prices.tickers import stored_ticker
-from jobs.prices.told import Told, told_actions
-from jobs.prices.verdicts import NOTED, QUARANTINED, REFUSED, Verdict, bars_of_verdicts, verdict_row
-from jobs.terminal.secrets import shortened
-from jobs.terminal.text import counted
-from storage import bar_files, queries, writes
-from storage.bars import BarHistory, Bars, Merge, as_known
-from storage.database import Connection, Engine
-from storage.errors import Corrupt
+from tickercast.jobs.exchanges.calendars import exchange_calendar
+from tickercast.jobs.exchanges.symbols import kind_of_symbol
+from tickercast.jobs.prices.bindings import Binding
+from tickercast.jobs.prices.ticker_status import TickerStatus, status_after_answer, status_after_unknown
+from tickercast.jobs.prices.tickers import stored_ticker
+from tickercast.jobs.prices.told import Told, told_actions
+from tickercast.jobs.prices.verdicts import NOTED, QUARANTINED, REFUSED, Verdict, bars_of_verdicts, verdict_row
+from tickercast.jobs.terminal.secrets import shortened
+from tickercast.jobs.terminal.text import counted
+from tickercast.storage import bar_files, queries, writes
+from tickercast.storage.bars import BarHistory, Bars, Merge, as_known
+from tickercast.storage.database import Connection, Engine
+from tickercast.storage.errors import Corrupt
 
 LONGEST_ERROR = 500
 EVENT_STATUSES = {"suspended", "held"}  # entering or leaving one of these is an event

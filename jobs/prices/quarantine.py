@@ -12,17 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from jobs import clock
-from jobs.errors import UsageError
-from jobs.exchanges.symbols import parse_symbol
-from jobs.prices.tickers import stored_ticker
-from jobs.prices.told import Told, refuse_unlikely, told_row, with_told
-from jobs.prices.verdicts import NOTED, QUARANTINED, REFUSED, bars_of_verdicts
-from jobs.terminal.text import counted
-from jobs.workspace.home import Home
-from storage import bar_files, queries, writes
-from storage.bars import BarHistory, Bars, as_known, concatenate_bars, merge_bars
-from storage.database import Connection, Engine
+from tickercast.jobs import clock
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.exchanges.symbols import parse_symbol
+from tickercast.jobs.prices.tickers import stored_ticker
+from tickercast.jobs.prices.told import Told, refuse_unlikely, told_row, with_told
+from tickercast.jobs.prices.verdicts import NOTED, QUARANTINED, REFUSED, bars_of_verdicts
+from tickercast.jobs.terminal.text import counted
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage import bar_files, queries, writes
+from tickercast.storage.bars import BarHistory, Bars, as_known, concatenate_bars, merge_bars
+from tickercast.storage.database import Connection, Engine
 
 Rows = Sequence[dict[str, Any]]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from storage.errors import StorageError
-from storage.files import sha256_of, write_atomically
+from tickercast.storage.errors import StorageError
+from tickercast.storage.files import sha256_of, write_atomically
 
 FILE = "read-files.json"
 

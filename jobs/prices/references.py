@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from jobs.prices.bindings import Binding
-from jobs.prices.ingest import Ingest
-from jobs.prices.sources.base import SourceError
-from jobs.terminal.secrets import shortened
-from storage import queries, writes
+from tickercast.jobs.prices.bindings import Binding
+from tickercast.jobs.prices.ingest import Ingest
+from tickercast.jobs.prices.sources.base import SourceError
+from tickercast.jobs.terminal.secrets import shortened
+from tickercast.storage import queries, writes
 
 REFERENCE = "reference"
 RETRY_AFTER = timedelta(minutes=15)

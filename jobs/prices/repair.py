@@ -12,20 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from jobs import clock
-from jobs.errors import UsageError
-from jobs.exchanges.symbols import parse_symbol
-from jobs.prices.bindings import Sources
-from jobs.prices.ingest import Ingest
-from jobs.prices.price_record import JudgedFetch, StoredPrices, read_stored_prices
-from jobs.prices.sources.base import SourceError
-from jobs.terminal.text import counted
-from jobs.workspace.home import Home
-from storage import bar_files, queries, writes
-from storage.bars import VALUE_FIELDS, BarHistory, Bars, Listing, Merge, as_known, concatenate_bars, make_bars
-from storage.database import Engine
-from storage.errors import Corrupt
-from storage.price_folder import register_database
+from tickercast.jobs import clock
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.exchanges.symbols import parse_symbol
+from tickercast.jobs.prices.bindings import Sources
+from tickercast.jobs.prices.ingest import Ingest
+from tickercast.jobs.prices.price_record import JudgedFetch, StoredPrices, read_stored_prices
+from tickercast.jobs.prices.sources.base import SourceError
+from tickercast.jobs.terminal.text import counted
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage import bar_files, queries, writes
+from tickercast.storage.bars import VALUE_FIELDS, BarHistory, Bars, Listing, Merge, as_known, concatenate_bars, make_bars
+from tickercast.storage.database import Engine
+from tickercast.storage.errors import Corrupt
+from tickercast.storage.price_folder import register_database
 
 NEXT = "; next: `tickercast run`, unless a daemon runs, which looks at it within a minute"
 

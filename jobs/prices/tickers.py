@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jobs import clock
-from jobs.errors import UsageError
-from jobs.exchanges.calendars import exchange_calendar, require_calendars
-from jobs.exchanges.symbols import exchange_of, parse_symbol
-from jobs.prices.bindings import Sources, bound_to
-from jobs.workspace.home import Home
-from storage import queries, writes
-from storage.bars import Listing
-from storage.database import Connection, Engine
-from storage.errors import TickerSourceFixed, not_stored
+from tickercast.jobs import clock
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.exchanges.calendars import exchange_calendar, require_calendars
+from tickercast.jobs.exchanges.symbols import exchange_of, parse_symbol
+from tickercast.jobs.prices.bindings import Sources, bound_to
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage import queries, writes
+from tickercast.storage.bars import Listing
+from tickercast.storage.database import Connection, Engine
+from tickercast.storage.errors import TickerSourceFixed, not_stored
 
 
 def track(

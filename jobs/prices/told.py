@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from jobs.clock import parse_day
-from jobs.errors import UsageError
-from jobs.prices.gates import SAME_FACTOR
-from jobs.prices.moves import move_over
-from jobs.prices.verdicts import NOTED
-from storage import queries
-from storage.bars import MOST_PRICE, MOST_SPLIT, PRICE_FIELDS, VALUE_FIELDS, Bars
-from storage.database import Connection
+from tickercast.jobs.clock import parse_day
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.prices.gates import SAME_FACTOR
+from tickercast.jobs.prices.moves import move_over
+from tickercast.jobs.prices.verdicts import NOTED
+from tickercast.storage import queries
+from tickercast.storage.bars import MOST_PRICE, MOST_SPLIT, PRICE_FIELDS, VALUE_FIELDS, Bars
+from tickercast.storage.database import Connection
 
 SPLIT_TOLD, DIVIDEND_TOLD = "split told", "dividend told"
 COMPARED_BARS = 10  # before a split, to see whether the source has applied it to earlier prices

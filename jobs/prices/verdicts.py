@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from storage.bars import VALUE_FIELDS, Bars, make_bars
+from tickercast.storage.bars import VALUE_FIELDS, Bars, make_bars
 
 REFUSED, QUARANTINED, NOTED = "refused", "held", "ok"
 

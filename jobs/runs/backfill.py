@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
-from jobs import clock
-from jobs.errors import UsageError
-from jobs.exchanges.calendars import require_calendars
-from jobs.exchanges.references import REFERENCES
-from jobs.prices.bindings import Sources
-from jobs.prices.event_files import EventFile, read_event_file
-from jobs.prices.sources.base import BadSourceData
-from jobs.runs.backlog import backfill_due_sessions
-from jobs.runs.fetch import DueSessions
-from jobs.runs.instants import refuse_record_ahead
-from jobs.runs.run import run_options, run_over, tracked_symbols
-from jobs.terminal.progress import show_line
-from jobs.workspace.config import Config
-from jobs.workspace.home import Home
-from storage.database import Engine
-from storage.paths import user_path
+from tickercast.jobs import clock
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.exchanges.calendars import require_calendars
+from tickercast.jobs.exchanges.references import REFERENCES
+from tickercast.jobs.prices.bindings import Sources
+from tickercast.jobs.prices.event_files import EventFile, read_event_file
+from tickercast.jobs.prices.sources.base import BadSourceData
+from tickercast.jobs.runs.backlog import backfill_due_sessions
+from tickercast.jobs.runs.fetch import DueSessions
+from tickercast.jobs.runs.instants import refuse_record_ahead
+from tickercast.jobs.runs.run import run_options, run_over, tracked_symbols
+from tickercast.jobs.terminal.progress import show_line
+from tickercast.jobs.workspace.config import Config
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage.database import Engine
+from tickercast.storage.paths import user_path
 
 LAST_SESSIONS = 252  # about a year
 

@@ -14,9 +14,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from jobs.forecasting.context import Events
-from jobs.workspace.config import Config
-from storage.bars import Bars
+from tickercast.jobs.forecasting.context import Events
+from tickercast.jobs.workspace.config import Config
+from tickercast.storage.bars import Bars
 
 # About a month: small enough that a kill costs little, large enough that the cost of a commit does not show.
 BLOCK_SESSIONS = 21

@@ -17,18 +17,18 @@ from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 
-from jobs.errors import UsageError
-from jobs.monitoring.backups import MANIFEST
-from jobs.terminal.text import counted
-from jobs.workspace.home import Home
-from jobs.workspace.place import DATABASE_FILE, SETTINGS_FILE, Place, refuse_store
-from storage import queries, verify
-from storage.copies import copy_database
-from storage.database import reading
-from storage.errors import Corrupt, StoreUnwritable
-from storage.files import HashedReader, make_folder, open_regular, rename_durably, sha256_of_file
-from storage.paths import real_path
-from storage.versions import check_revision, database_id, stored_revision
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.monitoring.backups import MANIFEST
+from tickercast.jobs.terminal.text import counted
+from tickercast.jobs.workspace.home import Home
+from tickercast.jobs.workspace.place import DATABASE_FILE, SETTINGS_FILE, Place, refuse_store
+from tickercast.storage import queries, verify
+from tickercast.storage.copies import copy_database
+from tickercast.storage.database import reading
+from tickercast.storage.errors import Corrupt, StoreUnwritable
+from tickercast.storage.files import HashedReader, make_folder, open_regular, rename_durably, sha256_of_file
+from tickercast.storage.paths import real_path
+from tickercast.storage.versions import check_revision, database_id, stored_revision
 
 FORMAT = 1
 PRICES = "prices"

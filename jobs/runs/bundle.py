@@ -13,16 +13,16 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jobs.forecasting.identity import PriorIdentity, bundled_prior_id
-from jobs.forecasting.prior import NETWORK_SETTINGS, PriorRows, prior_model_row, reason_of
-from jobs.forecasting.tasks import Prior
-from jobs.workspace.config import Config
-from storage.errors import Corrupt
-from storage.files import sha256_of
-from storage.rows import CheckpointRow, PriorMemberRow, PriorRow
+from tickercast.jobs.forecasting.identity import PriorIdentity, bundled_prior_id
+from tickercast.jobs.forecasting.prior import NETWORK_SETTINGS, PriorRows, prior_model_row, reason_of
+from tickercast.jobs.forecasting.tasks import Prior
+from tickercast.jobs.workspace.config import Config
+from tickercast.storage.errors import Corrupt
+from tickercast.storage.files import sha256_of
+from tickercast.storage.rows import CheckpointRow, PriorMemberRow, PriorRow
 
 BUNDLED = "bundled"
-FOLDER = files("jobs.forecasting") / "bundled"
+FOLDER = files("tickercast.jobs.forecasting") / "bundled"
 MANIFEST = "manifest.json"
 
 

@@ -17,12 +17,12 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from jobs.runs.interrupts import DROP_SECONDS, Stopped, end_now, ignore_signals, interrupt
-from jobs.runs.signals import signals_blocked
-from jobs.terminal.log_file import LogFile
-from jobs.terminal.logs import LogTarget, start_logging
-from jobs.terminal.secrets import hide_secrets
-from jobs.terminal.streams import hide_on_stderr
+from tickercast.jobs.runs.interrupts import DROP_SECONDS, Stopped, end_now, ignore_signals, interrupt
+from tickercast.jobs.runs.signals import signals_blocked
+from tickercast.jobs.terminal.log_file import LogFile
+from tickercast.jobs.terminal.logs import LogTarget, start_logging
+from tickercast.jobs.terminal.secrets import hide_secrets
+from tickercast.jobs.terminal.streams import hide_on_stderr
 
 POLL_SECONDS = 0.1
 # After a stop signal the child drops its unit of work after DROP_SECONDS (interrupts) and enters that in the run's row. What goes
@@ -78,15 +78,15 @@ def look(settings: bytes | None, folder: Path, database: Path | None, stop: thre
 
     settings: the content of the settings file that was valid last, None where none was.
     """
-    from jobs.runs.cycle import look as look_for_due_cycle
+    from tickercast.jobs.runs.cycle import look as look_for_due_cycle
 
     return look_for_due_cycle(folder, database, stop, settings)
 
 
 def count_death(reason: str, folder: Path, database: Path | None, stop: threading.Event) -> Look:
     """Count a look whose process died, so that a user is told when too many do. Called in another child."""
-    from jobs import clock
-    from jobs.runs.failing_looks import count_failing_look
+    from tickercast.jobs import clock
+    from tickercast.jobs.runs.failing_looks import count_failing_look
 
     count_failing_look(folder, reason, clock.now())
     return Look(failed=True, database=database)
@@ -94,7 +94,7 @@ def count_death(reason: str, folder: Path, database: Path | None, stop: threadin
 
 def reread(settings: bytes | None, folder: Path, database: Path | None, _stop: threading.Event) -> Look:
     """Read the settings again. Called in the child alone. settings: as for look."""
-    from jobs.runs.cycle import read_settings_again
+    from tickercast.jobs.runs.cycle import read_settings_again
 
     return read_settings_again(folder, database, settings)
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from jobs import clock
-from jobs.terminal.logs import log_event
+from tickercast.jobs import clock
+from tickercast.jobs.terminal.logs import log_event
 
 # A clock that is set by less, or drifts by less between two checks, has not jumped. A session counts as closed much later.
 TOLERANCE = timedelta(minutes=5)

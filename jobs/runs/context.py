@@ -11,17 +11,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from jobs.exchanges.references import reference_of
-from jobs.forecasting.context import OLDEST_REFERENCE
-from jobs.prices.events import EventIngest
-from jobs.prices.ingest import Ingest
-from jobs.prices.references import update_reference
-from jobs.runs.backlog import due_by_exchange
-from jobs.runs.fetch import Fetched
-from jobs.runs.options import RunOptions
-from jobs.runs.stored_context import stored_events, stored_references
-from storage import queries
-from storage.database import Engine
+from tickercast.jobs.exchanges.references import reference_of
+from tickercast.jobs.forecasting.context import OLDEST_REFERENCE
+from tickercast.jobs.prices.events import EventIngest
+from tickercast.jobs.prices.ingest import Ingest
+from tickercast.jobs.prices.references import update_reference
+from tickercast.jobs.runs.backlog import due_by_exchange
+from tickercast.jobs.runs.fetch import Fetched
+from tickercast.jobs.runs.options import RunOptions
+from tickercast.jobs.runs.stored_context import stored_events, stored_references
+from tickercast.storage import queries
+from tickercast.storage.database import Engine
 
 
 class ContextFetcher:

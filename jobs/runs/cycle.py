@@ -9,29 +9,29 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from jobs import clock
-from jobs.errors import JobError, LockHeld, RecordAhead
-from jobs.exchanges.symbols import SymbolRefused
-from jobs.forecasting.fingerprint import fingerprint
-from jobs.prices.sources.base import SourceError
-from jobs.runs.child import Look
-from jobs.runs.daily import run_once
-from jobs.runs.due import cycle_is_due, is_due_by
-from jobs.runs.failing_looks import count_failing_look
-from jobs.runs.instants import refuse_record_ahead
-from jobs.runs.retry import retry_wait
-from jobs.runs.upkeep import keep_up
-from jobs.terminal.logs import Level, log_event
-from jobs.terminal.secrets import shortened
-from jobs.workspace.home import Home, open_home
-from jobs.workspace.in_force import last_valid, serve_last_valid
-from jobs.workspace.locks import writer_lock
-from jobs.workspace.writer import open_for_writing, writing_engine
-from storage import queries, writes
-from storage.database import Connection, reading
-from storage.errors import StorageError
-from storage.versions import check_revision
-from storage.watch import ticker_states
+from tickercast.jobs import clock
+from tickercast.jobs.errors import JobError, LockHeld, RecordAhead
+from tickercast.jobs.exchanges.symbols import SymbolRefused
+from tickercast.jobs.forecasting.fingerprint import fingerprint
+from tickercast.jobs.prices.sources.base import SourceError
+from tickercast.jobs.runs.child import Look
+from tickercast.jobs.runs.daily import run_once
+from tickercast.jobs.runs.due import cycle_is_due, is_due_by
+from tickercast.jobs.runs.failing_looks import count_failing_look
+from tickercast.jobs.runs.instants import refuse_record_ahead
+from tickercast.jobs.runs.retry import retry_wait
+from tickercast.jobs.runs.upkeep import keep_up
+from tickercast.jobs.terminal.logs import Level, log_event
+from tickercast.jobs.terminal.secrets import shortened
+from tickercast.jobs.workspace.home import Home, open_home
+from tickercast.jobs.workspace.in_force import last_valid, serve_last_valid
+from tickercast.jobs.workspace.locks import writer_lock
+from tickercast.jobs.workspace.writer import open_for_writing, writing_engine
+from tickercast.storage import queries, writes
+from tickercast.storage.database import Connection, reading
+from tickercast.storage.errors import StorageError
+from tickercast.storage.versions import check_revision
+from tickercast.storage.watch import ticker_states
 
 WRITER_WAIT_SECONDS = 5.0  # a longer writer is waited for without a process of ours
 LONGEST_MESSAGE = 1000

@@ -22,17 +22,17 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from jobs import clock
-from jobs.monitoring.monitor import monitored, write_metrics
-from jobs.runs.child import ChildDied, LookControl, look_in_child, reread
-from jobs.runs.interrupts import END_SECONDS, ended_in_time
-from jobs.runs.service_manager import ServiceManager
-from jobs.runs.watch import CHECK_EVERY_SECONDS, Watch
-from jobs.terminal.log_file import LogFile
-from jobs.terminal.logs import LogTarget, log_event, start_logging
-from jobs.workspace.home import Home
-from jobs.workspace.locks import daemon_lock
-from storage.versions import check_revision
+from tickercast.jobs import clock
+from tickercast.jobs.monitoring.monitor import monitored, write_metrics
+from tickercast.jobs.runs.child import ChildDied, LookControl, look_in_child, reread
+from tickercast.jobs.runs.interrupts import END_SECONDS, ended_in_time
+from tickercast.jobs.runs.service_manager import ServiceManager
+from tickercast.jobs.runs.watch import CHECK_EVERY_SECONDS, Watch
+from tickercast.jobs.terminal.log_file import LogFile
+from tickercast.jobs.terminal.logs import LogTarget, log_event, start_logging
+from tickercast.jobs.workspace.home import Home
+from tickercast.jobs.workspace.locks import daemon_lock
+from tickercast.storage.versions import check_revision
 
 DROP_CHILD_SECONDS = END_SECONDS - 0.5  # the child has dropped its work by then, unless it hangs
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 from datetime import datetime
 
-from jobs import clock
-from jobs.errors import UsageError
-from jobs.prices.bindings import Sources
-from jobs.runs.backlog import daily_due_sessions
-from jobs.runs.instants import refuse_instant, refuse_record_ahead
-from jobs.runs.run import run_options, run_over, tracked_symbols
-from jobs.workspace.home import Home
-from storage.database import Engine
+from tickercast.jobs import clock
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.prices.bindings import Sources
+from tickercast.jobs.runs.backlog import daily_due_sessions
+from tickercast.jobs.runs.instants import refuse_instant, refuse_record_ahead
+from tickercast.jobs.runs.run import run_options, run_over, tracked_symbols
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage.database import Engine
 
 
 def run_once(

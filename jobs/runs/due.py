@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from jobs.exchanges.calendars import CalendarError, exchange_calendar
-from jobs.prices.ticker_status import is_fetched
-from jobs.runs.retry import LONGEST_WAIT, retry_wait
-from jobs.workspace.home import Home
-from storage import queries
-from storage.database import Connection, reading
+from tickercast.jobs.exchanges.calendars import CalendarError, exchange_calendar
+from tickercast.jobs.prices.ticker_status import is_fetched
+from tickercast.jobs.runs.retry import LONGEST_WAIT, retry_wait
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage import queries
+from tickercast.storage.database import Connection, reading
 
 # Their bars change with their next session, or when somebody decides: an attempt before that brings nothing.
 WAITING_STATUSES = {"too_short", "held"}

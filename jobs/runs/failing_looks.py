@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from jobs.monitoring.delivery import deliver, failures_text
-from jobs.monitoring.messages import message_of
-from jobs.terminal.logs import log_event
-from jobs.terminal.secrets import shortened
-from jobs.workspace.limits import read_limits
-from jobs.workspace.notice_urls import read_notice_urls
-from storage.notices import NoticeRow
+from tickercast.jobs.monitoring.delivery import deliver, failures_text
+from tickercast.jobs.monitoring.messages import message_of
+from tickercast.jobs.terminal.logs import log_event
+from tickercast.jobs.terminal.secrets import shortened
+from tickercast.jobs.workspace.limits import read_limits
+from tickercast.jobs.workspace.notice_urls import read_notice_urls
+from tickercast.storage.notices import NoticeRow
 
 FILE = Path("cache", "failing-looks.json")
 SUBJECT = "daemon"

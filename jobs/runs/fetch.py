@@ -7,20 +7,20 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from jobs.exchanges.symbols import kind_of_symbol
-from jobs.forecasting.context import Reference
-from jobs.forecasting.prior import UNIVERSE, Member
-from jobs.prices.ingest import Ingest, Ingested
-from jobs.prices.sources.base import BadSourceData, SourceError, UnknownTicker
-from jobs.runs.backlog import TickerBacklog, due_by_exchange
-from jobs.runs.options import RunOptions
-from jobs.runs.priors import owed_cutoffs
-from jobs.runs.record import RunRecord
-from jobs.terminal.progress import progress_bar
-from storage import queries
-from storage.bars import BarHistory, Bars, as_known
-from storage.database import Engine
-from storage.errors import Corrupt
+from tickercast.jobs.exchanges.symbols import kind_of_symbol
+from tickercast.jobs.forecasting.context import Reference
+from tickercast.jobs.forecasting.prior import UNIVERSE, Member
+from tickercast.jobs.prices.ingest import Ingest, Ingested
+from tickercast.jobs.prices.sources.base import BadSourceData, SourceError, UnknownTicker
+from tickercast.jobs.runs.backlog import TickerBacklog, due_by_exchange
+from tickercast.jobs.runs.options import RunOptions
+from tickercast.jobs.runs.priors import owed_cutoffs
+from tickercast.jobs.runs.record import RunRecord
+from tickercast.jobs.terminal.progress import progress_bar
+from tickercast.storage import queries
+from tickercast.storage.bars import BarHistory, Bars, as_known
+from tickercast.storage.database import Engine
+from tickercast.storage.errors import Corrupt
 
 DueSessions = Callable[[Bars, Set[date]], list[date]]
 

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 
-from jobs import clock
-from jobs.errors import JobError
-from jobs.monitoring.conditions import FINDINGS
-from jobs.workspace.home import Home
-from jobs.workspace.writer import open_for_writing
-from storage import writes
-from storage.errors import Corrupt, StorageError
-from storage.notices import NoticeRow, unfinished_notices
-from storage.reader import snapshot
+from tickercast.jobs import clock
+from tickercast.jobs.errors import JobError
+from tickercast.jobs.monitoring.conditions import FINDINGS
+from tickercast.jobs.workspace.home import Home
+from tickercast.jobs.workspace.writer import open_for_writing
+from tickercast.storage import writes
+from tickercast.storage.errors import Corrupt, StorageError
+from tickercast.storage.notices import NoticeRow, unfinished_notices
+from tickercast.storage.reader import snapshot
 
 RECORD, DEEP = FINDINGS
 WRITER_WAIT_SECONDS = 1.0

@@ -11,14 +11,14 @@ import sqlite3
 from datetime import datetime
 from pathlib import Path
 
-from jobs import clock
-from jobs.errors import JobError, LockHeld
-from jobs.terminal.logs import log_event
-from jobs.terminal.secrets import hide_secrets
-from jobs.workspace.locks import writer_lock
-from storage.errors import StorageError
-from storage.heartbeat import write_beat
-from storage.monitoring import DaemonRow
+from tickercast.jobs import clock
+from tickercast.jobs.errors import JobError, LockHeld
+from tickercast.jobs.terminal.logs import log_event
+from tickercast.jobs.terminal.secrets import hide_secrets
+from tickercast.jobs.workspace.locks import writer_lock
+from tickercast.storage.errors import StorageError
+from tickercast.storage.heartbeat import write_beat
+from tickercast.storage.monitoring import DaemonRow
 
 STOPPED_WAIT_SECONDS = 0.3  # for another writer, at the daemon's end
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from jobs import clock
-from jobs.errors import RecordAhead, UsageError
-from storage import queries
-from storage.database import Connection
+from tickercast.jobs import clock
+from tickercast.jobs.errors import RecordAhead, UsageError
+from tickercast.storage import queries
+from tickercast.storage.database import Connection
 
 # A clock that a time server sets back by less has not jumped.
 TOLERANCE = timedelta(minutes=5)

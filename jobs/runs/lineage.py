@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from jobs.forecasting.recalibration import PastForecast
-from jobs.forecasting.tasks import Parent
-from jobs.workspace.config import Config
-from storage import queries
-from storage.database import Connection
+from tickercast.jobs.forecasting.recalibration import PastForecast
+from tickercast.jobs.forecasting.tasks import Parent
+from tickercast.jobs.workspace.config import Config
+from tickercast.storage import queries
+from tickercast.storage.database import Connection
 
 
 def parent_at(connection: Connection, config: Config, ticker_id: int, session: date) -> Parent | None:

@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from jobs import clock
-from jobs.clock import utc_minute
-from jobs.errors import Interrupted, JobError, LockHeld, RecordAhead, SettingsError, UsageError
-from jobs.monitoring.conditions import (
+from tickercast.jobs import clock
+from tickercast.jobs.clock import utc_minute
+from tickercast.jobs.errors import Interrupted, JobError, LockHeld, RecordAhead, SettingsError, UsageError
+from tickercast.jobs.monitoring.conditions import (
     Found,
     changes,
     damage,
@@ -26,24 +26,24 @@ from jobs.monitoring.conditions import (
     outside_intervals,
     ticker_conditions,
 )
-from jobs.monitoring.delivery import Delivery, deliver, failures_text, unknown_urls
-from jobs.monitoring.messages import message_of
-from jobs.monitoring.state import read_state
-from jobs.runs.failing_looks import count_failing_look, ended_failing_looks, forget_failing_looks
-from jobs.runs.instants import refuse_record_ahead
-from jobs.runs.scheduled_backup import backup_state
-from jobs.terminal.logs import log_event
-from jobs.terminal.progress import show_line
-from jobs.terminal.text import counted
-from jobs.workspace.home import Home, open_home
-from jobs.workspace.limits import Limits
-from jobs.workspace.writer import UPKEEP_WAIT_SECONDS, open_for_writing
-from storage import writes
-from storage.database import Engine, reading
-from storage.errors import StorageError
-from storage.monitoring import ticker_facts
-from storage.notices import EVENT, NoticeRow, new_outcomes, newest_failed_delivery, unfinished_notices
-from storage.reader import snapshot
+from tickercast.jobs.monitoring.delivery import Delivery, deliver, failures_text, unknown_urls
+from tickercast.jobs.monitoring.messages import message_of
+from tickercast.jobs.monitoring.state import read_state
+from tickercast.jobs.runs.failing_looks import count_failing_look, ended_failing_looks, forget_failing_looks
+from tickercast.jobs.runs.instants import refuse_record_ahead
+from tickercast.jobs.runs.scheduled_backup import backup_state
+from tickercast.jobs.terminal.logs import log_event
+from tickercast.jobs.terminal.progress import show_line
+from tickercast.jobs.terminal.text import counted
+from tickercast.jobs.workspace.home import Home, open_home
+from tickercast.jobs.workspace.limits import Limits
+from tickercast.jobs.workspace.writer import UPKEEP_WAIT_SECONDS, open_for_writing
+from tickercast.storage import writes
+from tickercast.storage.database import Engine, reading
+from tickercast.storage.errors import StorageError
+from tickercast.storage.monitoring import ticker_facts
+from tickercast.storage.notices import EVENT, NoticeRow, new_outcomes, newest_failed_delivery, unfinished_notices
+from tickercast.storage.reader import snapshot
 
 CHECKED_FILE = "checked-notice-urls"  # in the cache
 LATER = timedelta(minutes=5)  # after another process that writes, and after the first failed delivery

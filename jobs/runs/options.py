@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from jobs.workspace.config import Config
+from tickercast.jobs.workspace.config import Config
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
-from jobs.exchanges.calendars import ExchangeCalendar, exchange_calendar
-from jobs.forecasting.context import Reference, SessionDays
-from jobs.forecasting.prior import UNIVERSE, Member, PriorTask
-from jobs.forecasting.tasks import prior_indices_of
-from jobs.runs.stored_context import session_days
-from jobs.workspace.config import Config
-from storage.bars import Bars
+from tickercast.jobs.exchanges.calendars import ExchangeCalendar, exchange_calendar
+from tickercast.jobs.forecasting.context import Reference, SessionDays
+from tickercast.jobs.forecasting.prior import UNIVERSE, Member, PriorTask
+from tickercast.jobs.forecasting.tasks import prior_indices_of
+from tickercast.jobs.runs.stored_context import session_days
+from tickercast.jobs.workspace.config import Config
+from tickercast.storage.bars import Bars
 
 FEWEST_MEMBER_BARS = 300
 

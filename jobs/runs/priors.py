@@ -9,18 +9,18 @@ from concurrent.futures import Future
 from datetime import date
 from itertools import product
 
-from jobs.exchanges.calendars import ExchangeCalendar
-from jobs.forecasting.context import Reference
-from jobs.forecasting.prior import Member, PriorRows, PriorTask, fit_prior
-from jobs.forecasting.tasks import Prior, newest_prior
-from jobs.runs.bundle import BundledPrior, as_prior, bundled_priors, matching_priors, mismatch, used_priors
-from jobs.runs.prior_plan import cutoffs_of, due_priors, end_of_service
-from jobs.runs.record import RunRecord
-from jobs.runs.workers import Submit, refuse_other_environment
-from jobs.terminal.text import counted
-from jobs.workspace.config import Config
-from storage import queries
-from storage.database import Connection
+from tickercast.jobs.exchanges.calendars import ExchangeCalendar
+from tickercast.jobs.forecasting.context import Reference
+from tickercast.jobs.forecasting.prior import Member, PriorRows, PriorTask, fit_prior
+from tickercast.jobs.forecasting.tasks import Prior, newest_prior
+from tickercast.jobs.runs.bundle import BundledPrior, as_prior, bundled_priors, matching_priors, mismatch, used_priors
+from tickercast.jobs.runs.prior_plan import cutoffs_of, due_priors, end_of_service
+from tickercast.jobs.runs.record import RunRecord
+from tickercast.jobs.runs.workers import Submit, refuse_other_environment
+from tickercast.jobs.terminal.text import counted
+from tickercast.jobs.workspace.config import Config
+from tickercast.storage import queries
+from tickercast.storage.database import Connection
 
 DueSessions = Mapping[str, Sequence[date]]  # the due sessions of each exchange, oldest first
 

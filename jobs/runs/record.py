@@ -7,20 +7,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
-from jobs import clock
-from jobs.forecasting.collector import collector_paused
-from jobs.forecasting.fingerprint import fingerprint
-from jobs.forecasting.prior import PriorRows
-from jobs.forecasting.tasks import StackResult, StackTask
-from jobs.runs.backlog import TickerBacklog
-from jobs.runs.bundle import rows_of, used_priors
-from jobs.runs.options import RunOptions
-from jobs.runs.sessions import RunCalendars, live_until
-from jobs.scoring.updates import refresh_skill, revise_scores, score_settled, settled_before
-from jobs.terminal.secrets import shortened
-from jobs.workspace.config import Config
-from storage import queries, writes
-from storage.database import Connection, Engine
+from tickercast.jobs import clock
+from tickercast.jobs.forecasting.collector import collector_paused
+from tickercast.jobs.forecasting.fingerprint import fingerprint
+from tickercast.jobs.forecasting.prior import PriorRows
+from tickercast.jobs.forecasting.tasks import StackResult, StackTask
+from tickercast.jobs.runs.backlog import TickerBacklog
+from tickercast.jobs.runs.bundle import rows_of, used_priors
+from tickercast.jobs.runs.options import RunOptions
+from tickercast.jobs.runs.sessions import RunCalendars, live_until
+from tickercast.jobs.scoring.updates import refresh_skill, revise_scores, score_settled, settled_before
+from tickercast.jobs.terminal.secrets import shortened
+from tickercast.jobs.workspace.config import Config
+from tickercast.storage import queries, writes
+from tickercast.storage.database import Connection, Engine
 
 BEAT_SECONDS = 10.0
 UPGRADE = "upgrade"

@@ -11,27 +11,27 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs import clock
-from jobs.errors import UsageError
-from jobs.exchanges.references import REFERENCES
-from jobs.exchanges.symbols import kind_of_symbol, parse_symbol
-from jobs.forecasting.context import Reference
-from jobs.forecasting.prior import FAMILIES, HELPERS, Member, PriorRows, PriorTask, fit_prior
-from jobs.prices.bindings import Sources
-from jobs.prices.events import EventIngest
-from jobs.prices.ingest import Ingest
-from jobs.runs.bundle import BUNDLED, MANIFEST, bundled_priors, manifest_text
-from jobs.runs.options import RunOptions
-from jobs.runs.prior_plan import calendars_of, members_before
-from jobs.runs.record import begin_run
-from jobs.runs.stored_context import stored_events, stored_references
-from jobs.runs.workers import refuse_other_environment, worker_pool
-from jobs.terminal.progress import progress_bar, show_line
-from jobs.workspace.config import BUNDLE, PRESETS, Config
-from jobs.workspace.temporary import temporary_folder
-from jobs.workspace.writer import open_for_writing
-from storage.bars import as_known
-from storage.files import write_atomically
+from tickercast.jobs import clock
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.exchanges.references import REFERENCES
+from tickercast.jobs.exchanges.symbols import kind_of_symbol, parse_symbol
+from tickercast.jobs.forecasting.context import Reference
+from tickercast.jobs.forecasting.prior import FAMILIES, HELPERS, Member, PriorRows, PriorTask, fit_prior
+from tickercast.jobs.prices.bindings import Sources
+from tickercast.jobs.prices.events import EventIngest
+from tickercast.jobs.prices.ingest import Ingest
+from tickercast.jobs.runs.bundle import BUNDLED, MANIFEST, bundled_priors, manifest_text
+from tickercast.jobs.runs.options import RunOptions
+from tickercast.jobs.runs.prior_plan import calendars_of, members_before
+from tickercast.jobs.runs.record import begin_run
+from tickercast.jobs.runs.stored_context import stored_events, stored_references
+from tickercast.jobs.runs.workers import refuse_other_environment, worker_pool
+from tickercast.jobs.terminal.progress import progress_bar, show_line
+from tickercast.jobs.workspace.config import BUNDLE, PRESETS, Config
+from tickercast.jobs.workspace.temporary import temporary_folder
+from tickercast.jobs.workspace.writer import open_for_writing
+from tickercast.storage.bars import as_known
+from tickercast.storage.files import write_atomically
 
 # The settings of the fit. The config has no prior of its own, so its id does not depend on the version of the bundle.
 FIT_CONFIG = replace(PRESETS["density"], prior="none", bundle=0)

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from jobs.errors import JobError, UsageError
-from jobs.runs.daily import run_cycle
-from jobs.workspace.home import Home
-from jobs.workspace.temporary import temporary_folder
-from jobs.workspace.writer import writing_engine
-from storage import queries
-from storage.copies import copy_database
-from storage.database import reading, translated
-from storage.reader import Rows
-from storage.versions import check_revision
+from tickercast.jobs.errors import JobError, UsageError
+from tickercast.jobs.runs.daily import run_cycle
+from tickercast.jobs.workspace.home import Home
+from tickercast.jobs.workspace.temporary import temporary_folder
+from tickercast.jobs.workspace.writer import writing_engine
+from tickercast.storage import queries
+from tickercast.storage.copies import copy_database
+from tickercast.storage.database import reading, translated
+from tickercast.storage.reader import Rows
+from tickercast.storage.versions import check_revision
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,22 +16,22 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
-from jobs.errors import UsageError
-from jobs.monitoring.backups import MANIFEST
-from jobs.runs.backup import PRICES, Manifest, read_manifest, refuse_outside
-from jobs.terminal.text import counted
-from jobs.workspace.locks import daemon_lock, writer_lock
-from jobs.workspace.ownership import keep_access
-from jobs.workspace.place import DATABASE_FILE, SETTINGS_FILE, Place
-from jobs.workspace.replacement import new_home_beside, replace_home
-from jobs.workspace.settings import read_settings
-from storage import verify
-from storage.database import reading
-from storage.errors import Corrupt, StoreUnwritable
-from storage.files import HashedReader, sync_folder
-from storage.paths import real_path
-from storage.price_folder import register_database
-from storage.versions import check_revision, known_revisions, stored_revision
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.monitoring.backups import MANIFEST
+from tickercast.jobs.runs.backup import PRICES, Manifest, read_manifest, refuse_outside
+from tickercast.jobs.terminal.text import counted
+from tickercast.jobs.workspace.locks import daemon_lock, writer_lock
+from tickercast.jobs.workspace.ownership import keep_access
+from tickercast.jobs.workspace.place import DATABASE_FILE, SETTINGS_FILE, Place
+from tickercast.jobs.workspace.replacement import new_home_beside, replace_home
+from tickercast.jobs.workspace.settings import read_settings
+from tickercast.storage import verify
+from tickercast.storage.database import reading
+from tickercast.storage.errors import Corrupt, StoreUnwritable
+from tickercast.storage.files import HashedReader, sync_folder
+from tickercast.storage.paths import real_path
+from tickercast.storage.price_folder import register_database
+from tickercast.storage.versions import check_revision, known_revisions, stored_revision
 
 FILE_MODE, SETTINGS_MODE = 0o640, 0o600  # where no home is replaced; the settings, which may hold a password, in any case
 HOME_FILES = (DATABASE_FILE, SETTINGS_FILE)

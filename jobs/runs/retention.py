@@ -11,13 +11,13 @@ import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from jobs.errors import LockHeld
-from jobs.terminal.logs import log_event
-from jobs.terminal.text import counted
-from jobs.workspace.home import Home
-from jobs.workspace.writer import UPKEEP_WAIT_SECONDS, open_for_writing
-from storage import writes
-from storage.database import Engine
+from tickercast.jobs.errors import LockHeld
+from tickercast.jobs.terminal.logs import log_event
+from tickercast.jobs.terminal.text import counted
+from tickercast.jobs.workspace.home import Home
+from tickercast.jobs.workspace.writer import UPKEEP_WAIT_SECONDS, open_for_writing
+from tickercast.storage import writes
+from tickercast.storage.database import Engine
 
 EVERY = timedelta(days=1)
 RETRY = timedelta(minutes=10)

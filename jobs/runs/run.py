@@ -10,29 +10,29 @@ import threading
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
-from jobs import clock
-from jobs.errors import Interrupted, NothingFetched, SomeTickersFailed
-from jobs.prices.bindings import Sources, refuse_other_source
-from jobs.prices.event_files import EventFile
-from jobs.prices.events import EventIngest
-from jobs.prices.ingest import Ingest
-from jobs.prices.sources.base import SourceSettings, SourceUnavailable
-from jobs.runs.backlog import due_by_exchange
-from jobs.runs.context import ContextFetcher
-from jobs.runs.fetch import BacklogFetcher, DueSessions, Fetched
-from jobs.runs.options import RunOptions
-from jobs.runs.priors import prior_line
-from jobs.runs.record import RunRecord, begin_run
-from jobs.runs.signals import StopRequest, stop_on_signals
-from jobs.runs.stacks import run_stacks
-from jobs.runs.summary import closing_line, plan_line
-from jobs.terminal.progress import progress_bar, show_line
-from jobs.workspace.config import Config
-from jobs.workspace.home import Home
-from storage import queries
-from storage.bars import Bars
-from storage.database import Engine
-from storage.price_folder import collect_old_files, register_database
+from tickercast.jobs import clock
+from tickercast.jobs.errors import Interrupted, NothingFetched, SomeTickersFailed
+from tickercast.jobs.prices.bindings import Sources, refuse_other_source
+from tickercast.jobs.prices.event_files import EventFile
+from tickercast.jobs.prices.events import EventIngest
+from tickercast.jobs.prices.ingest import Ingest
+from tickercast.jobs.prices.sources.base import SourceSettings, SourceUnavailable
+from tickercast.jobs.runs.backlog import due_by_exchange
+from tickercast.jobs.runs.context import ContextFetcher
+from tickercast.jobs.runs.fetch import BacklogFetcher, DueSessions, Fetched
+from tickercast.jobs.runs.options import RunOptions
+from tickercast.jobs.runs.priors import prior_line
+from tickercast.jobs.runs.record import RunRecord, begin_run
+from tickercast.jobs.runs.signals import StopRequest, stop_on_signals
+from tickercast.jobs.runs.stacks import run_stacks
+from tickercast.jobs.runs.summary import closing_line, plan_line
+from tickercast.jobs.terminal.progress import progress_bar, show_line
+from tickercast.jobs.workspace.config import Config
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage import queries
+from tickercast.storage.bars import Bars
+from tickercast.storage.database import Engine
+from tickercast.storage.price_folder import collect_old_files, register_database
 
 
 def run_options(

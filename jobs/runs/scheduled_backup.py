@@ -12,19 +12,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from jobs.errors import JobError, LockHeld, UsageError
-from jobs.monitoring.backups import backup_name, newest_of, owner_of, proven_backups
-from jobs.runs.backup import PARTIAL, back_up, refuse_inside
-from jobs.runs.due import cycle_is_due
-from jobs.terminal.logs import log_event
-from jobs.workspace.home import Home
-from jobs.workspace.locks import try_lock
-from jobs.workspace.writer import UPKEEP_WAIT_SECONDS, open_for_writing
-from storage import queries, writes
-from storage.database import Connection, reading
-from storage.errors import StorageError, StoreUnwritable
-from storage.files import make_folder
-from storage.paths import real_path, user_path
+from tickercast.jobs.errors import JobError, LockHeld, UsageError
+from tickercast.jobs.monitoring.backups import backup_name, newest_of, owner_of, proven_backups
+from tickercast.jobs.runs.backup import PARTIAL, back_up, refuse_inside
+from tickercast.jobs.runs.due import cycle_is_due
+from tickercast.jobs.terminal.logs import log_event
+from tickercast.jobs.workspace.home import Home
+from tickercast.jobs.workspace.locks import try_lock
+from tickercast.jobs.workspace.writer import UPKEEP_WAIT_SECONDS, open_for_writing
+from tickercast.storage import queries, writes
+from tickercast.storage.database import Connection, reading
+from tickercast.storage.errors import StorageError, StoreUnwritable
+from tickercast.storage.files import make_folder
+from tickercast.storage.paths import real_path, user_path
 
 LOCK = ".tickercast-backup.lock"
 EVENT = "backup"

@@ -12,8 +12,8 @@ import time
 from collections.abc import MutableMapping
 from contextlib import suppress
 
-from jobs.terminal.secrets import hide_secrets
-from jobs.terminal.text import printable
+from tickercast.jobs.terminal.secrets import hide_secrets
+from tickercast.jobs.terminal.text import printable
 
 SEND_SECONDS = 1.0
 VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")

@@ -10,11 +10,11 @@ from datetime import date, datetime, timedelta
 
 import numpy as np
 
-from jobs.exchanges.calendars import ExchangeCalendar, continued_calendar, exchange_calendar, holidays_end
-from jobs.exchanges.extension import Schedule
-from jobs.exchanges.numbering import RecordedSessions
-from storage import queries, writes
-from storage.database import Connection, Engine
+from tickercast.jobs.exchanges.calendars import ExchangeCalendar, continued_calendar, exchange_calendar, holidays_end
+from tickercast.jobs.exchanges.extension import Schedule
+from tickercast.jobs.exchanges.numbering import RecordedSessions
+from tickercast.storage import queries, writes
+from tickercast.storage.database import Connection, Engine
 
 SESSIONS_AHEAD = timedelta(days=366)
 LIVE_GRACE = timedelta(hours=1)  # for a daily cycle and its first retries

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from types import FrameType
 
-from jobs.runs.interrupts import STOP_SIGNALS, Stopped, handled_signals
+from tickercast.jobs.runs.interrupts import STOP_SIGNALS, Stopped, handled_signals
 
 
 class StopRequest:

@@ -14,19 +14,19 @@ from datetime import date
 
 import numpy as np
 
-from jobs.exchanges.calendars import ExchangeCalendar
-from jobs.forecasting.context import Reference
-from jobs.forecasting.prior import FAMILIES, Member
-from jobs.forecasting.stack import forecast_stack
-from jobs.forecasting.tasks import Origin, Parent, Prior, StackResult, StackTask, TickerTask
-from jobs.runs.backlog import StackPlan, TickerBacklog, bars_of_block, due_by_exchange, plan_stacks
-from jobs.runs.lineage import parent_at
-from jobs.runs.options import RunOptions
-from jobs.runs.priors import fit_priors, missing_priors, priors_of, priors_of_block
-from jobs.runs.record import RunRecord
-from jobs.runs.stored_context import session_days
-from jobs.runs.workers import Submit, refuse_other_environment, worker_pool
-from storage.errors import Corrupt
+from tickercast.jobs.exchanges.calendars import ExchangeCalendar
+from tickercast.jobs.forecasting.context import Reference
+from tickercast.jobs.forecasting.prior import FAMILIES, Member
+from tickercast.jobs.forecasting.stack import forecast_stack
+from tickercast.jobs.forecasting.tasks import Origin, Parent, Prior, StackResult, StackTask, TickerTask
+from tickercast.jobs.runs.backlog import StackPlan, TickerBacklog, bars_of_block, due_by_exchange, plan_stacks
+from tickercast.jobs.runs.lineage import parent_at
+from tickercast.jobs.runs.options import RunOptions
+from tickercast.jobs.runs.priors import fit_priors, missing_priors, priors_of, priors_of_block
+from tickercast.jobs.runs.record import RunRecord
+from tickercast.jobs.runs.stored_context import session_days
+from tickercast.jobs.runs.workers import Submit, refuse_other_environment, worker_pool
+from tickercast.storage.errors import Corrupt
 
 Progress = Callable[[int, int], None]
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.exchanges.calendars import ExchangeCalendar
-from jobs.exchanges.references import reference_of
-from jobs.forecasting.context import Events, Reference, SessionDays
-from rnn.context import AHEAD
-from storage import bar_files, queries
-from storage.bars import as_known
-from storage.database import Connection, Engine
-from storage.errors import Corrupt
+from tickercast.jobs.exchanges.calendars import ExchangeCalendar
+from tickercast.jobs.exchanges.references import reference_of
+from tickercast.jobs.forecasting.context import Events, Reference, SessionDays
+from tickercast.rnn.context import AHEAD
+from tickercast.storage import bar_files, queries
+from tickercast.storage.bars import as_known
+from tickercast.storage.database import Connection, Engine
+from tickercast.storage.errors import Corrupt
 
 
 def session_days(calendar: ExchangeCalendar, first: date, last: date) -> SessionDays:

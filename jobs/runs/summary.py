@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from jobs.prices.bindings import Sources
-from jobs.runs.fetch import Fetched
-from jobs.runs.options import RunOptions
-from jobs.terminal.text import counted, first_names
-from storage import queries
-from storage.database import Engine
+from tickercast.jobs.prices.bindings import Sources
+from tickercast.jobs.runs.fetch import Fetched
+from tickercast.jobs.runs.options import RunOptions
+from tickercast.jobs.terminal.text import counted, first_names
+from tickercast.storage import queries
+from tickercast.storage.database import Engine
 
 MANY_RESTATED = 20  # bars of a ticker in one run
 # Measured (docs/performance.md): a ticker and origin on one worker, and the start of workers with the first prior.

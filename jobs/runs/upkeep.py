@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from jobs.runs.notices import tell_when_due
-from jobs.runs.retention import retain_when_due
-from jobs.runs.scheduled_backup import back_up_when_due
-from jobs.terminal.logs import log_event
-from jobs.workspace.home import Home
+from tickercast.jobs.runs.notices import tell_when_due
+from tickercast.jobs.runs.retention import retain_when_due
+from tickercast.jobs.runs.scheduled_backup import back_up_when_due
+from tickercast.jobs.terminal.logs import log_event
+from tickercast.jobs.workspace.home import Home
 
 Step = Callable[[Home, datetime], datetime | None]
 STEPS: dict[str, Step] = {"retention": retain_when_due, "backup": back_up_when_due, "notices": tell_when_due}

@@ -13,15 +13,15 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from jobs import clock
-from jobs.clock import utc_minute
-from jobs.runs.child import ChildDied, Look, LookControl, Work, count_death, look, look_in_child
-from jobs.runs.clock_watch import ClockWatch
-from jobs.runs.heartbeat import Heartbeat
-from jobs.runs.retry import retry_wait
-from jobs.terminal.logs import Level, LogTarget, log_event
-from jobs.workspace.place import SETTINGS_FILE
-from storage.watch import ticker_states
+from tickercast.jobs import clock
+from tickercast.jobs.clock import utc_minute
+from tickercast.jobs.runs.child import ChildDied, Look, LookControl, Work, count_death, look, look_in_child
+from tickercast.jobs.runs.clock_watch import ClockWatch
+from tickercast.jobs.runs.heartbeat import Heartbeat
+from tickercast.jobs.runs.retry import retry_wait
+from tickercast.jobs.terminal.logs import Level, LogTarget, log_event
+from tickercast.jobs.workspace.place import SETTINGS_FILE
+from tickercast.storage.watch import ticker_states
 
 CHECK_EVERY_SECONDS = 60
 LONGEST_STALL_SECONDS = 2.5 * CHECK_EVERY_SECONDS

@@ -13,11 +13,11 @@ from multiprocessing.connection import wait as wait_for_sentinel
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, Protocol, TypeVar
 
-from jobs.errors import OutOfResources
-from jobs.forecasting.fingerprint import fingerprint
-from jobs.runs.interrupts import ignore_signals
-from jobs.runs.signals import signals_blocked
-from jobs.terminal.streams import hide_on_stderr
+from tickercast.jobs.errors import OutOfResources
+from tickercast.jobs.forecasting.fingerprint import fingerprint
+from tickercast.jobs.runs.interrupts import ignore_signals
+from tickercast.jobs.runs.signals import signals_blocked
+from tickercast.jobs.terminal.streams import hide_on_stderr
 
 T = TypeVar("T")
 R = TypeVar("R")

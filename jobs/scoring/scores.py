@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.scoring.distributions import crps_student_t, student_t_cdf
-from storage.bars import Bars, log_returns
-from storage.queries import ScorableForecast
-from storage.rows import BaselineForecastRow, ScoreRow
+from tickercast.jobs.scoring.distributions import crps_student_t, student_t_cdf
+from tickercast.storage.bars import Bars, log_returns
+from tickercast.storage.queries import ScorableForecast
+from tickercast.storage.rows import BaselineForecastRow, ScoreRow
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]

@@ -13,9 +13,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.scoring.significance import benjamini_hochberg, diebold_mariano
-from storage.queries import ScoreColumns
-from storage.rows import SkillRow
+from tickercast.jobs.scoring.significance import benjamini_hochberg, diebold_mariano
+from tickercast.storage.queries import ScoreColumns
+from tickercast.storage.rows import SkillRow
 
 Floats = NDArray[np.float64]
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
-from jobs.scoring.scores import score_rows, twin_crps
-from jobs.scoring.skill import skill_rows
-from storage import queries, writes
-from storage.bars import Bars
-from storage.database import Connection
-from storage.rows import ScoreRow
+from tickercast.jobs.scoring.scores import score_rows, twin_crps
+from tickercast.jobs.scoring.skill import skill_rows
+from tickercast.storage import queries, writes
+from tickercast.storage.bars import Bars
+from tickercast.storage.database import Connection
+from tickercast.storage.rows import ScoreRow
 
 LEAST_CHANGE = 1e-12  # of a realised return; a smaller change adds no revision
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from jobs.terminal.text import plain
+from tickercast.jobs.terminal.text import plain
 
 LARGEST_EXACT = 2**53  # whole numbers up to here are floats without loss
 SINGLE_TYPES: dict[type, pa.DataType] = {

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TextIO
 
-from jobs.terminal.text import plain
+from tickercast.jobs.terminal.text import plain
 
 Row = Sequence[Any]
 

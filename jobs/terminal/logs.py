@@ -12,9 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, TextIO, cast
 
-from jobs.terminal.log_file import LogFile
-from jobs.terminal.secrets import hide_secrets
-from jobs.terminal.text import printable
+from tickercast.jobs.terminal.log_file import LogFile
+from tickercast.jobs.terminal.secrets import hide_secrets
+from tickercast.jobs.terminal.text import printable
 
 LogFormat = Literal["logfmt", "json"]
 Level = Literal["info", "warning", "error"]

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
-from jobs.errors import UsageError
-from jobs.terminal.formats import distinct_names, write_csv, write_json, write_ndjson
-from jobs.terminal.tables import Table, table_of, write_table
-from storage.paths import real_path
+from tickercast.jobs.errors import UsageError
+from tickercast.jobs.terminal.formats import distinct_names, write_csv, write_json, write_ndjson
+from tickercast.jobs.terminal.tables import Table, table_of, write_table
+from tickercast.storage.paths import real_path
 
 Format = Literal["table", "csv", "json", "ndjson", "parquet"]
 SUFFIX_FORMATS: dict[str, Format] = {
@@ -50,7 +50,7 @@ def write_rows(
             case "ndjson":
                 write_ndjson(names, rows, stream)
             case "parquet":
-                from jobs.terminal.parquet_rows import write_parquet  # not at the top: pyarrow takes a while to load
+                from tickercast.jobs.terminal.parquet_rows import write_parquet  # not at the top: pyarrow takes a while to load
 
                 write_parquet(names, rows, stream.buffer)
     sys.stderr.writelines(f"{note}\n" for note in notes)

@@ -14,7 +14,7 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs.terminal.arrow_columns import column_of, column_type
+from tickercast.jobs.terminal.arrow_columns import column_of, column_type
 
 VALUES_IN_GROUP = 60_000
 BYTES_IN_GROUP = 8_000_000

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from jobs.terminal.text import printable
+from tickercast.jobs.terminal.text import printable
 
 ShowProgress = Callable[[int, int], None]
 

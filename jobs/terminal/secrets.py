@@ -51,7 +51,7 @@ class Secrets:
         return NAMED.sub(rf"\1{HIDDEN}", LOGIN.sub(f"{HIDDEN}@", text)) if "://" in text else text
 
     def _look_through(self) -> None:
-        from jobs.terminal import secret_parts  # here, because most commands have no message
+        from tickercast.jobs.terminal import secret_parts  # here, because most commands have no message
 
         environment = dict(os.environ)
         parts = set(secret_parts.of_environment(environment))

@@ -13,7 +13,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from jobs.terminal.secrets import hide_secrets
+from tickercast.jobs.terminal.secrets import hide_secrets
 
 
 class HidingStream:

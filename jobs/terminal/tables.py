@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TextIO
 
-from jobs.terminal.figures import decimals_of, rounded
-from jobs.terminal.text import cell_width, plain, printable
+from tickercast.jobs.terminal.figures import decimals_of, rounded
+from tickercast.jobs.terminal.text import cell_width, plain, printable
 
 Row = Sequence[Any]
 Kind = Literal["number", "word", "text", "line"]

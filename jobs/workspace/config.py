@@ -7,8 +7,8 @@ import json
 from dataclasses import asdict, dataclass
 from functools import cache
 
-from jobs.errors import SettingsError
-from jobs.workspace.choices import Cell, Learns, Optimizer, Preset, PriceField, PriorKind, ReferenceKind, Schedule
+from tickercast.jobs.errors import SettingsError
+from tickercast.jobs.workspace.choices import Cell, Learns, Optimizer, Preset, PriceField, PriorKind, ReferenceKind, Schedule
 
 FEWEST_SESSIONS = 130  # with fewer bars a volatility and its kurtosis cannot be estimated
 SESSIONS_BEFORE_WINDOW = 30  # bars that a training needs in addition to its window

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from storage.paths import real_path
+from tickercast.storage.paths import real_path
 
 MOUNTS = Path("/proc/self/mountinfo")
 OF_A_NETWORK = {

@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jobs.errors import HomeUnwritable, UsageError
-from jobs.terminal.log_file import LogFile
-from jobs.workspace.in_force import settings_in_force
-from jobs.workspace.place import SETTINGS_FILE, Place, refuse_store, require_home
-from jobs.workspace.replacement import finish_replacement
-from jobs.workspace.setting_values import RETIRED_KEYS
-from jobs.workspace.settings import Settings, read_settings, retired_keys
-from jobs.workspace.settings_template import settings_template
-from storage.files import make_folder
-from storage.paths import real_path, user_path
+from tickercast.jobs.errors import HomeUnwritable, UsageError
+from tickercast.jobs.terminal.log_file import LogFile
+from tickercast.jobs.workspace.in_force import settings_in_force
+from tickercast.jobs.workspace.place import SETTINGS_FILE, Place, refuse_store, require_home
+from tickercast.jobs.workspace.replacement import finish_replacement
+from tickercast.jobs.workspace.setting_values import RETIRED_KEYS
+from tickercast.jobs.workspace.settings import Settings, read_settings, retired_keys
+from tickercast.jobs.workspace.settings_template import settings_template
+from tickercast.storage.files import make_folder
+from tickercast.storage.paths import real_path, user_path
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jobs.errors import SettingsError
-from jobs.workspace.place import SETTINGS_FILE, settings_bytes
-from jobs.workspace.settings import Settings, read_settings
+from tickercast.jobs.errors import SettingsError
+from tickercast.jobs.workspace.place import SETTINGS_FILE, settings_bytes
+from tickercast.jobs.workspace.settings import Settings, read_settings
 
 _valid: dict[Path, bytes | None] = {}  # by home; None = none were valid yet
 

@@ -15,7 +15,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from jobs.workspace.place import ENVIRONMENT_PREFIX, SETTINGS_FILE, settings_bytes
+from tickercast.jobs.workspace.place import ENVIRONMENT_PREFIX, SETTINGS_FILE, settings_bytes
 
 AFTER_CLOSE_MINUTES = 45
 GRACE_MINUTES = 60

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from jobs.errors import HomeUnwritable, LockHeld
+from tickercast.jobs.errors import HomeUnwritable, LockHeld
 
 # `status` holds the lock for an instant, to see whether a daemon has it (lock_state).
 LOOKED_AT_SECONDS = 0.5

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jobs.terminal.secrets import learn_settings
-from jobs.workspace.place import ENVIRONMENT_PREFIX, SETTINGS_FILE
+from tickercast.jobs.terminal.secrets import learn_settings
+from tickercast.jobs.workspace.place import ENVIRONMENT_PREFIX, SETTINGS_FILE
 
 VARIABLE = f"{ENVIRONMENT_PREFIX}NOTICES__URLS"
 

@@ -9,7 +9,7 @@ import os
 import stat
 from pathlib import Path
 
-from jobs.errors import HomeUnwritable
+from tickercast.jobs.errors import HomeUnwritable
 
 DATABASE_SUFFIXES = ("", "-wal", "-shm")
 

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs.errors import HomeUnwritable, SettingsError, UsageError
-from jobs.terminal.secrets import learn_settings
-from storage.paths import real_path, user_path
+from tickercast.jobs.errors import HomeUnwritable, SettingsError, UsageError
+from tickercast.jobs.terminal.secrets import learn_settings
+from tickercast.storage.paths import real_path, user_path
 
 SETTINGS_FILE = "tickercast.toml"
 DATABASE_FILE = "tickercast.db"
@@ -116,7 +116,7 @@ def is_home(folder: Path) -> bool:
 
 def _was_replaced(folder: Path) -> bool:
     """Put a restored home in its place where a kill has left it without one, and return whether there is a home now."""
-    from jobs.workspace.replacement import finish_replacement
+    from tickercast.jobs.workspace.replacement import finish_replacement
 
     finish_replacement(real_path(folder))
     return is_home(folder)
@@ -134,7 +134,7 @@ def _require_valid(folder: Path, content: bytes, variables: Mapping[str, str], e
     with suppress(OSError):
         if digest in checked.read_text().split():
             return
-    from jobs.workspace.settings import read_settings  # takes 0.2 s to load
+    from tickercast.jobs.workspace.settings import read_settings  # takes 0.2 s to load
 
     read_settings(folder / SETTINGS_FILE, environment)
     with suppress(OSError):  # a home that may only be read

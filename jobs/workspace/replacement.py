@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from jobs.errors import LockHeld, UsageError
-from jobs.workspace.locks import try_lock
-from storage.files import sync_folder, write_atomically
+from tickercast.jobs.errors import LockHeld, UsageError
+from tickercast.jobs.workspace.locks import try_lock
+from tickercast.storage.files import sync_folder, write_atomically
 
 STAGING = ".restoring"
 MARK = "restore.lock"  # in a new home until it is in place; locked by the process that makes it

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_core import PydanticCustomError
 
-from jobs.workspace.choices import (
+from tickercast.jobs.workspace.choices import (
     Adjustment,
     Cell,
     Learns,
@@ -20,7 +20,7 @@ from jobs.workspace.choices import (
     Schedule,
     SourceKind,
 )
-from jobs.workspace.limits import (
+from tickercast.jobs.workspace.limits import (
     AFTER_CLOSE_MINUTES,
     DISK_FREE_MEGABYTES,
     FAILURES,

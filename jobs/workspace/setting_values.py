@@ -7,8 +7,8 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from jobs.errors import SettingsError
-from jobs.terminal.secrets import hide_secrets
+from tickercast.jobs.errors import SettingsError
+from tickercast.jobs.terminal.secrets import hide_secrets
 
 LONGEST_VALUE = 60  # characters of a wrong value that an error shows
 

@@ -19,12 +19,12 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableValue
 
-from jobs.errors import SettingsError
-from jobs.exchanges.symbols import SymbolRefused, parse_symbol
-from jobs.terminal.secrets import learn_settings
-from jobs.workspace.config import BUNDLE, PRESETS, Config, refuse_contradictions
-from jobs.workspace.place import ENVIRONMENT_PREFIX, settings_bytes
-from jobs.workspace.sections import (
+from tickercast.jobs.errors import SettingsError
+from tickercast.jobs.exchanges.symbols import SymbolRefused, parse_symbol
+from tickercast.jobs.terminal.secrets import learn_settings
+from tickercast.jobs.workspace.config import BUNDLE, PRESETS, Config, refuse_contradictions
+from tickercast.jobs.workspace.place import ENVIRONMENT_PREFIX, settings_bytes
+from tickercast.jobs.workspace.sections import (
     BackupSection,
     ComputeSection,
     EventsSection,
@@ -40,7 +40,7 @@ from jobs.workspace.sections import (
     TrainingSection,
     YahooSection,
 )
-from jobs.workspace.setting_values import RETIRED_KEYS, first_problem, keys_of_type, refuse_wrong_types
+from tickercast.jobs.workspace.setting_values import RETIRED_KEYS, first_problem, keys_of_type, refuse_wrong_types
 
 
 class Settings(BaseSettings):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from jobs.workspace.config import PRESETS
-from jobs.workspace.setting_values import without_secret
-from jobs.workspace.settings import Settings, fields_of
+from tickercast.jobs.workspace.config import PRESETS
+from tickercast.jobs.workspace.setting_values import without_secret
+from tickercast.jobs.workspace.settings import Settings, fields_of
 
 COMMENT_COLUMN = 44
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from jobs.workspace.locks import try_lock
+from tickercast.jobs.workspace.locks import try_lock
 
 OWNER_LOCK = "owner.lock"
 # A folder without a lock is being made at this moment, or was left by a program that made none.

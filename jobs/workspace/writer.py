@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from jobs.terminal.secrets import hide_secrets
-from jobs.workspace.home import Home, create_home, open_home, require_writable
-from jobs.workspace.locks import writer_lock
-from storage.damage import damage_reported
-from storage.database import Engine, open_writer, seal_database, translated, upgrade_database
-from storage.versions import check_revision, is_blank
+from tickercast.jobs.terminal.secrets import hide_secrets
+from tickercast.jobs.workspace.home import Home, create_home, open_home, require_writable
+from tickercast.jobs.workspace.locks import writer_lock
+from tickercast.storage.damage import damage_reported
+from tickercast.storage.database import Engine, open_writer, seal_database, translated, upgrade_database
+from tickercast.storage.versions import check_revision, is_blank
 
 UPKEEP_WAIT_SECONDS = 5.0  # for another writer, by what the daemon and a run do of themselves
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from storage.queries.events import RequestRow, company_events, context_requests, event_count
-from storage.queries.forecasts import committed_origins, forecast_densities, known_at, last_origins, past_publications
-from storage.queries.models import (
+from tickercast.storage.queries.events import RequestRow, company_events, context_requests, event_count
+from tickercast.storage.queries.forecasts import committed_origins, forecast_densities, known_at, last_origins, past_publications
+from tickercast.storage.queries.models import (
     ServingModel,
     StoredPrior,
     checkpoint_content,
@@ -14,7 +14,7 @@ from storage.queries.models import (
     summarised_priors,
     universe_priors,
 )
-from storage.queries.prices import (
+from tickercast.storage.queries.prices import (
     CurrentFile,
     bars_left_out,
     copied_bars,
@@ -29,7 +29,7 @@ from storage.queries.prices import (
     superseded_files,
     verdicts,
 )
-from storage.queries.replays import (
+from tickercast.storage.queries.replays import (
     OriginKey,
     StoredOrigin,
     all_origins,
@@ -40,7 +40,7 @@ from storage.queries.replays import (
     origins_until,
     stored_numbers,
 )
-from storage.queries.runs import (
+from tickercast.storage.queries.runs import (
     Attempt,
     RunRow,
     attempts_since,
@@ -55,7 +55,7 @@ from storage.queries.runs import (
     run_outcome,
     session_ends,
 )
-from storage.queries.scores import (
+from tickercast.storage.queries.scores import (
     NewestScore,
     ScorableForecast,
     ScoreColumns,
@@ -65,7 +65,7 @@ from storage.queries.scores import (
     unscored_forecasts,
     unscored_twins,
 )
-from storage.queries.tickers import (
+from tickercast.storage.queries.tickers import (
     TickerRow,
     bar_count,
     free_key,
@@ -75,7 +75,7 @@ from storage.queries.tickers import (
     rescore_from,
     ticker_by_symbol,
 )
-from storage.queries.views import read_view
+from tickercast.storage.queries.views import read_view
 
 __all__ = [
     "Attempt",

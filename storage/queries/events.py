@@ -8,7 +8,7 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage.schema import CompanyEvent, ContextRequest
+from tickercast.storage.schema import CompanyEvent, ContextRequest
 
 EARNINGS = "earnings"
 

@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage.queries.shared import same_forecast
-from storage.schema import Forecast, Origin, Recalibration
+from tickercast.storage.queries.shared import same_forecast
+from tickercast.storage.schema import Forecast, Origin, Recalibration
 
 
 def committed_origins(connection: Connection, ticker_id: int, config_id: str) -> set[date]:

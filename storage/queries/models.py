@@ -8,9 +8,9 @@ from datetime import date
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage.errors import Corrupt
-from storage.files import sha256_of
-from storage.schema import Checkpoint, Event, Model, Origin, Prior, PriorMember
+from tickercast.storage.errors import Corrupt
+from tickercast.storage.files import sha256_of
+from tickercast.storage.schema import Checkpoint, Event, Model, Origin, Prior, PriorMember
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage.queries.shared import as_dicts
-from storage.schema import Bar, GateVerdict, PriceFile, Restatement, Ticker
+from tickercast.storage.queries.shared import as_dicts
+from tickercast.storage.schema import Bar, GateVerdict, PriceFile, Restatement, Ticker
 
 
 @dataclass(frozen=True, slots=True)

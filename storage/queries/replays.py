@@ -9,9 +9,9 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage.queries.models import whole_checkpoint
-from storage.rows import FORECAST_NUMBERS
-from storage.schema import Checkpoint, Config, Forecast, Model, Origin, Prior, Run
+from tickercast.storage.queries.models import whole_checkpoint
+from tickercast.storage.rows import FORECAST_NUMBERS
+from tickercast.storage.schema import Checkpoint, Config, Forecast, Model, Origin, Prior, Run
 
 
 @dataclass(frozen=True, slots=True)

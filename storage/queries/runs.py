@@ -8,8 +8,8 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage.reader import Rows
-from storage.schema import Event, ExchangeSession, Forecast, GateVerdict, Origin, PriceFile, Run, RunTicker, Ticker
+from tickercast.storage.reader import Rows
+from tickercast.storage.schema import Event, ExchangeSession, Forecast, GateVerdict, Origin, PriceFile, Run, RunTicker, Ticker
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from storage.queries.shared import same_forecast
-from storage.rows import TWIN, BaselineForecastRow
-from storage.schema import BaselineForecast, Origin, Score
+from tickercast.storage.queries.shared import same_forecast
+from tickercast.storage.rows import TWIN, BaselineForecastRow
+from tickercast.storage.schema import BaselineForecast, Origin, Score
 
 ROWS_AT_ONCE = 50_000
 

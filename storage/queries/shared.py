@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage.schema import FORECAST_KEY, Base
+from tickercast.storage.schema import FORECAST_KEY, Base
 
 Query = sa.Select[*tuple[Any, ...]]
 

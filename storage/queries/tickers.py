@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage.schema import Model, Origin, PriceFile, Symbol, Ticker
+from tickercast.storage.schema import Model, Origin, PriceFile, Symbol, Ticker
 
 _TICKERS = sa.select(
     Ticker.id,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from storage.reader import Rows, view_named, view_query
+from tickercast.storage.reader import Rows, view_named, view_query
 
 
 def read_view(connection: Connection, name: str, tickers: Sequence[str] | None = None) -> Rows:

@@ -7,17 +7,17 @@ Prices are in the ticker's currency on its price basis. Returns, location, scale
 
 from __future__ import annotations
 
-from storage.schema.base import FORECAST_KEY, Base
-from storage.schema.daemon import DaemonState, Notice
-from storage.schema.digests import Digest
-from storage.schema.events import CompanyEvent, ContextRequest
-from storage.schema.forecasts import BaselineForecast, Forecast, Origin, Recalibration
-from storage.schema.models import Checkpoint, FeatureSet, Loss, Model, Prior, PriorMember
-from storage.schema.prices import Bar, GateVerdict, PriceFile, Restatement
-from storage.schema.runs import Config, Event, Run, RunTicker
-from storage.schema.scores import Score, SkillTest, Unscored
-from storage.schema.tickers import ExchangeSession, Symbol, Ticker
-from storage.schema.triggers import TRIGGERS
+from tickercast.storage.schema.base import FORECAST_KEY, Base
+from tickercast.storage.schema.daemon import DaemonState, Notice
+from tickercast.storage.schema.digests import Digest
+from tickercast.storage.schema.events import CompanyEvent, ContextRequest
+from tickercast.storage.schema.forecasts import BaselineForecast, Forecast, Origin, Recalibration
+from tickercast.storage.schema.models import Checkpoint, FeatureSet, Loss, Model, Prior, PriorMember
+from tickercast.storage.schema.prices import Bar, GateVerdict, PriceFile, Restatement
+from tickercast.storage.schema.runs import Config, Event, Run, RunTicker
+from tickercast.storage.schema.scores import Score, SkillTest, Unscored
+from tickercast.storage.schema.tickers import ExchangeSession, Symbol, Ticker
+from tickercast.storage.schema.triggers import TRIGGERS
 
 __all__ = [
     "FORECAST_KEY",

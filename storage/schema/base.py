@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
-from storage.types import Instant, SessionDate
+from tickercast.storage.types import Instant, SessionDate
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",

@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage.schema.base import STRICT, WITHOUT_ROWID, Base, one_of
+from tickercast.storage.schema.base import STRICT, WITHOUT_ROWID, Base, one_of
 
 
 class DaemonState(Base):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage.schema.base import WITHOUT_ROWID, Base
+from tickercast.storage.schema.base import WITHOUT_ROWID, Base
 
 
 class Digest(Base):

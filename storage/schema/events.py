@@ -7,7 +7,7 @@ import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage.schema.base import WITHOUT_ROWID, Base, TickerKey, one_of
+from tickercast.storage.schema.base import WITHOUT_ROWID, Base, TickerKey, one_of
 
 
 class CompanyEvent(Base):

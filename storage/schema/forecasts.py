@@ -10,8 +10,8 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage.schema.base import STRICT, WITHOUT_ROWID, Base, OriginKey, of_forecast, one_of
-from storage.types import Sha256
+from tickercast.storage.schema.base import STRICT, WITHOUT_ROWID, Base, OriginKey, of_forecast, one_of
+from tickercast.storage.types import Sha256
 
 
 class Origin(Base):

@@ -7,8 +7,8 @@ from datetime import date
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage.schema.base import BIG_INTEGER, STRICT, WITHOUT_ROWID, Base, one_of
-from storage.types import Sha256
+from tickercast.storage.schema.base import BIG_INTEGER, STRICT, WITHOUT_ROWID, Base, one_of
+from tickercast.storage.types import Sha256
 
 
 class FeatureSet(Base):

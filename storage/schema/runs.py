@@ -7,7 +7,7 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage.schema.base import STRICT, Base, TickerKey, one_of
+from tickercast.storage.schema.base import STRICT, Base, TickerKey, one_of
 
 
 class Config(Base):

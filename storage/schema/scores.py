@@ -7,7 +7,7 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage.schema.base import STRICT, WITHOUT_ROWID, Base, of_forecast, one_of
+from tickercast.storage.schema.base import STRICT, WITHOUT_ROWID, Base, of_forecast, one_of
 
 
 class Score(Base):

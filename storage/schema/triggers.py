@@ -5,7 +5,7 @@ The migrations carry their own copy; a test compares the two.
 
 from __future__ import annotations
 
-from storage.schema.base import FORECAST_KEY, ORIGIN_KEY
+from tickercast.storage.schema.base import FORECAST_KEY, ORIGIN_KEY
 
 
 def _refusal(table: str, action: str) -> str:

@@ -5,14 +5,14 @@ A database gets its views from the migrations, which carry their own copy of eac
 
 from __future__ import annotations
 
-from storage.views.daemon import DAEMON, NOTICE
-from storage.views.definition import Column, View
-from storage.views.events import COMPANY_EVENT
-from storage.views.forecasts import FORECAST_HISTORY, LATEST_FORECAST, OUTCOME
-from storage.views.models import LOSS_CURVE, MODEL_LINEAGE, PRIOR, PRIOR_MEMBER
-from storage.views.prices import BAR, GATE, PRICE_FILE, RESTATEMENT
-from storage.views.runs import CONFIG, EVENT, FRESHNESS, RUN_SUMMARY, RUN_TICKER, SYMBOL_HISTORY
-from storage.views.scores import BASELINE_SKILL, CALIBRATION, SCORED_FORECAST, SKILL, WARM_START
+from tickercast.storage.views.daemon import DAEMON, NOTICE
+from tickercast.storage.views.definition import Column, View
+from tickercast.storage.views.events import COMPANY_EVENT
+from tickercast.storage.views.forecasts import FORECAST_HISTORY, LATEST_FORECAST, OUTCOME
+from tickercast.storage.views.models import LOSS_CURVE, MODEL_LINEAGE, PRIOR, PRIOR_MEMBER
+from tickercast.storage.views.prices import BAR, GATE, PRICE_FILE, RESTATEMENT
+from tickercast.storage.views.runs import CONFIG, EVENT, FRESHNESS, RUN_SUMMARY, RUN_TICKER, SYMBOL_HISTORY
+from tickercast.storage.views.scores import BASELINE_SKILL, CALIBRATION, SCORED_FORECAST, SKILL, WARM_START
 
 __all__ = ["VIEWS", "Column", "View"]
 

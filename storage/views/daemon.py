@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storage.views.definition import Column, View
+from tickercast.storage.views.definition import Column, View
 
 DAEMON = View(
     "daemon",

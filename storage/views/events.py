@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storage.views.definition import Column, View, ticker
+from tickercast.storage.views.definition import Column, View, ticker
 
 COMPANY_EVENT = View(
     "company_event",

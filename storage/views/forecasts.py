@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storage.views.definition import (
+from tickercast.storage.views.definition import (
     FORECASTS,
     Column,
     View,

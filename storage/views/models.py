@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storage.views.definition import Column, View, config, model_by_number, model_id, origin, sha256_text, ticker
+from tickercast.storage.views.definition import Column, View, config, model_by_number, model_id, origin, sha256_text, ticker
 
 LOSS_CURVE = View(
     "loss_curve",

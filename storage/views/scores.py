@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storage.views.definition import (
+from tickercast.storage.views.definition import (
     FORECASTS,
     Column,
     View,
@@ -16,7 +16,7 @@ from storage.views.definition import (
     target,
     ticker,
 )
-from storage.views.forecasts import LAST_PRICE, MADE_AT, QUANTILES
+from tickercast.storage.views.forecasts import LAST_PRICE, MADE_AT, QUANTILES
 
 COVERED = (50, 80, 90)  # the central intervals, in percent
 COVERAGE = "share of targets inside the central {level} % interval"

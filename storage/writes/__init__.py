@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from storage.writes.events import add_reports, note_context_request
-from storage.writes.forecasts import insert_baseline_forecasts, insert_origins, insert_recalibrations
-from storage.writes.inserts import insert_mappings, insert_rows
-from storage.writes.models import insert_losses, insert_models, prune_checkpoints
-from storage.writes.notices import begin_notices, end_notices, mark_told
-from storage.writes.prices import (
+from tickercast.storage.writes.events import add_reports, note_context_request
+from tickercast.storage.writes.forecasts import insert_baseline_forecasts, insert_origins, insert_recalibrations
+from tickercast.storage.writes.inserts import insert_mappings, insert_rows
+from tickercast.storage.writes.models import insert_losses, insert_models, prune_checkpoints
+from tickercast.storage.writes.notices import begin_notices, end_notices, mark_told
+from tickercast.storage.writes.prices import (
     copy_bars,
     decide_verdicts,
     record_merge,
@@ -15,8 +15,8 @@ from storage.writes.prices import (
     record_verdicts,
     replace_verdict,
 )
-from storage.writes.retention import remove_ended_notices, remove_run_tickers, remove_unused_runs
-from storage.writes.runs import (
+from tickercast.storage.writes.retention import remove_ended_notices, remove_run_tickers, remove_unused_runs
+from tickercast.storage.writes.runs import (
     add_failed_run,
     beat_in_cycle,
     ensure_config,
@@ -25,8 +25,8 @@ from storage.writes.runs import (
     start_run,
     update_run,
 )
-from storage.writes.scores import insert_scores, replace_skill, score_twins
-from storage.writes.tickers import add_ticker, forget_ticker, rename_ticker, store_sessions, update_ticker
+from tickercast.storage.writes.scores import insert_scores, replace_skill, score_twins
+from tickercast.storage.writes.tickers import add_ticker, forget_ticker, rename_ticker, store_sessions, update_ticker
 
 __all__ = [
     "add_failed_run",

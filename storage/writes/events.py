@@ -8,9 +8,9 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage.queries.events import EARNINGS
-from storage.schema import CompanyEvent, ContextRequest
-from storage.writes.inserts import insert_mappings
+from tickercast.storage.queries.events import EARNINGS
+from tickercast.storage.schema import CompanyEvent, ContextRequest
+from tickercast.storage.writes.inserts import insert_mappings
 
 
 def add_reports(connection: Connection, ticker_id: int, reports: Iterable[tuple[date, datetime]], *, source: str) -> int:

@@ -9,11 +9,11 @@ from functools import cache
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage.instants import instant_text
-from storage.rows import BaselineForecastRow, OriginRow, RecalibrationRow
-from storage.schema import BaselineForecast, Forecast, Origin, Recalibration
-from storage.writes.inserts import Values, insert_new_values, insert_values
-from storage.writes.models import numbers_of_models
+from tickercast.storage.instants import instant_text
+from tickercast.storage.rows import BaselineForecastRow, OriginRow, RecalibrationRow
+from tickercast.storage.schema import BaselineForecast, Forecast, Origin, Recalibration
+from tickercast.storage.writes.inserts import Values, insert_new_values, insert_values
+from tickercast.storage.writes.models import numbers_of_models
 
 OriginKey = tuple[int, str, str]  # the ticker's id, the config's, and the session as text
 

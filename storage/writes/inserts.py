@@ -14,9 +14,9 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
-from storage import digests
-from storage.rows import CheckpointRow, PriorMemberRow, PriorRow
-from storage.schema import Base, Checkpoint, Prior, PriorMember
+from tickercast.storage import digests
+from tickercast.storage.rows import CheckpointRow, PriorMemberRow, PriorRow
+from tickercast.storage.schema import Base, Checkpoint, Prior, PriorMember
 
 Row = Mapping[str, Any]
 Values = tuple[Any, ...]

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable, Sequence
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage.rows import LossRow, ModelRow
-from storage.schema import Checkpoint, FeatureSet, Loss, Model
-from storage.writes.inserts import Values, insert_mappings, insert_new_values, insert_values
+from tickercast.storage.rows import LossRow, ModelRow
+from tickercast.storage.schema import Checkpoint, FeatureSet, Loss, Model
+from tickercast.storage.writes.inserts import Values, insert_mappings, insert_new_values, insert_values
 
 IDS_AT_ONCE = 10_000  # SQLite takes 32,766 values in a statement
 

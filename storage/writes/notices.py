@@ -9,9 +9,9 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage.notices import NoticeRow
-from storage.schema import Notice
-from storage.writes.inserts import insert_mappings
+from tickercast.storage.notices import NoticeRow
+from tickercast.storage.schema import Notice
+from tickercast.storage.writes.inserts import insert_mappings
 
 
 def begin_notices(connection: Connection, rows: Sequence[NoticeRow]) -> None:

@@ -12,16 +12,16 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from storage import digests
-from storage.bar_files import WrittenFile
-from storage.bars import SAME_WITHIN, Bars, ChangedValue, Merge, as_known, log_returns
-from storage.schema import (
+from tickercast.storage import digests
+from tickercast.storage.bar_files import WrittenFile
+from tickercast.storage.bars import SAME_WITHIN, Bars, ChangedValue, Merge, as_known, log_returns
+from tickercast.storage.schema import (
     GateVerdict,
     PriceFile,
     Restatement,
 )
-from storage.writes.inserts import Row, insert_mappings
-from storage.writes.tickers import rescore
+from tickercast.storage.writes.inserts import Row, insert_mappings
+from tickercast.storage.writes.tickers import rescore
 
 BAR_VALUES = ("open", "high", "low", "close", "volume", "dividend", "split")
 BAR_COLUMNS = ("session", *BAR_VALUES, "adjusted_return", "adjusted_open_return", "recorded_at")

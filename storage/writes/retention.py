@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage.schema import Event, Model, Notice, Origin, Run, RunTicker
+from tickercast.storage.schema import Event, Model, Notice, Origin, Run, RunTicker
 
 
 def remove_run_tickers(connection: Connection, before: datetime) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage.schema import (
+from tickercast.storage.schema import (
     Config,
     DaemonState,
     Event,
@@ -17,7 +17,7 @@ from storage.schema import (
     RunTicker,
     Ticker,
 )
-from storage.writes.inserts import Row, insert_mappings
+from tickercast.storage.writes.inserts import Row, insert_mappings
 
 
 def ensure_config(connection: Connection, row: Row, *, active_id: str) -> None:

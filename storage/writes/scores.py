@@ -9,10 +9,10 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage import digests
-from storage.rows import TWIN, ScoreRow, SkillRow
-from storage.schema import BaselineForecast, Score, SkillTest
-from storage.writes.inserts import insert_new_values
+from tickercast.storage import digests
+from tickercast.storage.rows import TWIN, ScoreRow, SkillRow
+from tickercast.storage.schema import BaselineForecast, Score, SkillTest
+from tickercast.storage.writes.inserts import insert_new_values
 
 SETTLE = """DELETE FROM unscored WHERE origin_id = ? AND NOT EXISTS (
     SELECT 1 FROM forecasts f WHERE f.origin_id = unscored.origin_id AND NOT EXISTS (

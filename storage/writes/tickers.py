@@ -9,10 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from storage import digests
-from storage.bars import Listing
-from storage.queries import free_key
-from storage.schema import (
+from tickercast.storage import digests
+from tickercast.storage.bars import Listing
+from tickercast.storage.queries import free_key
+from tickercast.storage.schema import (
     Bar,
     CompanyEvent,
     ContextRequest,
@@ -25,7 +25,7 @@ from storage.schema import (
     Symbol,
     Ticker,
 )
-from storage.writes.inserts import Row, insert_mappings
+from tickercast.storage.writes.inserts import Row, insert_mappings
 
 
 def add_ticker(

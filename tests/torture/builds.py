@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
-PACKAGES = ("jobs", "rnn", "storage", "migrations")
+PACKAGES = ("tickercast", "jobs", "rnn", "storage", "migrations")
 OWN_VARIABLES = "TICKERCAST_"
 
 
@@ -43,7 +43,7 @@ class Sabotage:
 def broken_build(folder: Path, *faults: Sabotage) -> Build:
     """Return a copy of the program in an empty folder, with faults. Raises ValueError where a text is not there just once."""
     for package in PACKAGES:
-        shutil.copytree(REPOSITORY / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(REPOSITORY / package, folder / package, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "tests").symlink_to(REPOSITORY / "tests")
     for fault in faults:
         path = folder / fault.file

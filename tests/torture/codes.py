@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from jobs.errors import ExitCode
+from tickercast.jobs.errors import ExitCode
 
 DOCUMENTED = frozenset(code.value for code in ExitCode) - {ExitCode.INTERNAL}
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")

@@ -13,14 +13,14 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
-from jobs.analysis.recompute import wrong_figures
-from storage.database import reading
-from storage.verify import all_problems, content_hash
 from tests.torture import damage_judges as judges
 from tests.torture.damage_arena import Arena, Damage
 from tests.torture.damage_homes import DATABASE, FIRST, NEXT, TICKERS, Homes, homes_of
 from tests.torture.ended import run_command, run_module
 from tests.torture.harness import Bench, Harness, Outcome
+from tickercast.jobs.analysis.recompute import wrong_figures
+from tickercast.storage.database import reading
+from tickercast.storage.verify import all_problems, content_hash
 
 IN_PROCESS, BY_COMMAND = 95, 5
 LONGEST_SECONDS = 120

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
-from jobs.runs.bundle import FOLDER, bundled_priors
-from storage.files import sha256_of
 from tests.torture import damage_judges as judges
 from tests.torture import damage_kinds as kinds
 from tests.torture.damage_homes import DATABASE, SETTINGS_NAME, TICKERS, Homes
 from tests.torture.damage_rows import change_a_figure, change_a_value
 from tests.torture.write_ahead_log import commit_ends
+from tickercast.jobs.runs.bundle import FOLDER, bundled_priors
+from tickercast.storage.files import sha256_of
 
 PRIORS = Path(str(FOLDER))
 LOG, SHARED = f"{DATABASE}-wal", f"{DATABASE}-shm"

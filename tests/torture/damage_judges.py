@@ -12,20 +12,20 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jobs.analysis.recompute import wrong_figures
-from jobs.cli.exit_codes import exit_code_of
-from jobs.errors import ExitCode
-from jobs.prices.event_files import read_event_file
-from jobs.prices.sources.folder import FolderSource
-from jobs.runs import bundle
-from jobs.runs.restore import restore
-from jobs.workspace.place import open_place
-from storage.bar_files import read_bars
-from storage.database import Connection, reading
-from storage.schema import Base
-from storage.verify import all_problems
 from tests.torture.codes import DOCUMENTED
 from tests.torture.damage_homes import DATABASE, TICKERS
+from tickercast.jobs.analysis.recompute import wrong_figures
+from tickercast.jobs.cli.exit_codes import exit_code_of
+from tickercast.jobs.errors import ExitCode
+from tickercast.jobs.prices.event_files import read_event_file
+from tickercast.jobs.prices.sources.folder import FolderSource
+from tickercast.jobs.runs import bundle
+from tickercast.jobs.runs.restore import restore
+from tickercast.jobs.workspace.place import open_place
+from tickercast.storage.bar_files import read_bars
+from tickercast.storage.database import Connection, reading
+from tickercast.storage.schema import Base
+from tickercast.storage.verify import all_problems
 
 CORRECT, FOUND, REFUSED = "correct", "found", "refused"
 NOW = datetime(2026, 2, 1, tzinfo=UTC)

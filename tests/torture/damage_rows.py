@@ -8,9 +8,9 @@ import struct
 from contextlib import closing
 from pathlib import Path
 
-from storage.database import open_writer
-from storage.digests import DIGESTED, recount
-from storage.rows import QUANTILE_LEVELS
+from tickercast.storage.database import open_writer
+from tickercast.storage.digests import DIGESTED, recount
+from tickercast.storage.rows import QUANTILE_LEVELS
 
 TABLES = (
     "forecasts", "scores", "origins", "models", "losses", "price_files", "symbols", "sessions", "skill_tests", "tickers",

@@ -47,7 +47,7 @@ class Feed:
 
 def make_feed(folder: Path) -> Feed:
     """Write random walks of the tickers on the sessions of New York, and remember what was made in <folder>.json."""
-    from jobs.exchanges.calendars import exchange_calendar
+    from tickercast.jobs.exchanges.calendars import exchange_calendar
 
     days = [day for day in exchange_calendar("XNYS").sessions.tolist() if day >= FIRST_SESSION][: BEFORE + SESSIONS]
     folder.mkdir(parents=True)

@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jobs.cli.command_line import home_first
 from tests.torture.hostile_sql import hostile_sql
 from tests.torture.hostile_words import UNKNOWN, Paths, hostile_word, plain_word
+from tickercast.jobs.cli.command_line import home_first
 
 OUTPUTS = ("--out", "--keep")
 DEFAULT_OUTPUTS = {("report",): "tickercast-report", ("prior", "fit"): "tickercast-priors"}
@@ -47,7 +47,7 @@ def commands() -> dict[tuple[str, ...], tuple[Parameter, ...]]:
     """Return the parameters of each command of the program."""
     import typer
 
-    from jobs.cli.app import app
+    from tickercast.jobs.cli.app import app
 
     return dict(_commands((), typer.main.get_command(app)))
 

@@ -32,7 +32,7 @@ def traced(build: Build, arena: Arena, arguments: Sequence[str], *, is_long: boo
     words = [os.fsencode(word) if _is_encodable(word) else b"?" for word in arguments]
     command = [b"strace", b"-f", b"-qq", b"-y", b"-s", b"8192", b"-e", f"trace={CALLS}".encode(), b"-e", b"signal=none", b"-o"]
     process = subprocess.Popen(
-        [*command, os.fsencode(log), os.fsencode(sys.executable), b"-m", b"jobs", b"--home", os.fsencode(arena.home), *words],
+        [*command, os.fsencode(log), os.fsencode(sys.executable), b"-m", b"tickercast", b"--home", os.fsencode(arena.home), *words],
         cwd=arena.work, env=build.environment(**arena.environment()), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, errors="backslashreplace", start_new_session=True,
     )  # fmt: skip

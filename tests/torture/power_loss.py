@@ -17,8 +17,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage.database import reading
-from storage.verify import all_problems
 from tests.torture.file_calls import recorded_calls
 from tests.torture.harness import Bench, Harness, Outcome
 from tests.torture.homes import TICKERS, copy_home, make_feed, make_home, read_feed, unpack_old_home
@@ -35,6 +33,8 @@ from tests.torture.recorded_disk import (
     read_folder,
     write_folder,
 )
+from tickercast.storage.database import reading
+from tickercast.storage.verify import all_problems
 
 NAME = "power loss"
 HOME, BACKUP, OLD = "home", "kept.tar", "0005"

@@ -107,7 +107,7 @@ def _counted(forecasts: Any, numbers: Any) -> dict[str, int]:
 
 def command(home: Path, environment: Mapping[str, str]) -> Snapshots:
     """Yield what the command `sql` says. Its one query is the snapshot, so it cannot be read twice."""
-    arguments = [sys.executable, "-m", "jobs", "--home", str(home), "sql", TOGETHER, "--format", "json"]
+    arguments = [sys.executable, "-m", "tickercast", "--home", str(home), "sql", TOGETHER, "--format", "json"]
     while True:
         done = subprocess.run(arguments, capture_output=True, text=True, env=dict(environment), cwd=home.parent, check=False)
         if done.returncode:

@@ -15,14 +15,14 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from jobs.exchanges.calendars import exchange_calendar
-from jobs.exchanges.symbols import exchange_of
-from storage.database import reading
-from storage.verify import find_problems
 from tests.torture.harness import Bench, Harness, Outcome
 from tests.torture.program import must_run
 from tests.torture.years_life import BEGIN, USUAL_MINUTES, Plan
 from tests.torture.years_market import appearances
+from tickercast.jobs.exchanges.calendars import exchange_calendar
+from tickercast.jobs.exchanges.symbols import exchange_of
+from tickercast.storage.database import reading
+from tickercast.storage.verify import find_problems
 
 NEW_YORK, ENDING, TOKYO, LONDON, CRYPTO, HONG_KONG = "NYA", "END", "7203.T", "ULVR.L", "BTC-USD", "0700.HK"
 FIRST_YEAR, YEARS = 2027, 10

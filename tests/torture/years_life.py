@@ -18,18 +18,18 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from jobs import clock
-from jobs.prices.tickers import track
-from jobs.runs.backfill import BackfillRequest, backfill_span
-from jobs.runs.child import Look, Work
-from jobs.runs.daemon import _scheduler
-from jobs.runs.watch import Watch
-from jobs.terminal.logs import LogTarget, start_logging
-from jobs.workspace.home import Home, create_home
-from storage.database import open_writer, reading, upgrade_database
-from storage.verify import content_hash
 from tests.torture.years_market import appearances, lay_history, show
 from tests.torture.years_resources import resources
+from tickercast.jobs import clock
+from tickercast.jobs.prices.tickers import track
+from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
+from tickercast.jobs.runs.child import Look, Work
+from tickercast.jobs.runs.daemon import _scheduler
+from tickercast.jobs.runs.watch import Watch
+from tickercast.jobs.terminal.logs import LogTarget, start_logging
+from tickercast.jobs.workspace.home import Home, create_home
+from tickercast.storage.database import open_writer, reading, upgrade_database
+from tickercast.storage.verify import content_hash
 
 SETTINGS = """
 [source]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from jobs.exchanges.calendars import ExchangeCalendar, exchange_calendar
-from jobs.exchanges.symbols import exchange_of
+from tickercast.jobs.exchanges.calendars import ExchangeCalendar, exchange_calendar
+from tickercast.jobs.exchanges.symbols import exchange_of
 
 HISTORY_SESSIONS = 135  # before the first day
 HEADER = "date,open,high,low,close,volume"

@@ -12,11 +12,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
 
-from jobs import clock
-from jobs.runs.child import Look
-from jobs.runs.watch import Watch
-from jobs.terminal.logs import LogTarget, start_logging
 from tests.torture.years_resources import resources
+from tickercast.jobs import clock
+from tickercast.jobs.runs.child import Look
+from tickercast.jobs.runs.watch import Watch
+from tickercast.jobs.terminal.logs import LogTarget, start_logging
 
 BEGIN = datetime(2027, 1, 4, 22, tzinfo=UTC)
 IDLE_CHECKS = 6  # of a session

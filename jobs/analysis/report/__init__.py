@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from jobs.errors import UsageError
+from tickercast.jobs.errors import UsageError
 
 
 def require_plotly() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from jobs.terminal.text import counted
-from storage.bars import Bars
+from tickercast.jobs.terminal.text import counted
+from tickercast.storage.bars import Bars
 
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 # Of a band: the lower and the upper quantile, its name and the opacity of its colour.

@@ -11,9 +11,9 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from jobs.terminal.figures import basis_points, p_value, percent, price_decimals
-from jobs.terminal.text import counted
-from storage.files import quote_ticker
+from tickercast.jobs.terminal.figures import basis_points, p_value, percent, price_decimals
+from tickercast.jobs.terminal.text import counted
+from tickercast.storage.files import quote_ticker
 
 Row = dict[str, Any]
 

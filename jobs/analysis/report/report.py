@@ -9,12 +9,12 @@ from typing import Any
 
 from plotly.offline import get_plotlyjs
 
-from jobs.analysis.report import charts, pages
-from jobs.errors import UsageError
-from storage import queries
-from storage.bars import Bars
-from storage.database import Connection
-from storage.files import write_atomically
+from tickercast.jobs.analysis.report import charts, pages
+from tickercast.jobs.errors import UsageError
+from tickercast.storage import queries
+from tickercast.storage.bars import Bars
+from tickercast.storage.database import Connection
+from tickercast.storage.files import write_atomically
 
 SCRIPT = "plotly.min.js"
 NEWEST_TARGETS = 500

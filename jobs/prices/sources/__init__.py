@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jobs.prices.sources.base import Source, SourceSettings
+from tickercast.jobs.prices.sources.base import Source, SourceSettings
 
 if TYPE_CHECKING:
-    from jobs.workspace.home import Home
+    from tickercast.jobs.workspace.home import Home
 
 
 def open_source(home: Home, option: str | None = None, adjustment: str | None = None) -> Source:
@@ -21,17 +21,17 @@ def open_source(home: Home, option: str | None = None, adjustment: str | None = 
     settings = home.settings
     kind, _, path = (option or settings.source.kind).partition(":")
     if kind == "sample":
-        from jobs.prices.sources.sample import SampleSource
+        from tickercast.jobs.prices.sources.sample import SampleSource
 
         return SampleSource()
     if kind == "folder":
-        from jobs.prices.sources.folder import FolderSource, parse_splits
+        from tickercast.jobs.prices.sources.folder import FolderSource, parse_splits
 
         splits = parse_splits(settings.source.splits)
         return FolderSource(path or settings.source.path, adjustment or settings.source.adjustment, splits)
     if kind == "yahoo":
-        from jobs.prices.sources.yahoo import YahooSource
-        from jobs.prices.sources.yahoo_client import YahooClient
+        from tickercast.jobs.prices.sources.yahoo import YahooSource
+        from tickercast.jobs.prices.sources.yahoo_client import YahooClient
 
         yahoo = settings.yahoo
         client = YahooClient(yahoo.base_url or None, yahoo.requests_per_second, yahoo.ticker_seconds, yahoo.run_seconds)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.bars import MOST_VOLUME, PRICE_FIELDS, Bars
+from tickercast.storage.bars import MOST_VOLUME, PRICE_FIELDS, Bars
 
 # Shares of the price. A dividend below the first is float32 noise; one above the second needs a price that fell with it.
 LEAST_YIELD, DOUBTED_YIELD = 2e-5, 0.5

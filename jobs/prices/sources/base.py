@@ -15,7 +15,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # a command that fails, or that Ctrl-C ends, looks at these errors and must not load NumPy for it
-    from storage.bars import Bars, Listing, Refusal
+    from tickercast.storage.bars import Bars, Listing, Refusal
 
 
 class SourceError(Exception):

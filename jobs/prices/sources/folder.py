@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jobs.exchanges.calendars import exchange_calendar
-from jobs.exchanges.symbols import exchange_of, parse_symbol
-from jobs.prices.sources.adjusting import as_traded
-from jobs.prices.sources.base import BadSourceData, Fetch, SourceSettings, UnknownTicker
-from jobs.prices.sources.folder_files import Names, content_of, event_file_of, names_of, names_of_files, price_files
-from jobs.prices.sources.price_tables import bars_of_table, has_ticker_column, kind_of_table, read_table
-from jobs.terminal.text import counted, first_names
-from storage.bars import Bars, Listing, refuse_bad_rows
-from storage.files import sha256_of
-from storage.paths import user_path
+from tickercast.jobs.exchanges.calendars import exchange_calendar
+from tickercast.jobs.exchanges.symbols import exchange_of, parse_symbol
+from tickercast.jobs.prices.sources.adjusting import as_traded
+from tickercast.jobs.prices.sources.base import BadSourceData, Fetch, SourceSettings, UnknownTicker
+from tickercast.jobs.prices.sources.folder_files import Names, content_of, event_file_of, names_of, names_of_files, price_files
+from tickercast.jobs.prices.sources.price_tables import bars_of_table, has_ticker_column, kind_of_table, read_table
+from tickercast.jobs.terminal.text import counted, first_names
+from tickercast.storage.bars import Bars, Listing, refuse_bad_rows
+from tickercast.storage.files import sha256_of
+from tickercast.storage.paths import user_path
 
 if TYPE_CHECKING:
     import pandas as pd

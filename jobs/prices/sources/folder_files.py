@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jobs.exchanges.symbols import SymbolRefused, parse_symbol
-from jobs.prices.sources.base import BadSourceData, SourceUnavailable
-from jobs.terminal.text import first_names, printable
-from storage.files import unquote_ticker
+from tickercast.jobs.exchanges.symbols import SymbolRefused, parse_symbol
+from tickercast.jobs.prices.sources.base import BadSourceData, SourceUnavailable
+from tickercast.jobs.terminal.text import first_names, printable
+from tickercast.storage.files import unquote_ticker
 
 FILE_TYPES = (".csv", ".parquet")
 EVENT_STEM = "events"  # a file of this name has company events, not the prices of a ticker

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.prices.sources.adjusting import implied_dividends
-from jobs.prices.sources.base import BadSourceData
-from jobs.terminal.text import counted, first_names
-from jobs.workspace.choices import SecurityKind
-from storage.bars import PRICE_FIELDS, Bars, make_bars
+from tickercast.jobs.prices.sources.adjusting import implied_dividends
+from tickercast.jobs.prices.sources.base import BadSourceData
+from tickercast.jobs.terminal.text import counted, first_names
+from tickercast.jobs.workspace.choices import SecurityKind
+from tickercast.storage.bars import PRICE_FIELDS, Bars, make_bars
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from jobs.prices.sources.adjusting import implied_dividends
-from jobs.prices.sources.base import Fetch, SourceSettings, UnknownTicker
-from storage.bars import Listing, make_bars, refuse_bad_rows
+from tickercast.jobs.prices.sources.adjusting import implied_dividends
+from tickercast.jobs.prices.sources.base import Fetch, SourceSettings, UnknownTicker
+from tickercast.storage.bars import Listing, make_bars, refuse_bad_rows
 
 TICKERS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 # By ex-date, as the exchanges announced them. The ratio of close to adjusted close changes by the same factor there.

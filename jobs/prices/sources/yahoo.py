@@ -18,14 +18,20 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from jobs.exchanges.symbols import exchange_of
-from jobs.exchanges.zones import exchange_of_zone
-from jobs.prices.sources.adjusting import as_traded
-from jobs.prices.sources.base import BadSourceData, Fetch, SourceSettings, SourceUnavailable, UnknownTicker
-from jobs.prices.sources.yahoo_client import RequestStopped, ResponseTooLarge, ServerError, TooManyRequests, YahooClient
-from jobs.prices.sources.yahoo_events import YahooEvents
-from jobs.terminal.secrets import shortened
-from storage.bars import PRICE_FIELDS, Bars, Listing, make_bars, refuse_bad_rows
+from tickercast.jobs.exchanges.symbols import exchange_of
+from tickercast.jobs.exchanges.zones import exchange_of_zone
+from tickercast.jobs.prices.sources.adjusting import as_traded
+from tickercast.jobs.prices.sources.base import BadSourceData, Fetch, SourceSettings, SourceUnavailable, UnknownTicker
+from tickercast.jobs.prices.sources.yahoo_client import (
+    RequestStopped,
+    ResponseTooLarge,
+    ServerError,
+    TooManyRequests,
+    YahooClient,
+)
+from tickercast.jobs.prices.sources.yahoo_events import YahooEvents
+from tickercast.jobs.terminal.secrets import shortened
+from tickercast.storage.bars import PRICE_FIELDS, Bars, Listing, make_bars, refuse_bad_rows
 
 if TYPE_CHECKING:
     import pandas as pd

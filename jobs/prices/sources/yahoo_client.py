@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
-from jobs import clock
+from tickercast.jobs import clock
 
 CIRCUIT_OPEN_SECONDS = 900.0
 MOST_BYTES = 20_000_000

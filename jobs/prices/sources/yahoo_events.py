@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from jobs.prices.sources.base import BadSourceData, SourceUnavailable
-from jobs.prices.sources.yahoo_client import (
+from tickercast.jobs.prices.sources.base import BadSourceData, SourceUnavailable
+from tickercast.jobs.prices.sources.yahoo_client import (
     SUMMARY_PATH,
     NothingFound,
     RequestStopped,
