@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-fast lint bench mutants torture docs clean
+.PHONY: demo test test-fast lint bench mutants torture docs site clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tickercast demo
@@ -35,8 +35,12 @@ docs: $(VENV)/.dev
 	$(BIN)/python -m tickercast.storage.docs
 	$(BIN)/python -m tickercast.jobs.cli.reference
 
+# The documentation as a web site, in site/; it fails where a link leads nowhere.
+site: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+
 clean:
-	rm -rf $(VENV) mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) site mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
@@ -53,3 +57,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/.mutants: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP_INSTALL) -e ".[dev,mutants]"
 	touch $@ $(VENV)/.dev $(VENV)/.demo
+
+$(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP_INSTALL) -e ".[docs]"
+	touch $@

@@ -13,9 +13,10 @@ from tickercast.storage import docs as sql_docs
 from tickercast.storage.newest_schema import SCRIPT
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 COMMAND_LINE = re.compile(r"(?:^ +|`)(?:\.venv/bin/)?tickercast ((?:--\w+ \S+ )*)([a-z]+)", re.MULTILINE)
 LINK = re.compile(r"\]\(([^):]+)\)")
+IN_NAVIGATION = re.compile(r"^ +- .+: (\S+\.md)$", re.MULTILINE)
 
 
 def commands_in(text: str) -> set[str]:
@@ -60,6 +61,11 @@ def test_the_readme_shows_the_main_commands() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_of_a_page_lead_to_a_file_and_a_heading(page: Path) -> None:
     assert [link for link in LINK.findall(page.read_text()) if is_broken(page, link)] == []
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    pages = {str(page.relative_to(ROOT / "docs")) for page in PAGES if page.parent != ROOT}
+    assert pages - set(IN_NAVIGATION.findall((ROOT / "mkdocs.yml").read_text())) == set()
 
 
 @pytest.mark.parametrize(
