@@ -24,6 +24,7 @@ ORDER = (
     ("prices", "forecasting", "monitoring"),
     ("runs",),
     ("analysis",),
+    ("pages",),
     ("cli",),
 )
 DOORS = {
@@ -35,8 +36,10 @@ DOORS = {
     "curl_cffi": ("jobs/prices/sources/yahoo_client.py",),
     "exchange_calendars": ("jobs/exchanges/calendars.py",),
     "filelock": ("jobs/workspace/locks.py",),
+    "jinja2": ("jobs/pages/rendering.py",),
+    "markupsafe": ("jobs/pages/",),
     "onnx": ("rnn/onnx_graph.py",),
-    "plotly": ("jobs/analysis/report/",),
+    "plotly": ("jobs/analysis/report/", "jobs/pages/figures.py"),
     "prometheus_client": ("jobs/monitoring/",),
     "pydantic": ("jobs/workspace/settings.py", "jobs/workspace/sections.py", "jobs/workspace/setting_values.py"),
     "pydantic_core": ("jobs/workspace/sections.py",),

@@ -1,0 +1,137 @@
+"""The page Today: every ticker's next session in one table, and what changed since yesterday."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tickercast.jobs.monitoring.check import check, daemon_line
+from tickercast.jobs.monitoring.state import HomeState
+from tickercast.jobs.pages.changes import Changes, changes_since
+from tickercast.jobs.pages.rendering import render
+from tickercast.jobs.pages.site import Site
+from tickercast.jobs.pages.sparklines import sparkline
+from tickercast.jobs.pages.verdicts import ALL_TICKERS, Verdict, verdict_of, verdict_sentences
+from tickercast.storage.reader import select_rows
+from tickercast.storage.widths import usual_widths
+
+LAST_SESSIONS = 30
+LATEST = """SELECT ticker, origin, target, last_price, q05, q50, q95, config, currency, width_percent, sessions_behind, mode
+FROM latest_forecast WHERE horizon = 1 ORDER BY ticker"""
+HELD = "SELECT ticker, count(*) FROM gate WHERE state = 'held' GROUP BY ticker"
+SKILL = """SELECT ticker, config, horizon, mode, n, verdict, crps, baseline_crps, p_adjusted FROM skill
+WHERE horizon = 1"""
+# The newest closes up to an origin, as returns, so that a split or a dividend among them is no jump.
+RETURNS = "SELECT adjusted_return FROM bar WHERE ticker = ? AND session <= ? ORDER BY session DESC LIMIT ?"
+
+
+@dataclass(frozen=True, slots=True)
+class TickerToday:
+    """A ticker's row: its newest forecast one session ahead and how it is.
+
+    Prices and quantiles are in its currency; width and usual_width in percent, None for a ticker with too few forecasts.
+    closes: the last prices up to the origin on the origin's scale, oldest first. held_bars: how many are quarantined.
+    """
+
+    ticker: str
+    origin: str
+    target: str
+    last_price: float
+    q05: float
+    q50: float
+    q95: float
+    currency: str | None
+    mode: str
+    width: float
+    usual_width: float | None
+    sessions_behind: int
+    held_bars: int
+    verdict: Verdict | None
+    closes: tuple[float, ...]
+
+    @property
+    def relative_width(self) -> float | None:
+        """Return the width in multiples of the ticker's usual one."""
+        return self.width / self.usual_width if self.usual_width else None
+
+    @property
+    def past_move(self) -> float | None:
+        """Return the return over the shown closes, 0.01 = 1 %, None with fewer than two."""
+        return self.closes[-1] / self.closes[0] - 1 if len(self.closes) > 1 else None
+
+    def move(self, price: float) -> float:
+        """Return a price against the last one, 0.01 = 1 %."""
+        return price / self.last_price - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """What the page shows. target: the session that most rows are about, None without rows. currency: of all rows, else None."""
+
+    tickers: list[TickerToday]
+    target: str | None
+    currency: str | None
+    verdicts: list[str]
+    changes: Changes
+
+
+def today_page(connection: sqlite3.Connection, site: Site, now: datetime, state: HomeState) -> str:
+    """Return the page. state: of the home at that instant, for the line about its daemon."""
+    facts = today_facts(connection, now)
+    return render(
+        "today.html", site, page="today", today=facts, check=check(state), daemon=daemon_line(state), sparkline=sparkline, now=now
+    )
+
+
+def today_facts(connection: sqlite3.Connection, now: datetime) -> Today:
+    """Return what the page shows, from the public views."""
+    skill: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in select_rows(connection, SKILL).records():
+        skill[row["ticker"]].append(row)
+    latest = select_rows(connection, LATEST).records()
+    tickers = _ticker_rows(connection, latest, skill)
+    targets, currencies = (Counter(row[key] for row in latest) for key in ("target", "currency"))
+    config = Counter(row["config"] for row in latest).most_common(1)
+    overall = [row for row in skill[ALL_TICKERS] if config and row["config"] == config[0][0]]
+    return Today(
+        tickers,
+        target=targets.most_common(1)[0][0] if targets else None,
+        currency=next(iter(currencies)) if len(currencies) == 1 else None,
+        verdicts=verdict_sentences(overall),
+        changes=changes_since(connection, now),
+    )
+
+
+def _ticker_rows(
+    connection: sqlite3.Connection, latest: Sequence[Mapping[str, Any]], skill: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> list[TickerToday]:
+    usual = usual_widths(connection, [(row["ticker"], row["config"], row["origin"], 1) for row in latest])
+    held = dict(connection.execute(HELD).fetchall())
+    return [
+        TickerToday(
+            **{name: row[name] for name in ("ticker", "origin", "target", "last_price", "q05", "q50", "q95", "currency", "mode")},
+            width=row["width_percent"],
+            usual_width=usual.get((row["ticker"], 1)),
+            sessions_behind=row["sessions_behind"],
+            held_bars=held.get(row["ticker"], 0),
+            verdict=verdict_of([of for of in skill.get(row["ticker"], ()) if of["config"] == row["config"]]),
+            closes=_closes(connection, row["ticker"], row["origin"], row["last_price"]),
+        )
+        for row in latest
+    ]
+
+
+def _closes(connection: sqlite3.Connection, ticker: str, origin: str, last_price: float) -> tuple[float, ...]:
+    """Return the newest closes up to an origin, scaled so that the last one is the price at the origin."""
+    returns = [row[0] for row in connection.execute(RETURNS, (ticker, origin, LAST_SESSIONS))]
+    closes = [last_price]
+    for value in returns[: LAST_SESSIONS - 1]:
+        if value is None:  # of the first bar
+            break
+        closes.append(closes[-1] / math.exp(value))
+    return tuple(reversed(closes))

@@ -1,0 +1,66 @@
+"""What the scores say of forecasts against the random walk, in a sentence and in a word. Rows are those of view `skill`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tickercast.jobs.scoring.skill import FEWEST_SCORES
+from tickercast.jobs.terminal.figures import basis_points, p_value
+
+ALL_TICKERS = "*"
+ALL_MODES = "*"
+# In the order of interest. Modes are never pooled without saying so.
+MODES = {"live": "live", ALL_MODES: "all modes together", "catchup": "catchup", "backfill": "backfill"}
+UNCLEAR = "not distinguishable"
+NOTHING_SCORED = "No forecast has been scored yet."
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A verdict one session ahead: better, worse or not distinguishable; the mode of its n forecasts.
+
+    live: the number of live forecasts where the verdict is of another mode, since there are too few of them for one.
+    """
+
+    word: str
+    mode: str
+    n: int
+    live: int = 0
+
+
+def verdict_sentences(skill: Sequence[Row]) -> list[str]:
+    """Return the verdict one session ahead as a sentence for each mode, live first."""
+    return [_sentence(row) for row in one_session_ahead(skill)] or [NOTHING_SCORED]
+
+
+def verdict_of(skill: Sequence[Row]) -> Verdict | None:
+    """Return the one verdict for a row of a table: that of the live forecasts once they are enough for a test, else the next."""
+    rows = [row for row in one_session_ahead(skill) if row["mode"] != ALL_MODES]
+    if not rows:
+        return None
+    best = next((row for row in rows if row["n"] >= FEWEST_SCORES), max(rows, key=lambda row: row["n"]))
+    live = sum(row["n"] for row in rows if row["mode"] == "live") if best["mode"] != "live" else 0
+    return Verdict(best["verdict"], best["mode"], best["n"], live)
+
+
+def one_session_ahead(skill: Sequence[Row]) -> list[Row]:
+    """Return the rows at horizon 1 in the order of MODES; without the one of all modes together where there is only one mode."""
+    rows = sorted((row for row in skill if row["horizon"] == 1), key=lambda row: list(MODES).index(row["mode"]))
+    return [row for row in rows if row["mode"] != ALL_MODES or len(rows) > 2]
+
+
+def _sentence(row: Row) -> str:
+    who = f"{'All tickers together' if row['ticker'] == ALL_TICKERS else 'These forecasts'} ({MODES[row['mode']]})"
+    figures = f"CRPS {basis_points(row['crps'])} bp against {basis_points(row['baseline_crps'])} bp, n = {row['n']}"
+    if row["verdict"] == UNCLEAR:
+        return f"{who}: not distinguishable from a random walk one session ahead ({figures})."
+    return f"{who}: {row['verdict']} than a random walk one session ahead ({figures}, p {_equals(row['p_adjusted'])})."
+
+
+def _equals(value: float) -> str:
+    text = p_value(value)
+    return text if text.startswith("<") else f"= {text}"
