@@ -16,8 +16,16 @@ from typing import Annotated
 
 import typer
 
-from tickercast.jobs.cli import notice_commands, prior_commands, read_commands, record_commands, status_commands, write_commands
-from tickercast.jobs.cli.command_line import home_first
+from tickercast.jobs.cli import (
+    init_command,
+    notice_commands,
+    prior_commands,
+    read_commands,
+    record_commands,
+    status_commands,
+    write_commands,
+)
+from tickercast.jobs.cli.command_line import PROGRAM, home_first
 from tickercast.jobs.cli.examples import epilog_of
 from tickercast.jobs.cli.options import say
 from tickercast.jobs.cli.plain_command import PlainCommand
@@ -26,7 +34,6 @@ from tickercast.jobs.errors import ExitCode
 from tickercast.jobs.runs.interrupts import end_now, ignore_signals, interruptible, is_code_of_signal
 from tickercast.jobs.terminal.streams import discard_unwritten, has_no_reader, prepare_streams
 
-PROGRAM = "tickercast"
 COMPLETION_VARIABLE = "_TICKERCAST_COMPLETE"
 
 app = typer.Typer(
@@ -42,7 +49,7 @@ prior_app = typer.Typer(
 database_app = typer.Typer(rich_markup_mode=None, help="Manage the database.", invoke_without_command=True)
 
 COMMANDS: tuple[Callable[..., None], ...] = (
-    write_commands.init,
+    init_command.init,
     write_commands.track,
     write_commands.untrack,
     write_commands.forget,

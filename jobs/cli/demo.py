@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from datetime import date
@@ -12,6 +11,7 @@ from pathlib import Path
 from tickercast.jobs.analysis import views
 from tickercast.jobs.analysis.answers import write_pages
 from tickercast.jobs.analysis.report import require_plotly
+from tickercast.jobs.cli.command_line import called_program
 from tickercast.jobs.cli.forecast_table import forecast_table
 from tickercast.jobs.cli.skill_table import BEST_FIRST, skill_table, usual_mode
 from tickercast.jobs.errors import UsageError
@@ -48,7 +48,7 @@ def run_demo(keep: Path | None, *, workers: int | None) -> None:
     if keep is None:
         with replaced_folder("demo") as folder:
             _show_record(folder, workers)
-            _print_line(f"The home {folder} stays until the next demo; `{_program()} demo --keep DIR` keeps one.")
+            _print_line(f"The home {folder} stays until the next demo; `{called_program()} demo --keep DIR` keeps one.")
     elif keep.exists() and any(keep.iterdir()):
         raise UsageError(f"{keep} is not empty; the demo needs a new or empty folder")
     else:
@@ -93,7 +93,7 @@ def _print_queries(home: Home) -> None:
     for query in QUERIES:
         with views.answer(home.database, query, seconds=10):  # so that the demo never prints a query that fails
             pass
-        _print_line(f'  {_program()} --home {home.folder} sql "{query}"')
+        _print_line(f'  {called_program()} --home {home.folder} sql "{query}"')
 
 
 def _print_heading(text: str) -> None:
@@ -102,12 +102,6 @@ def _print_heading(text: str) -> None:
 
 def _print_table(table: Table) -> None:
     write_table(table, sys.stdout)
-
-
-def _program() -> str:
-    """Return how the user called the program, so that the lines the demo prints can be typed."""
-    called = Path(sys.argv[0])
-    return os.path.relpath(called) if called.name == "tickercast" else "tickercast"
 
 
 def _print_line(text: str = "") -> None:

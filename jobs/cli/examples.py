@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
-    "init": ("tickercast init", "tickercast --home ~/forecasts init"),
+    "init": (
+        "tickercast init",
+        "tickercast --home ~/forecasts init --ticker MSFT --ticker ^GSPC",
+        "tickercast init --source folder:prices --adjustment split --ticker SAP",
+    ),
     "track": ("tickercast track MSFT ^GSPC", "tickercast track SAP --source folder:prices --adjustment split"),
     "untrack": ("tickercast untrack MSFT",),
     "forget": ("tickercast forget MSFT",),

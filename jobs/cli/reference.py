@@ -8,7 +8,8 @@ from typing import Any
 
 import typer
 
-from tickercast.jobs.cli.app import PROGRAM, app
+from tickercast.jobs.cli.app import app
+from tickercast.jobs.cli.command_line import PROGRAM
 from tickercast.jobs.cli.examples import EXAMPLES
 from tickercast.jobs.cli.plain_command import usage_of_argument
 from tickercast.jobs.errors import ExitCode

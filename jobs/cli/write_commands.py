@@ -38,21 +38,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-def init(context: typer.Context) -> None:
-    """Create a home: a settings file with comments, and an empty database."""
-    from tickercast.jobs.workspace.file_systems import network_warning
-    from tickercast.jobs.workspace.home import create_home
-    from tickercast.jobs.workspace.locks import writer_lock
-    from tickercast.storage.database import upgrade_database
-
-    home = create_home(home_of(context))
-    if warning := network_warning(home.database.parent):
-        say(warning)
-    with writer_lock(home.folder, command="init", wait_seconds=WAIT_SECONDS):
-        upgrade_database(home.database)
-    say(f"home {home.folder} is ready; next: `tickercast --home {home.folder} track MSFT`")
-
-
 def track(
     context: typer.Context,
     tickers: Annotated[list[str], typer.Argument(metavar="TICKER", help="Tickers to follow, e.g. MSFT ^GSPC.")],

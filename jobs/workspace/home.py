@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from tickercast.jobs.errors import HomeUnwritable, UsageError
 from tickercast.jobs.terminal.log_file import LogFile
@@ -82,8 +84,10 @@ def open_home(folder: Path) -> Home:
     return Home(folder, *settings_in_force(folder))
 
 
-def create_home(folder: Path, preset: str = "density") -> Home:
+def create_home(folder: Path, preset: str = "density", settings: Mapping[str, Any] | None = None) -> Home:
     """Return the home, created with a commented settings file if it is missing. An existing settings file is not changed.
+
+    settings: values of a new file by `section.key`, beside the defaults.
 
     Raises UsageError when a file is in the way, HomeUnwritable when the folder cannot be made.
     """
@@ -92,7 +96,7 @@ def create_home(folder: Path, preset: str = "density") -> Home:
         make_folder(folder)
         settings_file = folder / SETTINGS_FILE
         if not settings_file.exists():
-            settings_file.write_text(settings_template(preset), encoding="utf-8")
+            settings_file.write_text(settings_template(preset, settings), encoding="utf-8")
             settings_file.chmod(0o600)
         home = Home(folder, read_settings(settings_file))
         make_folder(home.prices)

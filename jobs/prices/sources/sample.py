@@ -60,6 +60,11 @@ class SampleSource:
         return Fetch(Listing(ticker, "USD", "XNYS", "America/New_York", "as_traded"), bars, refused)
 
 
+def require_sample() -> None:
+    """Raise SourceSettings without the package that has the prices."""
+    _columns("IBM")
+
+
 def _columns(ticker: str) -> dict[str, Any]:
     try:
         from bokeh_sampledata import stocks
