@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -85,34 +85,50 @@ class Settings(BaseSettings):
         """
         if preset and preset != self.model.preset:
             return PRESETS[preset]
-        values = {**self.model.model_dump(exclude={"preset"}), **self.training.model_dump()}
-        config = replace(PRESETS[self.model.preset], **{key: value for key, value in values.items() if value is not None})
-        if config.preset == "density":
-            config = replace(config, assumed_sessions=self.events.assumed_sessions)
-        config = self._with_prior(config)
-        refuse_contradictions(config)
-        return config
+        return config_of(self.model, self.training, self.prior, self.events.assumed_sessions)
 
-    def _with_prior(self, config: Config) -> Config:
-        """Return a config with the keys of its kind of prior, and without those of other kinds. Raises SettingsError."""
-        kind = config.prior
-        if self.model.prior is None and self.training.prior_every == 0:
-            kind = "none"  # the way to say so before model.prior existed
-        if kind == "none":
-            return replace(config, prior="none", universe=(), bundle=0, prior_every=0)
-        if config.preset == "article":
-            raise SettingsError(f"model.prior is {kind}: preset article has no prior; set it to none")
-        if kind == "bundled":
-            return replace(config, universe=(), bundle=BUNDLE)
-        if not self.prior.universe:
-            raise SettingsError('model.prior is universe: name its members, as in prior.universe = ["AAPL", "MSFT"]')
-        if not config.prior_every:
-            raise SettingsError("training.prior_every is 0: a universe's prior needs at least 1 session between its fits")
-        try:
-            members = {parse_symbol(symbol) for symbol in self.prior.universe}
-        except SymbolRefused as error:
-            raise SettingsError(f"prior.universe: {error}") from error
-        return replace(config, universe=tuple(sorted(members)), bundle=0)
+
+def config_of_values(values: Mapping[str, Any], where: str) -> Config:
+    """Return the config of some settings of [model], [prior], [events] and [training] by their keys; None = the preset's value.
+
+    No file and no environment is read. where: what a message refers to. Raises SettingsError, which names the key.
+    """
+    kinds: dict[str, Any] = {"model": ModelSection, "prior": PriorSection, "events": EventsSection, "training": TrainingSection}
+    given = {name: {key: values[key] for key in fields_of(kind) if key in values} for name, kind in kinds.items()}
+    refuse_wrong_types(kinds, given, where)
+    model, prior, events, training = (kinds[name](**given[name]) for name in kinds)
+    return config_of(model, training, prior, events.assumed_sessions)
+
+
+def config_of(model: ModelSection, training: TrainingSection, prior: PriorSection, assumed_sessions: int) -> Config:
+    """Return the config of some sections. Raises SettingsError where settings contradict each other."""
+    values = {**model.model_dump(exclude={"preset"}), **training.model_dump()}
+    config = replace(PRESETS[model.preset], **{key: value for key, value in values.items() if value is not None})
+    if config.preset == "density":
+        config = replace(config, assumed_sessions=assumed_sessions)
+    is_without_prior = model.prior is None and training.prior_every == 0  # the way to say so before model.prior existed
+    config = _with_prior(replace(config, prior="none") if is_without_prior else config, prior.universe)
+    refuse_contradictions(config)
+    return config
+
+
+def _with_prior(config: Config, universe: Sequence[str]) -> Config:
+    """Return a config with the keys of its kind of prior, and without those of other kinds. Raises SettingsError."""
+    if config.prior == "none":
+        return replace(config, universe=(), bundle=0, prior_every=0)
+    if config.preset == "article":
+        raise SettingsError(f"model.prior is {config.prior}: preset article has no prior; set it to none")
+    if config.prior == "bundled":
+        return replace(config, universe=(), bundle=BUNDLE)
+    if not universe:
+        raise SettingsError('model.prior is universe: name its members, as in prior.universe = ["AAPL", "MSFT"]')
+    if not config.prior_every:
+        raise SettingsError("training.prior_every is 0: a universe's prior needs at least 1 session between its fits")
+    try:
+        members = {parse_symbol(symbol) for symbol in universe}
+    except SymbolRefused as error:
+        raise SettingsError(f"prior.universe: {error}") from error
+    return replace(config, universe=tuple(sorted(members)), bundle=0)
 
 
 def read_settings(path: Path, environment: Mapping[str, str] | None = None, content: bytes | None = None) -> Settings:

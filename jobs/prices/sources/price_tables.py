@@ -111,14 +111,14 @@ def _with_types(table: pd.DataFrame) -> pd.DataFrame:
     """Set the types of a table's columns and return it. Raises ValueError or TypeError."""
     import pandas as pd
 
-    table["date"], table["instant"] = _days_and_instants(table["date"])
+    table["date"], table["instant"] = days_and_instants(table["date"])
     for name in NUMBERS:
         if name in table:
             table[name] = pd.to_numeric(table[name]).astype("float64")
     return table
 
 
-def _days_and_instants(dates: pd.Series) -> tuple[pd.Series, pd.Series]:
+def days_and_instants(dates: pd.Series) -> tuple[pd.Series, pd.Series]:
     """Return the days as written, and the instants in UTC of rows with a time of day and a zone.
 
     Midnight in whatever zone means the day as written: a zone after it must not move it to another day.

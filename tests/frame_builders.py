@@ -1,0 +1,32 @@
+"""Long frames of the sample's real prices that tests of the Python door share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tests.forecast_builders import moved, sample
+from tickercast.storage.bars import Bars
+
+
+def bars_of(ticker: str, count: int = 320) -> Bars:
+    """Return a sample ticker's newest bars on sessions of 2014 to 2016, which bundled priors serve."""
+    return moved(sample(ticker), count=count)
+
+
+def long_frame(*tickers: str, count: int = 320, **columns: Any) -> pd.DataFrame:
+    """Return the bars of some tickers as a long frame. columns: more of them, or others."""
+    return pd.concat([_frame(ticker, bars_of(ticker, count)) for ticker in tickers], ignore_index=True).assign(**columns)
+
+
+def closes_only(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the three columns that every frame has."""
+    return frame[["unique_id", "ds", "y"]]
+
+
+def _frame(ticker: str, bars: Bars) -> pd.DataFrame:
+    others = {name: getattr(bars, name) for name in ("open", "high", "low", "volume", "dividend", "split")}
+    days = bars.session.astype("datetime64[us]")
+    return pd.DataFrame({"unique_id": np.repeat(ticker, len(bars)), "ds": days, "y": bars.close, **others})

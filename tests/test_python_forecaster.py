@@ -1,0 +1,138 @@
+"""The forecaster of the Python door: the numbers of a record, frames as Nixtla names them, and scikit-learn's rules."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError, SkipTestWarning
+from sklearn.utils.estimator_checks import check_estimator
+
+from tests.frame_builders import bars_of, closes_only, long_frame
+from tests.price_builders import write_csv
+from tickercast.forecaster import Forecaster
+from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
+from tickercast.jobs.workspace.home import Home
+from tickercast.storage.database import open_writer, reading
+from tickercast.storage.queries import read_view
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Forecaster:
+    """Return a forecaster of two tickers, which tests must not fit again."""
+    return Forecaster().fit(long_frame("IBM", "MSFT"))
+
+
+def test_a_forecast_has_the_numbers_of_the_newest_one_in_a_home_with_the_same_bars(
+    make_home: Callable[[str, str], Home], tmp_path: Path
+) -> None:
+    for ticker in ("IBM", "MSFT"):
+        write_csv(tmp_path / "prices", ticker, bars_of(ticker))
+    home = make_home("home", "[compute]\nworkers = 1\n")
+    source = f"folder:{tmp_path / 'prices'}"
+    request = BackfillRequest(symbols=("IBM", "MSFT"), start=date(2015, 10, 1), source=source, adjustment="full")
+    backfill_span(home, open_writer(home.database), request)
+    with reading(home.database) as connection:
+        rows = read_view(connection, "latest_forecast")
+    stored = pd.DataFrame(rows.rows, columns=list(rows.columns)).sort_values(["ticker", "horizon"])
+    frame = long_frame("MSFT", "IBM").drop(columns=["dividend", "split"])
+    made = Forecaster().fit(frame).predict(level=[50, 80, 90]).sort_values(["unique_id", "ds"])
+    assert len(made) == 10
+    assert made["ds"].dt.strftime("%Y-%m-%d").tolist() == stored["target"].astype(str).tolist()
+    for column, ours in (("q05", "lo-90"), ("q10", "lo-80"), ("q75", "hi-50"), ("q95", "hi-90")):
+        assert made[f"Tickercast-{ours}"].tolist() == stored[column].tolist()
+    assert made["Tickercast"].tolist() == stored["q50"].tolist()
+
+
+def test_frames_have_the_columns_that_nixtla_names(fitted: Forecaster) -> None:
+    made = fitted.predict(h=2, level=[80, 95], quantiles=[0.05])
+    assert list(made) == [
+        "unique_id", "ds", "Tickercast", "Tickercast-lo-95", "Tickercast-lo-80", "Tickercast-hi-80", "Tickercast-hi-95",
+        "Tickercast-q0.05",
+    ]  # fmt: skip
+    assert made["unique_id"].tolist() == ["IBM", "IBM", "MSFT", "MSFT"]
+    assert made["ds"].tolist() == [pd.Timestamp("2016-02-02"), pd.Timestamp("2016-02-03")] * 2
+    assert (np.diff(made.iloc[:, 3:7].to_numpy(), axis=1) > 0).all()
+
+
+def test_without_a_level_there_is_the_median_of_every_horizon_alone(fitted: Forecaster) -> None:
+    made = fitted.predict()
+    assert (list(made), len(made)) == (["unique_id", "ds", "Tickercast"], 10)
+
+
+@pytest.mark.parametrize("h", [0, 6, 2.0, True, "5", np.zeros((3, 2))])
+def test_a_horizon_that_was_not_fitted_is_refused(fitted: Forecaster, h: Any) -> None:
+    with pytest.raises(ValueError, match="horizons 1 to 5"):
+        fitted.predict(h)
+
+
+@pytest.mark.parametrize("wrong", [{"level": [100]}, {"level": ["high"]}, {"quantiles": [80]}, {"quantiles": 0.0}])
+def test_a_level_that_is_none_is_refused(fitted: Forecaster, wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        fitted.predict(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [({"hidden": 0}, "model.hidden"), ({"cell": "rnn"}, "model.cell"), ({"window": 5}, "training.window"),
+     ({"horizons": True}, "model.horizons"), ({"learning_rate": "fast"}, "training.learning_rate"), ({"n_jobs": 0}, "n_jobs"),
+     ({"preset": "article", "prior": "bundled"}, "preset article has no prior"), ({"calendar": 5}, "calendar")],
+)  # fmt: skip
+def test_fit_refuses_a_parameter_and_names_it(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Forecaster(**wrong).fit(long_frame("IBM"))
+
+
+def test_a_parameter_may_be_a_number_of_numpy() -> None:
+    assert Forecaster(window=np.int64(90)).fit(long_frame("IBM")).config_["window"] == 90
+
+
+def test_before_fit_there_is_no_forecast() -> None:
+    with pytest.raises(NotFittedError):
+        Forecaster().predict()
+
+
+def test_fitting_again_and_a_copy_through_pickle_give_the_same_bytes(fitted: Forecaster) -> None:
+    again = clone(fitted).fit(long_frame("IBM", "MSFT"))
+    pd.testing.assert_frame_equal(again.distribution_, fitted.distribution_, check_exact=True)
+    copied = pickle.loads(pickle.dumps(fitted))
+    pd.testing.assert_frame_equal(copied.distribution_, fitted.distribution_, check_exact=True)
+
+
+def test_a_ticker_has_the_same_bytes_alone_and_with_others(fitted: Forecaster) -> None:
+    alone, both = Forecaster().fit(long_frame("MSFT")).distribution_, fitted.distribution_
+    of_both = both[both["unique_id"] == "MSFT"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(alone, of_both, check_exact=True)
+
+
+def test_fit_changes_neither_the_frame_nor_the_parameters() -> None:
+    frame, forecaster = long_frame("IBM"), Forecaster(window=90)
+    before, parameters = frame.copy(), forecaster.get_params()
+    assert forecaster.fit(frame) is forecaster
+    pd.testing.assert_frame_equal(frame, before)
+    assert forecaster.get_params() == parameters
+    assert all(name.endswith("_") for name in set(vars(forecaster)) - set(parameters))
+
+
+def test_prices_may_be_given_apart_as_scikit_learn_does() -> None:
+    frame = closes_only(long_frame("IBM"))
+    apart = Forecaster().fit(frame.drop(columns="y"), frame["y"].to_numpy())
+    pd.testing.assert_frame_equal(apart.predict(), Forecaster().fit(frame).predict())
+
+
+def test_the_representation_names_what_differs_from_the_defaults() -> None:
+    assert repr(Forecaster(horizons=3)) == "Forecaster(horizons=3)"
+
+
+def test_the_checks_of_scikit_learn_that_apply_pass() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SkipTestWarning)
+        check_estimator(Forecaster())
