@@ -14,10 +14,14 @@ from tickercast.storage.instants import instant_text
 from tickercast.storage.views.runs import LAST_BAR, LAST_ORIGIN
 
 DAILY = "r.kind IN ('run', 'daemon') AND r.status NOT IN ('running', 'interrupted')"
-# Sessions after the ticker's last origin, or for one without forecasts after it was tracked, that had closed at an instant.
-MISSED = """FROM sessions s WHERE s.exchange = o.exchange AND s.session <= date(:closed_by, '+1 day') AND s.close_at <= :closed_by
-    AND CASE WHEN o.last_origin IS NULL THEN s.close_at > o.added_at ELSE s.session > o.last_origin END"""
+# Sessions after the ticker's last origin, or for one without forecasts after it was tracked, that had closed at an instant. The
+# first two conditions on a session are bounds of an index; no close is further from its session's date than two days.
+MISSED = """FROM sessions s WHERE s.exchange = o.exchange
+    AND s.session > coalesce(o.last_origin, date(o.added_at, '-2 days')) AND s.session <= date(:closed_by, '+1 day')
+    AND s.close_at <= :closed_by AND (o.last_origin IS NOT NULL OR s.close_at > o.added_at)"""
+# Materialised: else the last origin is looked up again for every session that is counted.
 TICKERS = f"""
+WITH o AS MATERIALIZED (SELECT t.*, {LAST_BAR} AS last_bar, {LAST_ORIGIN} AS last_origin FROM tickers t)
 SELECT o.id, o.symbol, o.tracked, o.status, o.source, o.exchange, o.added_at, o.last_bar, o.last_origin, o.last_error,
     (SELECT count(*) {MISSED}) AS missed, (SELECT min(s.close_at) {MISSED}) AS missed_since,
     EXISTS (SELECT 1 FROM sessions s WHERE s.exchange = o.exchange) AS has_sessions,
@@ -25,7 +29,7 @@ SELECT o.id, o.symbol, o.tracked, o.status, o.source, o.exchange, o.added_at, o.
     (SELECT min(g.recorded_at) FROM gate_verdicts g WHERE g.ticker_id = o.id AND g.state = 'held') AS held_since,
     (SELECT 'the bar of ' || g.session || ' was refused: ' || g.message FROM gate_verdicts g WHERE g.ticker_id = o.id
         AND g.state = 'refused' AND g.session > coalesce(o.last_bar, '') ORDER BY g.session DESC, g.code LIMIT 1) AS refusal
-FROM (SELECT t.*, {LAST_BAR} AS last_bar, {LAST_ORIGIN} AS last_origin FROM tickers t) o ORDER BY o.symbol
+FROM o ORDER BY o.symbol
 """
 FAILED_IN_NEWEST_RUN = f"""
 SELECT t.ticker_id FROM run_tickers t WHERE t.status = 'failed'

@@ -28,7 +28,6 @@ RESTATED = (
 NEWEST_OUTCOMES = """SELECT o.ticker, o.target, o.last_price, o.q05, o.q50, o.q95, o.realised_return, o.realised_price,
     o.inside_90 FROM outcome o
 WHERE o.horizon = 1 AND o.target = ? AND o.state <> 'pending' AND o.config = (SELECT c.id FROM config c WHERE c.active = 1)"""
-NEWEST_ORIGIN = "SELECT max(last_origin) FROM freshness"
 
 Row = Mapping[str, Any]
 
@@ -83,8 +82,11 @@ class Changes:
         return self.outside[:MOST_SURPRISES]
 
 
-def changes_since(connection: sqlite3.Connection, now: datetime) -> Changes:
-    """Return what changed in the last 24 hours; where no run began in them, since the newest run began."""
+def changes_since(connection: sqlite3.Connection, now: datetime, session: str | None) -> Changes:
+    """Return what changed in the last 24 hours; where no run began in them, since the newest run began.
+
+    session: the newest origin of any ticker, None before the first forecast.
+    """
     runs = select_rows(connection, NEWEST_RUN).records()
     newest = runs[0] if runs else None
     since = now - A_DAY
@@ -92,7 +94,6 @@ def changes_since(connection: sqlite3.Connection, now: datetime) -> Changes:
         since = min(since, datetime.fromisoformat(newest["started_at"]))
     at = (instant_text(since),)
     forecasts, count = connection.execute(NEW_FORECASTS, at).fetchone()
-    session = connection.execute(NEWEST_ORIGIN).fetchone()[0]
     return Changes(
         since,
         newest,

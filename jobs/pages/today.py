@@ -103,7 +103,7 @@ def today_facts(connection: sqlite3.Connection, now: datetime) -> Today:
         target=targets.most_common(1)[0][0] if targets else None,
         currency=next(iter(currencies)) if len(currencies) == 1 else None,
         verdicts=verdict_sentences(overall),
-        changes=changes_since(connection, now),
+        changes=changes_since(connection, now, max((row["origin"] for row in latest), default=None)),
     )
 
 
