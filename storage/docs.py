@@ -23,6 +23,7 @@ HEAD = """# SQL views
 Generated from `storage/views/` by `python -m tickercast.storage.docs`. These views are the contract: columns may be added, never
 renamed. Sessions are ISO dates of the exchange; instants are UTC text `YYYY-MM-DDTHH:MM:SS.ffffffZ`. Returns, location, scale,
 errors and CRPS are natural-log returns (0.01 = 1 %). "Latest" means the active config: the one that the settings name.
+The types are those of DataFrames ([python.md](python.md)). In SQL a date and an instant are text, and a bool is 0 or 1.
 
 Open the database read-only with any SQLite client (`sqlite3 'file:tickercast.db?mode=ro'`), or use
 `tickercast sql "SELECT ..."`. A reader never waits for a writer and delays none. Queries between `BEGIN` and `COMMIT` see one
@@ -68,8 +69,8 @@ def sql_page() -> str:
     parts = [HEAD, COOKBOOK_HEAD]
     parts += [f"**{recipe.question}**\n\n```sql\n{recipe.query}\n```\n" for recipe in COOKBOOK]
     for view in VIEWS:
-        rows = "\n".join(f"| {column.name} | {column.meaning.replace('|', chr(92) + '|')} |" for column in view.columns)
-        parts.append(f"## {view.name}\n\n{view.purpose}\n\n| column | meaning and unit |\n|---|---|\n{rows}\n")
+        rows = "\n".join(f"| {c.name} | {c.kind} | {c.meaning.replace('|', chr(92) + '|')} |" for c in view.columns)
+        parts.append(f"## {view.name}\n\n{view.purpose}\n\n| column | type | meaning and unit |\n|---|---|---|\n{rows}\n")
     return "\n".join([*parts, _limits()])
 
 

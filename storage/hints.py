@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 
 from tickercast.storage.views import VIEWS, View
 
@@ -18,9 +19,13 @@ def with_hint(text: str, query: str) -> str:
     if found is None:
         return text
     name = found[2].rpartition(".")[2].strip("\"'`[];").lower()
-    known = [view.name for view in VIEWS] if found[1] == "table" else _columns(query)
+    return f"{text}; {nearest_name(name, [view.name for view in VIEWS] if found[1] == 'table' else _columns(query))}"
+
+
+def nearest_name(name: str, known: Sequence[str]) -> str:
+    """Return a question with the known name that is most like a wrong one, or where the known ones are listed."""
     nearest = difflib.get_close_matches(name, known, n=1, cutoff=LEAST_LIKENESS)
-    return f"{text}; did you mean {nearest[0]}?" if nearest else f"{text}; {LISTED}"
+    return f"did you mean {nearest[0]}?" if nearest else LISTED
 
 
 def _columns(query: str) -> list[str]:

@@ -45,14 +45,14 @@ OUT_OF_MEMORY = sqlite3.SQLITE_NOMEM
 
 
 def main() -> None:
-    """Read a request (URI of the database, query, seconds) from stdin, answer it on stdout, and end the process."""
-    uri, query, seconds = marshal.load(sys.stdin.buffer)
+    """Read a request (URI of the database, query, parameters, seconds) from stdin, answer it on stdout, and end the process."""
+    uri, query, parameters, seconds = marshal.load(sys.stdin.buffer)
     _thread.start_new_thread(_end_with_parent, ())
     _limit(resource.RLIMIT_AS, ADDRESS_BYTES)
     _limit(resource.RLIMIT_FSIZE, TEMPORARY_BYTES)
     _limit(resource.RLIMIT_CPU, int(seconds) + 2)  # should the parent be stopped, and not be able to kill this process
     try:
-        _select(uri, query)
+        _select(uri, query, parameters)
     except sqlite3.Error as error:
         _send("error", getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR), str(error))
     except sqlite3.Warning as error:  # two statements, in Python 3.11
@@ -64,8 +64,8 @@ def main() -> None:
     os._exit(0)  # the other thread reads stdin for ever
 
 
-def _select(uri: str, query: str) -> None:
-    cursor = _connection(uri).execute(query)
+def _select(uri: str, query: str, parameters: Any) -> None:
+    cursor = _connection(uri).execute(query, parameters)
     if cursor.description is None:
         _send("error", sqlite3.SQLITE_AUTH, "that statement reads nothing")
         return

@@ -60,13 +60,14 @@ def view_named(name: str) -> View:
     return next(view for view in VIEWS if view.name == name)
 
 
-def view_query(view: View, tickers: Sequence[str] | None = None, equal: Sequence[str] = ()) -> str:
+def view_query(view: View, tickers: Sequence[str] | None = None, equal: Sequence[str] = (), between: str = "") -> str:
     """Return the query of a view's rows in contract order, sorted by ticker, origin and horizon.
 
-    It has a `?` for each ticker, and then one for the value of each column in `equal`.
+    It has a `?` for each ticker, then one for the value of each column in `equal`, then two for the ends of the column `between`.
     """
     conditions = [f"ticker IN ({', '.join('?' * len(tickers))})"] if tickers else []
     conditions += [f"{column} = ?" for column in equal]
+    conditions += [f"{between} BETWEEN ? AND ?"] if between else []
     condition = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     order = ", ".join(key for key in SORTED_BY if key in view.names)
     return f"SELECT {', '.join(view.names)} FROM {view.name}{condition}" + (f" ORDER BY {order}" if order else "")

@@ -13,7 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ TEMPORARY_SPACE = f"{query_process.TEMPORARY_BYTES // 1_000_000} MB of temporary
 LIMIT_WORDS = ("too big", "too large", "too many", "too complex", "stack overflow")
 
 Row = tuple[Any, ...]
+Parameters = Sequence[Any] | Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +58,17 @@ class Selected:
 
 
 @contextmanager
-def selecting(path: Path, query: str, *, seconds: float, most: ResultLimit = ANY_FORMAT) -> Iterator[Selected]:
+def selecting(
+    path: Path, query: str, parameters: Parameters = (), *, seconds: float, most: ResultLimit = ANY_FORMAT
+) -> Iterator[Selected]:
     """Yield the result of one SELECT.
 
+    parameters: the values of `?` in order, or of `:name` by name: text, numbers, bytes or None.
     seconds: of waiting for rows and of this process's own work on them; not while the reader of the output keeps it waiting.
     Raises QueryRefused for a statement that does more than read or that SQLite does not understand. Raises QueryOverLimit, which
     names the limit.
     """
-    request = _request(path, query, seconds)
+    request = _request(path, query, parameters, seconds)
     process = subprocess.Popen(
         COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
     )
@@ -78,12 +82,16 @@ def selecting(path: Path, query: str, *, seconds: float, most: ResultLimit = ANY
             pass
 
 
-def _request(path: Path, query: str, seconds: float) -> bytes:
+def _request(path: Path, query: str, parameters: Parameters, seconds: float) -> bytes:
     try:
         query = query.encode(errors="surrogateescape").decode()  # Python escapes an argument's bytes in a locale without UTF-8
     except UnicodeError as error:
         raise QueryRefused("the query is not UTF-8 text; nothing was changed") from error
-    return marshal.dumps((f"file:{uri_path(path)}?mode=ro", query, seconds))
+    values = dict(parameters) if isinstance(parameters, Mapping) else tuple(parameters)
+    try:
+        return marshal.dumps((f"file:{uri_path(path)}?mode=ro", query, values, seconds))
+    except ValueError as error:
+        raise QueryRefused("a parameter of the query is neither text nor a number, bytes or None; nothing was changed") from error
 
 
 class _Answers:

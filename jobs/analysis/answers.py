@@ -9,29 +9,27 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from tickercast.jobs.analysis.known_bars import BAR_COLUMNS, known_bars
 from tickercast.jobs.analysis.report import require_plotly
 from tickercast.jobs.exchanges.symbols import parse_symbol
 from tickercast.jobs.prices.tickers import stored_ticker
 from tickercast.jobs.terminal.text import counted
 from tickercast.jobs.workspace.home import Home
-from tickercast.storage import queries, verify
-from tickercast.storage.bar_files import read_bars
-from tickercast.storage.bars import Bars, adjusted, as_known
+from tickercast.storage import verify
+from tickercast.storage.bars import Bars, adjusted
 from tickercast.storage.database import reading
-from tickercast.storage.errors import Corrupt, UnknownStoredTicker
+from tickercast.storage.errors import Corrupt
 from tickercast.storage.reader import Rows
-
-BAR_COLUMNS = ("session", "open", "high", "low", "close", "volume", "dividend", "split", "recorded_at", "source")
 
 
 def stored_bars(home: Home, ticker: str, *, known_at: datetime | None) -> Rows:
     """Return a ticker's bars as traded, as they were known at an instant (None = now)."""
-    return _bar_rows(_read_bars(home, parse_symbol(ticker), known_at))
+    return _bar_rows(known_bars(home.place, ticker, known_at))
 
 
 def adjusted_bars(home: Home, ticker: str, *, known_at: datetime | None) -> Rows:
     """Return a ticker's bars adjusted for splits and dividends, as they were known at an instant (None = now)."""
-    return _bar_rows(adjusted(_read_bars(home, parse_symbol(ticker), known_at)))
+    return _bar_rows(adjusted(known_bars(home.place, ticker, known_at)))
 
 
 def write_pages(home: Home, folder: Path, tickers: Sequence[str] | None) -> Path:
@@ -44,7 +42,7 @@ def write_pages(home: Home, folder: Path, tickers: Sequence[str] | None) -> Path
 
     with reading(home.database) as connection:
         symbols = [stored_ticker(connection, parse_symbol(ticker)).symbol for ticker in tickers or []]
-        return write_report(connection, folder, symbols or None, lambda symbol: adjusted(_read_bars(home, symbol, None)))
+        return write_report(connection, folder, symbols or None, lambda symbol: adjusted(known_bars(home.place, symbol)))
 
 
 def record_hash(home: Home) -> str:
@@ -85,17 +83,6 @@ def _refuse(problems: Sequence[str]) -> None:
             "`tickercast repair T` mends a ticker's price file; for anything else restore a backup, or backfill into a new home"
         )
         raise Corrupt(f"{problems[0]}{more}; {advice}")
-
-
-def _read_bars(home: Home, symbol: str, known_at: datetime | None) -> Bars:
-    with reading(home.database) as connection:
-        file = queries.current_file(connection, stored_ticker(connection, symbol).id)
-    if file is None:
-        raise UnknownStoredTicker(f"{symbol}: no bars are stored yet; `tickercast run` or `backfill` fetches them")
-    try:
-        return as_known(read_bars(home.prices, file.path, file.sha256), known_at)
-    except Corrupt as error:
-        raise Corrupt(f"{error}; mend it with `tickercast repair {symbol}`") from error
 
 
 def _bar_rows(bars: Bars) -> Rows:

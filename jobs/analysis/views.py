@@ -16,7 +16,7 @@ from tickercast.jobs.terminal.text import counted
 from tickercast.storage.errors import not_stored
 from tickercast.storage.paths import open_at_once
 from tickercast.storage.reader import Rows, select_rows, snapshot, unknown_symbols, view_named, view_query
-from tickercast.storage.sql_guard import ANY_FORMAT, TABLE, ResultLimit, Selected, selecting
+from tickercast.storage.sql_guard import ANY_FORMAT, TABLE, Parameters, ResultLimit, Selected, selecting
 from tickercast.storage.versions import check_revision
 from tickercast.storage.views import VIEWS
 from tickercast.storage.widths import usual_widths
@@ -134,10 +134,17 @@ def query_text(query: str | None, file: Path | None, *, list_views: bool) -> str
         raise UsageError(f"{file or 'stdin'}: cannot be read: {error}") from error
 
 
-def answer(database: Path, query: str, *, seconds: float, most: ResultLimit = ANY_FORMAT) -> AbstractContextManager[Selected]:
-    """Return a context manager that yields the result of one SELECT.
+def answer(
+    database: Path,
+    query: str,
+    parameters: Parameters = (),
+    *,
+    seconds: float,
+    most: ResultLimit = ANY_FORMAT,
+) -> AbstractContextManager[Selected]:
+    """Return a context manager that yields the result of one SELECT. parameters: the values of `?`, or of `:name` by name.
 
     Raises QueryRefused for anything else, and QueryOverLimit, which names the limit of time, memory, rows or bytes.
     """
     check_revision(database)
-    return selecting(database, query, seconds=seconds, most=most)
+    return selecting(database, query, parameters, seconds=seconds, most=most)

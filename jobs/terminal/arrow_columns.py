@@ -47,7 +47,7 @@ def _numbers(values: Sequence[Any], kinds: set[type], type_: pa.DataType) -> pa.
         raise OverflowError("a float does not hold this whole number")
     is_whole = type(None) not in kinds
     numbers = np.array(values if is_whole else [0 if value is None else value for value in values], dtype=NUMBERS[type_])
-    return pa.Array.from_buffers(type_, len(values), [None if is_whole else _validity(values), pa.py_buffer(numbers)])
+    return pa.Array.from_buffers(type_, len(values), [None if is_whole else validity(values), pa.py_buffer(numbers)])
 
 
 def _is_inexact(value: Any) -> bool:
@@ -63,12 +63,10 @@ def _texts(values: Sequence[Any], kinds: set[type], type_: pa.DataType) -> pa.Ar
         contents = [b"" if value is None else str(plain(value)).encode(errors="backslashreplace") for value in values]
     offsets = np.zeros(len(values) + 1, dtype=np.int32)
     np.cumsum(list(map(len, contents)), out=offsets[1:])
-    validity = _validity(values) if type(None) in kinds else None
-    return pa.Array.from_buffers(
-        type_, len(values), [validity, pa.py_buffer(offsets), pa.py_buffer(b"".join(contents))]
-    )  # fmt: skip
+    present = validity(values) if type(None) in kinds else None
+    return pa.Array.from_buffers(type_, len(values), [present, pa.py_buffer(offsets), pa.py_buffer(b"".join(contents))])
 
 
-def _validity(values: Sequence[Any]) -> pa.Buffer:
+def validity(values: Sequence[Any]) -> pa.Buffer:
     """Return the bits of the values that are there."""
     return pa.py_buffer(np.packbits([value is not None for value in values], bitorder="little"))

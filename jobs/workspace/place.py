@@ -11,7 +11,7 @@ import hashlib
 import os
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,28 +82,39 @@ def home_folder(option: Path | None, environment: Mapping[str, str]) -> Path:
 
 
 def open_place(folder: Path, environment: Mapping[str, str] | None = None) -> Place:
-    """Return the paths of an existing home. Raises what require_home raises, and SettingsError for wrong settings."""
+    """Return the paths of an existing home. Raises what require_home raises, and SettingsError for wrong settings.
+
+    A home that a killed `restore` has left in pieces is put together, and what was found valid is noted in the cache.
+    """
     require_home(folder)
-    given = {name.upper(): value for name, value in (os.environ if environment is None else environment).items()}
-    variables = {name: value for name, value in given.items() if name.startswith(ENVIRONMENT_PREFIX)}
-    try:
-        content = settings_bytes(folder / SETTINGS_FILE)
-    except OSError:  # no file, or one that the full check will report
-        content = b""
-    learn_settings(content.decode(errors="replace"))
-    _require_valid(folder, content, variables, environment)
-    store: dict[str, Any] = tomllib.loads(content.decode()).get("store", {})
-    url, prices = (variables.get(f"{ENVIRONMENT_PREFIX}STORE__{key.upper()}", store.get(key, "")) for key in ("url", "prices"))
-    return Place(folder, url, prices)
+    content, variables = _given(folder, os.environ if environment is None else environment)
+    digest = _digest(content, variables)
+    if digest not in _checked(folder):
+        _check(folder, environment)
+        _note_checked(folder, digest)
+    return _place(folder, content, variables)
+
+
+def view_place(folder: Path, environment: Mapping[str, str] | None = None) -> Place:
+    """Return the paths of an existing home, and write nothing at all. Raises UsageError, HomeUnwritable and SettingsError."""
+    _require(folder, lambda: is_home(folder))
+    content, variables = _given(folder, os.environ if environment is None else environment)
+    if _digest(content, variables) not in _checked(folder):
+        _check(folder, environment)
+    return _place(folder, content, variables)
 
 
 def require_home(folder: Path) -> None:
     """Raise UsageError when there is no home in a folder, HomeUnwritable when it cannot be read."""
+    _require(folder, lambda: is_home(folder) or _was_replaced(folder))
+
+
+def _require(folder: Path, exists: Callable[[], bool]) -> None:
     try:
-        exists = is_home(folder) or _was_replaced(folder)
+        found = exists()
     except OSError as error:
         raise HomeUnwritable(f"{folder}: {error.strerror}; nothing was changed") from error
-    if not exists:
+    if not found:
         raise UsageError(f"{folder} is not a Tickercast home; create one with `tickercast --home {folder} init`")
     if not os.access(folder, os.R_OK | os.X_OK):
         raise HomeUnwritable(f"{folder}: permission denied; nothing was changed")
@@ -128,20 +139,44 @@ def ignored_variables(environment: Mapping[str, str]) -> list[str]:
     return sorted(name for name in names if name not in NOT_SETTINGS)
 
 
-def _require_valid(folder: Path, content: bytes, variables: Mapping[str, str], environment: Mapping[str, str] | None) -> None:
-    """Raise SettingsError unless the settings are valid. What was found valid once is not checked again."""
-    checked, digest = folder / "cache" / CHECKED_FILE, _digest(content, variables)
-    with suppress(OSError):
-        if digest in checked.read_text().split():
-            return
+def _given(folder: Path, environment: Mapping[str, str]) -> tuple[bytes, dict[str, str]]:
+    """Return the settings file of a home, b"" without one, and the variables that may be settings."""
+    given = {name.upper(): value for name, value in environment.items()}
+    try:
+        content = settings_bytes(folder / SETTINGS_FILE)
+    except OSError:  # no file, or one that the full check will report
+        content = b""
+    learn_settings(content.decode(errors="replace"))
+    return content, {name: value for name, value in given.items() if name.startswith(ENVIRONMENT_PREFIX)}
+
+
+def _place(folder: Path, content: bytes, variables: Mapping[str, str]) -> Place:
+    store: dict[str, Any] = tomllib.loads(content.decode()).get("store", {})
+    url, prices = (variables.get(f"{ENVIRONMENT_PREFIX}STORE__{key.upper()}", store.get(key, "")) for key in ("url", "prices"))
+    return Place(folder, url, prices)
+
+
+def _check(folder: Path, environment: Mapping[str, str] | None) -> None:
+    """Raise SettingsError unless the settings are valid."""
     from tickercast.jobs.workspace.settings import read_settings  # takes 0.2 s to load
 
     read_settings(folder / SETTINGS_FILE, environment)
+
+
+def _checked(folder: Path) -> list[str]:
+    """Return the hashes of settings that were found valid."""
+    try:
+        return (folder / "cache" / CHECKED_FILE).read_text().split()
+    except OSError:
+        return []
+
+
+def _note_checked(folder: Path, digest: str) -> None:
+    checked = folder / "cache" / CHECKED_FILE
     with suppress(OSError):  # a home that may only be read
         checked.parent.mkdir(exist_ok=True)
         checked.touch(mode=0o600)
-        known = checked.read_text().split() if checked.exists() else []
-        checked.write_text("\n".join([*known, digest][-MOST_CHECKED:]) + "\n")
+        checked.write_text("\n".join([*_checked(folder), digest][-MOST_CHECKED:]) + "\n")
 
 
 def _digest(content: bytes, variables: Mapping[str, str]) -> str:

@@ -8,12 +8,24 @@ DAEMON = View(
     "daemon",
     "The daemon of this home, at most one row. A beat_at of more than a few minutes ago: it is dead, or another command writes.",
     (
-        Column("pid", "its process id", "d.pid"),
-        Column("started_at", "UTC", "d.started_at"),
-        Column("beat_at", "when it last wrote that it lives, UTC; about each minute, unless another command writes", "d.beat_at"),
+        Column("pid", "its process id", "d.pid", "int"),
+        Column("started_at", "UTC", "d.started_at", "instant"),
+        Column(
+            "beat_at",
+            "when it last wrote that it lives, UTC; about each minute, unless another command writes",
+            "d.beat_at",
+            "instant",
+        ),
         Column("state", "idle, cycle, waiting (another command writes) or stopped", "d.state"),
-        Column("last_look", "when it last looked for a due cycle, UTC; NULL before the first look has ended", "d.looked_at"),
-        Column("next_look", "when it will look next, UTC; earlier when the settings or a ticker change", "d.next_look_at"),
+        Column(
+            "last_look",
+            "when it last looked for a due cycle, UTC; NULL before the first look has ended",
+            "d.looked_at",
+            "instant",
+        ),
+        Column(
+            "next_look", "when it will look next, UTC; earlier when the settings or a ticker change", "d.next_look_at", "instant"
+        ),
         Column("message", "what the last look found, in a sentence; NULL when there is nothing to say", "d.message"),
     ),
     "FROM daemon_state d",
@@ -25,11 +37,11 @@ NOTICE = View(
     (
         Column("kind", "late, failing, quarantined, disk, integrity, outside or backup", "n.kind"),
         Column("subject", "the ticker, or what else it is about", "n.subject"),
-        Column("began_at", "UTC", "n.began_at"),
+        Column("began_at", "UTC", "n.began_at", "instant"),
         Column("message", "what happened, in a sentence", "n.message"),
-        Column("told_at", "when its beginning was delivered, UTC; NULL until then", "n.told_at"),
-        Column("ended_at", "UTC; NULL while it lasts", "n.ended_at"),
-        Column("end_told_at", "when its end was delivered, UTC; NULL until then", "n.end_told_at"),
+        Column("told_at", "when its beginning was delivered, UTC; NULL until then", "n.told_at", "instant"),
+        Column("ended_at", "UTC; NULL while it lasts", "n.ended_at", "instant"),
+        Column("end_told_at", "when its end was delivered, UTC; NULL until then", "n.end_told_at", "instant"),
     ),
     "FROM notices n",
 )

@@ -6,6 +6,9 @@ Columns that several views share are functions of the table alias they are read 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["text", "float", "int", "bool", "date", "instant"]
 
 # Forecasts with what those of one origin share.
 FORECASTS = "forecasts f JOIN origins o ON o.id = f.origin_id"
@@ -13,11 +16,17 @@ FORECASTS = "forecasts f JOIN origins o ON o.id = f.origin_id"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a view: its name, its meaning with the unit, and the SQL expression of its value."""
+    """One column of a view: its name, its meaning with the unit, the SQL expression of its value, and its type outside of SQL.
+
+    kind: SQL stores dates and instants as text and truth as 0 and 1. optional: whether an int or a bool may be NULL; any other
+    value may be.
+    """
 
     name: str
     meaning: str
     sql: str
+    kind: Kind = "text"
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +44,10 @@ class View:
         """Return the column names in contract order."""
         return tuple(column.name for column in self.columns)
 
+    def column(self, name: str) -> Column:
+        """Return a column by its name. Raises KeyError."""
+        return {column.name: column for column in self.columns}[name]
+
     @property
     def create_statement(self) -> str:
         """Return the CREATE VIEW statement."""
@@ -50,17 +63,17 @@ def ticker(tickers: str = "t") -> Column:
 
 def origin(table: str) -> Column:
     """Return the column of a forecast's or a model's origin."""
-    return Column("origin", "last session the forecast may use, ISO date", f"{table}.origin")
+    return Column("origin", "last session the forecast may use, ISO date", f"{table}.origin", "date")
 
 
 def target(forecasts: str = "f") -> Column:
     """Return the column of a forecast's target."""
-    return Column("target", "session that is forecast, ISO date", f"{forecasts}.target")
+    return Column("target", "session that is forecast, ISO date", f"{forecasts}.target", "date")
 
 
 def horizon(table: str) -> Column:
     """Return the column of a forecast's horizon."""
-    return Column("horizon", "sessions from origin to target", f"{table}.horizon")
+    return Column("horizon", "sessions from origin to target", f"{table}.horizon", "int")
 
 
 def mode(table: str) -> Column:

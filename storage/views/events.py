@@ -10,8 +10,13 @@ COMPANY_EVENT = View(
     (
         ticker(),
         Column("kind", "earnings", "e.kind"),
-        Column("date", "day of the report on the exchange's calendar, ISO date; it need not be a session", "e.date"),
-        Column("recorded_at", "instant this date was recorded, UTC; no forecast made before it knows the row", "e.recorded_at"),
+        Column("date", "day of the report on the exchange's calendar, ISO date; it need not be a session", "e.date", "date"),
+        Column(
+            "recorded_at",
+            "instant this date was recorded, UTC; no forecast made before it knows the row",
+            "e.recorded_at",
+            "instant",
+        ),
         Column("source", "yahoo, or file for an imported one", "e.source"),
     ),
     """FROM company_events e

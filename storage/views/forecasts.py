@@ -23,11 +23,12 @@ QUANTILES = tuple(
         f"q{level:02}",
         f"price that the target is below with {level} % probability, on the origin's share scale",
         f"f.q{level:02}",
+        "float",
     )
     for level in (5, 10, 25, 50, 75, 90, 95)
 )
-LAST_PRICE = Column("last_price", "price at the origin, in the ticker's currency on its price basis", "o.last_price")
-MADE_AT = Column("made_at", "instant the forecast was made, UTC", "o.made_at")
+LAST_PRICE = Column("last_price", "price at the origin, in the ticker's currency on its price basis", "o.last_price", "float")
+MADE_AT = Column("made_at", "instant the forecast was made, UTC", "o.made_at", "instant")
 PUBLISHED = (
     origin("o"),
     target(),
@@ -60,12 +61,15 @@ LATEST_FORECAST = View(
         *PUBLISHED,
         *config("r", id_from="o", field_from="o"),
         Column("currency", "currency of the prices", "r.currency"),
-        Column("move_percent", "median forecast price against last_price, percent", "100.0 * (f.q50 / o.last_price - 1)"),
-        Column("width_percent", "q95 - q05 in percent of last_price", "100.0 * (f.q95 - f.q05) / o.last_price"),
+        Column(
+            "move_percent", "median forecast price against last_price, percent", "100.0 * (f.q50 / o.last_price - 1)", "float"
+        ),
+        Column("width_percent", "q95 - q05 in percent of last_price", "100.0 * (f.q95 - f.q05) / o.last_price", "float"),
         Column(
             "sessions_behind",
             "sessions closed by now since origin",
             "r.sessions_behind",
+            "int",
         ),
         context("o"),
     ),
@@ -82,16 +86,16 @@ FORECAST_HISTORY = View(
     (
         ticker(),
         *PUBLISHED,
-        Column("location", "location of the Student-t log return, natural-log return", "f.location"),
-        Column("scale", "scale of the Student-t log return, natural-log return", "f.scale"),
-        Column("dof", "degrees of freedom; NULL = normal", "f.dof"),
-        Column("baseline_location", "location of the random walk, natural-log return", "f.baseline_location"),
-        Column("baseline_scale", "scale of the random walk, natural-log return", "f.baseline_scale"),
-        Column("baseline_dof", "degrees of freedom of the random walk; NULL = normal", "f.baseline_dof"),
-        Column("known_at", "latest instant at which a bar it used was recorded, UTC", "o.known_at"),
+        Column("location", "location of the Student-t log return, natural-log return", "f.location", "float"),
+        Column("scale", "scale of the Student-t log return, natural-log return", "f.scale", "float"),
+        Column("dof", "degrees of freedom; NULL = normal", "f.dof", "float"),
+        Column("baseline_location", "location of the random walk, natural-log return", "f.baseline_location", "float"),
+        Column("baseline_scale", "scale of the random walk, natural-log return", "f.baseline_scale", "float"),
+        Column("baseline_dof", "degrees of freedom of the random walk; NULL = normal", "f.baseline_dof", "float"),
+        Column("known_at", "latest instant at which a bar it used was recorded, UTC", "o.known_at", "instant"),
         Column("input_sha256", "hash of the bars it used", sha256_text("o.input_sha256")),
         Column("price_basis", "as_traded, split_adjusted or fully_adjusted", "o.price_basis"),
-        Column("run_id", "the run that made it; see run_summary", "o.run_id"),
+        Column("run_id", "the run that made it; see run_summary", "o.run_id", "int"),
         *config(id_from="o", field_from="o"),
         context("o"),
     ),
@@ -120,26 +124,29 @@ OUTCOME = View(
             "o.state",
         ),
         mode("o"),
-        Column("last_price", LAST_PRICE.meaning, "o.last_price"),
-        *(Column(q.name, q.meaning, f"o.{q.name}") for q in QUANTILES),
+        Column("last_price", LAST_PRICE.meaning, "o.last_price", "float"),
+        *(Column(q.name, q.meaning, f"o.{q.name}", "float") for q in QUANTILES),
         Column(
             "realised_return",
             "natural-log return from origin to target, adjusted for splits and dividends; NULL while pending",
             "o.realised_return",
+            "float",
         ),
-        Column("realised_price", "last_price * exp(realised_return), on the origin's share scale", "o.realised_price"),
+        Column("realised_price", "last_price * exp(realised_return), on the origin's share scale", "o.realised_price", "float"),
         *(
             Column(
                 f"inside_{100 - 2 * tail}",
                 f"1 when the realised price is inside the central {100 - 2 * tail} % interval; NULL while pending",
                 f"o.realised_price BETWEEN o.q{tail:02} AND o.q{100 - tail}",
+                "bool",
+                optional=True,
             )
             for tail in (25, 10, 5)
         ),
-        Column("crps", "continuous ranked probability score, natural-log return; NULL until settled", "o.crps"),
-        Column("baseline_crps", "crps of the random walk; NULL until settled", "o.baseline_crps"),
-        Column("pit", "forecast CDF at the realised return (PIT); NULL until settled", "o.pit"),
-        Column("made_at", MADE_AT.meaning, "o.made_at"),
+        Column("crps", "continuous ranked probability score, natural-log return; NULL until settled", "o.crps", "float"),
+        Column("baseline_crps", "crps of the random walk; NULL until settled", "o.baseline_crps", "float"),
+        Column("pit", "forecast CDF at the realised return (PIT); NULL until settled", "o.pit", "float"),
+        Column("made_at", MADE_AT.meaning, "o.made_at", "instant"),
         model_id(model_by_number("o.model_number")),
         *config("o", id_from="o", field_from="o"),
         context("o"),

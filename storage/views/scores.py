@@ -34,22 +34,33 @@ SCORED_FORECAST = View(
         horizon("s"),
         mode("o"),
         Column(
-            "realised_return", "natural-log return from origin to target, adjusted for splits and dividends", "s.realised_return"
+            "realised_return",
+            "natural-log return from origin to target, adjusted for splits and dividends",
+            "s.realised_return",
+            "float",
         ),
         Column(
-            "realised_price", "last_price * exp(realised_return): the outcome, on the origin's share scale", "s.realised_price"
+            "realised_price",
+            "last_price * exp(realised_return): the outcome, on the origin's share scale",
+            "s.realised_price",
+            "float",
         ),
         next(quantile for quantile in QUANTILES if quantile.name == "q50"),
-        Column("abs_error", "|realised_return - location|, natural-log return", "abs(s.realised_return - f.location)"),
-        Column("baseline_abs_error", "abs_error of the random walk", "abs(s.realised_return - f.baseline_location)"),
-        Column("crps", "continuous ranked probability score, natural-log return; lower is better", "s.crps"),
-        Column("baseline_crps", "crps of the random walk", "s.baseline_crps"),
-        Column("pit", "forecast CDF at the realised return (PIT)", "s.pit"),
+        Column("abs_error", "|realised_return - location|, natural-log return", "abs(s.realised_return - f.location)", "float"),
+        Column("baseline_abs_error", "abs_error of the random walk", "abs(s.realised_return - f.baseline_location)", "float"),
+        Column("crps", "continuous ranked probability score, natural-log return; lower is better", "s.crps", "float"),
+        Column("baseline_crps", "crps of the random walk", "s.baseline_crps", "float"),
+        Column("pit", "forecast CDF at the realised return (PIT)", "s.pit", "float"),
         *(
-            Column(f"inside_{level}", f"1 when the realised price is inside the central {level} % interval", f"s.inside_{level}")
+            Column(
+                f"inside_{level}",
+                f"1 when the realised price is inside the central {level} % interval",
+                f"s.inside_{level}",
+                "bool",
+            )
             for level in COVERED
         ),
-        Column("revision", "always 0; a later restatement of the target adds rows that this view omits", "s.revision"),
+        Column("revision", "always 0; a later restatement of the target adds rows that this view omits", "s.revision", "int"),
         *config(id_from="o", field_from="o"),
         LAST_PRICE,
         *(quantile for quantile in QUANTILES if quantile.name != "q50"),
@@ -70,21 +81,23 @@ SKILL = View(
         Column("ticker", "current symbol; * = all tickers, tested on their mean by target date", "coalesce(t.symbol, '*')"),
         horizon("s"),
         Column("mode", "live, catchup or backfill, as the forecasts were made; * = all of them together", "s.mode"),
-        Column("n", "number of scored forecasts; for *, of target dates", "s.n"),
-        Column("first_target", "first target scored", "s.first_target"),
-        Column("last_target", "last target scored", "s.last_target"),
-        Column("mae", "mean abs_error, natural-log return", "s.mae"),
-        Column("baseline_mae", "mae of the random walk", "s.baseline_mae"),
-        Column("crps", "mean CRPS, natural-log return", "s.crps"),
-        Column("baseline_crps", "mean CRPS of the random walk", "s.baseline_crps"),
-        Column("crps_skill", "1 - crps / baseline_crps; above 0 is better than the random walk", "s.crps_skill"),
-        *(Column(f"coverage_{level}", COVERAGE.format(level=level), f"s.coverage_{level}") for level in COVERED),
-        Column("hit_rate", "share of forecasts whose location has the sign of the realised return", "s.hit_rate"),
-        Column("dm_statistic", "Diebold-Mariano statistic on CRPS; negative = better than the random walk", "s.dm_statistic"),
-        Column("p_value", "p-value of the Diebold-Mariano test, two-sided", "s.p_value"),
-        Column("p_adjusted", "p_value after Benjamini-Hochberg over tickers x horizons", "s.p_adjusted"),
+        Column("n", "number of scored forecasts; for *, of target dates", "s.n", "int"),
+        Column("first_target", "first target scored", "s.first_target", "date"),
+        Column("last_target", "last target scored", "s.last_target", "date"),
+        Column("mae", "mean abs_error, natural-log return", "s.mae", "float"),
+        Column("baseline_mae", "mae of the random walk", "s.baseline_mae", "float"),
+        Column("crps", "mean CRPS, natural-log return", "s.crps", "float"),
+        Column("baseline_crps", "mean CRPS of the random walk", "s.baseline_crps", "float"),
+        Column("crps_skill", "1 - crps / baseline_crps; above 0 is better than the random walk", "s.crps_skill", "float"),
+        *(Column(f"coverage_{level}", COVERAGE.format(level=level), f"s.coverage_{level}", "float") for level in COVERED),
+        Column("hit_rate", "share of forecasts whose location has the sign of the realised return", "s.hit_rate", "float"),
+        Column(
+            "dm_statistic", "Diebold-Mariano statistic on CRPS; negative = better than the random walk", "s.dm_statistic", "float"
+        ),
+        Column("p_value", "p-value of the Diebold-Mariano test, two-sided", "s.p_value", "float"),
+        Column("p_adjusted", "p_value after Benjamini-Hochberg over tickers x horizons", "s.p_adjusted", "float"),
         Column("verdict", "better, worse or not distinguishable (n < 60 or p_adjusted > 0.05)", "s.verdict"),
-        Column("computed_at", "instant of the test, UTC", "s.computed_at"),
+        Column("computed_at", "instant of the test, UTC", "s.computed_at", "instant"),
         *config(id_from="s"),
     ),
     """FROM skill_tests s
@@ -98,12 +111,12 @@ WARM_START = View(
     (
         ticker(),
         horizon("b"),
-        Column("n", "number of scored origins that have a twin", "count(*)"),
-        Column("crps", "mean CRPS of the warm forecasts, natural-log return", "avg(s.crps)"),
-        Column("twin_crps", "mean CRPS of the cold twins", "avg(b.crps)"),
-        Column("gain", "1 - crps / twin_crps: above 0, warm is better", "1 - avg(s.crps) / avg(b.crps)"),
-        Column("seconds", "mean training time of a warm start", "avg(m.seconds)"),
-        Column("twin_seconds", "mean training time of a cold twin", "avg(w.seconds)"),
+        Column("n", "number of scored origins that have a twin", "count(*)", "int"),
+        Column("crps", "mean CRPS of the warm forecasts, natural-log return", "avg(s.crps)", "float"),
+        Column("twin_crps", "mean CRPS of the cold twins", "avg(b.crps)", "float"),
+        Column("gain", "1 - crps / twin_crps: above 0, warm is better", "1 - avg(s.crps) / avg(b.crps)", "float"),
+        Column("seconds", "mean training time of a warm start", "avg(m.seconds)", "float"),
+        Column("twin_seconds", "mean training time of a cold twin", "avg(w.seconds)", "float"),
         *config(id_from="o"),
     ),
     """FROM baseline_forecasts b
@@ -124,10 +137,12 @@ BASELINE_SKILL = View(
         ticker(),
         horizon("b"),
         Column("name", "the other model", "b.name"),
-        Column("n", "number of targets for which both have a score", "count(*)"),
-        Column("crps", "ours: twice the mean pinball loss over the levels 0.05 to 0.95, natural-log return", "avg(u.crps)"),
-        Column("other_crps", "the other model's, by the same estimator", "avg(b.crps)"),
-        Column("ratio", "crps / other_crps: below 1, ours is better", "avg(u.crps) / avg(b.crps)"),
+        Column("n", "number of targets for which both have a score", "count(*)", "int"),
+        Column(
+            "crps", "ours: twice the mean pinball loss over the levels 0.05 to 0.95, natural-log return", "avg(u.crps)", "float"
+        ),
+        Column("other_crps", "the other model's, by the same estimator", "avg(b.crps)", "float"),
+        Column("ratio", "crps / other_crps: below 1, ours is better", "avg(u.crps) / avg(b.crps)", "float"),
         *config(id_from="o"),
     ),
     """FROM baseline_forecasts b
@@ -145,7 +160,7 @@ def pit_share(decile: int) -> Column:
     low, high = decile / 10, (decile + 1) / 10
     inside = f"s.pit {'>=' if decile == 0 else '>'} {low} AND s.pit <= {high}"
     meaning = f"share of PIT values in the {DECILES[decile]} decile; 0.1 when calibrated"
-    return Column(f"pit_{decile}", meaning, f"avg(CASE WHEN {inside} THEN 1.0 ELSE 0.0 END)")
+    return Column(f"pit_{decile}", meaning, f"avg(CASE WHEN {inside} THEN 1.0 ELSE 0.0 END)", "float")
 
 
 CALIBRATION = View(
@@ -156,8 +171,8 @@ CALIBRATION = View(
         horizon("s"),
         mode("o"),
         Column("month", "month of the targets, YYYY-MM", MONTH),
-        Column("n", "number of scored forecasts", "count(*)"),
-        *(Column(f"coverage_{level}", COVERAGE.format(level=level), f"avg(s.inside_{level})") for level in COVERED),
+        Column("n", "number of scored forecasts", "count(*)", "int"),
+        *(Column(f"coverage_{level}", COVERAGE.format(level=level), f"avg(s.inside_{level})", "float") for level in COVERED),
         *(pit_share(decile) for decile in range(10)),
         *config(id_from="o"),
     ),
