@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from tickercast.jobs.clock import utc_minute
-from tickercast.jobs.monitoring.check import WARNINGS, daemon_line
-from tickercast.jobs.monitoring.state import BROKEN, CONDITIONS, Condition, HomeState, condition_of, since_of
+from tickercast.jobs.monitoring.check import WARNINGS, condition_counts, daemon_line
+from tickercast.jobs.monitoring.state import BROKEN, Condition, HomeState, condition_of, since_of
 from tickercast.jobs.terminal.figures import bytes_text
 from tickercast.jobs.terminal.tables import Table, TableColumn
 from tickercast.jobs.terminal.text import counted, first_names, printable
@@ -38,7 +38,7 @@ def status_screen(state: HomeState, rows: Sequence[Mapping[str, Any]]) -> Table:
     lines = [
         ("daemon", daemon_line(state)),
         *_notice_lines(state),
-        ("tickers", _tickers_line(state)),
+        ("tickers", condition_counts(state)),
         *_attention_lines(state),
         ("disk", _disk_line(state)),
     ]
@@ -61,13 +61,6 @@ def _notice_lines(state: HomeState) -> list[tuple[str, str]]:
             since = utc_minute(min(notice.began_at for notice in notices))
             lines.append((kind, f"since {since}: {printable(notices[0].message)}{more}"))
     return lines
-
-
-def _tickers_line(state: HomeState) -> str:
-    """Return how many tickers are in which condition."""
-    counts = [(condition, len(state.found(condition))) for condition in CONDITIONS]
-    named = ", ".join(f"{count} {condition}" for condition, count in counts if count)
-    return named or "none"
 
 
 def _attention_lines(state: HomeState) -> list[tuple[str, str]]:

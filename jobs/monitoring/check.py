@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tickercast.jobs.clock import utc_minute
 from tickercast.jobs.errors import ExitCode
-from tickercast.jobs.monitoring.state import BROKEN, Condition, HomeState, condition_of, since_of
+from tickercast.jobs.monitoring.state import BROKEN, CONDITIONS, Condition, HomeState, condition_of, since_of
 from tickercast.jobs.terminal.text import counted, first_names
 from tickercast.storage.monitoring import TickerFacts
 
@@ -76,6 +76,12 @@ def _detail(condition: Condition, tickers: Sequence[TickerFacts]) -> str:
     ticker = tickers[0]
     since = since_of(ticker, condition)
     return f"{ticker.symbol} since {utc_minute(since)}" if since else ticker.symbol
+
+
+def condition_counts(state: HomeState) -> str:
+    """Return how many tickers are in which condition: 96 fresh, 1 late."""
+    counts = [(condition, len(state.found(condition))) for condition in CONDITIONS]
+    return ", ".join(f"{count} {condition}" for condition, count in counts if count) or "none"
 
 
 def daemon_line(state: HomeState) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from functools import cache
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from tickercast.jobs.pages.site import Site
 from tickercast.jobs.terminal import figures
@@ -16,6 +18,7 @@ from tickercast.jobs.terminal.text import counted
 
 TEMPLATES = Path(__file__).with_name("templates")
 NOTHING = "–"
+CODE = re.compile(r"`([^`]*)`")
 MINUTES, HOURS, DAYS = 60, 3600, 86_400
 
 
@@ -34,7 +37,7 @@ def environment() -> Environment:
     filters: dict[str, Callable[..., str]] = {
         "price": price, "percent": figures.percent, "basis_points": figures.basis_points, "p_value": figures.p_value,
         "bytes": figures.bytes_text, "whole": whole, "day": day, "weekday": weekday, "minute": minute, "ago": ago,
-        "counted": counted,
+        "counted": counted, "code": code,
     }  # fmt: skip
     made.filters.update({name: _or_nothing(write) for name, write in filters.items()})
     return made
@@ -75,6 +78,11 @@ def ago(value: datetime | str, now: datetime) -> str:
     unit, length = ("minute", MINUTES) if size < HOURS else ("hour", HOURS) if size < 2 * DAYS else ("day", DAYS)
     told = counted(int(size // length), unit)
     return f"{told} ago" if seconds > 0 else f"in {told}"
+
+
+def code(text: str) -> Markup:
+    """Return a message, escaped, with what stands between two backticks as code: our messages name commands so."""
+    return Markup(CODE.sub(r"<code>\1</code>", str(escape(text))))
 
 
 def _or_nothing(write: Callable[..., str]) -> Callable[..., str]:

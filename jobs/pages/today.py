@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tickercast.jobs.monitoring.check import check, daemon_line
+from tickercast.jobs.monitoring.check import check, condition_counts, daemon_line
 from tickercast.jobs.monitoring.state import HomeState
 from tickercast.jobs.pages.changes import Changes, changes_since
 from tickercast.jobs.pages.rendering import render
@@ -84,8 +84,9 @@ def today_page(connection: sqlite3.Connection, site: Site, now: datetime, state:
     """Return the page. state: of the home at that instant, for the line about its daemon."""
     facts = today_facts(connection, now)
     return render(
-        "today.html", site, page="today", today=facts, check=check(state), daemon=daemon_line(state), sparkline=sparkline, now=now
-    )
+        "today.html", site, page="today", today=facts, check=check(state), daemon=daemon_line(state),
+        tickers=condition_counts(state), sparkline=sparkline, now=now,
+    )  # fmt: skip
 
 
 def today_facts(connection: sqlite3.Connection, now: datetime) -> Today:
