@@ -21,7 +21,7 @@ class Numbers:
     """The numbers behind a chart as a table of texts, for readers who do not see the chart. head: the titles of the columns."""
 
     head: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)

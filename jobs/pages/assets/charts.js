@@ -40,6 +40,15 @@
     return made;
   }
 
+  // On a narrow page an axis with given labels keeps every second one, or every third and so on: counted from its end.
+  function thinned(own, width) {
+    if (!own?.ticktext) return own;
+    const widest = Math.max(...own.ticktext.map((text) => Math.max(...text.split("<br>").map((line) => line.length))));
+    const step = Math.ceil((own.ticktext.length * (widest + 2) * 7) / width);
+    const kept = (values) => values.filter((_, i) => (values.length - 1 - i) % step === 0);
+    return { ...own, tickvals: kept(own.tickvals), ticktext: kept(own.ticktext) };
+  }
+
   function axis(own) {
     return {
       gridcolor: variable("--grid"), linecolor: variable("--line"), zerolinecolor: variable("--line"),
@@ -47,7 +56,7 @@
     };
   }
 
-  function withStyle(layout) {
+  function withStyle(layout, width) {
     const made = {
       margin: { l: 8, r: 8, t: 8, b: 8 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: variable("--text") },
@@ -56,7 +65,7 @@
       ...layout,
     };
     for (const name of new Set(["xaxis", "yaxis", ...Object.keys(layout).filter((key) => /^[xy]axis\d*$/.test(key))])) {
-      made[name] = axis(layout[name]);
+      made[name] = axis(thinned(layout[name], width));
     }
     made.shapes = (layout.shapes ?? []).map(({ role, ...shape }) =>
       role ? { layer: "below", ...shape, line: { color: colour(role), ...shape.line } } : shape);
@@ -66,7 +75,7 @@
   async function draw(place) {
     await loadPlotly();
     const { data, layout } = JSON.parse(document.getElementById(place.dataset.chart).textContent);
-    await window.Plotly.react(place, data.map(withColours), withStyle(layout), { displayModeBar: false, responsive: true });
+    await window.Plotly.react(place, data.map(withColours), withStyle(layout, place.clientWidth), { displayModeBar: false, responsive: true });
     drawn.add(place);
   }
 

@@ -1,0 +1,187 @@
+"""The page of a ticker: its next sessions, how its past forecasts held, what happened to it and what made its forecasts."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+
+from tickercast.jobs.pages import accuracy_charts, ticker_charts
+from tickercast.jobs.pages.article import article_plot, article_sentences
+from tickercast.jobs.pages.axes import long_day
+from tickercast.jobs.pages.calibration import MODES, pit_histogram, skill_by_month
+from tickercast.jobs.pages.charts import Chart
+from tickercast.jobs.pages.rendering import render
+from tickercast.jobs.pages.site import Site
+from tickercast.jobs.pages.ticker_facts import TickerFacts, ticker_facts
+from tickercast.jobs.pages.timeline import Happening, timeline
+from tickercast.jobs.pages.training_charts import loss_charts
+from tickercast.jobs.pages.verdicts import verdict_of, verdict_sentences
+from tickercast.jobs.terminal.figures import percent, price_decimals
+from tickercast.jobs.terminal.text import counted
+
+ARTICLE = "article"
+MEMBERS_SHOWN = 12
+LEVELS = ("q05", "q25", "q50", "q75", "q95")
+NARROW, WIDE = 0.9, 1.1  # a width within them is as usual
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastRow:
+    """One session ahead in the table: its day, Fri 8 Mar, and year; each quantile as a price and as percent of the last price."""
+
+    day: str
+    year: str
+    cells: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFigure:
+    """A figure of the headline: what it is, its value, and what to make of it. tone: good, bad, warn or none."""
+
+    title: str
+    value: str
+    note: str
+    tone: str = ""
+
+
+def ticker_page(connection: sqlite3.Connection, site: Site, now: datetime, ticker: str, config: str | None = None) -> str:
+    """Return a ticker's page under a config; None = the active one. The page is complete without a script.
+
+    Raises UnknownStoredTicker for a ticker that is not stored, or without forecasts under that config.
+    """
+    facts = ticker_facts(connection, ticker, config)
+    return render(
+        "ticker.html",
+        site,
+        page="ticker",
+        facts=facts,
+        headline=headline(facts),
+        sentences=sentences(facts),
+        figures=key_figures(facts),
+        forecasts=forecast_rows(facts),
+        forecast_charts=forecast_charts(facts),
+        accuracy_charts=charts_of_accuracy(facts),
+        training_charts=loss_charts(facts.trainings, facts.config["preset"]) if facts.configs else [],
+        happenings=happenings(connection, facts, now),
+        members_shown=MEMBERS_SHOWN,
+    )
+
+
+def happenings(connection: sqlite3.Connection, facts: TickerFacts, now: datetime) -> list[Happening]:
+    """Return what happened to the ticker, newest first."""
+    return timeline(connection, facts.ticker, facts.trainings, now.date())
+
+
+def headline(facts: TickerFacts) -> str:
+    """Return where the next session's price may be, in a sentence; without a forecast why there is none."""
+    if not facts.forecasts:
+        return f"{facts.ticker} has no forecast yet."
+    row = facts.forecasts[0]
+    decimals = price_decimals(row["last_price"])
+    low, high = (f"{row[name]:,.{decimals}f}" for name in ("q05", "q95"))
+    moves = " to ".join(
+        f"{percent(row[name] / row['last_price'] - 1, signed=True)}\N{NO-BREAK SPACE}%" for name in ("q05", "q95")
+    )
+    when = long_day(row["target"])
+    verb = "open" if row["field"] == "open" else "close"
+    between = f"between {low} and {high} {facts.currency} ({moves})"
+    return f"{when}: {facts.ticker} should {verb} {between} with a probability of 90\N{NO-BREAK SPACE}%."
+
+
+def sentences(facts: TickerFacts) -> list[str]:
+    """Return the verdict in words, live first; of the article's preset its figures before it; without forecasts what is known."""
+    if not facts.forecasts:
+        return _why_no_forecast(facts)
+    verdict = verdict_sentences(facts.skill)[:1]
+    return [*article_sentences(facts.settled, _updates(facts)), *verdict] if facts.config["preset"] == ARTICLE else verdict
+
+
+def key_figures(facts: TickerFacts) -> list[KeyFigure]:
+    """Return the next session's range and its width, the verdict and how far the record is behind; empty without forecasts."""
+    if not facts.forecasts:
+        return []
+    row = facts.forecasts[0]
+    low, high = (f"{row[name]:,.{price_decimals(row['last_price'])}f}" for name in ("q05", "q95"))
+    moves = " to ".join(f"{percent(row[name] / row['last_price'] - 1, signed=True)} %" for name in ("q05", "q95"))
+    return [
+        KeyFigure(f"{long_day(row['target'])}, 5 to 95 %", f"{low} to {high}", f"{facts.currency}, {moves}"),
+        _width_figure(facts),
+        _verdict_figure(facts),
+        _behind_figure(facts),
+    ]
+
+
+def forecast_rows(facts: TickerFacts) -> list[ForecastRow]:
+    """Return a row for each session ahead."""
+    rows = []
+    for row in facts.forecasts:
+        last, decimals = row["last_price"], price_decimals(row["last_price"])
+        cells = [(f"{row[name]:,.{decimals}f}", f"{percent(row[name] / last - 1, signed=True)} %") for name in LEVELS]
+        day, _, year = long_day(row["target"]).rpartition(" ")
+        rows.append(ForecastRow(day, year, cells))
+    return rows
+
+
+def forecast_charts(facts: TickerFacts) -> list[Chart]:
+    """Return the fan, and past forecasts with their outcomes; of the article's preset its own plot before them."""
+    if not facts.forecasts:
+        return []
+    charts = []
+    is_article = facts.config["preset"] == ARTICLE
+    if is_article and facts.settled:
+        charts.append(article_plot(facts.settled))
+    if facts.bars:
+        charts.append(ticker_charts.fan(facts.ticker, facts.forecasts, facts.bars, facts.currency))
+    if facts.past:
+        charts.append(ticker_charts.returns(facts.ticker, facts.past))
+    return charts
+
+
+def charts_of_accuracy(facts: TickerFacts) -> list[Chart]:
+    """Return the rolling coverage, the skill by month and a PIT histogram of each mode, live first: those with scores enough."""
+    settled = facts.settled
+    if not settled:
+        return []
+    rolling = accuracy_charts.coverage(settled)
+    histograms = [accuracy_charts.pit(found) for mode in MODES if (found := pit_histogram(settled, mode))]
+    return [*([rolling] if rolling else []), accuracy_charts.skill(skill_by_month(settled)), *histograms]
+
+
+def _width_figure(facts: TickerFacts) -> KeyFigure:
+    row, usual = facts.forecasts[0], facts.usual_width
+    width = (row["q95"] - row["q05"]) / row["last_price"]
+    if usual is None:
+        return KeyFigure("Width of that range", f"{percent(width)} %", "of the last price; too few forecasts to compare with")
+    ratio = 100 * width / usual
+    word = "narrower than usual" if ratio < NARROW else "wider than usual" if ratio > WIDE else "as usual"
+    return KeyFigure("Width of that range", f"{percent(width)} %", f"{word}: the median of its year is {percent(usual / 100)} %")
+
+
+def _verdict_figure(facts: TickerFacts) -> KeyFigure:
+    found = verdict_of(facts.skill)
+    if found is None:
+        return KeyFigure("Against a random walk", "no score yet", "a target is scored once its bar has settled")
+    more = f"; {found.live} live so far" if found.live else ""
+    tone = {"better": "good", "worse": "bad"}.get(found.word, "")
+    return KeyFigure("Against a random walk", found.word, f"{found.mode}, n = {found.n}{more}", tone)
+
+
+def _behind_figure(facts: TickerFacts) -> KeyFigure:
+    behind, origin = facts.freshness["sessions_behind"], facts.freshness["last_origin"]
+    value = f"{counted(behind, 'session')} behind" if behind else "up to date"
+    return KeyFigure("The record", value, f"ends on {long_day(origin)}", "warn" if behind > 1 else "")
+
+
+def _why_no_forecast(facts: TickerFacts) -> list[str]:
+    known = facts.freshness
+    found = [f"Its status is {known['status']}; the newest bar is of {known['last_bar'] or 'no session'}."]
+    if known["last_error"]:
+        found.append(known["last_error"])
+    if known["held_bars"]:
+        found.append(f"{counted(known['held_bars'], 'bar')} quarantined: `tickercast release` or `refuse` decides.")
+    return [*found, f"`tickercast backfill {facts.ticker}` makes forecasts from stored or new prices."]
+
+
+def _updates(facts: TickerFacts) -> int:
+    return sum(model["updates"] for model in {id(m): m for m in (facts.lineage.model, facts.lineage.cold_start) if m}.values())

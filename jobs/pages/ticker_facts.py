@@ -1,0 +1,149 @@
+"""What the page of a ticker shows, read from the public views in a few short queries.
+
+A query names its ticker and its config, so that it reads the rows of one ticker however many the record has. Only the newest
+rows of each kind are read, so that a page stays small. Not here: texts, charts (ticker_charts and others) and the timeline.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from tickercast.storage.errors import UnknownStoredTicker, not_stored
+from tickercast.storage.reader import select_rows, unknown_symbols
+from tickercast.storage.widths import usual_widths
+
+Row = dict[str, Any]
+
+FAN_SESSIONS = 30
+PAST_TARGETS = 504  # two years
+
+CONFIGS = """SELECT h.config, h.preset, h.field, max(h.origin) AS origin, count(*) AS origins, c.active
+FROM forecast_history h JOIN config c ON c.id = h.config
+WHERE h.ticker = ? AND h.horizon = 1 GROUP BY h.config ORDER BY c.active DESC, origin DESC, h.config"""
+NEWEST = """SELECT origin, target, horizon, last_price, q05, q10, q25, q50, q75, q90, q95, made_at, mode, model_id, config,
+preset, field, context, location, scale, dof, baseline_location, baseline_scale, baseline_dof, price_basis
+FROM forecast_history WHERE ticker = ? AND config = ? AND origin = ? ORDER BY horizon"""
+BARS = """SELECT session, open, close, adjusted_return, settled, currency FROM bar
+WHERE ticker = ? AND session <= ? ORDER BY session DESC LIMIT ?"""
+# The newest outcomes one session ahead. Sorted by origin, which has an index; targets have the same order.
+PAST = """SELECT origin, target, mode, state, last_price, q05, q25, q50, q75, q95, realised_return, realised_price,
+inside_50, inside_80, inside_90, crps, baseline_crps, pit FROM outcome
+WHERE ticker = ? AND config = ? AND horizon = 1 ORDER BY origin DESC LIMIT ?"""
+MODELS = """SELECT model_id FROM forecast_history WHERE ticker = ? AND config = ? AND horizon = 1
+ORDER BY origin DESC LIMIT ?"""
+TRAININGS = f"""SELECT m.model_id, m.origin, m.start, m.reason, l.epoch, l.train_loss, l.validation_loss
+FROM model_lineage m JOIN loss_curve l ON l.model_id = m.model_id
+WHERE m.model_id IN ({MODELS}) ORDER BY m.origin, l.epoch"""
+SKILL = """SELECT ticker, horizon, mode, n, first_target, last_target, mae, baseline_mae, crps, baseline_crps, crps_skill,
+coverage_50, coverage_80, coverage_90, hit_rate, p_value, p_adjusted, verdict, computed_at
+FROM skill WHERE ticker = ? AND config = ? ORDER BY horizon, mode"""
+FRESHNESS = "SELECT * FROM freshness WHERE ticker = ?"
+LINEAGE = """SELECT model_id, origin, start, reason, parent_id, depth, cold_ancestor_id, epochs, updates, seconds,
+checkpoint_sha256, prior_id FROM model_lineage WHERE model_id = ?"""
+PRIOR = "SELECT model_id, cutoff, kind, family, member_count, members, fingerprint FROM prior WHERE model_id = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """What made the newest forecast: its model, its chain's cold start and the prior of that; None where there is none."""
+
+    model: Row | None
+    cold_start: Row | None
+    prior: Row | None
+
+
+@dataclass(frozen=True, slots=True)
+class TickerFacts:
+    """The facts of one ticker under one config. Rows have the columns of the views that they come from.
+
+    configs: those with forecasts of the ticker, the shown one first. forecasts: the newest, by horizon. usual_width: median width
+    of its year one session ahead, percent. bars: up to the origin, oldest first. past: outcomes one session ahead, oldest first,
+    without pending ones. trainings: a row for each training and epoch, oldest first. All but freshness and bars are empty before
+    the first forecast.
+    """
+
+    ticker: str
+    freshness: Row
+    configs: list[Row]
+    forecasts: list[Row]
+    usual_width: float | None
+    bars: list[Row]
+    past: list[Row]
+    skill: list[Row]
+    trainings: list[Row]
+    lineage: Lineage
+
+    @property
+    def config(self) -> Row:
+        """Return the config that is shown. There is one as soon as there are forecasts."""
+        return self.configs[0]
+
+    @property
+    def settled(self) -> list[Row]:
+        """Return the past forecasts that are scored."""
+        return [row for row in self.past if row["state"] == "settled"]
+
+    @property
+    def currency(self) -> str:
+        """Return the currency of the prices, empty without a bar."""
+        return self.bars[-1]["currency"] if self.bars else ""
+
+
+class UnknownStoredConfig(UnknownStoredTicker):
+    """A ticker has no forecasts under the config that was asked for."""
+
+
+def ticker_facts(connection: sqlite3.Connection, ticker: str, config: str | None = None) -> TickerFacts:
+    """Return the facts of a ticker under a config; None = the active one, or its newest where that has no forecasts.
+
+    Raises UnknownStoredTicker, and UnknownStoredConfig for a config without forecasts of the ticker.
+    """
+    if unknown_symbols(connection, [ticker]):
+        raise not_stored(ticker)
+    freshness = records(connection, FRESHNESS, ticker)[0]
+    configs = _shown_first(records(connection, CONFIGS, ticker), ticker, config)
+    if not configs:
+        bars = records(connection, BARS, ticker, "9999-12-31", FAN_SESSIONS)[::-1]
+        return TickerFacts(ticker, freshness, [], [], None, bars, [], [], [], Lineage(None, None, None))
+    shown, origin = configs[0]["config"], configs[0]["origin"]
+    forecasts = records(connection, NEWEST, ticker, shown, origin)
+    past = records(connection, PAST, ticker, shown, PAST_TARGETS)[::-1]
+    return TickerFacts(
+        ticker=ticker,
+        freshness=freshness,
+        configs=configs,
+        forecasts=forecasts,
+        usual_width=usual_widths(connection, [(ticker, shown, origin, 1)]).get((ticker, 1)),
+        bars=records(connection, BARS, ticker, origin, FAN_SESSIONS)[::-1],
+        past=[row for row in past if row["realised_return"] is not None],
+        skill=records(connection, SKILL, ticker, shown),
+        trainings=records(connection, TRAININGS, ticker, shown, PAST_TARGETS),
+        lineage=_lineage(connection, forecasts[0]["model_id"]),
+    )
+
+
+def records(connection: sqlite3.Connection, query: str, *values: object) -> list[Row]:
+    """Return the rows of a query as values by column name."""
+    return select_rows(connection, query, values).records()
+
+
+def _shown_first(configs: list[Row], ticker: str, wanted: str | None) -> list[Row]:
+    if wanted is None:
+        return configs
+    shown = [row for row in configs if row["config"] == wanted]
+    if not shown:
+        raise UnknownStoredConfig(f"{ticker}: no forecasts under config {wanted[:40]}; view `config` lists the configs")
+    return shown + [row for row in configs if row["config"] != wanted]
+
+
+def _lineage(connection: sqlite3.Connection, model_id: str) -> Lineage:
+    def found(query: str, key: str | None) -> Row | None:
+        return next(iter(records(connection, query, key)), None) if key else None
+
+    model = found(LINEAGE, model_id)
+    if model is None:
+        return Lineage(None, None, None)
+    cold_start = model if model["start"] == "cold" else found(LINEAGE, model["cold_ancestor_id"])
+    return Lineage(model, cold_start, found(PRIOR, model["prior_id"]))

@@ -1,0 +1,182 @@
+"""The page of a ticker: facts against SQL, charts against arithmetic, and a page that is complete without a script."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from html.parser import HTMLParser
+from math import log
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.builders import CONFIG, Record, small_record
+from tests.page_builders import outcome, outcomes
+from tickercast.jobs.pages import article, ticker, ticker_charts, training_charts
+from tickercast.jobs.pages.site import served_site, static_site
+from tickercast.jobs.pages.ticker_facts import ticker_facts
+from tickercast.jobs.pages.timeline import timeline
+from tickercast.storage.errors import UnknownStoredTicker
+from tickercast.storage.reader import snapshot
+
+NOW = datetime(2024, 3, 13, 12, tzinfo=UTC)
+VOID = {"meta", "link", "input", "br", "img", "path"}
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory: pytest.TempPathFactory) -> Record:
+    return small_record(tmp_path_factory.mktemp("ticker"))
+
+
+@pytest.fixture
+def connection(record: Record) -> Iterator[sqlite3.Connection]:
+    with snapshot(record.database) as found:
+        yield found
+
+
+class Balance(HTMLParser):
+    """Notes the tags that are open, and closing ones that match none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.wrong: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(tag)
+
+
+def training(origin: str, start: str, reason: str, epoch: int = 0, **losses: float | None) -> dict[str, Any]:
+    return {
+        "model_id": origin, "origin": origin, "start": start, "reason": reason, "epoch": epoch, "train_loss": 1.5,
+        "validation_loss": 1.25,
+    } | losses  # fmt: skip
+
+
+def test_the_facts_are_those_of_sql(record: Record, connection: sqlite3.Connection) -> None:
+    facts = ticker_facts(connection, "IBM")
+    query = f"SELECT target, q95 FROM forecast_history WHERE ticker = 'IBM' AND config = '{CONFIG}' ORDER BY origin DESC, horizon"
+    assert [(row["target"], row["q95"]) for row in facts.forecasts] == record.rows(query)[:2]
+    assert [(row["target"], row["state"], row["crps"]) for row in facts.past] == record.rows(
+        "SELECT target, state, crps FROM outcome WHERE ticker = 'IBM' AND horizon = 1 AND state != 'pending' ORDER BY target"
+    )
+    assert facts.lineage.model is not None
+    assert facts.lineage.cold_start is not None
+    assert (facts.lineage.model["model_id"], facts.lineage.cold_start["model_id"]) == ("warm", "cold")
+
+
+def test_a_ticker_that_is_not_stored_or_not_under_a_config_is_refused(connection: sqlite3.Connection) -> None:
+    with pytest.raises(UnknownStoredTicker, match="NOPE"):
+        ticker_facts(connection, "NOPE")
+    with pytest.raises(UnknownStoredTicker, match="no forecasts under config other"):
+        ticker_facts(connection, "IBM", "other")
+
+
+def test_the_headline_has_the_band_of_the_next_session_in_prices_and_percent(connection: sqlite3.Connection) -> None:
+    assert ticker.headline(ticker_facts(connection, "IBM")).replace("\N{NO-BREAK SPACE}", " ") == (
+        "Fri 8 Mar 2024: IBM should close between 98.00 and 102.00 USD (-2.0 % to +2.0 %) with a probability of 90 %."
+    )
+
+
+def test_the_table_has_each_session_with_its_quantiles(connection: sqlite3.Connection) -> None:
+    rows = ticker.forecast_rows(ticker_facts(connection, "IBM"))
+    assert [row.day for row in rows] == ["Fri 8 Mar", "Mon 11 Mar"]
+    assert rows[0].cells[0] == ("98.00", "-2.0 %")
+
+
+@pytest.mark.parametrize("symbol", ["IBM", "MSFT"])
+def test_the_page_is_well_formed_and_complete_without_a_script(connection: sqlite3.Connection, symbol: str) -> None:
+    page = ticker.ticker_page(connection, static_site(NOW).below(), NOW, symbol)
+    balance = Balance()
+    balance.feed(page)
+    assert (balance.open, balance.wrong) == ([], [])
+    assert not re.search(r"<script(?![^>]*(?:src=|application/json))|\son\w+=|\sstyle=", page)
+    assert ("98.00" in page) == (symbol == "IBM")
+
+
+def test_a_ticker_without_forecasts_says_what_to_do(connection: sqlite3.Connection) -> None:
+    page = ticker.ticker_page(connection, served_site(NOW), NOW, "MSFT")
+    assert "MSFT has no forecast yet." in page
+    assert "tickercast backfill MSFT" in page
+
+
+def test_the_timeline_has_every_kind_of_event_once(connection: sqlite3.Connection) -> None:
+    found = timeline(connection, "IBM", ticker_facts(connection, "IBM").trainings, date(2024, 3, 13))
+    assert sorted(entry.kind for entry in found) == ["cold start", "gap", "quarantined bar", "report", "restatement"]
+    assert [entry.day for entry in found] == sorted((entry.day for entry in found), reverse=True)
+
+
+def test_earlier_prices_are_brought_to_the_scale_of_the_last_one() -> None:
+    # A split of 2:1 before the last bar: prices halve, the adjusted return does not.
+    bars = [
+        {"session": "2024-03-06", "open": 198.0, "close": 200.0, "adjusted_return": None},
+        {"session": "2024-03-07", "open": 104.0, "close": 105.0, "adjusted_return": log(1.05)},
+    ]
+    assert ticker_charts.prices_on_scale_of(105.0, bars, "close") == pytest.approx([100.0, 105.0])
+    assert ticker_charts.prices_on_scale_of(104.0, bars, "open") == pytest.approx([99.0, 104.0])
+
+
+def test_the_fan_has_no_gap_where_there_is_no_session(connection: sqlite3.Connection) -> None:
+    facts = ticker_facts(connection, "IBM")
+    axis = ticker_charts.fan("IBM", facts.forecasts, facts.bars, "USD").layout["xaxis"]
+    assert axis["type"] == "category"
+    assert axis["categoryarray"] == ["2024-03-04", "2024-03-05", "2024-03-06", "2024-03-07", "2024-03-08", "2024-03-11"]
+
+
+def test_misses_of_the_band_stand_out_in_percent_of_the_last_price() -> None:
+    chart = ticker_charts.returns("IBM", outcomes([1, 0, 1]))
+    misses = next(trace for trace in chart.data if trace["role"] == "miss")
+    assert (misses["x"], misses["y"]) == (["2024-01-02"], [3.0])
+    assert chart.text.startswith("1 of 3 moves of IBM (33.3 %) ended outside")
+
+
+def test_the_live_record_is_marked_where_it_begins() -> None:
+    chart = ticker_charts.returns("IBM", [outcome(0), outcome(1, mode="live")])
+    assert [label["text"] for label in chart.layout["annotations"]] == ["live from 2 Jan"]
+    assert "(1 live, 1 backfill)" in chart.text
+
+
+def test_losses_mark_cold_starts_and_drift_in_nats() -> None:
+    rows = [
+        training("2024-01-01", "cold", "first origin"), training("2024-01-02", "warm", "warm"),
+        training("2024-01-03", "cold", "drift", validation_loss=2.0),
+    ]  # fmt: skip
+    (chart,) = training_charts.loss_charts(rows, "density")
+    marks = {trace["name"]: (trace["x"], trace["y"]) for trace in chart.data if trace["mode"] == "markers"}
+    assert marks == {"cold start": (["2024-01-01"], [1.25]), "drift": (["2024-01-03"], [2.0])}
+    assert "2.000 nats per target" in chart.text
+
+
+def test_the_epochs_of_a_cold_start_are_drawn_where_there_are_several() -> None:
+    rows = [training("a", "cold", "first origin", epoch, train_loss=1 / (epoch + 1), validation_loss=None) for epoch in range(3)]
+    (chart,) = training_charts.loss_charts(rows, "article")
+    assert chart.layout["yaxis"]["type"] == "log"
+    assert "from 1.0000 to 0.3333 in 3 epochs" in chart.text
+
+
+def test_the_articles_sentences_state_its_errors_and_its_copying() -> None:
+    rows = [
+        outcome(day, q50=price, last_price=price, realised_price=price + 1) for day, price in enumerate([100.0, 102.0, 101.0])
+    ]
+    assert article.article_sentences(rows, 8) == [
+        "One training of 8 updates on the first 80 % of the bars; 3 one-session test forecasts.",
+        "RMSE 1.000; the last value alone scores 1.000.",
+        "100 % of the forecast's day-to-day move merely copies yesterday's.",
+    ]
+    assert article.copied_share([1.0, 2.0, 1.0, 2.0], [1.0, 2.0, 3.0, 4.0]) == 0.0
+
+
+def test_a_chart_becomes_a_figure_of_plotly_with_colours(tmp_path: Path) -> None:
+    from tickercast.jobs.pages.figures import plotly_figure
+
+    figure = plotly_figure(ticker_charts.returns("IBM", [outcome(0), outcome(1, mode="live", inside=0)]))
+    assert figure.layout.title.text == "One session ahead: the band and what happened"
+    assert [trace.marker.color for trace in figure.data if trace.mode == "markers"] == ["#24588f", "#c9211e"]
