@@ -25,6 +25,7 @@ ORDER = (
     ("runs",),
     ("analysis",),
     ("pages",),
+    ("web",),
     ("cli",),
 )
 DOORS = {
@@ -33,11 +34,13 @@ DOORS = {
     "apscheduler": ("jobs/runs/daemon.py",),
     "arch": ("jobs/analysis/garch.py", "jobs/analysis/confidence_set.py"),
     "bokeh_sampledata": ("jobs/prices/sources/sample.py",),
+    "datasette": ("jobs/web/",),
+    "uvicorn": ("jobs/web/server.py",),
     "curl_cffi": ("jobs/prices/sources/yahoo_client.py",),
     "exchange_calendars": ("jobs/exchanges/calendars.py",),
     "filelock": ("jobs/workspace/locks.py",),
     "jinja2": ("jobs/pages/rendering.py",),
-    "markupsafe": ("jobs/pages/",),
+    "markupsafe": ("jobs/pages/", "jobs/web/"),
     "onnx": ("rnn/onnx_graph.py",),
     "plotly": ("jobs/analysis/report/", "jobs/pages/figures.py"),
     "prometheus_client": ("jobs/monitoring/",),

@@ -22,6 +22,7 @@ from tickercast.jobs.cli import (
     prior_commands,
     read_commands,
     record_commands,
+    serve_command,
     status_commands,
     write_commands,
 )
@@ -66,6 +67,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     read_commands.bars,
     read_commands.sql,
     read_commands.report,
+    serve_command.serve,
     write_commands.release,
     write_commands.refuse,
     write_commands.repair,

@@ -39,6 +39,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "tickercast sql --list",
     ),
     "report": ("tickercast report", "tickercast report MSFT --out pages"),
+    "serve": ("tickercast serve", "tickercast serve --port 8080"),
     "release": ("tickercast release MSFT", "tickercast release NVDA --split 2024-06-10=10:1"),
     "refuse": ("tickercast refuse MSFT --session 2026-03-06",),
     "repair": ("tickercast repair MSFT",),

@@ -31,6 +31,8 @@ def of_environment(environment: Mapping[str, str]) -> Iterator[str]:
             yield from parts_of_link(value if "://" in value else f"http://{value}")
         elif upper == f"{VARIABLES}STORE__URL":
             yield from parts_of_database(value)
+        elif upper == f"{VARIABLES}WEB__TOKEN":
+            yield value
         elif upper.startswith(f"{VARIABLES}NOTICES__"):
             yield from _of_notices([value])
         else:
@@ -54,6 +56,8 @@ def _of_setting(section: str, key: str, texts: list[str]) -> Iterator[str]:
         yield from _of_notices(texts)
     elif (section, key) == ("store", "url"):
         yield from (part for text in texts for part in parts_of_database(text))
+    elif (section, key) == ("web", "token"):
+        yield from texts
     for url in (url for text in (section, key, *texts) for url in URL.findall(text)):  # also where it does not belong
         yield from parts_of_link(url) if url.partition("://")[0].lower() in PLAIN else parts_of_notice(url)
 

@@ -31,6 +31,7 @@ from tickercast.jobs.workspace.limits import (
 )
 
 NOTICE_URL = re.compile(r"[A-Za-z][\w+.-]*://[^\s/]\S*")
+SHORTEST_TOKEN = 16
 NO_URL = "URL {number} is none; write it like mailto://user:password@example.com or json://host/path (it is not shown)"
 
 
@@ -102,6 +103,37 @@ class MonitorSection(Section):
         if not is_address(host):
             raise ValueError("neither an IP address nor localhost")
         return host
+
+
+class WebSection(Section):
+    host: str = Field(default="127.0.0.1", description="address that `serve` serves the pages on; other machines reach 0.0.0.0")
+    port: int = Field(default=8001, ge=0, le=65_535, description="port for that; 0 = any that is free")
+    token: SecretStr = Field(
+        default=SecretStr(""), description="what a visitor signs in with, 16 characters or more; needed beyond loopback"
+    )
+    user_header: str = Field(
+        default="", description="header in which a reverse proxy that signs visitors in names them, like X-Forwarded-User"
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        default=(), max_length=100, description="addresses or networks of the proxies that may set that header"
+    )
+    hosts: tuple[str, ...] = Field(
+        default=(), max_length=100, description="further names that the server answers to, as in a proxy's Host header"
+    )
+
+    @field_validator("host")
+    @classmethod
+    def _is_address(cls, host: str) -> str:
+        if not is_address(host):
+            raise ValueError("neither an IP address nor localhost")
+        return host
+
+    @field_validator("token")
+    @classmethod
+    def _is_long(cls, token: SecretStr) -> SecretStr:
+        if 0 < len(token.get_secret_value()) < SHORTEST_TOKEN:
+            raise PydanticCustomError("token", "needs {least} characters or more (it is not shown)", {"least": SHORTEST_TOKEN})
+        return token
 
 
 class NoticesSection(Section):

@@ -38,6 +38,7 @@ from tickercast.jobs.workspace.sections import (
     SourceSection,
     StoreSection,
     TrainingSection,
+    WebSection,
     YahooSection,
 )
 from tickercast.jobs.workspace.setting_values import RETIRED_KEYS, first_problem, keys_of_type, refuse_wrong_types
@@ -59,6 +60,7 @@ class Settings(BaseSettings):
     backup: BackupSection = BackupSection()
     monitor: MonitorSection = MonitorSection()
     notices: NoticesSection = NoticesSection()
+    web: WebSection = WebSection()
     retention: RetentionSection = RetentionSection()
     log: LogSection = LogSection()
 

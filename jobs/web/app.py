@@ -1,0 +1,93 @@
+"""The application: every request passes here, is checked, and is answered by a page of ours, a file, or Datasette.
+
+Only GET and HEAD are served, and only addresses that are known: whatever else Datasette would answer does not exist.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tickercast.jobs.web import sign_in
+from tickercast.jobs.web.access import Access, Verdict
+from tickercast.jobs.web.assets import asset
+from tickercast.jobs.web.descriptions import DATABASE, NAMES
+from tickercast.jobs.web.page_cache import PageCache
+from tickercast.jobs.web.problems import Problem, problem_of
+from tickercast.jobs.web.responses import Page, Send, problem_page, redirect, send_page
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+MakePage = Callable[["Request"], Awaitable[Page]]
+
+OF_DATASETTE = re.compile(rf"/{DATABASE}(?:/(?P<name>\w+))?(?:\.(?:json|csv))?|/-/static/[\w.-]+\.(?:js|css)")
+NOT_FOUND = Problem(404, "Not found", "There is no such page.")
+WRONG_HOST = Problem(421, "Wrong host", "This server does not answer to that name. The setting web.hosts lists further names.")
+NOT_ALLOWED = Problem(405, "Not allowed", "These pages can only be read.")
+LONGEST_ADDRESS = 8_000
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a page may depend on. path: with its escapes."""
+
+    path: str
+    query: str
+    host: str
+    scheme: str
+
+
+class Application:
+    """An ASGI application. pages: the maker of each page of ours, None for an address that is none of them."""
+
+    def __init__(self, access: Access, cache: PageCache, page_of: Callable[[str], MakePage | None], browse: MakePage) -> None:
+        self.access, self.cache, self.page_of, self.browse = access, cache, page_of, browse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        try:
+            page = await self._page(scope, headers, receive)
+        except Exception as error:  # whatever it is, a visitor gets a page, and the log a line
+            page = problem_page(problem_of(error))
+        await send_page(page, send, headers, with_body=scope["method"] != "HEAD")
+
+    async def _page(self, scope: Scope, headers: dict[str, str], receive: Receive) -> Page:
+        path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
+        client = (scope.get("client") or ("",))[0]
+        verdict = self.access.verdict(headers, client)
+        if verdict is Verdict.WRONG_HOST:
+            return problem_page(WRONG_HOST)
+        if len(path) + len(query) > LONGEST_ADDRESS:
+            return problem_page(Problem(414, "Too long", "This address is too long."))
+        is_https = sign_in.is_https(headers, self.access, client)
+        if path == sign_in.PATH and scope["method"] == "POST" and self.access.token:
+            return await sign_in.signed_in(self.access, receive, client=client, is_https=is_https)
+        if scope["method"] not in ("GET", "HEAD"):
+            return problem_page(NOT_ALLOWED)
+        if path.startswith("/assets/"):
+            return _asset(path, query)
+        answer = await sign_in.signed_in_by_address(self.access, path, query, client=client, is_https=is_https)
+        if answer is not None:
+            return answer
+        if verdict is Verdict.SIGN_IN:
+            return sign_in.sign_in_form(is_wrong=False, has_token=bool(self.access.token))
+        scheme = "https" if is_https else "http"
+        return await self._known_page(Request(path, query, headers.get("host", ""), scheme))
+
+    async def _known_page(self, request: Request) -> Page:
+        if request.path == sign_in.PATH:
+            return redirect("/")
+        make = self.page_of(request.path)
+        if make is None:
+            match = OF_DATASETTE.fullmatch(request.path)
+            if match is None or (match["name"] or DATABASE) not in NAMES | {DATABASE}:
+                return problem_page(NOT_FOUND)
+            make = self.browse
+        return await self.cache.page(request, lambda: make(request))
+
+
+def _asset(path: str, query: str) -> Page:
+    return asset(path.removeprefix("/assets/"), query) or problem_page(NOT_FOUND)

@@ -1,0 +1,34 @@
+"""How many digits of a number a cell shows, by the meaning of its column. CSV and JSON have the whole number.
+
+Not here: how numbers look in general (jobs.terminal.figures).
+"""
+
+from __future__ import annotations
+
+import re
+
+from tickercast.jobs.terminal.figures import p_value, price_decimals, rounded
+
+PRICES = re.compile(r"last_price|realised_price|q\d\d|open|high|low|close|dividend|(old|new)_value")
+P_VALUES = re.compile(r"p_value|p_adjusted")
+SHARES = re.compile(
+    r"coverage_\d\d|hit_rate|pit|pit_\d|inside_\d\d|.*_percent|dm_statistic|ratio|gain|.*_skill|seconds|.*_seconds"
+)
+SIGNIFICANT = 4
+
+
+def cell_text(column: str, value: object) -> str | None:
+    """Return the text of a fraction, None for what is shown as it is.
+
+    A price has its price's decimals, a share or percentage three, a p-value `< 0.001` at the least, and any other fraction four
+    significant digits.
+    """
+    if not isinstance(value, float):
+        return None
+    if PRICES.fullmatch(column):
+        return rounded(value, price_decimals(abs(value)) if value else 2)
+    if P_VALUES.fullmatch(column):
+        return p_value(value)
+    if SHARES.fullmatch(column):
+        return rounded(value, 3)
+    return f"{value:.{SIGNIFICANT}g}" if abs(value) < 10**SIGNIFICANT else rounded(value, 1)

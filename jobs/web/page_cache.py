@@ -1,0 +1,85 @@
+"""Pages that were made before, kept while the record is the same: it changes once a day.
+
+While a backfill commits every few seconds a page is a few seconds old at most. Each page is made once at a time, whoever waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from tickercast.jobs.web.responses import Page
+
+KEPT_BYTES = 64_000_000
+AS_IT_IS_SECONDS = 3.0  # a page that is as young is sent without a look at the record
+LONGEST_SECONDS = 60.0  # pages say how long ago something was
+MADE_SECONDS = 20.0  # until a page that is being made is given up
+
+State = tuple[Any, ...]
+
+
+def record_state(database: Path) -> State:
+    """Return what changes with every commit and with every other file in the database's place."""
+    found = []
+    for path in (database, database.with_name(f"{database.name}-wal")):
+        with suppress(OSError):
+            state = path.stat()
+            found.append((state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns))
+    return tuple(found)
+
+
+class PageCache:
+    """The pages of one event loop."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        self._kept: OrderedDict[Hashable, tuple[State, float, Page]] = OrderedDict()
+        self._made: dict[Hashable, asyncio.Task[Page]] = {}
+        self._bytes = 0
+
+    async def page(self, key: Hashable, make: Callable[[], Awaitable[Page]]) -> Page:
+        """Return a kept page, or make it. Raises what make raises, and TimeoutError after MADE_SECONDS."""
+        if (kept := self._fresh(key)) is not None:
+            return kept
+        task = self._made.get(key)
+        if task is None:
+            task = asyncio.ensure_future(self._make(key, make))
+            self._made[key] = task
+            task.add_done_callback(lambda done: self._forget(key, done))
+        return await asyncio.wait_for(asyncio.shield(task), MADE_SECONDS)
+
+    def _fresh(self, key: Hashable) -> Page | None:
+        found = self._kept.get(key)
+        if found is None:
+            return None
+        state, made_at, page = found
+        age = time.monotonic() - made_at
+        if age < AS_IT_IS_SECONDS or (age < LONGEST_SECONDS and state == record_state(self._database)):
+            self._kept.move_to_end(key)
+            return page
+        return None
+
+    async def _make(self, key: Hashable, make: Callable[[], Awaitable[Page]]) -> Page:
+        state = record_state(self._database)  # before the page is made: a commit meanwhile makes it old
+        page = await make()
+        if page.status == 200:
+            self._keep(key, state, page)
+        return page
+
+    def _keep(self, key: Hashable, state: State, page: Page) -> None:
+        if (before := self._kept.pop(key, None)) is not None:
+            self._bytes -= before[2].size
+        self._kept[key] = (state, time.monotonic(), page)
+        self._bytes += page.size
+        while self._bytes > KEPT_BYTES:
+            self._bytes -= self._kept.popitem(last=False)[1][2].size
+
+    def _forget(self, key: Hashable, task: asyncio.Task[Page]) -> None:
+        del self._made[key]
+        if not task.cancelled():
+            task.exception()  # whoever waited has seen it

@@ -1,0 +1,53 @@
+"""Our pages by address. What each shows is made elsewhere (jobs.pages), in a thread and from one snapshot of the record."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import Executor
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tickercast.jobs import clock
+from tickercast.jobs.monitoring.state import read_state
+from tickercast.jobs.pages.site import Site, served_site
+from tickercast.jobs.pages.today import today_page
+from tickercast.jobs.web.descriptions import DATABASE
+from tickercast.jobs.web.responses import Page
+from tickercast.jobs.workspace.limits import read_limits
+from tickercast.jobs.workspace.place import Place
+from tickercast.storage.reader import snapshot
+
+if TYPE_CHECKING:
+    from tickercast.jobs.web.app import MakePage, Request
+
+# Pages that are not ours, in the navigation.
+OTHERS = {"Data": DATABASE}
+
+Text = Callable[[sqlite3.Connection, Site, datetime, "Request"], str]
+
+
+class OurPages:
+    """The pages of one home."""
+
+    def __init__(self, place: Place, executor: Executor) -> None:
+        self.place, self.executor = place, executor
+        self._pages: dict[str, Text] = {"/": self._today}
+
+    def page_of(self, path: str) -> MakePage | None:
+        """Return the maker of the page at an address, None where there is none of ours."""
+        text = self._pages.get(path)
+        return partial(self._made, text) if text else None
+
+    async def _made(self, text: Text, request: Request) -> Page:
+        return await asyncio.get_running_loop().run_in_executor(self.executor, self._page, text, request)
+
+    def _page(self, text: Text, request: Request) -> Page:
+        now = clock.now()
+        with snapshot(self.place.database) as connection:
+            return Page(text(connection, served_site(now, others=OTHERS), now, request).encode())
+
+    def _today(self, connection: sqlite3.Connection, site: Site, now: datetime, request: Request) -> str:
+        return today_page(connection, site, now, read_state(self.place, read_limits(self.place.folder), now))

@@ -1,0 +1,128 @@
+"""The server: it listens on one address and ends within two seconds of SIGTERM or Ctrl-C. Only here is uvicorn."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from tickercast.jobs.errors import LockHeld, SettingsError, UsageError
+from tickercast.jobs.runs.interrupts import Stopped
+from tickercast.jobs.web.access import Access
+from tickercast.jobs.web.app import Application
+from tickercast.jobs.web.assets import compress_largest
+from tickercast.jobs.web.browsing import record_datasette
+from tickercast.jobs.web.datasette_pages import DatasettePages
+from tickercast.jobs.web.page_cache import PageCache
+from tickercast.jobs.web.pages import OurPages
+from tickercast.jobs.workspace.place import Place
+from tickercast.storage.query_pool import PROCESSES, QueryPool
+
+THREADS = PROCESSES + 2
+END_SECONDS = 1  # for responses that are being sent
+LONGEST_HEADERS = 32_768
+MOST_CONNECTIONS = 500
+IDLE_SECONDS = 15
+
+
+def serve(place: Place, access: Access, host: str, port: int, listening: Callable[[str], None]) -> None:
+    """Serve the pages of a home until SIGINT or SIGTERM. listening: is called with the address once it is served.
+
+    Raises LockHeld for a port in use, UsageError for an address that this machine does not have.
+    """
+    with _listener(host, port) as listener, _pool(place.database) as (pool, executor):
+        number = listener.getsockname()[1]
+        asyncio.run(_serve(place, access, pool, executor, listener, lambda: listening(address_of(host, number))))
+
+
+def address_of(host: str, port: int) -> str:
+    """Return the URL of a server."""
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+async def _serve(
+    place: Place,
+    access: Access,
+    pool: QueryPool,
+    executor: ThreadPoolExecutor,
+    listener: socket.socket,
+    listening: Callable[[], None],
+) -> None:
+    datasette = record_datasette(pool, executor)
+    await datasette.invoke_startup()
+    browse = DatasettePages(datasette.app(), pool, executor)
+    application = Application(access, PageCache(pool.path), OurPages(place, executor).page_of, browse)
+    executor.submit(compress_largest)
+    server = uvicorn.Server(_config(application))
+    told = asyncio.ensure_future(_tell(server, listening))
+    try:
+        with suppress(Stopped):  # uvicorn raises the signal again that it has ended for
+            await server.serve(sockets=[listener])
+    finally:
+        told.cancel()
+        pool.close()
+
+
+async def _tell(server: uvicorn.Server, listening: Callable[[], None]) -> None:
+    while not server.started:
+        await asyncio.sleep(0.01)
+    listening()
+
+
+def _config(application: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,
+        http="h11",
+        ws="none",
+        h11_max_incomplete_event_size=LONGEST_HEADERS,
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=END_SECONDS,
+    )
+
+
+@contextmanager
+def _pool(database: Path) -> Iterator[tuple[QueryPool, ThreadPoolExecutor]]:
+    pool = QueryPool(database)
+    executor = ThreadPoolExecutor(THREADS, thread_name_prefix="pages")
+    try:
+        yield pool, executor
+    finally:
+        pool.close()
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def _listener(host: str, port: int) -> Iterator[socket.socket]:
+    """Yield a socket that is bound to an address and does not listen yet."""
+    number = "127.0.0.1" if host == "localhost" else host
+    family = socket.AF_INET6 if ip_address(number).version == 6 else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((number, port))
+        except OSError as error:
+            raise _bind_error(host, port, error) from error
+        yield listener
+
+
+def _bind_error(host: str, port: int, error: OSError) -> Exception:
+    if error.errno == errno.EADDRINUSE:
+        return LockHeld(f"port {port} of {host} is in use by another program; nothing was served; name another with --port")
+    if error.errno == errno.EACCES:
+        return UsageError(f"port {port}: permission denied; nothing was served; name one from 1024 on with --port")
+    return SettingsError(f"web.host {host}: {error.strerror}; nothing was served")

@@ -1,0 +1,127 @@
+"""`tickercast serve` as a process: what it answers, to whom, what it refuses, and how it begins and ends."""
+
+from __future__ import annotations
+
+import html
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.builders import Record
+from tests.conftest import Command
+from tests.web_servers import WebServer, served
+from tickercast.storage.views import VIEWS
+
+pytestmark = pytest.mark.slow
+pytest.importorskip("datasette", reason="the extra web is not installed")
+
+TOKEN = "a token of a test"
+
+
+@pytest.fixture(scope="module")
+def server(sound_record: Record, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]:
+    record = sound_record.copy_to(tmp_path_factory.mktemp("served"))
+    with served(record.database.parent) as server:
+        yield server
+
+
+def test_the_list_of_the_record_names_every_view_and_its_purpose(server: WebServer) -> None:
+    body = html.unescape(server.get("/record").body)
+    assert [view.name for view in VIEWS if f">{view.name}</a>" not in body or view.purpose[:20] not in body] == []
+
+
+@pytest.mark.parametrize("view", [view.name for view in VIEWS])
+def test_every_view_has_a_page(server: WebServer, view: str) -> None:
+    assert server.get(f"/record/{view}").status == 200
+
+
+def test_a_page_of_a_view_tells_the_unit_of_a_column(server: WebServer) -> None:
+    assert "natural-log return; lower is better" in server.get("/record/scored_forecast").body
+
+
+def test_a_page_rounds_what_csv_has_whole(server: WebServer) -> None:
+    query = "/record{}?sql=select+1.23456789+as+crps"
+    assert ">1.235</span>" in server.get(query.format("")).body
+    assert server.get(query.format(".csv")).body == "crps\r\n1.23456789\r\n"
+
+
+def test_a_named_query_gets_defaults_for_what_it_asks_for(server: WebServer) -> None:
+    answer = server.get("/record/prices")
+    assert (answer.status, answer.headers["location"]) == (302, "/record/prices?ticker=IBM")
+
+
+@pytest.mark.parametrize(
+    "path", ["/record/forecasts", "/record/tickers.json", "/record/forecasts/1", "/_internal", "/-/settings"]
+)
+def test_base_tables_and_what_datasette_tells_of_itself_have_no_page(server: WebServer, path: str) -> None:
+    assert server.get(path).status == 404
+
+
+def test_a_page_that_has_not_changed_is_not_sent_again(server: WebServer) -> None:
+    first = server.get("/")
+    again = server.get("/", {"If-None-Match": first.headers["etag"]})
+    assert (first.status, again.status, again.body) == (200, 304, "")
+
+
+def test_a_page_of_ours_lets_no_script_of_its_own_text_run(server: WebServer) -> None:
+    policy = server.get("/").headers["content-security-policy"]
+    assert "script-src 'self';" in policy
+    assert "frame-ancestors 'none'" in policy
+
+
+def test_the_chart_library_comes_from_this_server_and_is_compressed(server: WebServer) -> None:
+    answer = server.get("/assets/plotly.min.js", {"Accept-Encoding": "gzip"})
+    assert (answer.status, answer.headers["content-encoding"]) == (200, "gzip")
+
+
+def test_a_database_that_goes_away_and_comes_back_is_told_and_served_again(record: Record) -> None:
+    aside = record.database.with_name("aside")
+    with served(record.database.parent) as server:
+        before = server.get("/record/bar")
+        record.database.rename(aside)
+        missing = server.get("/record/skill")
+        aside.rename(record.database)
+        after = server.get("/record/price_file")
+    assert [before.status, missing.status, after.status] == [200, 503, 200]
+    assert str(record.database.parent) not in missing.body
+
+
+def test_a_visitor_signs_in_once_with_the_token_which_is_never_logged(record: Record) -> None:
+    with served(record.database.parent, TICKERCAST_WEB__TOKEN=TOKEN) as server:
+        refused = server.get("/record/skill")
+        wrong = server.get("/sign-in", method="POST", body="token=a+wrong+token")
+        form = server.get("/sign-in", method="POST", body="token=a+token+of+a+test")
+        address = server.get("/record/skill?token=a+token+of+a+test&_size=1")
+        allowed = server.get("/record/skill", {"Cookie": form.headers["set-cookie"].partition(";")[0]})
+        server.process.terminate()
+        _, log = server.process.communicate(timeout=10)
+    assert [refused.status, wrong.status, form.status, address.status, allowed.status] == [401, 401, 303, 303, 200]
+    assert address.headers["location"] == "/record/skill?_size=1"
+    assert "sign-in refused" in log
+    assert "token" not in log
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_server_within_two_seconds(record: Record, number: signal.Signals) -> None:
+    with served(record.database.parent) as server:
+        assert server.get("/record").status == 200
+        began = time.monotonic()
+        server.process.send_signal(number)
+        code = server.process.wait(10)
+        seconds = time.monotonic() - began
+    assert code == 0
+    assert seconds < 2
+
+
+def test_a_port_in_use_is_one_line(server: WebServer, sound_record: Record, tickercast: Command) -> None:
+    ended = tickercast("--home", sound_record.database.parent, "serve", "--port", server.port)
+    assert (ended.returncode, ended.stderr.count("\n")) == (7, 1)
+    assert f"port {server.port} of 127.0.0.1 is in use" in ended.stderr
+
+
+def test_beyond_loopback_without_a_sign_in_is_one_line(sound_record: Record, tickercast: Command) -> None:
+    ended = tickercast("--home", sound_record.database.parent, "serve", "--host", "0.0.0.0")
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert "set web.token" in ended.stderr
