@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError, SkipTestWarning
+from sklearn.utils import Tags
 from sklearn.utils.estimator_checks import check_estimator
 
 from tests.frame_builders import bars_of, closes_only, long_frame
@@ -23,6 +24,36 @@ from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
 from tickercast.jobs.workspace.home import Home
 from tickercast.storage.database import open_writer, reading
 from tickercast.storage.queries import read_view
+
+# The checks that cannot pass, each with its reason. The tests here and in test_python_frames claim the same of frames.
+ARRAY = "it fits on an array (n_samples, n_features) or asks for its features; the input is a long frame"
+MESSAGE = "it wants a message about arrays; ours names the columns that a frame needs"
+EXPECTED_FAILURES = dict.fromkeys(
+    (
+        "check_fit_score_takes_y", "check_estimators_overwrite_params", "check_dont_overwrite_parameters",
+        "check_estimators_fit_returns_self", "check_readonly_memmap_input", "check_n_features_in_after_fitting",
+        "check_positive_only_tag_during_fit", "check_estimators_dtypes", "check_dtype_object", "check_pipeline_consistency",
+        "check_estimators_pickle", "check_f_contiguous_array_estimator", "check_methods_sample_order_invariance",
+        "check_methods_subset_invariance", "check_dict_unchanged", "check_fit_idempotent", "check_fit_check_is_fitted",
+        "check_n_features_in", "check_fit2d_predict1d",
+    ),
+    ARRAY,
+) | dict.fromkeys(
+    (
+        "check_complex_data", "check_estimators_empty_data_messages", "check_estimators_nan_inf", "check_estimator_sparse_tag",
+        "check_estimator_sparse_array", "check_estimator_sparse_matrix", "check_fit2d_1sample", "check_fit2d_1feature",
+    ),
+    MESSAGE,
+)  # fmt: skip
+
+
+class TakesArrays(Forecaster):
+    """A forecaster whose tags do not say that it takes no arrays, so that no check is left out."""
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = True
+        return tags
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +163,12 @@ def test_the_representation_names_what_differs_from_the_defaults() -> None:
     assert repr(Forecaster(horizons=3)) == "Forecaster(horizons=3)"
 
 
-def test_the_checks_of_scikit_learn_that_apply_pass() -> None:
+def test_the_checks_of_scikit_learn_pass_and_its_tags_leave_out_those_on_arrays() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SkipTestWarning)
         check_estimator(Forecaster())
+
+
+def test_of_all_checks_of_scikit_learn_only_those_on_arrays_fail() -> None:
+    results = check_estimator(TakesArrays(), expected_failed_checks=EXPECTED_FAILURES, on_skip=None)
+    assert {result["check_name"] for result in results if result["status"] == "xfail"} == set(EXPECTED_FAILURES)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tickercast.errors import (
         ArgumentError,
         DamagedRecord,
+        DataWarning,
         HomeError,
         MissingLibrary,
         QueryError,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ArgumentError",
     "DamagedRecord",
+    "DataWarning",
     "Forecaster",
     "HomeError",
     "MissingLibrary",

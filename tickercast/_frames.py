@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tickercast._panel import Forecasts
+from tickercast.errors import ArgumentError
 from tickercast.jobs.scoring.distributions import student_t_quantiles
 from tickercast.storage.rows import FORECAST_NUMBERS
 
@@ -36,15 +37,15 @@ def distribution_frame(forecasts: Iterable[Forecasts], unit: str) -> pd.DataFram
 def probabilities(level: Sequence[float] | None, quantiles: Sequence[float] | None) -> dict[str, float]:
     """Return the probability of each column beside the median: of a level's two ends, and of quantiles.
 
-    Raises ValueError for a level outside of 0 to 100, or a quantile outside of 0 to 1.
+    Raises ArgumentError for a level outside of 0 to 100, or a quantile outside of 0 to 1.
     """
     levels, shares = _numbers("level", level), _numbers("quantiles", quantiles)
     for each in levels:
         if not 0 < each < 100:
-            raise ValueError(f"level has {each:g}: a level is a percentage between 0 and 100, such as 80")
+            raise ArgumentError(f"level has {each:g}: a level is a percentage between 0 and 100, such as 80")
     for each in shares:
         if not 0 < each < 1:
-            raise ValueError(f"quantiles has {each:g}: a quantile is a probability between 0 and 1, such as 0.05")
+            raise ArgumentError(f"quantiles has {each:g}: a quantile is a probability between 0 and 1, such as 0.05")
     low = {f"{MODEL}-lo-{each:g}": (100 - each) / 200 for each in reversed(levels)}
     high = {f"{MODEL}-hi-{each:g}": (100 + each) / 200 for each in levels}
     return low | high | {f"{MODEL}-q{each:g}": each for each in shares}
@@ -60,10 +61,10 @@ def with_prices(distribution: pd.DataFrame, columns: dict[str, float]) -> pd.Dat
 
 
 def _numbers(name: str, values: Any) -> list[float]:
-    """Return the distinct numbers of a list in order. Raises ValueError for anything else."""
+    """Return the distinct numbers of a list in order. Raises ArgumentError for anything else."""
     if values is None:
         return []
     try:
         return sorted({float(value) for value in np.atleast_1d(values).tolist()})
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} is {values!r}: give a list of numbers") from error
+        raise ArgumentError(f"{name} is {values!r}: give a list of numbers") from error

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tickercast._long_format import Series
+from tickercast._series import Series
 from tickercast.jobs.exchanges.calendars import ExchangeCalendar, exchange_calendar
 from tickercast.jobs.forecasting.context import Events, Reference
 from tickercast.jobs.forecasting.prior import FAMILIES

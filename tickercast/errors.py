@@ -52,6 +52,10 @@ class MissingLibrary(TickercastError, ImportError):
     """A library of an extra is not installed."""
 
 
+class DataWarning(UserWarning):
+    """Some tickers or rows of a frame were left out. The message names the first of them."""
+
+
 @contextmanager
 def public_errors(wrong_use: type[TickercastError] = ArgumentError) -> Iterator[None]:
     """Raise a public error in the place of each one that the private packages raise on purpose. Its message holds no secret.

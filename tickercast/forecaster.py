@@ -18,8 +18,10 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from tickercast._frames import distribution_frame, probabilities, with_prices
-from tickercast._long_format import DataWarning, Reading, refused_table, warnings_of, with_prices_of
+from tickercast._long_format import with_prices_of
 from tickercast._panel import Context, Wanted, forecast_panel, unserved
+from tickercast._series import Reading, refused_table, warnings_of
+from tickercast.errors import ArgumentError, DataWarning
 from tickercast.jobs.errors import SettingsError
 from tickercast.jobs.terminal.text import counted
 from tickercast.jobs.workspace.choices import Cell, Learns, Optimizer, Preset, PriceField, PriorKind, ReferenceKind, Schedule
@@ -33,7 +35,7 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
     """Forecasts the next sessions of tickers, each as a distribution, with the networks and the bundled priors of Tickercast.
 
     The parameters are the settings of a home by their names; None means the default of the preset. docs/commands.md explains
-    each. They are checked by `fit`, which raises ValueError.
+    each. They are checked by `fit`, which raises ArgumentError, a ValueError.
 
     calendar: of all tickers: the code of an exchange such as XNYS, B for weekdays, D for every day. None = by a column
     `exchange`, else by the symbol, as in the product: MSFT is on XNYS, BTC-USD trades every day, and an id that is no symbol
@@ -93,8 +95,8 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         (1.0 = none) of prices as traded; `kind` (stock, fund, index, crypto, currency) and `exchange`. Other columns are
         ignored. y: the prices of the rows, where the frame has no column `y`.
 
-        Raises ValueError for a parameter or a frame that cannot be used, and where no ticker of it can. Warns of tickers and of
-        rows that are left out (DataWarning).
+        Raises ArgumentError for a parameter or a frame that cannot be used, and where no ticker of it can. Warns of tickers and
+        of rows that are left out (DataWarning).
         """
         config, workers = self._config(), self._workers()
         frame = self._reading(config).frame(with_prices_of(df, y))
@@ -124,7 +126,7 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         """Return a row for each ticker and each of its next h sessions: unique_id, ds and Tickercast, the median price.
 
         h: 1 to the horizons of the forecaster, None = all. level: percentages of central intervals; 80 gives Tickercast-lo-80
-        and Tickercast-hi-80. quantiles: probabilities; 0.05 gives Tickercast-q0.05. Raises ValueError for others.
+        and Tickercast-hi-80. quantiles: probabilities; 0.05 gives Tickercast-q0.05. Raises ArgumentError for others.
         """
         distribution = self.predict_distribution(h)
         prices = with_prices(distribution, probabilities(level, quantiles))
@@ -140,28 +142,28 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         most = self.config_["horizons"]
         if h is not None and (isinstance(h, bool) or not isinstance(h, Integral) or not 1 <= h <= most):
             shown = repr(h)[:60]
-            raise ValueError(f"h is {shown}: this forecaster has horizons 1 to {most}; for more, fit Forecaster(horizons=...)")
+            raise ArgumentError(f"h is {shown}: this forecaster has horizons 1 to {most}; for more, fit Forecaster(horizons=...)")
         kept = self.distribution_["horizon"] <= (h or most)
         return self.distribution_[kept].reset_index(drop=True)
 
     def _config(self) -> Config:
-        """Return the config of the parameters. Raises ValueError where one cannot be used."""
+        """Return the config of the parameters. Raises ArgumentError where one cannot be used."""
         values = {name: _plain(value) for name, value in self.get_params(deep=False).items() if name not in NO_SETTINGS}
         try:
             return config_of_values(values, "the documentation of Forecaster")
         except SettingsError as error:
-            raise ValueError(str(error)) from error
+            raise ArgumentError(str(error)) from error
 
     def _reading(self, config: Config) -> Reading:
-        """Return how frames are read. Raises ValueError where a parameter of it cannot be used."""
+        """Return how frames are read. Raises ArgumentError where a parameter of it cannot be used."""
         if self.calendar is not None and not isinstance(self.calendar, str):
-            raise ValueError(f"calendar is {self.calendar!r}: give the code of an exchange such as 'XNYS', 'B' or 'D'")
+            raise ArgumentError(f"calendar is {self.calendar!r}: give the code of an exchange such as 'XNYS', 'B' or 'D'")
         return Reading(self.calendar, config.field, config.fewest_sessions, bool(self.check_prices))
 
     def _workers(self) -> int:
         jobs = 1 if self.n_jobs is None else self.n_jobs
         if isinstance(jobs, bool) or not isinstance(jobs, Integral) or jobs < 1:
-            raise ValueError(f"n_jobs is {self.n_jobs!r}: give a number of processes from 1 on, or None")
+            raise ArgumentError(f"n_jobs is {self.n_jobs!r}: give a number of processes from 1 on, or None")
         return int(jobs)
 
     def _warn(self, lines: Any) -> None:
