@@ -74,20 +74,6 @@ def test_forecast_shows_all_horizons_with_a_column_for_them() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("horizon", "hint"),
-    [
-        (1, "no forecasts yet; `tickercast run`"),
-        (None, "no forecasts yet; `tickercast run`"),
-        (9, "no forecasts 9 sessions ahead; "),
-    ],
-)
-def test_forecast_without_rows_is_its_header_and_a_hint(horizon: int | None, hint: str) -> None:
-    table = forecast_table([], {}, horizon)
-    assert len(lines(table)) == 1
-    assert table.notes[0].startswith(hint)
-
-
 def test_skill_shows_all_tickers_together_first_and_then_the_live_scores_of_each() -> None:
     assert usual_mode(SKILL) == "live"
     assert lines(skill_table(SKILL, horizon=1, mode="live", sort=BEST_FIRST, limit=None)) == [
@@ -113,14 +99,6 @@ def test_all_modes_together_are_not_shown_beside_the_only_one() -> None:
 def test_skill_of_named_tickers_has_every_horizon_and_mode() -> None:
     named = [row for row in SKILL if row["ticker"] == "AAPL"]
     assert len(lines(skill_table(named, horizon=None, mode=None, sort=None, limit=None))) == 1 + 4
-
-
-@pytest.mark.parametrize(
-    ("mode", "hint"), [("*", "no scores yet"), (None, "no scores yet"), ("live", "no scores of mode live yet")]
-)
-def test_skill_without_scores_is_its_header_and_a_hint(mode: str | None, hint: str) -> None:
-    table = skill_table([], horizon=1, mode=mode, sort=BEST_FIRST, limit=3)
-    assert (len(lines(table)), table.notes[0].split(";")[0]) == (1, hint)
 
 
 @pytest.mark.parametrize(

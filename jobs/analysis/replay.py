@@ -82,6 +82,8 @@ def replay_sample(home: Home, count: int | None, seed: int) -> list[Replayed]:
 
 def summary_of(found: Sequence[Replayed]) -> str:
     """Return a closing line. Raises Corrupt where a replay differs from what is stored."""
+    if not found:
+        return "no session to replay: there are no forecasts yet; `tickercast backfill` makes some"
     counts = Counter(row.result for row in found)
     parts = [f"{counts[result]} {result}" for result in (EQUAL, CLOSE, DIFFERS, IMPOSSIBLE) if counts[result]]
     line = f"{counted(len(found), 'session')} replayed: {', '.join(parts)}"

@@ -25,11 +25,12 @@ COLUMNS = (
 )
 
 
-def bar_table(found: Rows, tail: int | None) -> Table:
-    """Return the table of the last bars: `tail` of them, or 20 with a note that says so."""
+def bar_table(found: Rows, tail: int | None, known: Rows | None = None) -> Table:
+    """Return the table of the last bars: `tail` of them, or 20 with a note that says so. known: the bars of every session."""
     shown = Rows(found.columns, found.rows[-(tail or SHOWN_BARS) :]).records()
     if not shown:
-        return Table(COLUMNS, [], ("no bars are stored for that span",))
+        span = f"; the stored ones are from {known.rows[0][0]} to {known.rows[-1][0]}" if known and known.rows else ""
+        return Table(COLUMNS, [], (f"no bars are stored for that span{span}",))
     decimals = max(price_decimals(row["close"]) for row in shown)
     cut = tail is None and len(found.rows) > SHOWN_BARS
     note = f"the last {SHOWN_BARS} of {counted(len(found.rows), 'bar')}; --tail N shows more, --format csv has all"

@@ -22,21 +22,20 @@ COLUMNS = (
     TableColumn("mode", rank=5),
     TableColumn("behind", "number", rank=2),
 )
-NO_FORECASTS = "no forecasts yet; `tickercast run` makes them for tracked tickers, `tickercast backfill` for past sessions"
 
 Record = Mapping[str, Any]
 
 
-def forecast_table(rows: Sequence[Record], usual_widths: Mapping[tuple[str, int], float], horizon: int | None) -> Table:
+def forecast_table(
+    rows: Sequence[Record], usual_widths: Mapping[tuple[str, int], float], horizon: int | None, missing: str = ""
+) -> Table:
     """Return the table of rows of latest_forecast, which are all of one horizon or of all of them (None).
 
     usual_widths: by ticker and horizon, the width in percent that is usual for the ticker; rows without one show none.
+    missing: which tickers have no row, and what to do.
     """
     cells = [_cells(row, usual_widths.get((row["ticker"], row["horizon"]))) for row in rows]
-    missing = (
-        NO_FORECASTS if horizon in (None, 1) else f"no forecasts {horizon} sessions ahead; --all-horizons shows what there is"
-    )
-    notes = () if rows else (missing,)
+    notes = (missing,) if missing else ()
     if horizon is None:
         return Table(COLUMNS, cells, notes)
     ahead = f"{counted(horizon, 'session')} ahead"

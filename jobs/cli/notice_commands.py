@@ -21,13 +21,18 @@ def notices(
     """List what you are told about now, and since when. --test ends with code 2 or 4 where a URL did not work."""
     from tickercast.jobs.analysis.views import view_rows
     from tickercast.jobs.terminal.output import write_rows
+    from tickercast.jobs.terminal.tables import table_of
 
     if test:
         _test(context, output_format, out)
         return
     found = view_rows(existing_place(context).database, "notice", None)
     ended = found.columns.index("ended_at")
-    write_rows(found.columns, [row for row in found.rows if everything or row[ended] is None], output_format, out=out)
+    rows = [row for row in found.rows if everything or row[ended] is None]
+    nothing = "nothing was ever told" if everything else "nothing is wrong now; `tickercast notices --all` lists what has ended"
+    write_rows(
+        found.columns, rows, output_format, out=out, table=lambda: table_of(found.columns, rows, () if rows else (nothing,))
+    )
 
 
 def _test(context: typer.Context, output_format: FormatOption, out: OutOption) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
@@ -31,6 +31,9 @@ from tickercast.jobs.cli.options import (
     existing_place,
     say,
 )
+
+if TYPE_CHECKING:
+    from tickercast.jobs.terminal.tables import Table
 
 Mode = Literal["live", "catchup", "backfill", "all"]
 
@@ -59,6 +62,7 @@ def forecast(
     the ticker's year up to the origin. Behind: sessions closed since the origin. Other formats have all horizons and
     columns of view latest_forecast.
     """
+    from tickercast.jobs.analysis.missing import without_forecasts
     from tickercast.jobs.analysis.views import usual_widths_of, view_rows
     from tickercast.jobs.cli.forecast_table import forecast_table
     from tickercast.jobs.terminal.output import format_of, write_rows
@@ -68,10 +72,13 @@ def forecast(
         horizon = horizon or 1
     database = existing_place(context).database
     found = view_rows(database, "latest_forecast", tickers, horizon=horizon)
-    write_rows(
-        found.columns, found.rows, chosen, out=out,
-        table=lambda: forecast_table(found.records(), usual_widths_of(database, found), horizon),
-    )  # fmt: skip
+
+    def table() -> Table:
+        rows = found.records()
+        missing = without_forecasts(database, {row["ticker"] for row in rows}, tickers, horizon)
+        return forecast_table(rows, usual_widths_of(database, found), horizon, missing)
+
+    write_rows(found.columns, found.rows, chosen, out=out, table=table)
 
 
 def skill(
@@ -95,21 +102,24 @@ def skill(
     Without TICKER the table shows each ticker one session ahead, and its live forecasts where there are any. Other
     formats have every horizon, mode and column of view skill.
     """
+    from tickercast.jobs.analysis.missing import without_scores
     from tickercast.jobs.analysis.views import view_rows
     from tickercast.jobs.cli import skill_table
     from tickercast.jobs.terminal.output import write_rows
 
     order = skill_table.check_sort(sort) if sort else None
     wanted = skill_table.ALL if mode == "all" else mode
-    found = view_rows(existing_place(context).database, "skill", tickers, horizon=horizon, mode=wanted)
+    database = existing_place(context).database
+    found = view_rows(database, "skill", tickers, horizon=horizon, mode=wanted)
     rows = found.records()
     first, usual, best = (None, None, None) if tickers else (1, skill_table.usual_mode(rows), skill_table.BEST_FIRST)
-    write_rows(
-        found.columns, (tuple(row.values()) for row in skill_table.ordered(rows, order, limit)), output_format, out=out,
-        table=lambda: skill_table.skill_table(
-            rows, horizon=horizon or first, mode=wanted or usual, sort=order or best, limit=limit
-        ),
-    )  # fmt: skip
+
+    def table() -> Table:
+        shown = skill_table.skill_table(rows, horizon=horizon or first, mode=wanted or usual, sort=order or best, limit=limit)
+        return shown if shown.rows else replace(shown, notes=(without_scores(database, tickers, mode, horizon),))
+
+    ordered = (tuple(row.values()) for row in skill_table.ordered(rows, order, limit))
+    write_rows(found.columns, ordered, output_format, out=out, table=table)
 
 
 def bars(
@@ -136,8 +146,9 @@ def bars(
     first, last = parse_day(start, "--start"), parse_day(end, "--end")
     instant = parse_instant(known_at) if known_at else None
     read = adjusted_bars if adjusted else stored_bars
-    found = between(read(existing_home(context), ticker, known_at=instant), first, last)
-    write_rows(found.columns, found.rows[-(tail or 0) :], output_format, out=out, table=lambda: bar_table(found, tail))
+    known = read(existing_home(context), ticker, known_at=instant)
+    found = between(known, first, last)
+    write_rows(found.columns, found.rows[-(tail or 0) :], output_format, out=out, table=lambda: bar_table(found, tail, known))
 
 
 def sql(
@@ -153,6 +164,7 @@ def sql(
 ) -> None:
     """Query the record with SQL: read-only, with a time limit."""
     from tickercast.jobs.analysis import views
+    from tickercast.jobs.cli.query_table import query_table
     from tickercast.jobs.terminal.output import format_of, write_rows
 
     text = views.query_text(query, file, list_views=list_views)
@@ -162,8 +174,9 @@ def sql(
         return
     chosen = output_format or format_of(out)
     most = views.TABLE if chosen == "table" else views.ANY_FORMAT
-    with views.answer(existing_place(context).database, text, seconds=seconds, most=most) as found:
-        write_rows(found.columns, found.rows, chosen, out=out)
+    database = existing_place(context).database
+    with views.answer(database, text, seconds=seconds, most=most) as found:
+        write_rows(found.columns, found.rows, chosen, out=out, table=lambda: query_table(database, found))
 
 
 def report(

@@ -24,7 +24,6 @@ COLUMNS = (
     TableColumn("verdict"),
 )
 ALL = "*"
-NO_SCORES = "no scores{of_mode} yet; a forecast is scored once a later session than its target is stored"
 UNITS = "CRPS, and that of the random walk, in basis points of return: lower is better; *: all tickers"
 BEST_FIRST = "crps_skill:desc"
 DESCENDING = ":desc"
@@ -41,8 +40,7 @@ def skill_table(rows: Sequence[Record], *, horizon: int | None, mode: str | None
     shown = _distinct_modes([row for row in rows if row["ticker"] == ALL])
     shown += ordered(single if mode else _distinct_modes(single), sort, limit)
     if not shown:
-        of_mode = "" if mode in (None, ALL) else f" of mode {mode}"
-        return Table(COLUMNS, [], (NO_SCORES.format(of_mode=of_mode),))
+        return Table(COLUMNS, [])
     which = [counted(horizon, "session") + " ahead"] if horizon else []
     which += [f"mode {'all' if mode == ALL else mode}"] if mode else []
     told = f"single tickers: {', '.join(which)}; --horizon N, --mode and TICKER show others"

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from tickercast.jobs.analysis.missing import NO_TICKERS
 from tickercast.jobs.clock import utc_minute
 from tickercast.jobs.monitoring.check import WARNINGS, condition_counts, daemon_line
 from tickercast.jobs.monitoring.state import BROKEN, Condition, HomeState, condition_of, since_of
@@ -29,7 +30,6 @@ COLUMNS = (
 )
 MOST_LISTED = 30  # tickers; of more, only those that need attention are listed
 LISTED: tuple[Condition, ...] = (*BROKEN, "suspended", "too short")
-NO_TICKERS = "no tickers yet; `tickercast track MSFT` follows one, `tickercast backfill MSFT` forecasts its past"
 WHOLE_ERRORS = 'whole errors: `tickercast sql "SELECT ticker, last_error FROM freshness WHERE last_error IS NOT NULL"`'
 
 
@@ -110,4 +110,14 @@ def status_table(state: HomeState, rows: Sequence[Mapping[str, Any]]) -> Table:
     ]
     if not rows:
         return Table(COLUMNS, [], (NO_TICKERS,))
-    return Table(COLUMNS, cells, hints=(WHOLE_ERRORS,) if any(row["last_error"] for row in rows) else ())
+    return Table(
+        COLUMNS, cells, _beginning_notes(state, rows), hints=(WHOLE_ERRORS,) if any(row["last_error"] for row in rows) else ()
+    )
+
+
+def _beginning_notes(state: HomeState, rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return what to do for tracked tickers that have no bars yet, unless a daemon does it or an error is known."""
+    new = [row["ticker"] for row in rows if row["tracked"] and row["last_bar"] is None and not row["last_error"]]
+    if not new or state.is_alive:
+        return ()
+    return (f"no bars yet of {first_names(new)}; `tickercast run` fetches them, `tickercast backfill` also forecasts their past",)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tickercast.jobs.cli.status_table import NO_TICKERS, WHOLE_ERRORS
+from tickercast.jobs.analysis.missing import NO_TICKERS
+from tickercast.jobs.cli.status_table import WHOLE_ERRORS
 from tickercast.jobs.terminal.tables import Table, TableColumn
 
 COLUMNS = (
