@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 MOST_LABELS = 8
+FEWEST_MONTHS = 3
 
 
 def session_axis(days: Sequence[str], labelled: Sequence[str]) -> dict[str, Any]:
@@ -23,8 +24,10 @@ def session_axis(days: Sequence[str], labelled: Sequence[str]) -> dict[str, Any]
 
 
 def month_axis(days: Sequence[str]) -> dict[str, Any]:
-    """Return an axis of sessions with a label such as Mar 2024 at the first session of some months."""
+    """Return an axis of sessions with a label such as Mar 2024 at the first session of some months; of a short span with days."""
     starts = [later for earlier, later in pairwise(days) if earlier[:7] != later[:7]]
+    if len(starts) < FEWEST_MONTHS:
+        return session_axis(days, days[:: -(-len(days) // MOST_LABELS)])
     step = -(-len(starts) // MOST_LABELS) or 1
     shown = starts[::step]
     return session_axis(days, shown) | {"ticktext": [f"{date.fromisoformat(day):%b %Y}" for day in shown], "showgrid": True}

@@ -19,9 +19,10 @@ Row = dict[str, Any]
 FAN_SESSIONS = 30
 PAST_TARGETS = 504  # two years
 
-CONFIGS = """SELECT h.config, h.preset, h.field, max(h.origin) AS origin, count(*) AS origins, c.active
-FROM forecast_history h JOIN config c ON c.id = h.config
-WHERE h.ticker = ? AND h.horizon = 1 GROUP BY h.config ORDER BY c.active DESC, origin DESC, h.config"""
+# The newest origin of each config, found by the index of origins: a record may have dozens of configs and thousands of origins.
+CONFIGS = """SELECT c.id AS config, c.preset, c.field, c.active, (SELECT h.origin FROM forecast_history h
+WHERE h.ticker = ? AND h.config = c.id AND h.horizon = 1 ORDER BY h.origin DESC LIMIT 1) AS origin
+FROM config c ORDER BY c.active DESC, origin DESC, c.id"""
 NEWEST = """SELECT origin, target, horizon, last_price, q05, q10, q25, q50, q75, q90, q95, made_at, mode, model_id, config,
 preset, field, context, location, scale, dof, baseline_location, baseline_scale, baseline_dof, price_basis
 FROM forecast_history WHERE ticker = ? AND config = ? AND origin = ? ORDER BY horizon"""
@@ -103,7 +104,7 @@ def ticker_facts(connection: sqlite3.Connection, ticker: str, config: str | None
     if unknown_symbols(connection, [ticker]):
         raise not_stored(ticker)
     freshness = records(connection, FRESHNESS, ticker)[0]
-    configs = _shown_first(records(connection, CONFIGS, ticker), ticker, config)
+    configs = _shown_first(configs_of(connection, ticker), ticker, config)
     if not configs:
         bars = records(connection, BARS, ticker, "9999-12-31", FAN_SESSIONS)[::-1]
         return TickerFacts(ticker, freshness, [], [], None, bars, [], [], [], Lineage(None, None, None))
@@ -122,6 +123,11 @@ def ticker_facts(connection: sqlite3.Connection, ticker: str, config: str | None
         trainings=records(connection, TRAININGS, ticker, shown, PAST_TARGETS),
         lineage=_lineage(connection, forecasts[0]["model_id"]),
     )
+
+
+def configs_of(connection: sqlite3.Connection, ticker: str) -> list[Row]:
+    """Return the configs under which a ticker has forecasts, with its newest origin: the active one first, then the newest."""
+    return [row for row in records(connection, CONFIGS, ticker) if row["origin"] is not None]
 
 
 def records(connection: sqlite3.Connection, query: str, *values: object) -> list[Row]:
