@@ -132,8 +132,8 @@ def _fan_text(ticker: str, forecasts: Sequence[Row], bars: Sequence[Row]) -> str
     last = forecasts[-1]
     low, high = (percent(percent_move(last, name) / 100, signed=True) for name in ("q05", "q95"))
     return (
-        f"{ticker} over its newest {len(bars)} sessions, then {counted(len(forecasts), 'session')} ahead: on {long_day(last['target'])} "
-        f"it ends between {low} % and {high} % of the last price with a probability of 90 %. "
+        f"{ticker} over its newest {len(bars)} sessions, then {counted(len(forecasts), 'session')} ahead: "
+        f"on {long_day(last['target'])} it ends between {low} % and {high} % of the last price with a probability of 90 %. "
         "Earlier prices are adjusted for splits and dividends."
     )
 
