@@ -1,0 +1,102 @@
+"""Every code block of the README, the tutorial and the guides runs, and prints what the page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.command_server import CommandServer
+from tests.doc_examples import Shell, blocks_of, is_as_shown, lines_of
+from tests.loopback_yahoo import LoopbackYahoo, loopback_yahoo
+from tests.price_builders import write_csv
+from tickercast.jobs.exchanges.calendars import exchange_calendar
+from tickercast.jobs.workspace.settings import read_settings
+from tickercast.storage.bars import Bars, make_bars
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+GUIDES = sorted((DOCS / "guides").glob("*.md"))
+WITH_SETTINGS = [page for page in sorted(DOCS.rglob("*.md")) if blocks_of(page, "toml")]
+SERVED = {
+    "MSFT": ("XNYS", "America/New_York"), "AAPL": ("XNYS", "America/New_York"), "^GSPC": ("XNYS", "America/New_York"),
+    "^VIX": ("XNYS", "America/New_York"), "BTC-USD": ("24/7", "UTC"), "SAP.DE": ("XETR", "Europe/Berlin"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def yahoo() -> Iterator[LoopbackYahoo]:
+    """Yield a server in place of Yahoo with the tickers that the pages name, up to their newest session."""
+    with loopback_yahoo() as server:
+        for symbol, (exchange, zone) in SERVED.items():
+            server.serve(symbol, recent_bars(exchange), exchangeTimezoneName=zone)
+        yield server
+
+
+def recent_bars(exchange: str) -> Bars:
+    """Return 450 bars of a random walk up to an exchange's newest closed session."""
+    calendar = exchange_calendar(exchange)
+    last = calendar.last_closed_session(datetime.now(UTC), 45)
+    assert last is not None
+    days = np.array([calendar.session_offset(last, -i) for i in range(449, -1, -1)], "datetime64[D]")
+    close = 100 * np.exp(np.cumsum(np.random.default_rng(1).standard_t(5, 450) * 0.01))
+    prices = {"open": close, "high": close * 1.01, "low": close * 0.99, "close": close}
+    return make_bars(days, {**prices, "volume": np.full(450, 1_000_000)})
+
+
+@pytest.fixture
+def shell(command_server: CommandServer, yahoo: LoopbackYahoo, tmp_path: Path) -> Shell:
+    """Return a shell in an empty folder, whose programs reach the loopback server in place of Yahoo."""
+    settings = {"YAHOO__BASE_URL": yahoo.url, "YAHOO__REQUESTS_PER_SECOND": "1000", "COMPUTE__WORKERS": "1"}
+    return Shell(command_server, tmp_path, {f"TICKERCAST_{key}": value for key, value in settings.items()})
+
+
+def run_page(shell: Shell, page: Path) -> str:
+    """Run the shell blocks of a page and return those that print something else than the page shows."""
+    wrong, printed = "", ""
+    for block in blocks_of(page, "sh", "text"):
+        if block.language == "sh":
+            printed = shell.run(block)
+        elif not is_as_shown(block.code, printed):
+            wrong += f"{block}--- but printed ---\n{printed}"
+    return wrong
+
+
+@pytest.mark.slow
+def test_the_tutorial_runs_and_prints_what_it_shows(shell: Shell) -> None:
+    if wrong := run_page(shell, DOCS / "tutorial.md"):
+        pytest.fail(wrong)
+
+
+@pytest.mark.slow
+def test_the_readme_and_the_guides_run_and_print_what_they_show(shell: Shell) -> None:
+    wrong = run_page(shell, ROOT / "README.md")
+    write_csv(shell.folder / "prices", "ACME", recent_bars("XNYS"))
+    for page in GUIDES:
+        wrong += run_page(shell.copy(page.stem), page)
+    if wrong:
+        pytest.fail(wrong)
+
+
+@pytest.mark.parametrize("page", WITH_SETTINGS, ids=lambda page: page.stem)
+def test_settings_that_a_page_shows_are_valid(page: Path, tmp_path: Path) -> None:
+    for number, block in enumerate(blocks_of(page, "toml")):
+        path = tmp_path / f"{number}.toml"
+        path.write_text(block.code)
+        read_settings(path, {})
+
+
+def test_a_block_is_run_line_by_line_without_comments() -> None:
+    assert list(lines_of("a b  # comment\n\n# only a comment\nc 'd\n e' f\n")) == ["a b  # comment", "c 'd\n e' f"]
+
+
+@pytest.mark.parametrize(
+    ("expected", "printed", "same"),
+    [("n 1,248 of a", "n  1,248\nof a", True), ("n 1,248", "n 1,249", False), ("0.87 p", "0.88 p", True),
+     ("0.87 p", "0.89 p", False), ("a ... z 7", "a b\nc z 7", True), ("a ...", "b", False), ("-1.5", "+1.5", False)],
+)  # fmt: skip
+def test_what_a_page_shows_is_compared_by_words_and_numbers(expected: str, printed: str, same: bool) -> None:
+    assert is_as_shown(expected, printed) == same
