@@ -63,6 +63,26 @@ GROUP BY ticker, target, horizon, state ORDER BY target, ticker, horizon""",
 FROM skill WHERE mode = '*' ORDER BY ticker <> '*', crps_skill DESC""",
     ),
     Recipe(
+        "value_at_risk",
+        "How much may each ticker lose in the next session, on 1 day of 20 and on 1 of 100?",
+        """SELECT ticker, target, level, last_price, round(var_price, 2) AS var_price, round(var_percent, 2) AS var_percent,
+    round(es_percent, 2) AS es_percent
+FROM risk WHERE horizon = 1 AND mode = '*' AND ticker <> '*' ORDER BY ticker, level""",
+    ),
+    Recipe(
+        "value_at_risk_kept",
+        "Did prices fall below the value at risk more often than promised?",
+        """SELECT ticker, level, n, exceedances, round(expected, 1) AS expected, kupiec_p, independence_p, conditional_p, date_p,
+    verdict
+FROM risk WHERE horizon = 1 AND mode = '*' ORDER BY ticker <> '*', level, exceedances / expected DESC""",
+    ),
+    Recipe(
+        "exceedances",
+        "When was the value at risk exceeded?",
+        """SELECT target, mode, round(100 * realised_return, 2) AS return_percent, pit
+FROM scored_forecast WHERE ticker = 'AAPL' AND horizon = 1 AND pit < 0.05 ORDER BY target DESC LIMIT 20""",
+    ),
+    Recipe(
         "skill_by_quarter",
         "How did the skill change from quarter to quarter?",
         """SELECT substr(target, 1, 4) || ' Q' || ((substr(target, 6, 2) + 2) / 3) AS quarter, count(*) AS n,

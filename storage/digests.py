@@ -39,6 +39,7 @@ DIGESTED: dict[str, frozenset[str]] = {
     "price_files": frozenset({"id", "superseded_at"}),
     "restatements": frozenset({"id"}),
     "skill_tests": frozenset({"id"}),
+    "risk_tests": frozenset({"id"}),
     "configs": frozenset({"active"}),
     "feature_sets": frozenset(),
     "models": frozenset(),

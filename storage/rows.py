@@ -180,3 +180,38 @@ class SkillRow:
     p_value: float | None
     p_adjusted: float | None
     verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class RiskRow:
+    """Exceedances of one ticker (None: of all of them), horizon, mode and level, their tests, and the newest forecast's risk.
+
+    A figure is None where it is not known: a test with too few scores or of overlapping forecasts, a mean without an exceedance.
+    Returns are natural-log returns; es_percent is in percent of the last price.
+    """
+
+    ticker_id: int | None
+    horizon: int
+    mode: str
+    level: float
+    n: int
+    exceedances: int
+    first_target: date | None
+    last_target: date | None
+    kupiec_statistic: float | None = None
+    kupiec_p: float | None = None
+    independence_statistic: float | None = None
+    independence_p: float | None = None
+    conditional_statistic: float | None = None
+    conditional_p: float | None = None
+    date_statistic: float | None = None
+    date_p: float | None = None
+    p_adjusted: float | None = None
+    verdict: str = "not distinguishable"
+    mean_exceedance: float | None = None
+    mean_shortfall: float | None = None
+    origin: date | None = None
+    target: date | None = None
+    var_return: float | None = None
+    es_return: float | None = None
+    es_percent: float | None = None

@@ -280,3 +280,8 @@ def _other_rows() -> Iterator[tuple[type[schema.Base], list[dict[str, Any]]]]:
         {"config_id": CONFIG, "ticker_id": IBM, "horizon": 1, "mode": "backfill", "n": 1, "first_target": WARM_ORIGIN,
          "last_target": WARM_ORIGIN, "verdict": "not distinguishable", "computed_at": night, **shares, **coverage}
     ]  # fmt: skip
+    yield schema.RiskTest, [
+        {"config_id": CONFIG, "ticker_id": IBM, "horizon": 1, "mode": "backfill", "level": 0.05, "n": 1, "exceedances": 0,
+         "first_target": WARM_ORIGIN, "last_target": WARM_ORIGIN, "verdict": "not distinguishable", "origin": WARM_ORIGIN,
+         "target": SESSIONS[4], "var_return": -0.02, "es_return": -0.03, "es_percent": -2.9, "computed_at": night}
+    ]  # fmt: skip

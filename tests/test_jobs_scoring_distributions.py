@@ -9,7 +9,13 @@ import pytest
 import scoringrules
 from scipy import integrate, stats
 
-from tickercast.jobs.scoring.distributions import crps_student_t, student_t_cdf, student_t_quantiles
+from tickercast.jobs.scoring.distributions import (
+    crps_student_t,
+    student_t_cdf,
+    student_t_price_shortfall,
+    student_t_quantiles,
+    student_t_shortfall,
+)
 
 NORMAL = float("nan")  # the dof of a normal distribution
 
@@ -111,3 +117,26 @@ def test_arguments_in_single_precision_are_computed_in_double_precision() -> Non
     assert crps_student_t(*single) == crps_student_t(*double)
     quantiles = student_t_quantiles(*single[1:], levels)
     assert quantiles.tolist() == student_t_quantiles(*double[1:], levels.astype(np.float64)).tolist()
+
+
+# Quantile, expected shortfall and mean of exp(x) - 1 below the quantile, at location 0.001 and scale 0.02: the first two by the
+# R package cvar 0.5, the third by R 4.2.2's integrate.
+TAILS = [
+    (3.0, 0.01, -0.0898140572, -0.1390616407, -0.127436523423),
+    (3.0, 0.05, -0.0460672687, -0.0764853504, -0.072659153778),
+    (12.0, 0.01, -0.0526199599, -0.0634994109, -0.061467561284),
+    (12.0, 0.05, -0.0346457511, -0.0458561294, -0.044762913850),
+    (np.nan, 0.01, -0.0455269575, -0.0523042844, -0.050941632817),
+    (np.nan, 0.05, -0.0318970725, -0.0402542561, -0.039428386485),
+]
+
+
+@pytest.mark.parametrize(("dof", "level", "quantile", "shortfall", "price_shortfall"), TAILS)
+def test_the_lower_tail_is_that_of_r(dof: float, level: float, quantile: float, shortfall: float, price_shortfall: float) -> None:
+    assert student_t_quantiles(0.001, 0.02, dof, (level,)) == pytest.approx([quantile], abs=1e-10)
+    assert student_t_shortfall(0.001, 0.02, dof, level) == pytest.approx(shortfall, abs=1e-10)
+    assert student_t_price_shortfall(0.001, 0.02, dof, level) == pytest.approx(price_shortfall, abs=1e-9)
+
+
+def test_a_distribution_with_a_tail_too_heavy_for_a_mean_has_no_shortfall() -> None:
+    assert np.isnan(student_t_shortfall([0.0, 0.0], 1.0, [1.0, 0.5], 0.05)).all()

@@ -23,6 +23,7 @@ FIRST = np.datetime64("2024-01-01")
 COLUMNS: dict[str, Any] = {
     "ticker_id": 1, "horizon": 1, "mode": "backfill", "location": 0.01, "realised_return": 0.02, "abs_error": 0.01,
     "baseline_abs_error": 0.02, "crps": 0.005, "baseline_crps": 0.01, "inside_50": 0, "inside_80": 1, "inside_90": 1,
+    "origin": FIRST, "scale": 0.02, "dof": 5.0, "pit": 0.7,
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from math import log
 import numpy as np
 import pytest
 import scoringrules
+from scipy import stats
 
 from tests.scoring_builders import (
     BOTH,
@@ -33,7 +34,7 @@ from tests.scoring_builders import (
     scoring_engine,
     set_field,
 )
-from tickercast.jobs.scoring.updates import refresh_skill, score_settled, settled_before
+from tickercast.jobs.scoring.updates import refresh_skill_and_risk, score_settled, settled_before
 from tickercast.storage.bars import make_bars
 from tickercast.storage.database import Connection, Engine
 
@@ -151,9 +152,9 @@ def test_skill_is_computed_from_first_scores_and_replaces_what_was_stored(connec
     score(connection, {1: GROWING}, 2)
     restate(connection, 1)
     revise(connection, bars_of(100, 120, 121))
-    refresh_skill(connection, CONFIG, computed_at=NOW)
+    refresh_skill_and_risk(connection, CONFIG, computed_at=NOW)
     score(connection, BOTH, 3)
-    refresh_skill(connection, CONFIG, computed_at=LATER)
+    refresh_skill_and_risk(connection, CONFIG, computed_at=LATER)
     query = "SELECT ticker_id, horizon, mode, n, mae, computed_at FROM skill_tests WHERE mode = 'live' ORDER BY id"
     one, two, at = pytest.approx(RETURN - 0.02), pytest.approx(2 * RETURN - 0.02), "2024-03-14T23:00:00.000000Z"
     assert answer(connection, query) == [
@@ -164,6 +165,22 @@ def test_skill_is_computed_from_first_scores_and_replaces_what_was_stored(connec
 
 def test_the_skill_of_other_configs_stays(connection: Connection) -> None:
     score(connection, {1: GROWING}, 2, (OTHER_CONFIG,))
-    refresh_skill(connection, OTHER_CONFIG, computed_at=NOW)
-    refresh_skill(connection, CONFIG, computed_at=LATER)
+    refresh_skill_and_risk(connection, OTHER_CONFIG, computed_at=NOW)
+    refresh_skill_and_risk(connection, CONFIG, computed_at=LATER)
     assert answer(connection, "SELECT DISTINCT config_id, n FROM skill_tests") == [(OTHER_CONFIG, 1)]
+
+
+def test_the_risk_of_a_config_is_replaced_with_the_newest_forecasts(connection: Connection) -> None:
+    score(connection, {1: GROWING}, 2)
+    refresh_skill_and_risk(connection, CONFIG, computed_at=NOW)
+    score(connection, BOTH, 3)
+    refresh_skill_and_risk(connection, CONFIG, computed_at=LATER)
+    refresh_skill_and_risk(connection, OTHER_CONFIG, computed_at=NOW)
+    query = "SELECT ticker_id, n, exceedances, origin, target, var_return, computed_at FROM risk_tests"
+    risk, at = pytest.approx(0.02 + 0.03 * stats.t.ppf(0.05, 5)), "2024-03-14T23:00:00.000000Z"
+    where = f"WHERE config_id = '{CONFIG}' AND mode = 'live' AND horizon = 1 AND level = 0.05 ORDER BY id"
+    assert answer(connection, f"{query} {where}") == [
+        (1, 2, 0, "2024-03-08", "2024-03-11", risk, at), (2, 2, 0, "2024-03-08", "2024-03-11", risk, at),
+        (None, 4, 0, None, None, None, at),
+    ]  # fmt: skip
+    assert answer(connection, f"SELECT DISTINCT mode, n FROM risk_tests WHERE config_id = '{OTHER_CONFIG}'") == [("*", 0)]

@@ -21,6 +21,7 @@ from tickercast.jobs.prices.quarantine import release
 from tickercast.jobs.prices.sources.sample import SampleSource
 from tickercast.jobs.prices.tickers import track
 from tickercast.jobs.runs.daily import run_once
+from tickercast.jobs.runs.upgrade import fill_risk
 from tickercast.jobs.workspace.home import Home, create_home, open_home
 from tickercast.storage.bars import Bars
 from tickercast.storage.database import alembic_config, open_writer, reading, upgrade_database
@@ -48,6 +49,7 @@ NARROW_HASHES = {"0007": "3f3357668d4b77a0a94c7c3d53926fb759e5040207619b55c20f3f
 TICKERS = ("AAPL", "IBM", "MSFT")
 RESTATED, SPIKE = date(2013, 2, 19), date(2013, 2, 22)
 NEXT_DAYS = (date(2013, 2, 26), date(2013, 2, 27))
+NEXT_SESSION = "mode = '*' AND horizon = 1 AND level = 0.05"
 OLD_ROWS = ("origins", "forecasts", "models", "losses", "recalibrations")
 NEW_FORECASTS = """SELECT f.ticker, f.origin, f.horizon, f.location, f.scale, f.dof, f.q05, f.q95, f.input_sha256, f.model_id
 FROM forecast_history f JOIN config c ON c.id = f.config WHERE c.active = 1 AND f.ticker <> 'IBM' ORDER BY 1, 2, 3"""
@@ -168,6 +170,20 @@ def test_an_upgraded_home_goes_on_keeps_its_rows_and_stays_sound(tmp_path: Path,
         assert set(rows) <= set(rows_of(home, f"SELECT * FROM {table}"))
     assert rows_of(home, f"SELECT active FROM configs WHERE id = '{config}'") == [(0 if version in OLD_CONFIG else 1,)]
     assert problems_of(home) == []
+
+
+def test_an_upgraded_home_has_the_risk_of_its_forecasts_at_once(tmp_path: Path) -> None:
+    home = upgraded(tmp_path, "0007")
+    assert rows_of(home, "SELECT count(*) FROM risk") == [(0,)]
+    fill_risk(home, datetime(2013, 2, 26, 12, tzinfo=UTC))
+    newest = rows_of(home, "SELECT ticker, target FROM latest_forecast WHERE horizon = 1 ORDER BY ticker")
+    assert rows_of(home, f"SELECT ticker, target FROM risk WHERE {NEXT_SESSION} AND ticker <> '*' ORDER BY ticker") == newest
+    counts = "SELECT ticker, count(*), sum(pit < 0.05) FROM scored_forecast WHERE horizon = 1 GROUP BY ticker ORDER BY ticker"
+    risk = f"SELECT ticker, n, exceedances FROM risk WHERE {NEXT_SESSION} AND ticker <> '*' ORDER BY ticker"
+    assert rows_of(home, risk) == rows_of(home, counts) != []
+    assert problems_of(home) == []
+    fill_risk(home, datetime(2013, 2, 27, tzinfo=UTC))
+    assert rows_of(home, "SELECT DISTINCT computed_at FROM risk") == [("2013-02-26T12:00:00.000000Z",)]
 
 
 @pytest.mark.parametrize("version", OLD_CONFIG)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from math import exp
 from typing import Any
 
 import pytest
@@ -86,6 +87,19 @@ def test_scored_forecasts_show_the_first_score_only(record: Record) -> None:
 def test_skill_over_all_tickers_has_a_star_for_its_ticker(record: Record) -> None:
     record.force("UPDATE skill_tests SET ticker_id = NULL")
     assert view(record, "skill", "ticker", "n", "crps_skill", "config", "field") == [("*", 1, 0.25, CONFIG, "close")]
+
+
+def test_risk_has_the_price_at_risk_on_the_scale_of_the_newest_origin(record: Record) -> None:
+    columns = ("ticker", "level", "n", "expected", "rate", "target", "last_price", "var_price", "var_percent", "config")
+    price = pytest.approx(100 * exp(-0.02))
+    assert view(record, "risk", *columns) == [
+        ("IBM", 0.05, 1, 0.05, 0.0, "2024-03-08", 100.0, price, pytest.approx(100 * (exp(-0.02) - 1)), CONFIG)
+    ]
+
+
+def test_risk_over_all_tickers_has_a_star_and_no_forecast(record: Record) -> None:
+    record.force("UPDATE risk_tests SET ticker_id = NULL, n = 0, exceedances = 0, origin = NULL, var_return = NULL")
+    assert view(record, "risk", "ticker", "rate", "last_price", "var_price") == [("*", None, None, None)]
 
 
 # Each decile includes its upper end; the first also includes 0.

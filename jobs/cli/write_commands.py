@@ -264,7 +264,9 @@ def repair(context: typer.Context, ticker: TickerArgument, wait: WaitOption = WA
 
 def upgrade(context: typer.Context, wait: WaitOption = WAIT_SECONDS) -> None:
     """Upgrade the database to this program's schema, after a backup copy in the same folder."""
+    from tickercast.jobs import clock
     from tickercast.jobs.prices.copies import fill_copies
+    from tickercast.jobs.runs.upgrade import fill_risk
     from tickercast.jobs.workspace.home import open_home, require_writable
     from tickercast.jobs.workspace.locks import writer_lock
     from tickercast.storage.database import upgrade_database
@@ -275,4 +277,5 @@ def upgrade(context: typer.Context, wait: WaitOption = WAIT_SECONDS) -> None:
         upgrade_database(home.database)
         for told in fill_copies(home):
             say(told)
+        fill_risk(home, clock.now())
     say(f"{home.database} has this program's schema")

@@ -1,4 +1,4 @@
-"""Student-t distributions, elementwise in float64: probabilities, quantiles and the closed-form CRPS.
+"""Student-t distributions, elementwise in float64: probabilities, quantiles, means of the lower tail and the closed-form CRPS.
 
 dof NaN means a normal distribution. Where no shape is given, arguments may have any shapes that broadcast.
 """
@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 Floats = NDArray[np.float64]
+
+NODES = 32  # of a mean over a tail
 
 
 def student_t_cdf(value: ArrayLike, location: ArrayLike, scale: ArrayLike, dof: ArrayLike) -> Floats:
@@ -30,6 +32,31 @@ def student_t_quantiles(location: ArrayLike, scale: ArrayLike, dof: ArrayLike, l
     return quantiles
 
 
+def student_t_shortfall(location: ArrayLike, scale: ArrayLike, dof: ArrayLike, level: float) -> Floats:
+    """Return the mean of the outcomes below the quantile of `level`: the expected shortfall. NaN where dof is not above 1.
+
+    Source: McNeil, Frey and Embrechts 2015, Quantitative Risk Management, examples 2.14 and 2.15.
+    """
+    location, scale, dof = _as_floats(location, scale, dof)
+    is_normal = np.isnan(dof)
+    z, dof = special.stdtrit(dof, level), np.where(dof > 1, dof, np.nan)
+    heavy = _t_density(z, dof) * (dof + z * z) / (dof - 1)
+    shortfall: Floats = location - scale / level * np.where(is_normal, _normal_density(special.ndtri(level)), heavy)
+    return shortfall
+
+
+def student_t_price_shortfall(location: ArrayLike, scale: ArrayLike, dof: ArrayLike, level: float) -> Floats:
+    """Return the mean of exp(outcome) - 1 over the outcomes below the quantile of `level`: of log returns, of simple ones.
+
+    It has no closed form: the mean of exp(quantile) over the levels below is summed by Gauss-Legendre, to 1e-9 or better.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    part = (nodes + 1) / 2
+    levels = level * part**4  # dense near 0, where the quantile is steep
+    mean: Floats = np.exp(student_t_quantiles(location, scale, dof, levels.tolist())) @ (2 * weights * part**3) - 1
+    return mean
+
+
 def crps_student_t(value: ArrayLike, location: ArrayLike, scale: ArrayLike, dof: ArrayLike) -> Floats:
     """Return the continuous ranked probability score, in the unit of value; lower is better. Needs dof > 1.
 
@@ -42,16 +69,25 @@ def crps_student_t(value: ArrayLike, location: ArrayLike, scale: ArrayLike, dof:
 
 
 def _crps_t(z: Floats, dof: Floats) -> Floats:
-    density = np.exp(-0.5 * (dof + 1) * np.log1p(z * z / dof) - special.betaln(0.5, 0.5 * dof)) / np.sqrt(dof)
+    density = _t_density(z, dof)
     spread = 2 * np.sqrt(dof) / (dof - 1) * np.exp(special.betaln(0.5, dof - 0.5) - 2 * special.betaln(0.5, 0.5 * dof))
     score: Floats = z * (2 * special.stdtr(dof, z) - 1) + 2 * density * (dof + z * z) / (dof - 1) - spread
     return score
 
 
 def _crps_normal(z: Floats) -> Floats:
-    density = np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
-    score: Floats = z * (2 * special.ndtr(z) - 1) + 2 * density - 1 / np.sqrt(np.pi)
+    score: Floats = z * (2 * special.ndtr(z) - 1) + 2 * _normal_density(z) - 1 / np.sqrt(np.pi)
     return score
+
+
+def _t_density(z: Floats, dof: Floats) -> Floats:
+    density: Floats = np.exp(-0.5 * (dof + 1) * np.log1p(z * z / dof) - special.betaln(0.5, 0.5 * dof)) / np.sqrt(dof)
+    return density
+
+
+def _normal_density(z: Floats) -> Floats:
+    density: Floats = np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
+    return density
 
 
 def _as_floats(*values: ArrayLike) -> list[Floats]:

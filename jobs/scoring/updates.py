@@ -1,6 +1,6 @@
-"""Write scores and skill: what is due is read from the record, computed and inserted over the caller's open transaction.
+"""Write scores, skill and risk: what is due is read from the record, computed and inserted over the caller's open transaction.
 
-Not here: the arithmetic (scores, skill), or when a run scores (jobs.runs).
+Not here: the arithmetic (scores, skill, risk), or when a run scores (jobs.runs).
 """
 
 from __future__ import annotations
@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
+from tickercast.jobs.scoring.risk import risk_rows
 from tickercast.jobs.scoring.scores import score_rows, twin_crps
 from tickercast.jobs.scoring.skill import skill_rows
 from tickercast.storage import queries, writes
 from tickercast.storage.bars import Bars
 from tickercast.storage.database import Connection
+from tickercast.storage.queries import ScoreColumns
 from tickercast.storage.rows import ScoreRow
 
 LEAST_CHANGE = 1e-12  # of a realised return; a smaller change adds no revision
@@ -65,10 +67,21 @@ def revise_scores(connection: Connection, ticker_id: int, bars: Bars) -> None:
     writes.update_ticker(connection, ticker_id, rescore_from=None)
 
 
-def refresh_skill(connection: Connection, config_id: str, *, computed_at: datetime) -> None:
-    """Replace the stored skill of a config with what all its scores give now."""
-    rows = skill_rows(queries.scored_forecasts(connection, config_id))
-    writes.replace_skill(connection, config_id, rows, computed_at=computed_at)
+def refresh_skill_and_risk(connection: Connection, config_id: str, *, computed_at: datetime) -> None:
+    """Replace the stored skill and risk of a config with what all its scores and its newest forecasts give now."""
+    scores = queries.scored_forecasts(connection, config_id)
+    writes.replace_skill(connection, config_id, skill_rows(scores), computed_at=computed_at)
+    _replace_risk(connection, config_id, scores, computed_at)
+
+
+def refresh_risk(connection: Connection, config_id: str, *, computed_at: datetime) -> None:
+    """Replace the stored risk of a config alone, and leave its skill as it is."""
+    _replace_risk(connection, config_id, queries.scored_forecasts(connection, config_id), computed_at)
+
+
+def _replace_risk(connection: Connection, config_id: str, scores: ScoreColumns, computed_at: datetime) -> None:
+    rows = risk_rows(scores, queries.newest_forecasts(connection, config_id))
+    writes.replace_risk(connection, config_id, rows, computed_at=computed_at)
 
 
 def _score_twins(connection: Connection, config_id: str, scores: Sequence[ScoreRow], origins: Sequence[date]) -> None:

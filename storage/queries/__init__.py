@@ -56,10 +56,13 @@ from tickercast.storage.queries.runs import (
     session_ends,
 )
 from tickercast.storage.queries.scores import (
+    NewestForecast,
     NewestScore,
     ScorableForecast,
     ScoreColumns,
+    configs_without_risk,
     crps_against_twins,
+    newest_forecasts,
     newest_scores,
     scored_forecasts,
     unscored_forecasts,
@@ -80,6 +83,7 @@ from tickercast.storage.queries.views import read_view
 __all__ = [
     "Attempt",
     "CurrentFile",
+    "NewestForecast",
     "NewestScore",
     "OriginKey",
     "RequestRow",
@@ -100,6 +104,7 @@ __all__ = [
     "committed_origins",
     "company_events",
     "config_settings",
+    "configs_without_risk",
     "context_requests",
     "copied_bars",
     "counted_members",
@@ -124,6 +129,7 @@ __all__ = [
     "list_tickers",
     "needed_files",
     "newest_event",
+    "newest_forecasts",
     "newest_instant",
     "newest_run_at",
     "newest_run_between",

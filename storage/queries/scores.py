@@ -48,20 +48,39 @@ class NewestScore:
     realised_return: float
 
 
+class NewestForecast(NamedTuple):
+    """A forecast of a ticker's newest origin. dof is None for a normal distribution."""
+
+    ticker_id: int
+    horizon: int
+    origin: date
+    target: date
+    location: float
+    scale: float
+    dof: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class ScoreColumns:
-    """Scores of n forecasts by column, each (n,). target is datetime64[D], mode ASCII; errors are natural-log returns."""
+    """Scores of n forecasts by column, each (n,). Errors are natural-log returns.
+
+    origin, target: datetime64[D]. mode: ASCII. dof: NaN for a normal distribution.
+    """
 
     ticker_id: NDArray[np.int32]
     horizon: NDArray[np.int16]
     mode: NDArray[np.bytes_]
+    origin: NDArray[np.datetime64]
     target: NDArray[np.datetime64]
     location: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    dof: NDArray[np.float64]
     realised_return: NDArray[np.float64]
     abs_error: NDArray[np.float64]
     baseline_abs_error: NDArray[np.float64]
     crps: NDArray[np.float64]
     baseline_crps: NDArray[np.float64]
+    pit: NDArray[np.float64]
     inside_50: NDArray[np.int8]
     inside_80: NDArray[np.int8]
     inside_90: NDArray[np.int8]
@@ -86,19 +105,27 @@ SCORE_COLUMNS: dict[str, tuple[str, str]] = {
     "ticker_id": ("o.ticker_id", "i4"),
     "horizon": ("s.horizon", "i2"),
     "mode": ("o.mode", "S8"),  # ASCII: a character of U takes four bytes
+    "origin": ("o.origin", "M8[D]"),
     "target": ("f.target", "M8[D]"),
     "location": ("f.location", "f8"),
+    "scale": ("f.scale", "f8"),
+    "dof": ("f.dof", "f8"),  # NumPy reads None as NaN
     "realised_return": ("s.realised_return", "f8"),
     "abs_error": ("abs(s.realised_return - f.location)", "f8"),
     "baseline_abs_error": ("abs(s.realised_return - f.baseline_location)", "f8"),
     "crps": ("s.crps", "f8"),
     "baseline_crps": ("s.baseline_crps", "f8"),
+    "pit": ("s.pit", "f8"),
     "inside_50": ("s.inside_50", "i1"),
     "inside_80": ("s.inside_80", "i1"),
     "inside_90": ("s.inside_90", "i1"),
 }
 SCORED = """FROM scores s JOIN forecasts f ON f.origin_id = s.origin_id AND f.horizon = s.horizon
 JOIN origins o ON o.id = s.origin_id WHERE s.revision = 0 AND o.config_id = ?"""
+NEWEST_FORECASTS = """SELECT o.ticker_id, f.horizon, o.origin, f.target, f.location, f.scale, f.dof FROM tickers t
+JOIN origins o ON o.ticker_id = t.id AND o.config_id = ?1
+    AND o.origin = (SELECT max(m.origin) FROM origins m WHERE m.ticker_id = t.id AND m.config_id = ?1)
+JOIN forecasts f ON f.origin_id = o.id ORDER BY o.ticker_id, f.horizon"""
 
 
 def unscored_forecasts(connection: Connection, before: Mapping[int, date]) -> list[ScorableForecast]:
@@ -147,8 +174,21 @@ def crps_against_twins(connection: Connection, config_id: str) -> tuple[float, f
     return (row[0], row[1]) if row[0] is not None else None
 
 
+def newest_forecasts(connection: Connection, config_id: str) -> list[NewestForecast]:
+    """Return the forecasts of each ticker's newest origin under a config, by ticker and horizon."""
+    rows = connection.exec_driver_sql(NEWEST_FORECASTS, (config_id,))
+    return [NewestForecast(row[0], row[1], _day(row[2]), _day(row[3]), *row[4:]) for row in rows]
+
+
+def configs_without_risk(connection: Connection) -> list[str]:
+    """Return the ids of the configs that have forecasts and no row of risk."""
+    has, lacks = "SELECT 1 FROM origins o WHERE o.config_id = c.id", "SELECT 1 FROM risk_tests r WHERE r.config_id = c.id"
+    query = f"SELECT c.id FROM configs c WHERE EXISTS ({has}) AND NOT EXISTS ({lacks}) ORDER BY c.id"
+    return list(connection.exec_driver_sql(query).scalars())
+
+
 def scored_forecasts(connection: Connection, config_id: str) -> ScoreColumns:
-    """Return all scores of revision 0 under a config: what skill is computed from."""
+    """Return all scores of revision 0 under a config: what skill and risk are computed from."""
     types = {name: np.dtype(kind) for name, (_, kind) in SCORE_COLUMNS.items()}
     count = int(connection.exec_driver_sql(f"SELECT count(*) {SCORED}", (config_id,)).scalar_one())
     query = f"SELECT {', '.join(sql for sql, _ in SCORE_COLUMNS.values())} {SCORED}"

@@ -1,4 +1,4 @@
-"""Scores of forecasts and the skill computed from them. Triggers refuse to update or delete a score."""
+"""Scores of forecasts, and the skill and risk computed from them. Triggers refuse to update or delete a score."""
 
 from __future__ import annotations
 
@@ -75,5 +75,51 @@ class SkillTest(Base):
         one_of("mode", "live", "catchup", "backfill", "*"),
         one_of("verdict", "better", "worse", "not distinguishable"),
         sa.UniqueConstraint("config_id", "ticker_id", "horizon", "mode"),
+        STRICT,
+    )
+
+
+class RiskTest(Base):
+    """The exceedances of one ticker, or of all (ticker_id NULL), against a level, and the risk of the newest forecast.
+
+    mode *: all modes. origin, target: of the newest forecast.
+    """
+
+    __tablename__ = "risk_tests"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    config_id: Mapped[str] = mapped_column(sa.ForeignKey("configs.id"))
+    ticker_id: Mapped[int | None] = mapped_column(sa.ForeignKey("tickers.id"))
+    horizon: Mapped[int]
+    mode: Mapped[str]
+    level: Mapped[float]
+    n: Mapped[int]
+    exceedances: Mapped[int]
+    first_target: Mapped[date | None]
+    last_target: Mapped[date | None]
+    kupiec_statistic: Mapped[float | None]
+    kupiec_p: Mapped[float | None]
+    independence_statistic: Mapped[float | None]
+    independence_p: Mapped[float | None]
+    conditional_statistic: Mapped[float | None]
+    conditional_p: Mapped[float | None]
+    date_statistic: Mapped[float | None]
+    date_p: Mapped[float | None]
+    p_adjusted: Mapped[float | None]
+    verdict: Mapped[str]
+    mean_exceedance: Mapped[float | None]
+    mean_shortfall: Mapped[float | None]
+    origin: Mapped[date | None]
+    target: Mapped[date | None]
+    var_return: Mapped[float | None]
+    es_return: Mapped[float | None]
+    es_percent: Mapped[float | None]
+    computed_at: Mapped[datetime]
+    __table_args__ = (
+        one_of("mode", "live", "catchup", "backfill", "*"),
+        one_of("verdict", "too many", "too few", "dependent", "not distinguishable"),
+        sa.CheckConstraint("level > 0 AND level < 1", name="level"),
+        sa.CheckConstraint("n >= 0 AND exceedances BETWEEN 0 AND n", name="exceedances"),
+        sa.CheckConstraint("es_return <= var_return", name="shortfall"),
+        sa.UniqueConstraint("config_id", "ticker_id", "horizon", "mode", "level"),
         STRICT,
     )

@@ -11,6 +11,7 @@ from tickercast.storage.views.events import COMPANY_EVENT
 from tickercast.storage.views.forecasts import FORECAST_HISTORY, LATEST_FORECAST, OUTCOME
 from tickercast.storage.views.models import LOSS_CURVE, MODEL_LINEAGE, PRIOR, PRIOR_MEMBER
 from tickercast.storage.views.prices import BAR, GATE, PRICE_FILE, RESTATEMENT
+from tickercast.storage.views.risk import RISK
 from tickercast.storage.views.runs import CONFIG, EVENT, FRESHNESS, RUN_SUMMARY, RUN_TICKER, SYMBOL_HISTORY
 from tickercast.storage.views.scores import BASELINE_SKILL, CALIBRATION, SCORED_FORECAST, SKILL, WARM_START
 
@@ -22,6 +23,7 @@ VIEWS = (
     OUTCOME,
     SCORED_FORECAST,
     SKILL,
+    RISK,
     LOSS_CURVE,
     MODEL_LINEAGE,
     PRIOR,

@@ -25,7 +25,7 @@ from tickercast.storage.writes.runs import (
     start_run,
     update_run,
 )
-from tickercast.storage.writes.scores import insert_scores, replace_skill, score_twins
+from tickercast.storage.writes.scores import insert_scores, replace_risk, replace_skill, score_twins
 from tickercast.storage.writes.tickers import add_ticker, forget_ticker, rename_ticker, store_sessions, update_ticker
 
 __all__ = [
@@ -59,6 +59,7 @@ __all__ = [
     "remove_run_tickers",
     "remove_unused_runs",
     "rename_ticker",
+    "replace_risk",
     "replace_skill",
     "replace_verdict",
     "score_twins",

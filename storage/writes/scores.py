@@ -1,4 +1,4 @@
-"""Write scores, and what is computed from them: the CRPS of cold twins, and skill."""
+"""Write scores, and what is computed from them: the CRPS of cold twins, skill and risk."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from tickercast.storage import digests
-from tickercast.storage.rows import TWIN, ScoreRow, SkillRow
-from tickercast.storage.schema import BaselineForecast, Score, SkillTest
+from tickercast.storage.rows import TWIN, RiskRow, ScoreRow, SkillRow
+from tickercast.storage.schema import BaselineForecast, RiskTest, Score, SkillTest
 from tickercast.storage.writes.inserts import insert_new_values
 
 SETTLE = """DELETE FROM unscored WHERE origin_id = ? AND NOT EXISTS (
@@ -44,8 +44,23 @@ def score_twins(connection: Connection, crps: Mapping[tuple[int, int], float]) -
 
 def replace_skill(connection: Connection, config_id: str, rows: Sequence[SkillRow], *, computed_at: datetime) -> None:
     """Replace the stored skill of a config."""
-    connection.execute(sa.delete(SkillTest).where(SkillTest.config_id == config_id))
+    _replace(connection, SkillTest, config_id, rows, computed_at)
+
+
+def replace_risk(connection: Connection, config_id: str, rows: Sequence[RiskRow], *, computed_at: datetime) -> None:
+    """Replace the stored exceedances of a config, and the risk of its newest forecasts."""
+    _replace(connection, RiskTest, config_id, rows, computed_at)
+
+
+def _replace(
+    connection: Connection,
+    table: type[SkillTest] | type[RiskTest],
+    config_id: str,
+    rows: Sequence[SkillRow] | Sequence[RiskRow],
+    computed_at: datetime,
+) -> None:
+    connection.execute(sa.delete(table).where(table.config_id == config_id))
     if rows:
         common = {"config_id": config_id, "computed_at": computed_at}
-        connection.execute(sa.insert(SkillTest), [{**asdict(row), **common} for row in rows])
-    digests.recount(connection, SkillTest.__tablename__)
+        connection.execute(sa.insert(table), [{**asdict(row), **common} for row in rows])
+    digests.recount(connection, table.__tablename__)

@@ -13,8 +13,8 @@ from tickercast.storage.digests import DIGESTED, recount
 from tickercast.storage.rows import QUANTILE_LEVELS
 
 TABLES = (
-    "forecasts", "scores", "origins", "models", "losses", "price_files", "symbols", "sessions", "skill_tests", "tickers",
-    "configs",
+    "forecasts", "scores", "origins", "models", "losses", "price_files", "symbols", "sessions", "skill_tests", "risk_tests",
+    "tickers", "configs",
 )  # fmt: skip
 
 

@@ -1,0 +1,216 @@
+"""Risk: value at risk and expected shortfall of the newest forecasts, and how often outcomes fell below the value at risk.
+
+The value at risk of a level is the quantile of the forecast log return; an outcome below it is an exceedance: its PIT is
+below the level. The tests of a ticker need independent forecasts, so they are made one session ahead alone: longer horizons
+overlap, and a choice of every fifth forecast leaves too few exceedances to tell. Tickers fall together, so all tickers
+(ticker_id None) are tested by the exceedances on each target date instead, with a variance that overlapping horizons keep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tickercast.jobs.scoring.distributions import student_t_price_shortfall, student_t_quantiles, student_t_shortfall
+from tickercast.jobs.scoring.exceedances import christoffersen, conditional_coverage, kupiec
+from tickercast.jobs.scoring.significance import benjamini_hochberg, diebold_mariano
+from tickercast.jobs.scoring.skill import ALL_MODES, ALPHA, FEWEST_SCORES, NOT_DISTINGUISHABLE
+from tickercast.storage.queries import NewestForecast, ScoreColumns
+from tickercast.storage.rows import RiskRow
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+LEVELS = (0.01, 0.05)
+TOO_MANY, TOO_FEW, DEPENDENT = "too many", "too few", "dependent"
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Scores in the order of their groups, and by target in each. begins: (k,), where each of k groups begins."""
+
+    scores: ScoreColumns
+    begins: NDArray[np.intp]
+
+    @property
+    def sizes(self) -> Counts:
+        """Return the number of scores of each group (k,)."""
+        return np.diff([*self.begins, len(self.scores.target)])
+
+    def sums(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return the sum of each group's values. values: (n,), one for each score."""
+        return np.add.reduceat(values, self.begins) if len(values) else values[:0]
+
+
+def risk_rows(scores: ScoreColumns, newest: Sequence[NewestForecast]) -> list[RiskRow]:
+    """Return a row per ticker, horizon, mode and level, and one per horizon, mode and level for all tickers together.
+
+    Mode * is of the forecasts of all modes together; a ticker whose forecasts have no score yet has its row of mode * alone.
+    p_adjusted is over the tickers of one mode and level, or over the horizons of all tickers.
+    """
+    parts = (scores, replace(scores, mode=np.full(len(scores.mode), ALL_MODES, "S1")))
+    of_tickers = [_grouped(part, "ticker_id", "horizon", "mode") for part in parts]
+    of_all = [_grouped(part, "horizon", "mode") for part in parts]
+    rows = _with_newest([row for groups in of_tickers for level in LEVELS for row in _rows_of_tickers(groups, level)], newest)
+    rows += [row for groups in of_all for level in LEVELS for row in _rows_of_all(groups, level)]
+    return [replace(row, p_adjusted=p, verdict=verdict_of(row, p)) for row, p in zip(rows, _adjusted(rows), strict=True)]
+
+
+def verdict_of(row: RiskRow, p_adjusted: float | None) -> str:
+    """Return `too many`, `too few` or `dependent` exceedances, or `not distinguishable` from what the level promises.
+
+    p_adjusted is None without a test. A rejection is of the number of exceedances where that alone is rejected; otherwise of
+    their independence.
+    """
+    if p_adjusted is None or p_adjusted > ALPHA:
+        return NOT_DISTINGUISHABLE
+    p_of_number = row.kupiec_p if row.kupiec_p is not None else row.date_p
+    if p_of_number is not None and p_of_number <= ALPHA:
+        return TOO_MANY if row.exceedances > row.level * row.n else TOO_FEW
+    return DEPENDENT
+
+
+def _grouped(scores: ScoreColumns, *by: str) -> Groups:
+    keys = [getattr(scores, name) for name in (*by, "target")]
+    order = np.lexsort(keys[::-1])
+    changed = [column[order][1:] != column[order][:-1] for column in keys[:-1]]
+    begins = np.flatnonzero(np.concatenate([[True], np.any(changed, axis=0)])) if len(order) else order
+    return Groups(scores.select(order), begins)
+
+
+def _rows_of_tickers(groups: Groups, level: float) -> Iterator[RiskRow]:
+    is_exceeded = groups.scores.pit < level
+    counts = groups.sums(is_exceeded.astype(np.int64))
+    tests = _tests(groups, is_exceeded, counts, level)
+    means = _mean_exceedances(groups, is_exceeded, counts, level)
+    ids = groups.scores.ticker_id[groups.begins].tolist()
+    for i, row in enumerate(_counted(groups, counts, level)):
+        told: dict[str, Any] = {name: _told(values[i]) for name, values in (tests | means).items()}
+        yield replace(row, ticker_id=ids[i], **told)
+
+
+def _rows_of_all(groups: Groups, level: float) -> Iterator[RiskRow]:
+    is_exceeded = groups.scores.pit < level
+    counts = groups.sums(is_exceeded.astype(np.int64))
+    means = _mean_exceedances(groups, is_exceeded, counts, level)
+    ends = [*groups.begins[1:].tolist(), len(is_exceeded)]
+    for i, row in enumerate(_counted(groups, counts, level)):
+        members = slice(groups.begins[i], ends[i])
+        statistic, p_value = _test_by_date(groups.scores.target[members], is_exceeded[members], row.horizon, level)
+        told: dict[str, Any] = {name: _told(values[i]) for name, values in means.items()}
+        yield replace(row, date_statistic=statistic, date_p=p_value, **told)
+
+
+def _counted(groups: Groups, counts: Counts, level: float) -> Iterator[RiskRow]:
+    """Yield the row of each group for all tickers, without tests and means. counts: (k,), its exceedances."""
+    last = groups.begins + groups.sizes - 1
+    columns = (
+        groups.scores.horizon[groups.begins], groups.scores.mode[groups.begins].astype(str), groups.sizes, counts,
+        groups.scores.target[groups.begins], groups.scores.target[last],
+    )  # fmt: skip
+    for horizon, mode, n, exceedances, first, end in zip(*(column.tolist() for column in columns), strict=True):
+        yield RiskRow(None, horizon, mode, level, n, exceedances, first, end)
+
+
+def _tests(groups: Groups, is_exceeded: Flags, counts: Counts, level: float) -> dict[str, Floats]:
+    """Return the statistics and p-values of each group by name, each (k,): NaN where the group is not tested."""
+    if not len(counts):
+        return {}
+    is_tested = (groups.scores.horizon[groups.begins] == 1) & (groups.sizes >= FEWEST_SCORES)
+    number = kupiec(counts, groups.sizes, level)
+    independence = christoffersen(*_transitions(groups, is_exceeded))
+    both = conditional_coverage(number[0], independence[0])
+    named = (("kupiec", number), ("independence", independence), ("conditional", both))
+    return {
+        f"{name}_{what}": np.where(is_tested, values, np.nan)
+        for name, test in named
+        for what, values in zip(("statistic", "p"), test, strict=True)
+    }
+
+
+def _transitions(groups: Groups, is_exceeded: Flags) -> list[Counts]:
+    """Return how often a session with or without an exceedance follows one: none-none, none-one, one-none, one-one, each (k,).
+
+    Only forecasts of successive sessions count: one made at the target of the one before. A gap in the record is no transition.
+    """
+    scores = groups.scores
+    follows = np.zeros(len(is_exceeded), bool)
+    follows[1:] = scores.origin[1:] == scores.target[:-1]
+    follows[groups.begins] = False
+    before = np.zeros_like(is_exceeded)
+    before[1:] = is_exceeded[:-1]
+    pairs = ((~before, ~is_exceeded), (~before, is_exceeded), (before, ~is_exceeded), (before, is_exceeded))
+    return [groups.sums((follows & first & second).astype(np.int64)) for first, second in pairs]
+
+
+def _mean_exceedances(groups: Groups, is_exceeded: Flags, counts: Counts, level: float) -> dict[str, Floats]:
+    """Return by name what the outcomes below the value at risk were on average, and what their forecasts expected, each (k,).
+
+    Both are natural-log returns, NaN in a group without exceedances.
+    """
+    scores, expected = groups.scores, np.zeros(len(is_exceeded))
+    at = np.flatnonzero(is_exceeded)
+    expected[at] = student_t_shortfall(scores.location[at], scores.scale[at], scores.dof[at], level)
+    sums = (groups.sums(np.where(is_exceeded, scores.realised_return, 0.0)), groups.sums(expected))
+    mean, mean_expected = (np.divide(x, counts, out=np.full(len(counts), np.nan), where=counts > 0) for x in sums)
+    return {"mean_exceedance": mean, "mean_shortfall": mean_expected}
+
+
+def _test_by_date(
+    targets: NDArray[np.datetime64], is_exceeded: Flags, horizon: int, level: float
+) -> tuple[float | None, float | None]:
+    """Return the statistic and p-value of as many exceedances as promised, from their surplus on each date; None with too few.
+
+    The statistic is positive with more than promised.
+    """
+    begins = np.flatnonzero(np.concatenate([[True], targets[1:] != targets[:-1]]))
+    if len(begins) < max(FEWEST_SCORES, horizon + 2):
+        return None, None
+    forecasts = np.diff([*begins, len(targets)])
+    exceedances = np.add.reduceat(is_exceeded.astype(np.float64), begins)
+    statistic, p_value = diebold_mariano(exceedances, level * forecasts, horizon)
+    return _told(statistic), _told(p_value)
+
+
+def _with_newest(rows: Sequence[RiskRow], newest: Sequence[NewestForecast]) -> list[RiskRow]:
+    """Return the rows of tickers with the risk of the newest forecasts, and a row for each forecast whose horizon has none."""
+    if not newest:
+        return list(rows)
+    columns = NewestForecast(*zip(*newest, strict=True))  # type: ignore[arg-type]
+    location, scale, dof = (np.array(values, np.float64) for values in (columns.location, columns.scale, columns.dof))
+    risks: dict[tuple[int, int, float], dict[str, Any]] = {}
+    for level in LEVELS:
+        quantiles = student_t_quantiles(location, scale, dof, (level,))[:, 0]
+        shortfalls = student_t_shortfall(location, scale, dof, level)
+        percents = 100 * student_t_price_shortfall(location, scale, dof, level)
+        for forecast, *figures in zip(newest, quantiles.tolist(), shortfalls.tolist(), percents.tolist(), strict=True):
+            told = dict(zip(("var_return", "es_return", "es_percent"), map(_told, figures), strict=True))
+            key = (forecast.ticker_id, forecast.horizon, level)
+            risks[key] = {"origin": forecast.origin, "target": forecast.target, **told}
+    known = {(row.ticker_id, row.horizon, row.level) for row in rows}
+    rows = [*rows, *(RiskRow(t, h, ALL_MODES, level, 0, 0, None, None) for t, h, level in risks if (t, h, level) not in known)]
+    return [replace(row, **risks.get((row.ticker_id or 0, row.horizon, row.level), {})) for row in rows]
+
+
+def _adjusted(rows: Sequence[RiskRow]) -> list[float | None]:
+    """Return each row's p-value adjusted over its family: of both hypotheses, of the number alone, or of all tickers by date."""
+    families: dict[tuple[str, float, bool], list[int]] = {}
+    p_values = [next((p for p in (row.conditional_p, row.kupiec_p, row.date_p) if p is not None), None) for row in rows]
+    for i, row in enumerate(rows):
+        if p_values[i] is not None:
+            families.setdefault((row.mode, row.level, row.ticker_id is None), []).append(i)
+    adjusted: list[float | None] = [None] * len(rows)
+    for members in families.values():
+        for i, p in zip(members, benjamini_hochberg(np.array([p_values[i] for i in members])).tolist(), strict=True):
+            adjusted[i] = p
+    return adjusted
+
+
+def _told(value: float) -> float | None:
+    """Return a number as the database stores it: None for NaN."""
+    return float(value) if np.isfinite(value) else None
