@@ -1,0 +1,117 @@
+"""The page Health: whether the daemon lives, what needs attention, what ran, failed and was told, how the store grows."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from tickercast.jobs.monitoring.check import check, condition_counts, daemon_line
+from tickercast.jobs.monitoring.state import HomeState, condition_of, since_of
+from tickercast.jobs.pages.charts import Chart, Numbers, columns
+from tickercast.jobs.pages.rendering import render, whole
+from tickercast.jobs.pages.site import Site
+from tickercast.jobs.terminal.figures import bytes_text
+from tickercast.storage.instants import instant_text
+from tickercast.storage.monitoring import TickerFacts
+from tickercast.storage.reader import select_rows
+
+NEWEST = 30  # rows of a table
+RECENT = timedelta(days=30)
+FINE = ("fresh", "ended", "new", "not tracked")
+RUNS = f"""SELECT run_id, kind, started_at, finished_at, status, tickers_ok, tickers_failed, forecasts, seconds, message
+FROM run_summary ORDER BY run_id DESC LIMIT {NEWEST}"""
+FAILURES = f"""SELECT f.ticker, count(*) AS times, max(r.started_at) AS newest, f.message, max(f.run_id)
+FROM run_ticker f JOIN run_summary r ON r.run_id = f.run_id
+WHERE f.status = 'failed' AND r.started_at >= ? GROUP BY f.ticker ORDER BY newest DESC, f.ticker LIMIT {NEWEST}"""
+NOTICES = f"""SELECT kind, subject, began_at, ended_at, told_at, message FROM notice
+ORDER BY ended_at IS NOT NULL, began_at DESC LIMIT {NEWEST}"""
+MONTHS = """SELECT substr(started_at, 1, 7) AS month, count(*) AS runs, sum(forecasts) AS forecasts FROM run_summary
+GROUP BY month ORDER BY month"""
+PRICE_ROWS = "SELECT coalesce(sum(rows), 0), count(*) FROM price_file"
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """A ticker that needs attention: its condition, since when where that is stored, and the reason as far as it is known."""
+
+    facts: TickerFacts
+    condition: str
+    since: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """What the runs of a month added. month: like 2026-11. size: bytes in the database, estimated by the forecasts."""
+
+    month: str
+    runs: int
+    forecasts: int
+    size: float
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What the page shows beside the state of the home. price_rows: rows in the price files of price_files tickers."""
+
+    attention: list[Attention]
+    runs: list[Row]
+    failures: list[Row]
+    notices: list[Row]
+    months: list[Month]
+    price_rows: int
+    price_files: int
+
+
+def health_page(connection: sqlite3.Connection, site: Site, now: datetime, state: HomeState) -> str:
+    """Return the page. state: of the home at that instant."""
+    health = health_facts(connection, now, state)
+    return render(
+        "health.html", site, page="health", now=now, state=state, health=health, check=check(state),
+        tickers=condition_counts(state), daemon=daemon_line(state), growth=growth_chart(health.months),
+    )  # fmt: skip
+
+
+def health_facts(connection: sqlite3.Connection, now: datetime, state: HomeState) -> Health:
+    """Return what the page shows, from the public views and the state of the home."""
+    price_rows, price_files = connection.execute(PRICE_ROWS).fetchone()
+    months = select_rows(connection, MONTHS).records()
+    each = state.disk.database / max(1, sum(row["forecasts"] for row in months))
+    return Health(
+        [found for ticker in state.tickers if (found := _attention(ticker, now)) is not None],
+        runs=list(select_rows(connection, RUNS).records()),
+        failures=list(select_rows(connection, FAILURES, (instant_text(now - RECENT),)).records()),
+        notices=list(select_rows(connection, NOTICES).records()),
+        months=[Month(**row, size=each * row["forecasts"]) for row in months],
+        price_rows=price_rows,
+        price_files=price_files,
+    )
+
+
+def growth_chart(months: list[Month]) -> Chart | None:
+    """Return the chart of forecasts by month, None for fewer than two months."""
+    if len(months) < 2:
+        return None
+    newest = months[-1]
+    rows = [(found.month, str(found.runs), whole(found.forecasts), bytes_text(found.size)) for found in months]
+    return Chart(
+        "growth",
+        "Forecasts added by month",
+        f"{whole(newest.forecasts)} in {newest.month}, about {bytes_text(newest.size)} of the database.",
+        [columns([found.month for found in months], [found.forecasts for found in months], "forecasts", "price")],
+        Numbers(("month", "runs", "forecasts", "size, estimated"), rows),
+        {"xaxis": {"type": "category"}, "yaxis": {"title": {"text": "forecasts"}}},
+    )
+
+
+def _attention(ticker: TickerFacts, now: datetime) -> Attention | None:
+    condition = condition_of(ticker, now)
+    if condition in FINE:
+        return None
+    reason = ticker.failure or ticker.refusal or ticker.last_error or ""
+    return Attention(ticker, condition, since_of(ticker, condition), reason)
