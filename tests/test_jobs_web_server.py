@@ -37,6 +37,13 @@ def test_every_view_has_a_page(server: WebServer, view: str) -> None:
     assert server.get(f"/record/{view}").status == 200
 
 
+def test_a_ticker_has_a_page_under_its_symbol_however_it_is_escaped(server: WebServer) -> None:
+    answers = [server.get(path) for path in ("/ticker/IBM", "/ticker/%49BM", "/ticker/%5EGSPC")]
+    assert [answer.status for answer in answers] == [200, 200, 404]
+    assert "IBM" in answers[1].body
+    assert "No ticker of this symbol" in answers[2].body
+
+
 def test_a_page_of_a_view_tells_the_unit_of_a_column(server: WebServer) -> None:
     assert "natural-log return; lower is better" in server.get("/record/scored_forecast").body
 

@@ -46,10 +46,10 @@ class WebServer:
 
 @contextmanager
 def served(folder: Path, *options: str, **environment: str) -> Iterator[WebServer]:
-    """Serve a home on a free port until the end."""
+    """Serve a home on a free port until the end. The server starts in its folder: a file of a relative path would be there."""
     command = command_of("--home", folder, "serve", "--port", "0", *options)
     process = subprocess.Popen(
-        command, env=clean_environment(**environment), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command, env=clean_environment(**environment), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder
     )
     with process:
         try:

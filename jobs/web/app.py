@@ -9,6 +9,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl
 
 from tickercast.jobs.web import sign_in
 from tickercast.jobs.web.access import Access, Verdict
@@ -26,7 +27,10 @@ OF_DATASETTE = re.compile(rf"/{DATABASE}(?:/(?P<name>\w+))?(?:\.(?:json|csv))?|/
 NOT_FOUND = Problem(404, "Not found", "There is no such page.")
 WRONG_HOST = Problem(421, "Wrong host", "This server does not answer to that name. The setting web.hosts lists further names.")
 NOT_ALLOWED = Problem(405, "Not allowed", "These pages can only be read.")
+# A proxy before this server may read the length of its body differently, and so where the next request begins.
+SMUGGLED = Problem(400, "Bad request", "A request has one length.")
 LONGEST_ADDRESS = 8_000
+LONGEST_HEADERS = 16_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,14 @@ class Request:
     query: str
     host: str
     scheme: str
+
+    def all(self, name: str) -> list[str]:
+        """Return the values of a field in the query."""
+        return [value for field, value in parse_qsl(self.query) if field == name]
+
+    def first(self, name: str) -> str | None:
+        """Return the first value of a field in the query, None without one."""
+        return next(iter(self.all(name)), None)
 
 
 class Application:
@@ -60,6 +72,10 @@ class Application:
         verdict = self.access.verdict(headers, client)
         if verdict is Verdict.WRONG_HOST:
             return problem_page(WRONG_HOST)
+        if "transfer-encoding" in headers and "content-length" in headers:
+            return problem_page(SMUGGLED)
+        if sum(map(len, headers.values())) > LONGEST_HEADERS:
+            return problem_page(Problem(431, "Too long", "The headers of this request are too long."))
         if len(path) + len(query) > LONGEST_ADDRESS:
             return problem_page(Problem(414, "Too long", "This address is too long."))
         is_https = sign_in.is_https(headers, self.access, client)

@@ -12,6 +12,8 @@ from markupsafe import Markup
 from tickercast.jobs.web.digits import cell_text
 from tickercast.jobs.web.problems import Problem, problem_of
 
+TOO_SLOW = "This query took longer than its time. Name a ticker or a span, or use `tickercast sql`, which has more time."
+
 
 @hookimpl  # type: ignore[untyped-decorator]
 def render_cell(value: object, column: str) -> Markup | None:
@@ -42,8 +44,13 @@ def handle_exception(datasette: Any, request: Any, exception: Exception) -> Any:
 
 
 def _problem(exception: Exception) -> Problem:
-    if isinstance(exception, DatasetteError):
-        return Problem(exception.status, exception.title or "Error", str(Markup(exception.message).striptags()))
+    if isinstance(exception, DatasetteError) and exception.title == "SQL Interrupted":
+        return Problem(400, "Too slow", TOO_SLOW)
+    if isinstance(exception, DatasetteError):  # by default its status is 500, also where an address is wrong
+        status = 400 if exception.status == 500 else exception.status
+        return Problem(status, exception.title or "Bad request", str(Markup(exception.message).striptags()))
     if isinstance(exception, Base400):
         return Problem(exception.status, "Not found" if exception.status == 404 else "Bad request", str(exception.args[0]))
+    if isinstance(exception, ValueError):  # of a number in the address that is none
+        return Problem(400, "Bad request", "A value in the address is not of the kind that it should be.")
     return problem_of(exception)

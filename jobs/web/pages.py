@@ -9,10 +9,12 @@ from concurrent.futures import Executor
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from tickercast.jobs import clock
 from tickercast.jobs.monitoring.state import read_state
-from tickercast.jobs.pages.site import Site, served_site
+from tickercast.jobs.pages.site import TICKER_FOLDER, Site, served_site
+from tickercast.jobs.pages.ticker import ticker_page
 from tickercast.jobs.pages.today import today_page
 from tickercast.jobs.web.descriptions import DATABASE
 from tickercast.jobs.web.responses import Page
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 # Pages that are not ours, in the navigation.
 OTHERS = {"Data": DATABASE}
+TICKERS = f"/{TICKER_FOLDER}/"
 
 Text = Callable[[sqlite3.Connection, Site, datetime, "Request"], str]
 
@@ -38,7 +41,7 @@ class OurPages:
 
     def page_of(self, path: str) -> MakePage | None:
         """Return the maker of the page at an address, None where there is none of ours."""
-        text = self._pages.get(path)
+        text = self._ticker if path.startswith(TICKERS) else self._pages.get(path)
         return partial(self._made, text) if text else None
 
     async def _made(self, text: Text, request: Request) -> Page:
@@ -48,6 +51,10 @@ class OurPages:
         now = clock.now()
         with snapshot(self.place.database) as connection:
             return Page(text(connection, served_site(now, others=OTHERS), now, request).encode())
+
+    def _ticker(self, connection: sqlite3.Connection, site: Site, now: datetime, request: Request) -> str:
+        symbol = unquote(request.path.removeprefix(TICKERS))
+        return ticker_page(connection, site, now, symbol, request.first("config"))
 
     def _today(self, connection: sqlite3.Connection, site: Site, now: datetime, request: Request) -> str:
         return today_page(connection, site, now, read_state(self.place, read_limits(self.place.folder), now))

@@ -16,7 +16,9 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 HTML = "text/html; charset=utf-8"
 LEAST_COMPRESSED = 1_000  # bytes
+OVERHEAD_BYTES = 1_000  # of a page that is kept, beside its body
 LEVEL = 6
+ENDS_CONNECTION = (400, 405, 414, 421, 431)
 FOREVER = "public, max-age=31536000, immutable"
 NOT_COMPRESSED = ("image/png", "font/", "application/octet-stream")
 # Sent with every response. Frames and other origins get nothing of it.
@@ -66,7 +68,7 @@ class Page:
     @property
     def size(self) -> int:
         """Return the bytes that it takes when it is kept."""
-        return len(self.body) + len(self.__dict__.get("compressed") or b"")
+        return OVERHEAD_BYTES + len(self.body) + len(self.__dict__.get("compressed") or b"")
 
 
 def redirect(location: str, *headers: tuple[str, str], status: int = 302) -> Page:
@@ -77,8 +79,9 @@ def redirect(location: str, *headers: tuple[str, str], status: int = 302) -> Pag
 def problem_page(problem: Problem) -> Page:
     """Return the page of an error."""
     retry = (("Retry-After", "10"),) if problem.status == 503 else ()
+    closed = (("Connection", "close"),) if problem.status in ENDS_CONNECTION else ()
     body = f"<p>{html.escape(problem.text)}</p><p><a href='/'>Today</a></p>"
-    return Page(plain_html(problem.title, body), problem.status, headers=retry, cache_control="no-store")
+    return Page(plain_html(problem.title, body), problem.status, headers=retry + closed, cache_control="no-store")
 
 
 def plain_html(title: str, body: str) -> bytes:

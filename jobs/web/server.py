@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -56,6 +57,7 @@ async def _serve(
     listener: socket.socket,
     listening: Callable[[], None],
 ) -> None:
+    warnings.filterwarnings("ignore", message="coroutine .* was never awaited")  # Datasette, where a page ends with an error
     datasette = record_datasette(pool, executor)
     await datasette.invoke_startup()
     browse = DatasettePages(datasette.app(), pool, executor)
@@ -83,7 +85,7 @@ def _config(application: Any) -> uvicorn.Config:
         lifespan="off",
         log_config=None,
         access_log=False,
-        log_level="warning",
+        log_level="error",
         server_header=False,
         proxy_headers=False,
         http="h11",
