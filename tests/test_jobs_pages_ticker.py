@@ -88,7 +88,7 @@ def test_the_headline_has_the_band_of_the_next_session_in_prices_and_percent(con
 
 def test_the_table_has_each_session_with_its_quantiles(connection: sqlite3.Connection) -> None:
     rows = ticker.forecast_rows(ticker_facts(connection, "IBM"))
-    assert [row.day for row in rows] == ["Fri 8 Mar", "Mon 11 Mar"]
+    assert [(row.weekday, row.day, row.report) for row in rows] == [("Fri", "8 Mar", False), ("Mon", "11 Mar", False)]
     assert rows[0].cells[0] == ("98.00", "-2.0 %")
 
 
@@ -100,6 +100,14 @@ def test_the_page_is_well_formed_and_complete_without_a_script(connection: sqlit
     assert (balance.open, balance.wrong) == ([], [])
     assert not re.search(r"<script(?![^>]*(?:src=|application/json))|\son\w+=|\sstyle=", page)
     assert ("98.00" in page) == (symbol == "IBM")
+
+
+def test_a_session_on_which_the_company_reports_is_marked(record: Record, tmp_path: Path) -> None:
+    copy = record.copy_to(tmp_path)
+    copy.force("UPDATE company_events SET date = '2024-03-09'")  # a Saturday: the session after it shows it
+    with snapshot(copy.database) as connection:
+        facts = ticker_facts(connection, "IBM")
+    assert [row.report for row in ticker.forecast_rows(facts)] == [False, True]
 
 
 def test_a_ticker_without_forecasts_says_what_to_do(connection: sqlite3.Connection) -> None:

@@ -45,10 +45,15 @@ def short_day(day: str) -> str:
     return f"{found.day} {found:%b}"
 
 
+def day_parts(day: str) -> tuple[str, str, str]:
+    """Return an ISO date as its weekday, its day and its year: Fri, 8 Mar, 2024."""
+    found = date.fromisoformat(day)
+    return f"{found:%a}", short_day(day), str(found.year)
+
+
 def long_day(day: str) -> str:
     """Return an ISO date as Fri 8 Mar 2024."""
-    found = date.fromisoformat(day)
-    return f"{found:%a} {found.day} {found:%b %Y}"
+    return " ".join(day_parts(day))
 
 
 def titled(text: str) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def ranges(entries: Sequence[Entry], names: Sequence[str]) -> Chart:
         (name, entry.forecast["target"], *(f"{percent(entry.move(each) / 100, 2, signed=True)} %" for each in quantiles))
         for name, entry in zip(names, entries, strict=True)
     ]
-    return Chart("ranges", "The next session", text, data, Numbers(head, rows), layout)
+    return Chart("ranges", "Ranges of the next session", text, data, Numbers(head, rows), layout)
 
 
 def widths(entries: Sequence[Entry], names: Sequence[str]) -> list[Chart]:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from tickercast.jobs.pages import accuracy_charts, ticker_charts
 from tickercast.jobs.pages.article import article_plot, article_sentences
-from tickercast.jobs.pages.axes import long_day
+from tickercast.jobs.pages.axes import day_parts, long_day
 from tickercast.jobs.pages.calibration import MODES, pit_histogram, skill_by_month
 from tickercast.jobs.pages.charts import Chart
 from tickercast.jobs.pages.rendering import render
@@ -28,10 +28,15 @@ NARROW, WIDE = 0.9, 1.1  # a width within them is as usual
 
 @dataclass(frozen=True, slots=True)
 class ForecastRow:
-    """One session ahead in the table: its day, Fri 8 Mar, and year; each quantile as a price and as percent of the last price."""
+    """One session in the table: its weekday, Fri, its day, 8 Mar, and year; each quantile as a price and against the last one.
 
+    report: whether the company reports on that session, or on a day before it that is none.
+    """
+
+    weekday: str
     day: str
     year: str
+    report: bool
     cells: list[tuple[str, str]]
 
 
@@ -115,11 +120,13 @@ def key_figures(facts: TickerFacts) -> list[KeyFigure]:
 def forecast_rows(facts: TickerFacts) -> list[ForecastRow]:
     """Return a row for each session ahead."""
     rows = []
+    days = [row["target"] for row in facts.forecasts]
+    reports = {next(day for day in days if day >= report) for report in facts.reports_ahead}
     for row in facts.forecasts:
         last, decimals = row["last_price"], price_decimals(row["last_price"])
         cells = [(f"{row[name]:,.{decimals}f}", f"{percent(row[name] / last - 1, signed=True)} %") for name in LEVELS]
-        day, _, year = long_day(row["target"]).rpartition(" ")
-        rows.append(ForecastRow(day, year, cells))
+        weekday, day, year = day_parts(row["target"])
+        rows.append(ForecastRow(weekday, day, year, row["target"] in reports, cells))
     return rows
 
 

@@ -40,6 +40,8 @@ WHERE m.model_id IN ({MODELS}) ORDER BY m.origin, l.epoch"""
 SKILL = """SELECT ticker, horizon, mode, n, first_target, last_target, mae, baseline_mae, crps, baseline_crps, crps_skill,
 coverage_50, coverage_80, coverage_90, hit_rate, p_value, p_adjusted, verdict, computed_at
 FROM skill WHERE ticker = ? AND config = ? ORDER BY horizon, mode"""
+# Days of the company's reports after the origin, up to the last target.
+REPORTS_AHEAD = "SELECT DISTINCT date FROM company_event WHERE ticker = ? AND date > ? AND date <= ? ORDER BY date"
 FRESHNESS = "SELECT * FROM freshness WHERE ticker = ?"
 LINEAGE = """SELECT model_id, origin, start, reason, parent_id, depth, cold_ancestor_id, epochs, updates, seconds,
 checkpoint_sha256, prior_id FROM model_lineage WHERE model_id = ?"""
@@ -61,8 +63,8 @@ class TickerFacts:
 
     configs: those with forecasts of the ticker, the shown one first. forecasts: the newest, by horizon. usual_width: median width
     of its year one session ahead, percent. bars: up to the origin, oldest first. past: outcomes one session ahead, oldest first,
-    without pending ones. trainings: a row for each training and epoch, oldest first. All but freshness and bars are empty before
-    the first forecast.
+    without pending ones. trainings: a row for each training and epoch, oldest first. reports_ahead: days of the company's reports
+    after the origin, up to the last target. All but freshness and bars are empty before the first forecast.
     """
 
     ticker: str
@@ -75,6 +77,7 @@ class TickerFacts:
     skill: list[Row]
     trainings: list[Row]
     lineage: Lineage
+    reports_ahead: list[str]
 
     @property
     def config(self) -> Row:
@@ -107,7 +110,7 @@ def ticker_facts(connection: sqlite3.Connection, ticker: str, config: str | None
     configs = _shown_first(configs_of(connection, ticker), ticker, config)
     if not configs:
         bars = records(connection, BARS, ticker, "9999-12-31", FAN_SESSIONS)[::-1]
-        return TickerFacts(ticker, freshness, [], [], None, bars, [], [], [], Lineage(None, None, None))
+        return TickerFacts(ticker, freshness, [], [], None, bars, [], [], [], Lineage(None, None, None), [])
     shown, origin = configs[0]["config"], configs[0]["origin"]
     forecasts = records(connection, NEWEST, ticker, shown, origin)
     past = records(connection, PAST, ticker, shown, PAST_TARGETS)[::-1]
@@ -122,6 +125,7 @@ def ticker_facts(connection: sqlite3.Connection, ticker: str, config: str | None
         skill=records(connection, SKILL, ticker, shown),
         trainings=records(connection, TRAININGS, ticker, shown, PAST_TARGETS),
         lineage=_lineage(connection, forecasts[0]["model_id"]),
+        reports_ahead=[row["date"] for row in records(connection, REPORTS_AHEAD, ticker, origin, forecasts[-1]["target"])],
     )
 
 
