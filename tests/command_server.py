@@ -87,6 +87,10 @@ class StartedCommand:
         """Return what it has written to stderr."""
         return os.pread(self._err.fileno(), 1 << 20, 0).decode()
 
+    def printed_so_far(self) -> str:
+        """Return what it has written to stderr and stdout."""
+        return self.stderr_so_far() + os.pread(self._out.fileno(), 1 << 20, 0).decode()
+
     def wait(self, seconds: float = LONGEST_SECONDS) -> subprocess.CompletedProcess[str]:
         """Return its exit code, negative after a signal, and what it wrote. Raises TimeoutExpired after killing its group."""
         in_time = self.has_ended(seconds)

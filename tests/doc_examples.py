@@ -13,6 +13,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +25,8 @@ FENCE = re.compile(r"^```(?P<language>\w+)(?P<options>[^\n]*)\n(?P<code>.*?)^```
 NOT_RUN = "Not run by the tests"
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 PARTS = re.compile(rf"({NUMBER.pattern}|\.\.\.)")
-DAEMON_SECONDS = 60.0
+SERVICE_SECONDS = 60.0
+SERVICES = {"daemon": "cycle", "serve": "http://"}  # and what they print once they work
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +117,8 @@ class Shell:
         if words[0] in ("export", "unset", "cd"):
             self._change(*words)
             return ""
-        if words == ["tickercast", "daemon"]:
-            return self._daemon(block)
+        if words[1:] and words[1] in SERVICES and len(words) == 2:
+            return self._service(words[1], SERVICES[words[1]], block)
         done = self._command(words[1:]) if _is_plain(line) else self._shell(line)
         assert done.returncode == 0, f"{block}\n{line}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stderr + done.stdout
@@ -134,17 +137,19 @@ class Shell:
         expanded = [_expanded(word, self.folder) for word in arguments]
         return self._server.run(self.here, expanded, self.environment)
 
-    def _daemon(self, block: Block) -> str:
-        """Start the daemon, wait for the end of its first look, stop it as its user would, and return its log."""
-        daemon = self._server.start(self.here, ["daemon"], self.environment)
-        for _ in range(int(DAEMON_SECONDS * 20)):
-            if daemon.has_ended(0.05) or "cycle" in daemon.stderr_so_far():
-                break
-        os.kill(daemon.pid, signal.SIGINT)
-        done = daemon.wait()
+    def _service(self, name: str, begun: str, block: Block) -> str:
+        """Start the daemon or the pages, wait until it has told what shows its work, stop it as its user would; return its texts."""
+        service = self._server.start(self.here, [name], self.environment)
+        deadline = time.monotonic() + SERVICE_SECONDS
+        while begun not in service.printed_so_far() and not service.has_ended(0.05) and time.monotonic() < deadline:
+            pass
+        answer = _page_at(service.printed_so_far()) if name == "serve" else ""
+        os.kill(service.pid, signal.SIGINT)
+        done = service.wait()
         assert done.returncode == 0, f"{block}\nexit code {done.returncode}\n{done.stderr}"
-        assert "cycle" in done.stderr, done.stderr
-        return done.stderr
+        assert begun in done.stderr + done.stdout, f"{block}\n{done.stderr}"
+        assert name != "serve" or "</html>" in answer, answer
+        return done.stderr + done.stdout
 
     def _shell(self, line: str) -> subprocess.CompletedProcess[str]:
         """Run a line that is more than one command of ours in bash."""
@@ -161,6 +166,14 @@ def _is_plain(line: str) -> bool:
     lexer.commenters = "#"
     words = list(lexer)
     return words[0] == "tickercast" and not any(set(word) <= set("|&;<>()") for word in words)
+
+
+def _page_at(printed: str) -> str:
+    """Return the page at the address that is in a text."""
+    address = re.search(r"http://\S+", printed)
+    assert address is not None, printed
+    with urllib.request.urlopen(address[0], timeout=SERVICE_SECONDS) as answer:
+        return str(answer.read().decode())
 
 
 def _expanded(word: str, home: Path) -> str:

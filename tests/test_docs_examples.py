@@ -50,7 +50,7 @@ def recent_bars(exchange: str) -> Bars:
 @pytest.fixture
 def shell(command_server: CommandServer, yahoo: LoopbackYahoo, tmp_path: Path) -> Shell:
     """Return a shell in an empty folder, whose programs reach the loopback server in place of Yahoo."""
-    settings = {"YAHOO__BASE_URL": yahoo.url, "YAHOO__REQUESTS_PER_SECOND": "1000", "COMPUTE__WORKERS": "1"}
+    settings = {"YAHOO__BASE_URL": yahoo.url, "YAHOO__REQUESTS_PER_SECOND": "1000", "COMPUTE__WORKERS": "1", "WEB__PORT": "0"}
     return Shell(command_server, tmp_path, {f"TICKERCAST_{key}": value for key, value in settings.items()})
 
 
