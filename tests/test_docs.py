@@ -55,7 +55,7 @@ def test_a_page_names_only_commands_that_exist(page: Path) -> None:
 
 
 def test_the_readme_shows_the_main_commands() -> None:
-    assert {"init", "track", "daemon", "backfill", "sql", "report", "verify"} <= commands_in((ROOT / "README.md").read_text())
+    assert {"init", "track", "daemon", "backfill", "sql", "serve", "verify"} <= commands_in((ROOT / "README.md").read_text())
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
