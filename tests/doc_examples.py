@@ -138,7 +138,7 @@ class Shell:
         return self._server.run(self.here, expanded, self.environment)
 
     def _service(self, name: str, begun: str, block: Block) -> str:
-        """Start the daemon or the pages, wait until it tells what shows that it works, stop it with Ctrl-C, and return its texts."""
+        """Start the daemon or the pages, wait until it shows that it works, end it with Ctrl-C, and return what it printed."""
         service = self._server.start(self.here, [name], self.environment)
         deadline = time.monotonic() + SERVICE_SECONDS
         while begun not in service.printed_so_far() and not service.has_ended(0.05) and time.monotonic() < deadline:
