@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,25 @@ import pandas as pd
 
 from tests.forecast_builders import moved, sample
 from tickercast.storage.bars import Bars
+
+# Reports of IBM, the last one two sessions after the newest bar.
+REPORTS = pd.DataFrame({
+    "ticker": "IBM", "date": ["2014-10-20", "2015-01-20", "2015-04-20", "2015-07-20", "2015-10-19", "2016-02-03"],
+})  # fmt: skip
+
+
+def index_bars(count: int = 320) -> Bars:
+    """Return bars of a volatility index: the volatility of IBM over a year, in percent a year."""
+    bars = bars_of("IBM", count)
+    moves = pd.Series(np.diff(np.log(bars.close), prepend=np.nan))
+    level = (100 * np.sqrt(252) * moves.ewm(span=250, min_periods=20).std()).bfill().to_numpy()
+    return replace(bars, open=level, high=level, low=level, close=level, volume=np.zeros(count, np.int64))
+
+
+def index_frame() -> pd.DataFrame:
+    """Return the levels of the volatility index by day."""
+    bars = index_bars()
+    return pd.DataFrame({"ds": bars.session.astype("datetime64[us]"), "y": bars.close})
 
 
 def bars_of(ticker: str, count: int = 320) -> Bars:

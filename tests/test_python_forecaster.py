@@ -17,8 +17,9 @@ from sklearn.exceptions import NotFittedError, SkipTestWarning
 from sklearn.utils import Tags
 from sklearn.utils.estimator_checks import check_estimator
 
-from tests.frame_builders import bars_of, closes_only, long_frame
+from tests.frame_builders import REPORTS, bars_of, closes_only, index_bars, index_frame, long_frame
 from tests.price_builders import write_csv
+from tickercast.errors import ArgumentError
 from tickercast.forecaster import Forecaster
 from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
 from tickercast.jobs.workspace.home import Home
@@ -62,25 +63,59 @@ def fitted() -> Forecaster:
     return Forecaster().fit(long_frame("IBM", "MSFT"))
 
 
-def test_a_forecast_has_the_numbers_of_the_newest_one_in_a_home_with_the_same_bars(
+def test_a_forecast_has_the_numbers_of_the_newest_one_in_a_home_with_the_same_bars_index_and_reports(
     make_home: Callable[[str, str], Home], tmp_path: Path
 ) -> None:
-    for ticker in ("IBM", "MSFT"):
-        write_csv(tmp_path / "prices", ticker, bars_of(ticker))
+    prices, reports = tmp_path / "prices", tmp_path / "reports.csv"
+    for ticker, bars in (("IBM", bars_of("IBM")), ("MSFT", bars_of("MSFT")), ("^VIX", index_bars())):
+        write_csv(prices, ticker, bars)
+    REPORTS.to_csv(reports, index=False)
     home = make_home("home", "[compute]\nworkers = 1\n")
-    source = f"folder:{tmp_path / 'prices'}"
-    request = BackfillRequest(symbols=("IBM", "MSFT"), start=date(2015, 10, 1), source=source, adjustment="full")
+    request = BackfillRequest(("IBM", "MSFT"), date(2015, 10, 1), None, f"folder:{prices}", "full", events=reports)
     backfill_span(home, open_writer(home.database), request)
     with reading(home.database) as connection:
         rows = read_view(connection, "latest_forecast")
     stored = pd.DataFrame(rows.rows, columns=list(rows.columns)).sort_values(["ticker", "horizon"])
     frame = long_frame("MSFT", "IBM").drop(columns=["dividend", "split"])
-    made = Forecaster().fit(frame).predict(level=[50, 80, 90]).sort_values(["unique_id", "ds"])
+    forecaster = Forecaster().fit(frame, volatility_index=index_frame(), company_events=REPORTS)
+    made = forecaster.predict(level=[50, 80, 90]).sort_values(["unique_id", "ds"])
     assert len(made) == 10
     assert made["ds"].dt.strftime("%Y-%m-%d").tolist() == stored["target"].astype(str).tolist()
     for column, ours in (("q05", "lo-90"), ("q10", "lo-80"), ("q75", "hi-50"), ("q95", "hi-90")):
         assert made[f"Tickercast-{ours}"].tolist() == stored[column].tolist()
     assert made["Tickercast"].tolist() == stored["q50"].tolist()
+
+
+def test_the_index_and_the_reports_change_forecasts_also_as_rows_and_with_other_names(fitted: Forecaster) -> None:
+    frame, plain = long_frame("IBM", "MSFT"), fitted.distribution_["scale"]
+    index = index_frame()
+    as_argument = Forecaster().fit(frame, volatility_index=index).distribution_["scale"]
+    as_rows = Forecaster().fit(pd.concat([index.assign(unique_id="^VIX"), frame])).distribution_["scale"]
+    assert as_rows.tolist() == as_argument.tolist() != plain.tolist()
+    reports = REPORTS.rename(columns={"ticker": "unique_id", "date": "ds"})
+    with_reports = [Forecaster().fit(frame, company_events=each).distribution_["scale"].tolist() for each in (REPORTS, reports)]
+    assert with_reports[0] == with_reports[1] != plain.tolist()
+
+
+def test_a_report_counts_from_the_instant_of_its_recording(fitted: Forecaster) -> None:
+    late = REPORTS.assign(recorded_at=["2015-01-02T00:00:00Z"] * 5 + ["2016-03-01T00:00:00Z"])
+    frame = long_frame("IBM", "MSFT")
+    known, unknown = (Forecaster().fit(frame, company_events=each).distribution_["scale"] for each in (REPORTS, late))
+    assert known.tolist() != unknown.tolist()
+    same = Forecaster().fit(frame, company_events=REPORTS.head(5).assign(recorded_at="2015-01-02T00:00:00Z"))
+    assert unknown.tolist() == same.distribution_["scale"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("context", "said"),
+    [({"volatility_index": index_frame().assign(y=0.0)}, "volatility_index: y is zero"),
+     ({"volatility_index": long_frame("IBM")}, "volatility_index: IBM is the index of no exchange; known are"),
+     ({"company_events": REPORTS.drop(columns="date")}, "company_events: no column ds"),
+     ({"company_events": REPORTS.assign(date="soon")}, "company_events: ds: 'soon' is not a date")],
+)  # fmt: skip
+def test_a_frame_of_context_that_cannot_be_read_is_refused(context: dict[str, Any], said: str) -> None:
+    with pytest.raises(ArgumentError, match=said):
+        Forecaster().fit(long_frame("IBM"), **context)
 
 
 def test_frames_have_the_columns_that_nixtla_names(fitted: Forecaster) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tickercast.forecaster import Forecaster
     from tickercast.record import Record
     from tickercast.record import open_record as open
+    from tickercast.windows import cross_validation
 
     __version__: str
 
@@ -42,6 +43,7 @@ __all__ = [
     "Unavailable",
     "UnknownTicker",
     "__version__",
+    "cross_validation",
     "open",
 ]
 
@@ -49,6 +51,7 @@ __all__ = [
 _PLACES = {
     "Forecaster": ("forecaster", "Forecaster"),
     "Record": ("record", "Record"),
+    "cross_validation": ("windows", "cross_validation"),
     "open": ("record", "open_record"),
 }
 

@@ -6,7 +6,7 @@ Not here: the columns of the frame and their types (_long_format), what is forec
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from tickercast._usual_range import with_usual_open, with_usual_range
 from tickercast.errors import ArgumentError
 from tickercast.jobs.errors import UsageError
 from tickercast.jobs.exchanges.calendars import ExchangeCalendar, exchange_calendar
+from tickercast.jobs.exchanges.references import REFERENCES
 from tickercast.jobs.exchanges.symbols import SymbolRefused, exchange_of, kind_of_symbol, parse_symbol
 from tickercast.jobs.prices.gates import apply_gates
 from tickercast.jobs.prices.sources.base import BadSourceData
@@ -75,28 +76,35 @@ class TickerLeftOut(Exception):
 class Reading:
     """How a frame is read. calendar: a code for all tickers, None = by symbol. field: the price that y is.
 
-    fewest: rows that each ticker needs. judged: whether the gates judge prices.
+    fewest: rows that each ticker needs. judged: whether the gates judge prices. may_end_in_doubt: whether a ticker is used up to
+    prices that the gates hold back.
     """
 
     calendar: str | None
     field: str
     fewest: int
     judged: bool = True
+    may_end_in_doubt: bool = False
+
+    def with_fewest(self, fewest: int) -> Reading:
+        """Return the same reading for tickers with fewer rows."""
+        return replace(self, fewest=fewest)
 
     def frame(self, frame: Any) -> LongFrame:
         """Return the tickers of a frame. Raises ArgumentError where it cannot be read, or where no ticker of it can be used."""
         table, unit = typed(frame)
         series, left_out, refused = [], {}, []
         for unique_id, rows in table.groupby(ID, sort=False, observed=True):
-            try:
-                one, left = self._series(unique_id, rows)
+            instants = rows["instant"]
+            try:  # a column without any value of a ticker is none of its columns
+                one, left = self._series(unique_id, rows.dropna(axis="columns", how="all").assign(instant=instants))
             except TickerLeftOut as error:
                 left_out[unique_id] = str(error)
                 continue
             series.append(one)
             refused += left
         if not series:
-            raise ArgumentError(f"no ticker can be used; {_first_reasons(left_out)}")
+            raise ArgumentError(f"no ticker can be used; {first_reasons(left_out)}")
         return LongFrame(tuple(series), left_out, tuple(refused), unit)
 
     def _series(self, unique_id: Any, rows: pd.DataFrame) -> tuple[Series, list[Left]]:
@@ -114,8 +122,8 @@ class Reading:
         bars, bad = refuse_bad_rows(bars.select(is_session))
         verdicts = [Verdict(day, REFUSED, "no session", f"not a session of {exchange}") for day in stray.tolist()]
         verdicts += [Verdict(row.session, REFUSED, row.code, row.reason) for row in bad]
-        if self.judged and len(bars):
-            bars, judged = _judged(bars)
+        if self.judged and len(bars) and key not in REFERENCES.values():  # a volatility index doubles on real days
+            bars, judged = _judged(bars, self.may_end_in_doubt)
             verdicts += judged
         if len(bars) < self.fewest:
             raise TickerLeftOut(f"{counted(len(bars), 'usable row')}, a forecast needs {self.fewest}")
@@ -129,15 +137,15 @@ class Reading:
         return bars if {"high", "low"}.issubset(rows.columns) else with_usual_range(bars)
 
 
-def warnings_of(frame: LongFrame) -> Iterator[str]:
+def warnings_of(left_out: dict[Any, str], refused: tuple[Left, ...]) -> Iterator[str]:
     """Yield a line for the tickers that are left out, and one for the rows that are not used."""
-    if frame.left_out:
-        yield f"{counted(len(frame.left_out), 'ticker')} left out: {_first_reasons(frame.left_out)}"
-    if frame.refused:
-        first = frame.refused[0]
+    if left_out:
+        yield f"{counted(len(left_out), 'ticker')} left out: {first_reasons(left_out)}"
+    if refused:
+        first = refused[0]
         yield (
-            f"{counted(len(frame.refused), 'row')} not used, the first: {first.unique_id} {first.ds:%Y-%m-%d} "
-            f"({first.code}: {first.reason}); refused_rows_ lists them"
+            f"{counted(len(refused), 'row')} not used, the first: {first.unique_id} {first.ds:%Y-%m-%d} "
+            f"({first.code}: {first.reason})"
         )
 
 
@@ -145,6 +153,11 @@ def refused_table(refused: tuple[Left, ...], unit: str) -> pd.DataFrame:
     """Return the rows that are not used as a frame."""
     table = pd.DataFrame(list(refused), columns=list(REFUSED_COLUMNS))
     return table.astype({DAY: f"datetime64[{unit}]"})
+
+
+def key_of(unique_id: Any) -> str:
+    """Return the symbol that an id is, else the id as text: what names a ticker in seeds."""
+    return _names(unique_id)[0]
 
 
 def _names(unique_id: Any) -> tuple[str, str, str]:
@@ -204,11 +217,14 @@ def _bars(rows: pd.DataFrame, field: str) -> Bars:
     return make_bars(rows[DAY].to_numpy().astype("datetime64[D]"), prices | others)
 
 
-def _judged(bars: Bars) -> tuple[Bars, list[Verdict]]:
-    """Return the bars that the gates admit, and their verdicts on the others. Raises TickerLeftOut where the newest is one."""
+def _judged(bars: Bars, may_end_in_doubt: bool) -> tuple[Bars, list[Verdict]]:
+    """Return the bars that the gates admit, and their verdicts on the others.
+
+    Raises TickerLeftOut where the newest is one of those, unless a series may end in doubt.
+    """
     judgement = apply_gates(None, bars)
     held = [each for each in judgement.verdicts if each.state == QUARANTINED]
-    if not len(judgement.admitted) or judgement.admitted.session[-1] != bars.session[-1]:
+    if not may_end_in_doubt and not np.isin(bars.session[-1], judgement.admitted.session):
         first = min(held, key=lambda each: each.session)
         raise TickerLeftOut(
             f"its newest prices are in doubt since {first.session} ({first.code}: {first.message}); correct them, add a column "
@@ -217,6 +233,6 @@ def _judged(bars: Bars) -> tuple[Bars, list[Verdict]]:
     return judgement.admitted, [each for each in judgement.verdicts if each.state in (QUARANTINED, REFUSED)]
 
 
-def _first_reasons(left_out: dict[Any, str]) -> str:
+def first_reasons(left_out: dict[Any, str]) -> str:
     shown = [f"{unique_id}: {reason}" for unique_id, reason in list(left_out.items())[:3]]
     return "; ".join(shown) + ("; ..." if len(left_out) > len(shown) else "")

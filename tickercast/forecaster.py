@@ -1,14 +1,12 @@
 """The forecaster: a scikit-learn estimator with the product's networks. Frames of prices in, frames of forecasts out.
 
-Not here: how a frame is read (_long_format), how the networks are trained (_panel), forecasts of the past (windows).
+Not here: how a frame is read (_long_format, _series), how networks are trained (_panel), forecasts of the past (windows).
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
-from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -19,16 +17,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from tickercast._frames import distribution_frame, probabilities, with_prices
 from tickercast._long_format import with_prices_of
-from tickercast._panel import Context, Wanted, forecast_panel, unserved
-from tickercast._series import Reading, refused_table, warnings_of
-from tickercast.errors import ArgumentError, DataWarning
-from tickercast.jobs.errors import SettingsError
-from tickercast.jobs.terminal.text import counted
+from tickercast._panel import Positions
+from tickercast._series import Series, refused_table
+from tickercast._work import Frames, horizon, work_of
 from tickercast.jobs.workspace.choices import Cell, Learns, Optimizer, Preset, PriceField, PriorKind, ReferenceKind, Schedule
-from tickercast.jobs.workspace.config import Config
-from tickercast.jobs.workspace.settings import config_of_values
-
-NO_SETTINGS = ("calendar", "check_prices", "n_jobs")
 
 
 class Forecaster(BaseEstimator):  # type: ignore[misc]
@@ -87,38 +79,29 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         self.window, self.truncation = window, truncation
         self.calendar, self.check_prices, self.n_jobs = calendar, check_prices, n_jobs
 
-    def fit(self, df: Any, y: Any = None) -> Self:
+    def fit(self, df: Any, y: Any = None, *, volatility_index: Any = None, company_events: Any = None) -> Self:
         """Train on a long frame and return the forecaster.
 
         df: a row for each ticker and session, in any order, with `unique_id`, `ds` (a date, a timestamp or ISO text) and `y`
         (the price that is forecast). Optional: `open`, `high`, `low`, `close`, `volume`; `dividend` (per share) and `split`
         (1.0 = none) of prices as traded; `kind` (stock, fund, index, crypto, currency) and `exchange`. Other columns are
-        ignored. y: the prices of the rows, where the frame has no column `y`.
+        ignored. Rows of ^VIX beside those of others are its volatility index.
+        y: the prices of the rows, where the frame has no column `y`.
+        volatility_index: a frame of `ds` and `y`, the level of ^VIX, which forecasts of New York's tickers read.
+        company_events: a frame of `unique_id` and `ds`, the dates of companies' reports, and optionally `recorded_at`, when each
+        became known. Without it a report counts as known assumed_sessions before.
 
         Raises ArgumentError for a parameter or a frame that cannot be used, and where no ticker of it can. Warns of tickers and
         of rows that are left out (DataWarning).
         """
-        config, workers = self._config(), self._workers()
-        frame = self._reading(config).frame(with_prices_of(df, y))
-        self._warn(warnings_of(frame))
-        wanted = [Wanted(each, np.array([len(each.bars) - 1])) for each in frame.series]
-        self._warn_of_scratch(wanted, config)
-        forecasts = forecast_panel(wanted, config, Context(), workers)
-        left_out = frame.left_out | {
-            each.series.unique_id: f"its networks diverged: {'; '.join(each.notes)}" for each in forecasts if not each.rows
-        }
-        self.config_, self.config_id_ = asdict(config), config.id
-        self.tickers_ = [each.series.unique_id for each in forecasts if each.rows]
-        self.left_out_ = left_out
-        self.refused_rows_ = refused_table(frame.refused, frame.unit)
-        self.distribution_ = distribution_frame(forecasts, frame.unit)
+        work = work_of(self.get_params(deep=False), may_end_in_doubt=False)
+        done = work.done(Frames(with_prices_of(df, y), volatility_index, company_events), _newest)
+        self.config_, self.config_id_ = asdict(work.config), work.config.id
+        self.tickers_ = [each.series.unique_id for each in done.forecasts]
+        self.left_out_ = done.left_out
+        self.refused_rows_ = refused_table(done.refused, done.unit)
+        self.distribution_ = distribution_frame(done.forecasts, done.unit)
         return self
-
-    def __sklearn_tags__(self) -> Tags:
-        """Return scikit-learn's tags: the input is a long frame, not an array (n_samples, n_features)."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        return tags
 
     def predict(
         self, h: int | None = None, *, level: Sequence[float] | None = None, quantiles: Sequence[float] | None = None
@@ -139,45 +122,36 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         means a normal distribution.
         """
         check_is_fitted(self)
-        most = self.config_["horizons"]
-        if h is not None and (isinstance(h, bool) or not isinstance(h, Integral) or not 1 <= h <= most):
-            shown = repr(h)[:60]
-            raise ArgumentError(f"h is {shown}: this forecaster has horizons 1 to {most}; for more, fit Forecaster(horizons=...)")
-        kept = self.distribution_["horizon"] <= (h or most)
+        kept = self.distribution_["horizon"] <= horizon(h, self.config_["horizons"])
         return self.distribution_[kept].reset_index(drop=True)
 
-    def _config(self) -> Config:
-        """Return the config of the parameters. Raises ArgumentError where one cannot be used."""
-        values = {name: _plain(value) for name, value in self.get_params(deep=False).items() if name not in NO_SETTINGS}
-        try:
-            return config_of_values(values, "the documentation of Forecaster")
-        except SettingsError as error:
-            raise ArgumentError(str(error)) from error
+    def cross_validation(
+        self,
+        df: Any,
+        h: int | None = None,
+        *,
+        n_windows: int = 1,
+        step_size: int = 1,
+        level: Sequence[float] | None = None,
+        quantiles: Sequence[float] | None = None,
+        volatility_index: Any = None,
+        company_events: Any = None,
+    ) -> pd.DataFrame:
+        """Return forecasts of the past with these parameters. See tickercast.cross_validation."""
+        from tickercast.windows import cross_validation
 
-    def _reading(self, config: Config) -> Reading:
-        """Return how frames are read. Raises ArgumentError where a parameter of it cannot be used."""
-        if self.calendar is not None and not isinstance(self.calendar, str):
-            raise ArgumentError(f"calendar is {self.calendar!r}: give the code of an exchange such as 'XNYS', 'B' or 'D'")
-        return Reading(self.calendar, config.field, config.fewest_sessions, bool(self.check_prices))
+        return cross_validation(
+            df, h, n_windows=n_windows, step_size=step_size, level=level, quantiles=quantiles, forecaster=self,
+            volatility_index=volatility_index, company_events=company_events,
+        )  # fmt: skip
 
-    def _workers(self) -> int:
-        jobs = 1 if self.n_jobs is None else self.n_jobs
-        if isinstance(jobs, bool) or not isinstance(jobs, Integral) or jobs < 1:
-            raise ArgumentError(f"n_jobs is {self.n_jobs!r}: give a number of processes from 1 on, or None")
-        return int(jobs)
-
-    def _warn(self, lines: Any) -> None:
-        for line in lines:
-            warnings.warn(line, DataWarning, stacklevel=3)
-
-    def _warn_of_scratch(self, wanted: Sequence[Wanted], config: Config) -> None:
-        """Warn where networks begin from scratch because no bundled prior serves them."""
-        without = unserved(wanted, config)
-        if without:
-            tickers = f"{counted(len(without), 'ticker')}, the first: {without[0]}"
-            self._warn([f"no bundled prior fits the settings and the days of {tickers}; networks begin from scratch"])
+    def __sklearn_tags__(self) -> Tags:
+        """Return scikit-learn's tags: the input is a long frame, not an array (n_samples, n_features)."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        return tags
 
 
-def _plain(value: Any) -> Any:
-    """Return a value of NumPy as one of Python, and a list as a tuple."""
-    return value.item() if isinstance(value, np.generic) else tuple(value) if isinstance(value, list) else value
+def _newest(series: Series) -> Positions:
+    """Return the position of a ticker's newest bar."""
+    return np.array([len(series.bars) - 1])
