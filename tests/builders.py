@@ -281,7 +281,8 @@ def _other_rows() -> Iterator[tuple[type[schema.Base], list[dict[str, Any]]]]:
          "last_target": WARM_ORIGIN, "verdict": "not distinguishable", "computed_at": night, **shares, **coverage}
     ]  # fmt: skip
     yield schema.RiskTest, [
-        {"config_id": CONFIG, "ticker_id": IBM, "horizon": 1, "mode": "backfill", "level": 0.05, "n": 1, "exceedances": 0,
+        {"config_id": CONFIG, "ticker_id": IBM, "horizon": 1, "mode": "backfill", "level": level, "n": 1, "exceedances": 0,
          "first_target": WARM_ORIGIN, "last_target": WARM_ORIGIN, "verdict": "not distinguishable", "origin": WARM_ORIGIN,
-         "target": SESSIONS[4], "var_return": -0.02, "es_return": -0.03, "es_percent": -2.9, "computed_at": night}
+         "target": SESSIONS[4], "var_return": var_return, "es_return": -0.04, "es_percent": -3.9, "computed_at": night}
+        for level, var_return in ((0.01, -0.03), (0.05, -0.02))
     ]  # fmt: skip

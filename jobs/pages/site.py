@@ -19,7 +19,7 @@ ASSETS = Path(__file__).with_name("assets")
 ASSET_NAMES = ("style.css", "charts.js", "tables.js")
 PLOTLY = "plotly.min.js"
 # The pages of our own and their titles, in the order of the navigation. A module of this package makes each.
-PAGES = {"today": "Today", "health": "Health"}
+PAGES = {"today": "Today", "risk": "Risk", "health": "Health"}
 TICKER_FOLDER = "ticker"
 
 

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from tickercast.jobs import clock
 from tickercast.jobs.monitoring.state import read_state
+from tickercast.jobs.pages.risk import risk_page
 from tickercast.jobs.pages.site import TICKER_FOLDER, Site, served_site
 from tickercast.jobs.pages.ticker import ticker_page
 from tickercast.jobs.pages.today import today_page
@@ -37,7 +38,7 @@ class OurPages:
 
     def __init__(self, place: Place, executor: Executor) -> None:
         self.place, self.executor = place, executor
-        self._pages: dict[str, Text] = {"/": self._today}
+        self._pages: dict[str, Text] = {"/": self._today, "/risk": self._risk}
 
     def page_of(self, path: str) -> MakePage | None:
         """Return the maker of the page at an address, None where there is none of ours."""
@@ -58,3 +59,6 @@ class OurPages:
 
     def _today(self, connection: sqlite3.Connection, site: Site, now: datetime, request: Request) -> str:
         return today_page(connection, site, now, read_state(self.place, read_limits(self.place.folder), now))
+
+    def _risk(self, connection: sqlite3.Connection, site: Site, now: datetime, request: Request) -> str:
+        return risk_page(connection, site, now)

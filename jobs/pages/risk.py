@@ -1,0 +1,76 @@
+"""The page Risk: how much each ticker may lose in the next session, and whether past figures were kept."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from tickercast.jobs.pages.rendering import render
+from tickercast.jobs.pages.risk_charts import exceedances
+from tickercast.jobs.pages.risk_facts import LEVELS, RiskFacts, TickerRisk, risk_facts
+from tickercast.jobs.pages.site import Site
+from tickercast.jobs.pages.verdicts import ALL_MODES, MODES
+from tickercast.jobs.scoring.skill import FEWEST_SCORES, NOT_DISTINGUISHABLE
+from tickercast.jobs.terminal.figures import p_value, percent
+
+Row = Mapping[str, Any]
+
+TOO_FEW_SCORES = "too few scores"
+WITHIN_CHANCE = "within chance"
+WORDS = {NOT_DISTINGUISHABLE: "no more than chance explains", "dependent": "but in clusters"}
+NOTHING_SCORED = "No forecast has been scored yet, so nothing tells whether the value at risk is kept."
+
+
+def risk_page(connection: sqlite3.Connection, site: Site, now: datetime) -> str:
+    """Return the page."""
+    facts = risk_facts(connection)
+    return render(
+        "risk.html", site, page="risk", now=now, facts=facts, sentences=sentences(facts), verdict=verdict_of, expected=count_text,
+        horizons=horizons(facts), ahead=facts.by_horizon(), charts=[exceedances(facts.days)] if facts.days else [],
+    )  # fmt: skip
+
+
+def sentences(facts: RiskFacts) -> list[str]:
+    """Return, for each mode and level, whether the value at risk of all tickers together was kept one session ahead."""
+    return [sentence(row) for row in facts.overall if row["horizon"] == 1 and _is_shown(row, facts.overall)] or [NOTHING_SCORED]
+
+
+def sentence(row: Row) -> str:
+    """Return what a row of all tickers together says of a level: exceedances, how many were expected, and what to make of it."""
+    level = percent(row["level"], 0)
+    expected = count_text(row["expected"])
+    counts = f"{row['exceedances']:,} of {row['n']:,} outcomes were below the {level} % value at risk, {expected} expected"
+    if row["p_adjusted"] is None:
+        return f"All tickers together ({MODES[row['mode']]}): {counts}. Too few target dates for a test."
+    text = p_value(row["p_adjusted"])
+    p = f"p {text}" if text.startswith("<") else f"p = {text}"
+    return f"All tickers together ({MODES[row['mode']]}): {counts}: {WORDS.get(row['verdict'], row['verdict'])} ({p})."
+
+
+def verdict_of(risk: TickerRisk) -> str:
+    """Return what the tests of a ticker's levels say in a few words."""
+    if risk.five["n"] < FEWEST_SCORES:
+        return TOO_FEW_SCORES if risk.five["n"] else "no score yet"
+    told = [
+        f"{percent(level, 0)} %: {risk.levels[level]['verdict']}"
+        for level in LEVELS
+        if risk.levels[level]["verdict"] != NOT_DISTINGUISHABLE
+    ]
+    return ", ".join(told) or WITHIN_CHANCE
+
+
+def count_text(count: float) -> str:
+    """Return an expected count: with one decimal below 100, 12.5, and whole from there on, 6,290."""
+    return f"{count:.1f}" if count < 100 else f"{count:,.0f}"
+
+
+def horizons(facts: RiskFacts) -> list[Row]:
+    """Return the rows of all tickers together that the table by horizon shows."""
+    return [row for row in facts.overall if _is_shown(row, facts.overall)]
+
+
+def _is_shown(row: Row, overall: Sequence[Row]) -> bool:
+    """Return whether a row says something of its own: that of all modes together does where there are several modes."""
+    return row["mode"] != ALL_MODES or len({other["mode"] for other in overall}) > 2

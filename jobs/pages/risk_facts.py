@@ -1,0 +1,106 @@
+"""What the page Risk shows, read from the public views: the risk of the next session, and how often outcomes were below it.
+
+Not here: texts and tables (risk) and the chart (risk_charts).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tickercast.jobs.pages.verdicts import ALL_MODES, ALL_TICKERS, MODES
+from tickercast.jobs.scoring.skill import FEWEST_SCORES
+from tickercast.storage.reader import select_rows
+
+Row = Mapping[str, Any]
+
+LEVELS = (0.05, 0.01)
+SPAN = "-12 months"  # of the exceedances by date, counted from the newest target
+
+NEWEST = "SELECT ticker, config, currency, target FROM latest_forecast WHERE horizon = 1 ORDER BY ticker"
+RISK = """SELECT ticker, config, horizon, mode, level, n, exceedances, expected, rate, kupiec_p, independence_p, conditional_p,
+date_p, p_adjusted, verdict, mean_exceedance, mean_shortfall, target, last_price, var_price, var_percent, es_percent, computed_at
+FROM risk WHERE horizon = 1 OR ticker = '*' ORDER BY horizon, mode, level DESC"""
+BY_DATE = """SELECT target, count(*) AS n, sum(pit < 0.05) AS below_5, sum(pit < 0.01) AS below_1 FROM scored_forecast
+WHERE config = ? AND horizon = 1 AND origin > date(?, ?) GROUP BY target ORDER BY target"""
+
+
+@dataclass(frozen=True, slots=True)
+class TickerRisk:
+    """A ticker's risk one session ahead: the row of view `risk` for each level, of the mode that has enough scores."""
+
+    ticker: str
+    currency: str | None
+    levels: dict[float, Row]
+
+    @property
+    def five(self) -> Row:
+        """Return the row of 5 %."""
+        return self.levels[0.05]
+
+    @property
+    def one(self) -> Row:
+        """Return the row of 1 %."""
+        return self.levels[0.01]
+
+
+@dataclass(frozen=True, slots=True)
+class RiskFacts:
+    """Rows have the columns of view `risk`.
+
+    tickers: those with risk. missing: tickers with forecasts whose risk no run has computed. overall: of all tickers together,
+    under the config of most tickers, by horizon, mode and level; the modes in the order of MODES. days: counts by target date,
+    oldest first, one session ahead. target: the session that most tickers' risk is about. currency: of all tickers, else None.
+    """
+
+    tickers: list[TickerRisk]
+    missing: list[str]
+    overall: list[Row]
+    days: list[Row]
+    target: str | None
+    currency: str | None
+    computed_at: str | None
+
+    def by_horizon(self) -> list[tuple[int, dict[float, Row]]]:
+        """Return each horizon with the rows of all tickers together by level, of one mode."""
+        horizons = sorted({row["horizon"] for row in self.overall})
+        return [(horizon, _by_level([row for row in self.overall if row["horizon"] == horizon])) for horizon in horizons]
+
+
+def risk_facts(connection: sqlite3.Connection) -> RiskFacts:
+    """Return what the page shows."""
+    newest = select_rows(connection, NEWEST).records()
+    rows: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in select_rows(connection, RISK).records():
+        rows[row["ticker"], row["config"]].append(row)
+    found = [(row, rows[row["ticker"], row["config"]]) for row in newest]
+    tickers = [TickerRisk(row["ticker"], row["currency"], _by_level(own)) for row, own in found if own]
+    configs = Counter(row["config"] for row in newest).most_common(1)
+    overall = rows[ALL_TICKERS, configs[0][0]] if configs else []
+    currencies = {ticker.currency for ticker in tickers}
+    targets = Counter(ticker.five["target"] for ticker in tickers).most_common(1)
+    return RiskFacts(
+        tickers,
+        missing=[row["ticker"] for row, own in found if not own],
+        overall=sorted(overall, key=lambda row: (row["horizon"], list(MODES).index(row["mode"]), -row["level"])),
+        days=_days(connection, configs[0][0], newest) if configs else [],
+        target=targets[0][0] if targets else None,
+        currency=next(iter(currencies)) if len(currencies) == 1 else None,
+        computed_at=max((ticker.five["computed_at"] for ticker in tickers), default=None),
+    )
+
+
+def _by_level(rows: Sequence[Row]) -> dict[float, Row]:
+    """Return a ticker's row of each level: of the live forecasts once they are enough for a test, else of the next mode."""
+    ordered = sorted(rows, key=lambda row: list(MODES).index(row["mode"]))
+    own = [row for row in ordered if row["mode"] != ALL_MODES] or ordered
+    mode = next((row["mode"] for row in own if row["n"] >= FEWEST_SCORES), max(own, key=lambda row: row["n"])["mode"])
+    return {row["level"]: row for row in own if row["mode"] == mode}
+
+
+def _days(connection: sqlite3.Connection, config: str, newest: Sequence[Row]) -> list[Row]:
+    last = max(row["target"] for row in newest)
+    return list(select_rows(connection, BY_DATE, (config, last, SPAN)).records())
