@@ -23,7 +23,8 @@ HEAD = """# SQL views
 Generated from `storage/views/` by `python -m tickercast.storage.docs`. These views are the contract: columns may be added, never
 renamed. Sessions are ISO dates of the exchange; instants are UTC text `YYYY-MM-DDTHH:MM:SS.ffffffZ`. Returns, location, scale,
 errors and CRPS are natural-log returns (0.01 = 1 %). "Latest" means the active config: the one that the settings name.
-The types are those of DataFrames ([python.md](python.md)). In SQL a date and an instant are text, and a bool is 0 or 1.
+The types are those of DataFrames and of exported files ([python.md](python.md)). In SQL a date and an instant are text, and a
+bool is 0 or 1.
 
 Open the database read-only with any SQLite client (`sqlite3 'file:tickercast.db?mode=ro'`), or use
 `tickercast sql "SELECT ..."`. A reader never waits for a writer and delays none. Queries between `BEGIN` and `COMMIT` see one

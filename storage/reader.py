@@ -68,6 +68,15 @@ def view_query(view: View, tickers: Sequence[str] | None = None, equal: Sequence
     conditions = [f"ticker IN ({', '.join('?' * len(tickers))})"] if tickers else []
     conditions += [f"{column} = ?" for column in equal]
     conditions += [f"{between} BETWEEN ? AND ?"] if between else []
+    return _selection(view, conditions)
+
+
+def query_of_no_ticker(view: View) -> str:
+    """Return the query of the rows of a view that belong to no ticker, such as a prior's."""
+    return _selection(view, ["ticker IS NULL"])
+
+
+def _selection(view: View, conditions: Sequence[str]) -> str:
     condition = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     order = ", ".join(key for key in SORTED_BY if key in view.names)
     return f"SELECT {', '.join(view.names)} FROM {view.name}{condition}" + (f" ORDER BY {order}" if order else "")

@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from tickercast.jobs.cli import (
+    export_command,
     init_command,
     notice_commands,
     prior_commands,
@@ -68,6 +69,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     read_commands.sql,
     read_commands.report,
     serve_command.serve,
+    export_command.export,
     write_commands.release,
     write_commands.refuse,
     write_commands.repair,

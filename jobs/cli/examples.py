@@ -40,6 +40,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "report": ("tickercast report", "tickercast report MSFT --out pages"),
     "serve": ("tickercast serve", "tickercast serve --port 8080"),
+    "export": ("tickercast export parquet", "tickercast export parquet --view forecast_history --view bar"),
     "release": ("tickercast release MSFT", "tickercast release NVDA --split 2024-06-10=10:1"),
     "refuse": ("tickercast refuse MSFT --session 2026-03-06",),
     "repair": ("tickercast repair MSFT",),

@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tickercast.jobs.terminal.arrow_columns import column_of, validity
+from tickercast.storage.errors import Corrupt
 from tickercast.storage.views import Column, Kind
 
 TYPES: dict[Kind, pa.DataType] = {
@@ -49,17 +50,24 @@ def typed_table(cursor: Cursor, columns: Sequence[Column]) -> pa.Table:
 
 
 def typed(column: Column, values: Sequence[Any]) -> pa.Array:
-    """Return the stored values of a column in its type. Raises ValueError for one that is none of it."""
-    type_ = TYPES[column.kind]
-    match column.kind:
+    """Return the stored values of a column in its type. Raises Corrupt for one that is none of it."""
+    try:
+        return _typed(column.kind, values)
+    except (ValueError, TypeError, OverflowError, AttributeError) as error:
+        advice = "`tickercast verify --deep` names the rows; restore the database from a backup"
+        raise Corrupt(f"column {column.name} has a value that is no {column.kind}: {error}; {advice}") from error
+
+
+def _typed(kind: Kind, values: Sequence[Any]) -> pa.Array:
+    match kind:
         case "date" | "instant":
-            return _of_days(values, NUMPY_TYPES[column.kind], type_)
+            return _of_days(values, NUMPY_TYPES[kind], TYPES[kind])
         case "bool":
             return _of_truth(values)
         case "float":
-            return column_of([None if value is None else float(value) for value in values], type_)
+            return column_of([None if value is None else float(value) for value in values], TYPES[kind])
         case _:
-            return column_of(values, type_)
+            return column_of(values, TYPES[kind])
 
 
 def _of_days(values: Sequence[str | None], kind: np.dtype[Any], type_: pa.DataType) -> pa.Array:
