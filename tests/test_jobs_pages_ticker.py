@@ -16,6 +16,8 @@ import pytest
 from tests.builders import CONFIG, Record, small_record
 from tests.page_builders import outcome, outcomes
 from tickercast.jobs.pages import article, ticker, ticker_charts, training_charts
+from tickercast.jobs.pages import compare_facts as compare_facts_module
+from tickercast.jobs.pages import ticker_facts as ticker_facts_module
 from tickercast.jobs.pages.site import served_site, static_site
 from tickercast.jobs.pages.ticker_facts import ticker_facts
 from tickercast.jobs.pages.timeline import timeline
@@ -23,6 +25,7 @@ from tickercast.storage.errors import UnknownStoredTicker
 from tickercast.storage.reader import snapshot
 
 NOW = datetime(2024, 3, 13, 12, tzinfo=UTC)
+INDEXED = ("CONFIGS", "NEWEST", "BARS", "PAST", "TRAININGS", "SKILL", "FRESHNESS", "LINEAGE", "PRIOR", "REPORTS_AHEAD")
 VOID = {"meta", "link", "input", "br", "img", "path"}
 
 
@@ -71,6 +74,15 @@ def test_the_facts_are_those_of_sql(record: Record, connection: sqlite3.Connecti
     assert facts.lineage.model is not None
     assert facts.lineage.cold_start is not None
     assert (facts.lineage.model["model_id"], facts.lineage.cold_start["model_id"]) == ("warm", "cold")
+
+
+@pytest.mark.parametrize(
+    "query", [*(getattr(ticker_facts_module, name) for name in INDEXED), compare_facts_module.WIDTHS], ids=[*INDEXED, "WIDTHS"]
+)
+def test_a_query_reads_the_rows_of_its_ticker_alone(connection: sqlite3.Connection, query: str) -> None:
+    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", ("x",) * query.count("?"))]
+    # Tables of a few rows: configs, and what a subquery has already found.
+    assert [step for step in plan if re.match(r"SCAN (?!c\b|\(subquery)", step)] == []
 
 
 def test_a_ticker_that_is_not_stored_or_not_under_a_config_is_refused(connection: sqlite3.Connection) -> None:

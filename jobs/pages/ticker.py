@@ -6,14 +6,14 @@ import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
-from tickercast.jobs.pages import accuracy_charts, ticker_charts
+from tickercast.jobs.pages import accuracy_charts, ticker_charts, verdicts
 from tickercast.jobs.pages.article import article_plot, article_sentences
 from tickercast.jobs.pages.axes import day_parts, long_day
 from tickercast.jobs.pages.calibration import MODES, pit_histogram, skill_by_month
 from tickercast.jobs.pages.charts import Chart
 from tickercast.jobs.pages.rendering import render
 from tickercast.jobs.pages.site import Site
-from tickercast.jobs.pages.ticker_facts import TickerFacts, ticker_facts
+from tickercast.jobs.pages.ticker_facts import Row, TickerFacts, ticker_facts
 from tickercast.jobs.pages.timeline import Happening, timeline
 from tickercast.jobs.pages.training_charts import loss_charts
 from tickercast.jobs.pages.verdicts import verdict_of, verdict_sentences
@@ -68,9 +68,16 @@ def ticker_page(connection: sqlite3.Connection, site: Site, now: datetime, ticke
         forecast_charts=forecast_charts(facts),
         accuracy_charts=charts_of_accuracy(facts),
         training_charts=loss_charts(facts.trainings, facts.config["preset"]) if facts.configs else [],
+        scores=scores_in_order(facts),
         happenings=happenings(connection, facts, now),
         members_shown=MEMBERS_SHOWN,
     )
+
+
+def scores_in_order(facts: TickerFacts) -> list[Row]:
+    """Return the rows of view `skill` by horizon, of each the live record first."""
+    order = list(verdicts.MODES)
+    return sorted(facts.skill, key=lambda row: (row["horizon"], order.index(row["mode"])))
 
 
 def happenings(connection: sqlite3.Connection, facts: TickerFacts, now: datetime) -> list[Happening]:
