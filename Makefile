@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-fast lint bench mutants torture docs site clean
+.PHONY: demo test test-fast lint bench mutants torture docs site screenshots clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tickercast demo
@@ -39,6 +39,13 @@ docs: $(VENV)/.dev
 site: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
+# The pictures in docs/assets, from the record of a demo; needs Chromium.
+screenshots: $(VENV)/.pictures
+	rm -rf out/pictures
+	$(BIN)/tickercast demo --keep out/pictures
+	$(BIN)/python docs/screenshots.py out/pictures
+	$(BIN)/python docs/figures.py out/pictures
+
 clean:
 	rm -rf $(VENV) site mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -60,4 +67,8 @@ $(VENV)/.mutants: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP_INSTALL) -e ".[docs]"
+	touch $@
+
+$(VENV)/.pictures: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP_INSTALL) -e ".[demo,web,examples]"
 	touch $@
