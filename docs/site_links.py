@@ -1,7 +1,8 @@
 """Links of the pages on the site, for MkDocs: a page links to any file of the repository as in the repository itself.
 
 README.md is the site's first page and CHANGELOG.md one of its pages. Any other file outside of docs/ that a page links to is
-copied into the site's folder `repository/`. MkDocs calls the two functions below; `make site` fails where a link leads nowhere.
+copied into the site's folder `repository/`. MkDocs calls the functions `on_...` below. The build fails where a link is broken,
+and where a page would load something from another host.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import re
 from pathlib import Path, PurePosixPath
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parent.parent
 PAGES = {"README.md": "index.md", "CHANGELOG.md": "changes.md"}
 LINK = re.compile(r"(?<=\]\()([^)#:\s]+)")
+OUTSIDE = re.compile(r"<(?:script|img|iframe|link|source|video)\b[^>]*?(?:src|href)=\"?((?:https?:)?//[^\s\">]+)")
 CODE_BLOCK = re.compile(r"^(?:```.*?^```| {4}[^\n]*)", re.MULTILINE | re.DOTALL)
 
 
@@ -38,6 +41,13 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return os.path.relpath(_place(_target(page.file, link[1])), here)
 
     return LINK.sub(moved, markdown)
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """Return a page's HTML as it is. Raises PluginError when a browser would load something from another host for it."""
+    if found := OUTSIDE.search(output):
+        raise PluginError(f"{page.file.src_uri} loads {found[1]}; the site has to work without a network")
+    return output
 
 
 def _targets(file: File) -> set[str]:
