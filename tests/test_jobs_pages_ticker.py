@@ -18,7 +18,7 @@ from tests.page_builders import outcome, outcomes
 from tickercast.jobs.pages import article, ticker, ticker_charts, training_charts
 from tickercast.jobs.pages import compare_facts as compare_facts_module
 from tickercast.jobs.pages import ticker_facts as ticker_facts_module
-from tickercast.jobs.pages.site import served_site, static_site
+from tickercast.jobs.pages.site import ASSETS, served_site, static_site
 from tickercast.jobs.pages.ticker_facts import ticker_facts
 from tickercast.jobs.pages.timeline import timeline
 from tickercast.storage.errors import UnknownStoredTicker
@@ -194,9 +194,19 @@ def test_the_articles_sentences_state_its_errors_and_its_copying() -> None:
     assert article.copied_share([1.0, 2.0, 1.0, 2.0], [1.0, 2.0, 3.0, 4.0]) == 0.0
 
 
-def test_a_chart_becomes_a_figure_of_plotly_with_colours(tmp_path: Path) -> None:
-    from tickercast.jobs.pages.figures import plotly_figure
+def test_a_chart_becomes_a_figure_of_plotly_with_colours(connection: sqlite3.Connection) -> None:
+    from tickercast.jobs.pages.figures import plotly_figure, ticker_figure
 
+    assert ticker_figure(connection, "IBM").layout.title.text == "IBM: prices and the sessions ahead"
+    with pytest.raises(UnknownStoredTicker, match="MSFT: no forecasts"):
+        ticker_figure(connection, "MSFT")
     figure = plotly_figure(ticker_charts.returns("IBM", [outcome(0), outcome(1, mode="live", inside=0)]))
     assert figure.layout.title.text == "One session ahead: the band and what happened"
     assert [trace.marker.color for trace in figure.data if trace.mode == "markers"] == ["#24588f", "#c9211e"]
+
+
+def test_the_colours_of_figures_are_those_of_the_light_pages() -> None:
+    from tickercast.jobs.pages.figures import COLOURS
+
+    light = (ASSETS / "style.css").read_text().partition("@media (prefers-color-scheme: dark)")[0]
+    assert dict(re.findall(r"--chart-(\w+): (#\w+)", light)) == COLOURS
