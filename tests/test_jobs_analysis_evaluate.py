@@ -38,7 +38,8 @@ def scores_of(
     """Return scores of the first days at horizon 1; location and scale do not matter to the table."""
     n = len(crps)
     known = np.array(context[:n])
-    return MethodScores(ticker, 1, method, DAYS[:n], np.array(crps), np.array(inside, float), np.zeros(n), np.ones(n), known)
+    scores = np.array(crps)
+    return MethodScores(ticker, 1, method, DAYS[:n], scores, scores / 2, np.array(inside, float), np.zeros(n), np.ones(n), known)
 
 
 SCORES = [
@@ -67,6 +68,7 @@ def test_a_row_has_the_means_over_all_tickers_and_origins() -> None:
     # Ours: (1 + 2 + 3 + 4 + 1 + 1) / 6 = 2; other: (4 * 2 + 3 + 5) / 6 = 16 / 6.
     assert (ours.crps, ours.ours_over_it, ours.ours_better_on) == (2.0, 1.0, None)
     assert other.crps == pytest.approx(16 / 6)
+    assert (ours.mae, other.mae) == (1.0, pytest.approx(8 / 6))
     assert other.ours_over_it == pytest.approx(12 / 16)
     assert (ours.coverage_50, ours.coverage_80, ours.coverage_90) == (3 / 6, 3 / 6, 1.0)
 
@@ -154,10 +156,10 @@ def test_there_is_no_confidence_set_of_few_dates_or_without_its_package(monkeypa
 
 def test_the_set_of_a_row_is_of_the_means_of_dates() -> None:
     losses = losses_of(0.0, 0.2)
-    days = np.datetime64("2024-01-01") + np.arange(250)
+    days, inside, context = np.datetime64("2024-01-01") + np.arange(250), np.ones((250, 3)), np.full(250, "none")
     scores = [
-        replace(SCORES[0], method=name, origin=days, crps=losses[:, i], inside=np.ones((250, 3)), context=np.full(250, "none"))
-        for i, name in enumerate((OURS, "other"))
+        replace(SCORES[0], method=name, origin=days, crps=of_one, abs_error=of_one, inside=inside, context=context)
+        for name, of_one in zip((OURS, "other"), losses.T, strict=True)
     ]
     rows = evaluation_rows(scores)
     assert [(row.mcs_p_value, row.in_mcs) for row in rows[:2]] == [(1.0, True), (0.0, False)]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         Unavailable,
         UnknownTicker,
     )
+    from tickercast.evaluation import evaluate
     from tickercast.forecaster import Forecaster
     from tickercast.record import Record
     from tickercast.record import open_record as open
@@ -44,6 +45,7 @@ __all__ = [
     "UnknownTicker",
     "__version__",
     "cross_validation",
+    "evaluate",
     "open",
 ]
 
@@ -52,6 +54,7 @@ _PLACES = {
     "Forecaster": ("forecaster", "Forecaster"),
     "Record": ("record", "Record"),
     "cross_validation": ("windows", "cross_validation"),
+    "evaluate": ("evaluation", "evaluate"),
     "open": ("record", "open_record"),
 }
 

@@ -86,8 +86,8 @@ class ComparisonTask:
 class MethodScores:
     """The scores of one method for one ticker and horizon, arrays (n,) by origin; inside is (n, 3), for 50, 80 and 90 %.
 
-    crps is in percent. inside is 1, 0, or NaN where the method has no such interval. location and scale are log returns: the
-    median, and the standard deviation of a normal as wide. context is that of our forecast.
+    crps and abs_error, that of the median, are in percent. inside is 1, 0, or NaN where the method has no such interval. location
+    and scale are log returns: the median, and the standard deviation of a normal as wide. context is that of our forecast.
     """
 
     ticker: str
@@ -95,6 +95,7 @@ class MethodScores:
     method: str
     origin: Days
     crps: Floats
+    abs_error: Floats
     inside: Floats
     location: Floats
     scale: Floats
@@ -110,7 +111,7 @@ class MethodScores:
             keep &= self.origin >= np.datetime64(first)
         if last is not None:
             keep &= self.origin <= np.datetime64(last)
-        arrays = ("origin", "crps", "inside", "location", "scale", "context")
+        arrays = ("origin", "crps", "abs_error", "inside", "location", "scale", "context")
         return replace(self, **{name: getattr(self, name)[keep] for name in arrays})
 
 
@@ -141,7 +142,7 @@ def comparison_tasks(
             forecasts = _densities(connection, ticker.id, config, horizon)
             if len(forecasts.origin):
                 tasks.append(ComparisonTask(ticker.symbol, bars, config.field, horizon, forecasts, methods, of_ticker, levels))
-    return _without_absent(tasks)
+    return without_absent_models(tasks)
 
 
 def score_tasks(tasks: Sequence[ComparisonTask], workers: int | None) -> list[MethodScores]:
@@ -181,7 +182,7 @@ def other_log_prices(task: ComparisonTask) -> dict[str, Floats]:
     return {name: np.log(other.at(forecasts.origin, target) / price) for name, other in task.others.items()}
 
 
-def _without_absent(tasks: Sequence[ComparisonTask]) -> list[ComparisonTask]:
+def without_absent_models(tasks: Sequence[ComparisonTask]) -> list[ComparisonTask]:
     """Return the tasks without the other tools' models that have no forecast at a horizon. Raises UsageError for odd prices."""
     present: set[tuple[int, str]] = set()
     for task in tasks:
@@ -250,6 +251,7 @@ def _method_scores(task: ComparisonTask, method: str, ours: Densities, quantiles
         method=method,
         origin=ours.origin,
         crps=100 * pinball_score(quantiles[:, task.levels], realised, GRID_LEVELS[task.levels]),
+        abs_error=100 * np.abs(quantiles[:, len(GRID_LEVELS) // 2] - realised),
         inside=np.stack([_inside(quantiles[:, low], quantiles[:, high], realised) for low, high in INTERVALS], axis=-1),
         location=quantiles[:, len(GRID_LEVELS) // 2],
         scale=(quantiles[:, HIGH_80] - quantiles[:, LOW_80]) / NORMAL_WIDTH_80,

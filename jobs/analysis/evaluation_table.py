@@ -31,7 +31,7 @@ class EvaluationRow:
     divided by the method's. ours_better_on: the share of tickers where our mean is lower, None for ours. dm_statistic, p_value:
     Diebold and Mariano's for ours against the method, negative where ours is lower. mcs_p_value: that of the model confidence
     set; in_mcs: whether it is above 0.05. Both tests are of means by date, and None with too few dates. coverage: None for a
-    method without the quantiles of the interval.
+    method without the quantiles of the interval. mae: the mean absolute error of the median, in percent, None without a median.
     """
 
     horizon: int
@@ -53,6 +53,7 @@ class EvaluationRow:
     tickers: int
     dates: int
     ours_better_on: float | None
+    mae: float | None
 
 
 COLUMNS = tuple(field.name for field in fields(EvaluationRow))
@@ -62,7 +63,8 @@ COLUMNS = tuple(field.name for field in fields(EvaluationRow))
 class Panel:
     """The scores of M methods, the first of them ours, at N origins of all tickers and one horizon.
 
-    ticker, origin, context: (N,); a ticker is its number. crps: (N, M), in percent. inside: (N, M, 3), NaN where not known.
+    ticker, origin, context: (N,); a ticker is its number. crps, abs_error: (N, M), in percent. inside: (N, M, 3), NaN where
+    not known.
     """
 
     horizon: int
@@ -71,11 +73,12 @@ class Panel:
     origin: Days
     context: NDArray[np.str_]
     crps: Floats
+    abs_error: Floats
     inside: Floats
 
     def select(self, which: Mask) -> Panel:
         """Return the origins of a mask (N,)."""
-        kept = {name: getattr(self, name)[which] for name in ("ticker", "origin", "context", "crps", "inside")}
+        kept = {name: getattr(self, name)[which] for name in ("ticker", "origin", "context", "crps", "abs_error", "inside")}
         return replace(self, **kept)
 
 
@@ -107,6 +110,7 @@ def _panel(scores: Sequence[MethodScores]) -> Panel:
         origin=np.concatenate([s.origin for s in ours]),
         context=np.concatenate([s.context for s in ours]),
         crps=np.stack([np.concatenate([s.crps for s in by_method[name]]) for name in methods], axis=1),
+        abs_error=np.stack([np.concatenate([s.abs_error for s in by_method[name]]) for name in methods], axis=1),
         inside=np.stack([np.concatenate([s.inside for s in by_method[name]]) for name in methods], axis=1),
     )
 
@@ -118,7 +122,7 @@ def _rows_by_period(panel: Panel, context: str, named: Sequence[Period]) -> Iter
 
 def _rows(panel: Panel, context: str, period: str) -> Iterator[EvaluationRow]:
     """Yield a row for each method of a panel."""
-    crps, coverage = panel.crps.mean(axis=0), panel.inside.mean(axis=0)
+    crps, mae, coverage = (values.mean(axis=0) for values in (panel.crps, panel.abs_error, panel.inside))
     by_ticker, by_date = _means_by(panel.ticker, panel.crps), _means_by(panel.origin, panel.crps)
     set_p_values = confidence_p_values(by_date)
     for i, method in enumerate(panel.methods):
@@ -144,6 +148,7 @@ def _rows(panel: Panel, context: str, period: str) -> Iterator[EvaluationRow]:
             tickers=len(by_ticker),
             dates=len(by_date),
             ours_better_on=None if i == 0 else float((by_ticker[:, 0] < by_ticker[:, i]).mean()),
+            mae=_known(mae[i]),
         )
 
 

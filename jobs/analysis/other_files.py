@@ -1,10 +1,13 @@
-"""Reads the files of `evaluate --add`: checks their columns, and turns rows into forecasts by model and ticker."""
+"""Reads tables of other tools' forecasts: checks their columns, and turns rows into forecasts by model and ticker.
+
+They come from the files of `evaluate --add`, or from frames.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,9 +34,9 @@ ACCEPTED = "Model-lo-80 and Model-hi-80, or Model-q0.05"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A model's rows in one file: ticker as written, origin and target (n,), prices (n, levels)."""
+    """A model's rows in one table: ticker as written, origin and target (n,), prices (n, levels). where: the table's name."""
 
-    path: Path
+    where: str
     ticker: list[str]
     origin: Days
     target: Days
@@ -50,32 +53,36 @@ def read_other_models(paths: Sequence[Path], methods: Sequence[str]) -> list[Oth
 
     methods: the names that are taken already. Raises UsageError, in one line that names the file and the fault.
     """
+    return models_of_tables(((str(path), _read(path)) for path in paths), methods)
+
+
+def models_of_tables(tables: Iterable[tuple[str, pa.Table]], methods: Sequence[str]) -> list[OtherModel]:
+    """Return the models of some tables, each with a name that errors show. See read_other_models."""
     parts: dict[str, list[Part]] = {}
-    for path in paths:
-        for name, part in _parts_of(path).items():
+    for where, table in tables:
+        for name, part in _parts_of(where, table).items():
             if name in (OURS, *methods):
-                raise UsageError(f"{path}: a method is called {name!r} already; rename the model's columns")
+                raise UsageError(f"{where}: a method is called {name!r} already; rename the model's columns")
             parts.setdefault(name, []).append(part)
     return [_model(name, of_model) for name, of_model in parts.items()]
 
 
-def _parts_of(path: Path) -> dict[str, Part]:
-    table = _read(path)
+def _parts_of(where: str, table: pa.Table) -> dict[str, Part]:
     columns = table.column_names
     missing = [name for name in KEYS if name not in columns]
     if missing:
-        raise UsageError(f"{path}: no column {', '.join(missing)}; it has {first_names(columns)}")
+        raise UsageError(f"{where}: no column {', '.join(missing)}; it has {first_names(columns)}")
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
-        raise UsageError(f"{path}: two columns are called {twice[0]}")
+        raise UsageError(f"{where}: two columns are called {twice[0]}")
     if not len(table):
-        raise UsageError(f"{path}: it has no row")
+        raise UsageError(f"{where}: it has no row")
     by_model = _level_columns(columns)
     if not by_model:
-        raise UsageError(f"{path}: no model has columns of levels; name them {ACCEPTED}; it has {first_names(columns)}")
-    ticker = _texts(path, table)
-    origin, target = (_days(path, table, name) for name in (ORIGIN, TARGET))
-    return {name: Part(path, ticker, origin, target, _prices(path, table, columns)) for name, columns in by_model.items()}
+        raise UsageError(f"{where}: no model has columns of levels; name them {ACCEPTED}; it has {first_names(columns)}")
+    ticker = _texts(where, table)
+    origin, target = (_days(where, table, name) for name in (ORIGIN, TARGET))
+    return {name: Part(where, ticker, origin, target, _prices(where, table, columns)) for name, columns in by_model.items()}
 
 
 def _read(path: Path) -> pa.Table:
@@ -123,34 +130,34 @@ def _position(level: float) -> int | None:
     return nearest if abs(GRID_LEVELS[nearest] - level) < 1e-6 else None
 
 
-def _texts(path: Path, table: pa.Table) -> list[str]:
+def _texts(where: str, table: pa.Table) -> list[str]:
     values = table[TICKER].to_pylist()
     if None in values:
-        raise UsageError(f"{path}: {counted(values.count(None), 'row')} without a {TICKER}")
+        raise UsageError(f"{where}: {counted(values.count(None), 'row')} without a {TICKER}")
     return [str(value) for value in values]
 
 
-def _days(path: Path, table: pa.Table, name: str) -> Days:
+def _days(where: str, table: pa.Table, name: str) -> Days:
     """Return the days of a column of dates, of times in any zone, or of texts that begin with a date."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     column = table[name]
     if column.null_count:
-        raise UsageError(f"{path}: {counted(column.null_count, 'row')} without a {name}")
+        raise UsageError(f"{where}: {counted(column.null_count, 'row')} without a {name}")
     try:
         if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-            raise UsageError(f"{path}: {name} has numbers, such as {column[0]}; write dates like 2024-03-01")
+            raise UsageError(f"{where}: {name} has numbers, such as {column[0]}; write dates like 2024-03-01")
         if pa.types.is_timestamp(column.type):
             column = pc.local_timestamp(column) if column.type.tz else column
         elif not pa.types.is_date(column.type):
             column = pc.utf8_slice_codeunits(column.cast(pa.string()), 0, 10)
         return np.asarray(column.cast(pa.date32(), safe=False).to_numpy(), "datetime64[D]")
     except (pa.ArrowException, ValueError) as error:
-        raise UsageError(f"{path}: {name} has no dates like 2024-03-01: {_one_line(error)}") from error
+        raise UsageError(f"{where}: {name} has no dates like 2024-03-01: {_one_line(error)}") from error
 
 
-def _prices(path: Path, table: pa.Table, by_level: Mapping[int, str]) -> Floats:
+def _prices(where: str, table: pa.Table, by_level: Mapping[int, str]) -> Floats:
     """Return (n, levels) prices, NaN where a level has no column, or a row no positive number."""
     import pyarrow as pa
 
@@ -159,7 +166,7 @@ def _prices(path: Path, table: pa.Table, by_level: Mapping[int, str]) -> Floats:
         try:
             prices[:, position] = table[name].cast(pa.float64()).to_numpy()
         except (pa.ArrowException, ValueError) as error:
-            raise UsageError(f"{path}: column {printable(name)} has values that are no numbers") from error
+            raise UsageError(f"{where}: column {printable(name)} has values that are no numbers") from error
     prices[~(np.isfinite(prices) & (prices > 0))] = np.nan
     return prices
 
@@ -178,7 +185,7 @@ def _model(name: str, parts: Sequence[Part]) -> OtherModel:
         tickers[symbol] = OtherForecasts(origin[rows], target[rows], prices[rows])
         (cutoff, ds), count = Counter(zip(origin[rows].tolist(), target[rows].tolist(), strict=True)).most_common(1)[0]
         if count > 1:
-            raise UsageError(f"{parts[-1].path}: {name} has {count} rows of {symbol} with cutoff {cutoff} and ds {ds}; keep one")
+            raise UsageError(f"{parts[-1].where}: {name} has {count} rows of {symbol} with cutoff {cutoff} and ds {ds}; keep one")
     return OtherModel(name, np.all([part.levels for part in parts], axis=0), tickers)
 
 
