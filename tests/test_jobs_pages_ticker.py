@@ -98,10 +98,17 @@ def test_the_headline_has_the_band_of_the_next_session_in_prices_and_percent(con
     )
 
 
+def test_the_last_outcome_is_told_with_its_place_and_mode(connection: sqlite3.Connection) -> None:
+    figures = {figure.title: figure for figure in ticker.key_figures(ticker_facts(connection, "IBM"))}
+    found = figures["Last outcome, Fri 8 Mar 2024"]
+    assert found.note == "inside its 90 % range, backfill, may be corrected"
+
+
 def test_the_table_has_each_session_with_its_quantiles(connection: sqlite3.Connection) -> None:
     rows = ticker.forecast_rows(ticker_facts(connection, "IBM"))
     assert [(row.weekday, row.day, row.report) for row in rows] == [("Fri", "8 Mar", False), ("Mon", "11 Mar", False)]
     assert rows[0].cells[0] == ("98.00", "-2.0 %")
+    assert rows[0].width == pytest.approx(4.0)
 
 
 @pytest.mark.parametrize("symbol", ["IBM", "MSFT"])

@@ -30,12 +30,14 @@ NARROW, WIDE = 0.9, 1.1  # a width within them is as usual
 class ForecastRow:
     """One session in the table: its weekday, Fri, its day, 8 Mar, and year; each quantile as a price and against the last one.
 
-    report: whether the company reports on that session, or on a day before it that is none.
+    width: of its 90 % range, percent of the last price. report: whether the company reports on that session, or on a day without
+    one before it.
     """
 
     weekday: str
     day: str
     year: str
+    width: float
     report: bool
     cells: list[tuple[str, str]]
 
@@ -110,7 +112,7 @@ def sentences(facts: TickerFacts) -> list[str]:
 
 
 def key_figures(facts: TickerFacts) -> list[KeyFigure]:
-    """Return the next session's range and its width, the verdict and how far the record is behind; empty without forecasts."""
+    """Return the next session's range and width, the last outcome, the verdict and how far the record is behind."""
     if not facts.forecasts:
         return []
     row = facts.forecasts[0]
@@ -119,6 +121,7 @@ def key_figures(facts: TickerFacts) -> list[KeyFigure]:
     return [
         KeyFigure(f"{long_day(row['target'])}, 5 to 95 %", f"{low} to {high}", f"{facts.currency}, {moves}"),
         _width_figure(facts),
+        *_outcome_figure(facts),
         _verdict_figure(facts),
         _behind_figure(facts),
     ]
@@ -133,7 +136,8 @@ def forecast_rows(facts: TickerFacts) -> list[ForecastRow]:
         last, decimals = row["last_price"], price_decimals(row["last_price"])
         cells = [(f"{row[name]:,.{decimals}f}", f"{percent(row[name] / last - 1, signed=True)} %") for name in LEVELS]
         weekday, day, year = day_parts(row["target"])
-        rows.append(ForecastRow(weekday, day, year, row["target"] in reports, cells))
+        width = 100 * (row["q95"] - row["q05"]) / last
+        rows.append(ForecastRow(weekday, day, year, width, row["target"] in reports, cells))
     return rows
 
 
@@ -170,6 +174,17 @@ def _width_figure(facts: TickerFacts) -> KeyFigure:
     ratio = 100 * width / usual
     word = "narrower than usual" if ratio < NARROW else "wider than usual" if ratio > WIDE else "as usual"
     return KeyFigure("Width of that range", f"{percent(width)} %", f"{word}: the median of its year is {percent(usual / 100)} %")
+
+
+def _outcome_figure(facts: TickerFacts) -> list[KeyFigure]:
+    """Return the newest outcome against its forecast, none before the first one."""
+    if not facts.past:
+        return []
+    row = facts.past[-1]
+    place = "inside" if row["inside_90"] else "below" if row["realised_price"] < row["q05"] else "above"
+    note = f"{place} its 90 % range, {row['mode']}{', may be corrected' if row['state'] == 'provisional' else ''}"
+    move = percent(row["realised_price"] / row["last_price"] - 1, signed=True)
+    return [KeyFigure(f"Last outcome, {long_day(row['target'])}", f"{move} %", note, "" if row["inside_90"] else "warn")]
 
 
 def _verdict_figure(facts: TickerFacts) -> KeyFigure:
