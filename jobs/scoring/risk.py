@@ -32,19 +32,38 @@ TOO_MANY, TOO_FEW, DEPENDENT = "too many", "too few", "dependent"
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """Scores in the order of their groups, and by target in each. begins: (k,), where each of k groups begins."""
+    """Scores by group, in the order of their targets. Columns are taken when they are needed: a record has millions of scores.
+
+    order: (n,), the positions of the scores, one group after the other. begins: (k,), where each of k groups begins in it.
+    """
 
     scores: ScoreColumns
+    order: NDArray[np.intp]
     begins: NDArray[np.intp]
 
     @property
     def sizes(self) -> Counts:
         """Return the number of scores of each group (k,)."""
-        return np.diff([*self.begins, len(self.scores.target)])
+        return np.diff([*self.begins, len(self.order)])
 
-    def sums(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return the sum of each group's values. values: (n,), one for each score."""
-        return np.add.reduceat(values, self.begins) if len(values) else values[:0]
+    def column(self, name: str) -> NDArray[Any]:
+        """Return a column of the scores in the order of the groups (n,)."""
+        values: NDArray[Any] = getattr(self.scores, name)[self.order]
+        return values
+
+    def first(self, name: str) -> NDArray[Any]:
+        """Return the value of each group's first score (k,)."""
+        values: NDArray[Any] = getattr(self.scores, name)[self.order[self.begins]]
+        return values
+
+    def last(self, name: str) -> NDArray[Any]:
+        """Return the value of each group's last score (k,)."""
+        values: NDArray[Any] = getattr(self.scores, name)[self.order[self.begins + self.sizes - 1]]
+        return values
+
+    def counts(self, flags: Flags) -> Counts:
+        """Return how many of each group's scores have a flag (k,). flags: (n,), in the order of the groups."""
+        return np.add.reduceat(flags, self.begins, dtype=np.int64) if len(flags) else np.zeros(0, np.int64)
 
 
 def risk_rows(scores: ScoreColumns, newest: Sequence[NewestForecast]) -> list[RiskRow]:
@@ -54,10 +73,9 @@ def risk_rows(scores: ScoreColumns, newest: Sequence[NewestForecast]) -> list[Ri
     p_adjusted is over the tickers of one mode and level, or over the horizons of all tickers.
     """
     parts = (scores, replace(scores, mode=np.full(len(scores.mode), ALL_MODES, "S1")))
-    of_tickers = [_grouped(part, "ticker_id", "horizon", "mode") for part in parts]
-    of_all = [_grouped(part, "horizon", "mode") for part in parts]
-    rows = _with_newest([row for groups in of_tickers for level in LEVELS for row in _rows_of_tickers(groups, level)], newest)
-    rows += [row for groups in of_all for level in LEVELS for row in _rows_of_all(groups, level)]
+    rows = [row for part in parts for row in _rows_of_tickers(_grouped(part, "ticker_id", "horizon", "mode"))]
+    rows = _with_newest(rows, newest)
+    rows += [row for part in parts for row in _rows_of_all(_grouped(part, "horizon", "mode"))]
     return [replace(row, p_adjusted=p, verdict=verdict_of(row, p)) for row, p in zip(rows, _adjusted(rows), strict=True)]
 
 
@@ -76,54 +94,58 @@ def verdict_of(row: RiskRow, p_adjusted: float | None) -> str:
 
 
 def _grouped(scores: ScoreColumns, *by: str) -> Groups:
-    keys = [getattr(scores, name) for name in (*by, "target")]
-    order = np.lexsort(keys[::-1])
-    changed = [column[order][1:] != column[order][:-1] for column in keys[:-1]]
-    begins = np.flatnonzero(np.concatenate([[True], np.any(changed, axis=0)])) if len(order) else order
-    return Groups(scores.select(order), begins)
+    columns = [getattr(scores, name) for name in by]
+    order = np.lexsort([scores.target, *reversed(columns)])
+    if not len(order):
+        return Groups(scores, order, order)
+    is_first = np.zeros(len(order), bool)
+    is_first[0] = True
+    for column in columns:
+        sorted_column = column[order]
+        is_first[1:] |= sorted_column[1:] != sorted_column[:-1]
+    return Groups(scores, order, np.flatnonzero(is_first))
 
 
-def _rows_of_tickers(groups: Groups, level: float) -> Iterator[RiskRow]:
-    is_exceeded = groups.scores.pit < level
-    counts = groups.sums(is_exceeded.astype(np.int64))
-    tests = _tests(groups, is_exceeded, counts, level)
-    means = _mean_exceedances(groups, is_exceeded, counts, level)
-    ids = groups.scores.ticker_id[groups.begins].tolist()
-    for i, row in enumerate(_counted(groups, counts, level)):
-        told: dict[str, Any] = {name: _told(values[i]) for name, values in (tests | means).items()}
-        yield replace(row, ticker_id=ids[i], **told)
+def _rows_of_tickers(groups: Groups) -> Iterator[RiskRow]:
+    pit, follows, ids = groups.column("pit"), _follows(groups), groups.first("ticker_id").tolist()
+    for level in LEVELS:
+        is_exceeded = pit < level
+        counts = groups.counts(is_exceeded)
+        figures = _tests(groups, is_exceeded, counts, follows, level) | _mean_exceedances(groups, is_exceeded, counts, level)
+        for i, row in enumerate(_counted(groups, counts, level)):
+            told: dict[str, Any] = {name: _told(values[i]) for name, values in figures.items()}
+            yield replace(row, ticker_id=ids[i], **told)
 
 
-def _rows_of_all(groups: Groups, level: float) -> Iterator[RiskRow]:
-    is_exceeded = groups.scores.pit < level
-    counts = groups.sums(is_exceeded.astype(np.int64))
-    means = _mean_exceedances(groups, is_exceeded, counts, level)
-    ends = [*groups.begins[1:].tolist(), len(is_exceeded)]
-    for i, row in enumerate(_counted(groups, counts, level)):
-        members = slice(groups.begins[i], ends[i])
-        statistic, p_value = _test_by_date(groups.scores.target[members], is_exceeded[members], row.horizon, level)
-        told: dict[str, Any] = {name: _told(values[i]) for name, values in means.items()}
-        yield replace(row, date_statistic=statistic, date_p=p_value, **told)
+def _rows_of_all(groups: Groups) -> Iterator[RiskRow]:
+    pit, targets = groups.column("pit"), groups.column("target")
+    ends = [*groups.begins[1:].tolist(), len(pit)]
+    for level in LEVELS:
+        is_exceeded = pit < level
+        counts = groups.counts(is_exceeded)
+        means = _mean_exceedances(groups, is_exceeded, counts, level)
+        for i, row in enumerate(_counted(groups, counts, level)):
+            members = slice(groups.begins[i], ends[i])
+            statistic, p_value = _test_by_date(targets[members], is_exceeded[members], row.horizon, level)
+            told: dict[str, Any] = {name: _told(values[i]) for name, values in means.items()}
+            yield replace(row, date_statistic=statistic, date_p=p_value, **told)
 
 
 def _counted(groups: Groups, counts: Counts, level: float) -> Iterator[RiskRow]:
     """Yield the row of each group for all tickers, without tests and means. counts: (k,), its exceedances."""
-    last = groups.begins + groups.sizes - 1
     columns = (
-        groups.scores.horizon[groups.begins], groups.scores.mode[groups.begins].astype(str), groups.sizes, counts,
-        groups.scores.target[groups.begins], groups.scores.target[last],
+        groups.first("horizon"), groups.first("mode").astype(str), groups.sizes, counts, groups.first("target"),
+        groups.last("target"),
     )  # fmt: skip
-    for horizon, mode, n, exceedances, first, end in zip(*(column.tolist() for column in columns), strict=True):
-        yield RiskRow(None, horizon, mode, level, n, exceedances, first, end)
+    for horizon, mode, n, exceedances, first, last in zip(*(column.tolist() for column in columns), strict=True):
+        yield RiskRow(None, horizon, mode, level, n, exceedances, first, last)
 
 
-def _tests(groups: Groups, is_exceeded: Flags, counts: Counts, level: float) -> dict[str, Floats]:
+def _tests(groups: Groups, is_exceeded: Flags, counts: Counts, follows: Flags, level: float) -> dict[str, Floats]:
     """Return the statistics and p-values of each group by name, each (k,): NaN where the group is not tested."""
-    if not len(counts):
-        return {}
-    is_tested = (groups.scores.horizon[groups.begins] == 1) & (groups.sizes >= FEWEST_SCORES)
+    is_tested = (groups.first("horizon") == 1) & (groups.sizes >= FEWEST_SCORES)
     number = kupiec(counts, groups.sizes, level)
-    independence = christoffersen(*_transitions(groups, is_exceeded))
+    independence = christoffersen(*_transitions(groups, is_exceeded, follows))
     both = conditional_coverage(number[0], independence[0])
     named = (("kupiec", number), ("independence", independence), ("conditional", both))
     return {
@@ -133,19 +155,24 @@ def _tests(groups: Groups, is_exceeded: Flags, counts: Counts, level: float) -> 
     }
 
 
-def _transitions(groups: Groups, is_exceeded: Flags) -> list[Counts]:
-    """Return how often a session with or without an exceedance follows one: none-none, none-one, one-none, one-one, each (k,).
+def _follows(groups: Groups) -> Flags:
+    """Return for each score whether its forecast was made at the target of the one before, in its group (n,).
 
-    Only forecasts of successive sessions count: one made at the target of the one before. A gap in the record is no transition.
+    A gap in the record is no transition. True only of forecasts one session ahead.
     """
-    scores = groups.scores
-    follows = np.zeros(len(is_exceeded), bool)
-    follows[1:] = scores.origin[1:] == scores.target[:-1]
+    origins, targets = groups.column("origin"), groups.column("target")
+    follows = np.zeros(len(targets), bool)
+    follows[1:] = origins[1:] == targets[:-1]
     follows[groups.begins] = False
+    return follows
+
+
+def _transitions(groups: Groups, is_exceeded: Flags, follows: Flags) -> list[Counts]:
+    """Return how often a score with or without an exceedance follows one: none-none, none-one, one-none, one-one, each (k,)."""
     before = np.zeros_like(is_exceeded)
     before[1:] = is_exceeded[:-1]
     pairs = ((~before, ~is_exceeded), (~before, is_exceeded), (before, ~is_exceeded), (before, is_exceeded))
-    return [groups.sums((follows & first & second).astype(np.int64)) for first, second in pairs]
+    return [groups.counts(follows & first & second) for first, second in pairs]
 
 
 def _mean_exceedances(groups: Groups, is_exceeded: Flags, counts: Counts, level: float) -> dict[str, Floats]:
@@ -153,11 +180,14 @@ def _mean_exceedances(groups: Groups, is_exceeded: Flags, counts: Counts, level:
 
     Both are natural-log returns, NaN in a group without exceedances.
     """
-    scores, expected = groups.scores, np.zeros(len(is_exceeded))
-    at = np.flatnonzero(is_exceeded)
-    expected[at] = student_t_shortfall(scores.location[at], scores.scale[at], scores.dof[at], level)
-    sums = (groups.sums(np.where(is_exceeded, scores.realised_return, 0.0)), groups.sums(expected))
-    mean, mean_expected = (np.divide(x, counts, out=np.full(len(counts), np.nan), where=counts > 0) for x in sums)
+    at, scores = np.flatnonzero(is_exceeded), groups.scores
+    group, own = np.searchsorted(groups.begins, at, side="right") - 1, groups.order[at]
+    expected = student_t_shortfall(scores.location[own], scores.scale[own], scores.dof[own], level)
+    nothing = np.full(len(counts), np.nan)
+    mean, mean_expected = (
+        np.divide(np.bincount(group, values, len(counts)), counts, out=nothing.copy(), where=counts > 0)
+        for values in (scores.realised_return[own], expected)
+    )
     return {"mean_exceedance": mean, "mean_shortfall": mean_expected}
 
 
