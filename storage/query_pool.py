@@ -12,7 +12,6 @@ import queue
 import select
 import sqlite3
 import subprocess
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -25,15 +24,10 @@ from tickercast.storage.versions import uri_path
 
 GRACE_SECONDS = 1.0  # after its time until a query's process is killed: one long call of a function heeds no clock
 PROCESSES = 2
-MOST_WAITING = 32
 
 
 class QueryTimedOut(Exception):
     """A query took longer than its time."""
-
-
-class PoolBusy(Exception):
-    """Too many queries wait already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,28 +48,22 @@ class QueryPool:
         self._all = [_Worker() for _ in range(processes)]
         for worker in self._all:
             self._idle.put(worker)
-        self._waiting = threading.BoundedSemaphore(MOST_WAITING)
         self._is_closed = False
 
     def select(self, query: str, values: Mapping[str, Any] | Sequence[Any], *, seconds: float, most: int) -> Answer:
-        """Return the first rows of a query. It may be called by several threads.
+        """Return the first rows of a query. Several threads may call it; those beyond the number of processes wait.
 
-        Raises QueryTimedOut, PoolBusy, sqlite3.OperationalError with SQLite's words and code, OSError without a database.
+        Raises QueryTimedOut, sqlite3.OperationalError with SQLite's words and code, OSError without a database.
         """
-        if not self._waiting.acquire(blocking=False):
-            raise PoolBusy("too many queries at once")
+        worker = self._idle.get()
         try:
-            worker = self._idle.get()
-            try:
-                return self._asked(worker, query, values, seconds, most)
-            finally:
-                self._idle.put(worker)
+            return self._asked(worker, query, values, seconds, most)
         finally:
-            self._waiting.release()
+            self._idle.put(worker)
 
     def _asked(self, worker: _Worker, query: str, values: Mapping[str, Any] | Sequence[Any], seconds: float, most: int) -> Answer:
         if self._is_closed:
-            raise PoolBusy("the server ends")
+            raise QueryTimedOut(query)
         state = self.path.stat()
         given = dict(values) if isinstance(values, Mapping) else tuple(values)
         uri = f"file:{uri_path(self.path)}?mode=ro"

@@ -40,7 +40,7 @@ PATHS = (
     "/record/skill?_next=%27", "/record/skill?_sort=x", "/record/skill?_facet=x&_facet_array=ticker", "/record/skill?_where=1)%20OR%20(1",
     "/record/skill?_where=exists(select+load_extension('x'))", "/record/skill?_timelimit=x", "/record/skill.csv?_stream=1",
     "/record/skill?_col=<script>", "/record/skill.json?_shape=x&_json=y", "/record/prices?ticker=%27%20OR%201--",
-    "/ticker/IBM?config=../../x", "/record/skill?_labels=on&_trace=1&_context=1",
+    "/record/skill?_through={%22table%22:%22x%22,%22column%22:%22y%22,%22value%22:%22z%22}", "/compare?t=%27&c=%00", "/ticker/IBM?config=../../x", "/record/skill?_labels=on&_trace=1&_context=1",
 )  # fmt: skip
 HOSTS = "Host: 127.0.0.1\r\n"
 RAW = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ SETTINGS = {
     "sql_time_limit_ms": 5_000,
     "facet_time_limit_ms": 1_000,
     "max_returned_rows": 5_000,
-    "default_page_size": 100,
+    "default_page_size": 50,
     "suggest_facets": False,  # it would run a query for each column of a page
     "allow_download": False,
     "allow_csv_stream": False,
@@ -43,7 +42,7 @@ class RecordDatasette(Datasette):  # type: ignore[misc]  # Datasette has no type
         return action in ALLOWED
 
 
-def record_datasette(pool: QueryPool, executor: Executor) -> RecordDatasette:
+def record_datasette(pool: QueryPool) -> RecordDatasette:
     """Return Datasette for a database. Its application needs `await invoke_startup()` first."""
     for name, plugin in pm.list_name_plugin():
         if plugin is not None and name not in KEPT:
@@ -58,5 +57,5 @@ def record_datasette(pool: QueryPool, executor: Executor) -> RecordDatasette:
     for name in list(datasette.databases):
         if name != "_internal":
             datasette.remove_database(name)
-    datasette.add_database(RecordDatabase(datasette, pool, executor), name=DATABASE)
+    datasette.add_database(RecordDatabase(datasette, pool), name=DATABASE)
     return datasette

@@ -1,6 +1,7 @@
 """Pages that were made before, kept while the record is the same: it changes once a day.
 
-While a backfill commits every few seconds a page is a few seconds old at most. Each page is made once at a time, whoever waits.
+While a backfill commits every few seconds, a page may be half a minute old: making each anew would take the time of the backfill.
+Each page is made once at a time, whoever waits.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from typing import Any
 from tickercast.jobs.web.responses import Page
 
 KEPT_BYTES = 64_000_000
-AS_IT_IS_SECONDS = 3.0  # a page that is as young is sent without a look at the record
+AS_IT_IS_SECONDS = 3.0  # a page that is as young is sent whatever the record
+WHILE_WRITTEN_SECONDS = 30.0  # as is a page of this age while the record keeps changing
 LONGEST_SECONDS = 60.0  # pages say how long ago something was
+SERIES_SECONDS = 15.0  # two changes within this time: something writes for longer
 MADE_SECONDS = 20.0  # until a page that is being made is given up
 
 State = tuple[Any, ...]
@@ -33,18 +36,40 @@ def record_state(database: Path) -> State:
     return tuple(found)
 
 
-class PageCache:
-    """The pages of one event loop."""
+class Record:
+    """The state of a database, and whether it keeps changing."""
 
     def __init__(self, database: Path) -> None:
         self._database = database
+        self._state = record_state(database)
+        self._changes = (-SERIES_SECONDS, -SERIES_SECONDS * 3)  # the last one, and the one before
+
+    def state(self, now: float) -> State:
+        """Return the present state."""
+        state = record_state(self._database)
+        if state != self._state:
+            self._state, self._changes = state, (now, self._changes[0])
+        return state
+
+    def keeps_changing(self, now: float) -> bool:
+        """Return whether the last two changes were close to each other and to now."""
+        last, before = self._changes
+        return now - last < SERIES_SECONDS and last - before < SERIES_SECONDS
+
+
+class PageCache:
+    """The pages of one event loop. now: seconds of a clock that never goes back."""
+
+    def __init__(self, database: Path, now: Callable[[], float] = time.monotonic) -> None:
+        self._record = Record(database)
+        self._now = now
         self._kept: OrderedDict[Hashable, tuple[State, float, Page]] = OrderedDict()
         self._made: dict[Hashable, asyncio.Task[Page]] = {}
         self._bytes = 0
 
     async def page(self, key: Hashable, make: Callable[[], Awaitable[Page]]) -> Page:
         """Return a kept page, or make it. Raises what make raises, and TimeoutError after MADE_SECONDS."""
-        if (kept := self._fresh(key)) is not None:
+        if (kept := self._fresh(key, self._now())) is not None:
             return kept
         task = self._made.get(key)
         if task is None:
@@ -53,19 +78,20 @@ class PageCache:
             task.add_done_callback(lambda done: self._forget(key, done))
         return await asyncio.wait_for(asyncio.shield(task), MADE_SECONDS)
 
-    def _fresh(self, key: Hashable) -> Page | None:
+    def _fresh(self, key: Hashable, now: float) -> Page | None:
         found = self._kept.get(key)
         if found is None:
             return None
         state, made_at, page = found
-        age = time.monotonic() - made_at
-        if age < AS_IT_IS_SECONDS or (age < LONGEST_SECONDS and state == record_state(self._database)):
+        is_same = state == self._record.state(now)
+        longest = LONGEST_SECONDS if is_same else WHILE_WRITTEN_SECONDS if self._record.keeps_changing(now) else AS_IT_IS_SECONDS
+        if now - made_at < longest:
             self._kept.move_to_end(key)
             return page
         return None
 
     async def _make(self, key: Hashable, make: Callable[[], Awaitable[Page]]) -> Page:
-        state = record_state(self._database)  # before the page is made: a commit meanwhile makes it old
+        state = self._record.state(self._now())  # before the page is made: a commit meanwhile makes it old
         page = await make()
         if page.status == 200:
             self._keep(key, state, page)
@@ -74,7 +100,7 @@ class PageCache:
     def _keep(self, key: Hashable, state: State, page: Page) -> None:
         if (before := self._kept.pop(key, None)) is not None:
             self._bytes -= before[2].size
-        self._kept[key] = (state, time.monotonic(), page)
+        self._kept[key] = (state, self._now(), page)
         self._bytes += page.size
         while self._bytes > KEPT_BYTES:
             self._bytes -= self._kept.popitem(last=False)[1][2].size

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from tickercast.jobs import clock
-from tickercast.jobs.monitoring.state import read_state
+from tickercast.jobs.monitoring.state import HomeState, read_state
+from tickercast.jobs.pages.compare import compare_page
+from tickercast.jobs.pages.health import health_page
 from tickercast.jobs.pages.risk import risk_page
 from tickercast.jobs.pages.site import TICKER_FOLDER, Site, served_site
 from tickercast.jobs.pages.ticker import ticker_page
@@ -38,7 +40,7 @@ class OurPages:
 
     def __init__(self, place: Place, executor: Executor) -> None:
         self.place, self.executor = place, executor
-        self._pages: dict[str, Text] = {"/": self._today, "/risk": self._risk}
+        self._pages: dict[str, Text] = {"/": self._today, "/compare": self._compare, "/health": self._health, "/risk": self._risk}
 
     def page_of(self, path: str) -> MakePage | None:
         """Return the maker of the page at an address, None where there is none of ours."""
@@ -57,8 +59,17 @@ class OurPages:
         symbol = unquote(request.path.removeprefix(TICKERS))
         return ticker_page(connection, site, now, symbol, request.first("config"))
 
+    def _compare(self, connection: sqlite3.Connection, site: Site, now: datetime, request: Request) -> str:
+        return compare_page(connection, site, now, request.all("t"), request.all("c"))
+
+    def _health(self, connection: sqlite3.Connection, site: Site, now: datetime, request: Request) -> str:
+        return health_page(connection, site, now, self._state(now))
+
     def _today(self, connection: sqlite3.Connection, site: Site, now: datetime, request: Request) -> str:
-        return today_page(connection, site, now, read_state(self.place, read_limits(self.place.folder), now))
+        return today_page(connection, site, now, self._state(now))
 
     def _risk(self, connection: sqlite3.Connection, site: Site, now: datetime, request: Request) -> str:
         return risk_page(connection, site, now)
+
+    def _state(self, now: datetime) -> HomeState:
+        return read_state(self.place, read_limits(self.place.folder), now)

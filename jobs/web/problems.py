@@ -5,11 +5,11 @@ The log line beside it says more, without secrets.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from tickercast.jobs.terminal.logs import log_event
 from tickercast.storage import errors
-from tickercast.storage.query_pool import PoolBusy
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,10 @@ class Problem:
     title: str
     text: str
 
+
+SAME_SECONDS = 60.0  # in which the same line is not logged again
+MOST_TOLD = 100
+_told: dict[str, float] = {}
 
 # The first row that fits decides. All of these may pass by themselves, so a server that starts again changes nothing.
 STATES: tuple[tuple[type[Exception], str], ...] = (
@@ -33,8 +37,7 @@ STATES: tuple[tuple[type[Exception], str], ...] = (
     (errors.Corrupt, "The database is damaged. Restore it from a backup."),
     (errors.DatabaseBusy, "Another program holds the database. Retry in a moment."),
     (errors.StorageError, "The database cannot be read now."),
-    (PoolBusy, "Too many queries wait at the moment. Retry in a few seconds."),
-    (TimeoutError, "This page took too long. Retry in a few seconds."),
+    (TimeoutError, "The server has too much to do. Retry in a few seconds."),
     (OSError, "The database cannot be read now."),
 )
 
@@ -45,7 +48,18 @@ def problem_of(error: Exception) -> Problem:
         return Problem(404, "Not found", "No ticker of this symbol is stored.")
     told = next((text for kind, text in STATES if isinstance(error, kind)), None)
     if told is not None:
-        log_event("warning", "page not shown", error=str(error) or type(error).__name__)
+        _log_once("page not shown", str(error) or type(error).__name__)
         return Problem(503, "Not available", told)
-    log_event("error", "page failed", error=f"{type(error).__name__}: {error}")
+    _log_once("page failed", f"{type(error).__name__}: {error}")
     return Problem(500, "Internal error", "This page failed. The log of the server says why.")
+
+
+def _log_once(event: str, error: str) -> None:
+    """Log what kept a page from being shown: visitors who reload it fill no log."""
+    now = time.monotonic()
+    if now - _told.get(error, -SAME_SECONDS) < SAME_SECONDS:
+        return
+    if len(_told) > MOST_TOLD:
+        _told.clear()
+    _told[error] = now
+    log_event("warning", event, error=error)

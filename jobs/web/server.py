@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,9 +26,11 @@ from tickercast.jobs.web.datasette_pages import DatasettePages
 from tickercast.jobs.web.page_cache import PageCache
 from tickercast.jobs.web.pages import OurPages
 from tickercast.jobs.workspace.place import Place
-from tickercast.storage.query_pool import PROCESSES, QueryPool
+from tickercast.storage.query_pool import QueryPool
 
-THREADS = PROCESSES + 2
+PAGE_THREADS = 3
+# Threads that make pages hand over to the one that answers sooner than Python's 5 ms.
+SWITCH_SECONDS = 0.001
 END_SECONDS = 1  # for responses that are being sent
 LONGEST_HEADERS = 32_768
 MOST_CONNECTIONS = 500
@@ -39,6 +42,7 @@ def serve(place: Place, access: Access, host: str, port: int, listening: Callabl
 
     Raises LockHeld for a port in use, UsageError for an address that this machine does not have.
     """
+    sys.setswitchinterval(SWITCH_SECONDS)
     with _listener(host, port) as listener, _pool(place.database) as (pool, executor):
         number = listener.getsockname()[1]
         asyncio.run(_serve(place, access, pool, executor, listener, lambda: listening(address_of(host, number))))
@@ -58,7 +62,7 @@ async def _serve(
     listening: Callable[[], None],
 ) -> None:
     warnings.filterwarnings("ignore", message="coroutine .* was never awaited")  # Datasette, where a page ends with an error
-    datasette = record_datasette(pool, executor)
+    datasette = record_datasette(pool)
     await datasette.invoke_startup()
     browse = DatasettePages(datasette.app(), pool, executor)
     application = Application(access, PageCache(pool.path), OurPages(place, executor).page_of, browse)
@@ -100,7 +104,7 @@ def _config(application: Any) -> uvicorn.Config:
 @contextmanager
 def _pool(database: Path) -> Iterator[tuple[QueryPool, ThreadPoolExecutor]]:
     pool = QueryPool(database)
-    executor = ThreadPoolExecutor(THREADS, thread_name_prefix="pages")
+    executor = ThreadPoolExecutor(PAGE_THREADS, thread_name_prefix="pages")
     try:
         yield pool, executor
     finally:
