@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import chdir, redirect_stdout
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.command_server import CommandServer
-from tests.doc_examples import Shell, blocks_of, is_as_shown, lines_of
+from tests.doc_examples import Block, Shell, blocks_of, is_as_shown, lines_of
 from tests.loopback_yahoo import LoopbackYahoo, loopback_yahoo
 from tests.price_builders import write_csv
 from tickercast.jobs.exchanges.calendars import exchange_calendar
@@ -55,14 +57,23 @@ def shell(command_server: CommandServer, yahoo: LoopbackYahoo, tmp_path: Path) -
 
 
 def run_page(shell: Shell, page: Path) -> str:
-    """Run the shell blocks of a page and return those that print something else than the page shows."""
+    """Run the blocks of a page and return those that print something else than the page shows."""
     wrong, printed = "", ""
-    for block in blocks_of(page, "sh", "text"):
+    for block in blocks_of(page, "sh", "python", "text"):
         if block.language == "sh":
             printed = shell.run(block)
+        elif block.language == "python":
+            printed = run_python(shell, block)
         elif not is_as_shown(block.code, printed):
             wrong += f"{block}--- but printed ---\n{printed}"
     return wrong
+
+
+def run_python(shell: Shell, block: Block) -> str:
+    """Run a block of Python in the shell's folder and return what it printed."""
+    with chdir(shell.here), redirect_stdout(StringIO()) as printed:
+        exec(compile(block.code, str(block), "exec"), {})
+    return printed.getvalue()
 
 
 @pytest.mark.slow
