@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tickercast.jobs.analysis.report.pages import copied_share
+from tickercast.jobs.pages.article import copied_share
 
 TARGETS = 101  # what the article's test part leaves after its first window
 

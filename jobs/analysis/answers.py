@@ -1,4 +1,4 @@
-"""What the slower reading commands show: bars, the report's pages and the checks. Homes are opened read-only.
+"""What the slower reading commands show: bars and the checks. Homes are opened read-only.
 
 Not here: views and queries (views), which are read without NumPy.
 """
@@ -7,12 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 
 from tickercast.jobs.analysis.known_bars import BAR_COLUMNS, known_bars
-from tickercast.jobs.analysis.report import require_plotly
-from tickercast.jobs.exchanges.symbols import parse_symbol
-from tickercast.jobs.prices.tickers import stored_ticker
 from tickercast.jobs.terminal.text import counted
 from tickercast.jobs.workspace.home import Home
 from tickercast.storage import verify
@@ -30,19 +26,6 @@ def stored_bars(home: Home, ticker: str, *, known_at: datetime | None) -> Rows:
 def adjusted_bars(home: Home, ticker: str, *, known_at: datetime | None) -> Rows:
     """Return a ticker's bars adjusted for splits and dividends, as they were known at an instant (None = now)."""
     return _bar_rows(adjusted(known_bars(home.place, ticker, known_at)))
-
-
-def write_pages(home: Home, folder: Path, tickers: Sequence[str] | None) -> Path:
-    """Write the report's pages into a folder, for some tickers or for all, and return the path of its index.
-
-    Raises UsageError without plotly and without forecasts, UnknownStoredTicker for a ticker that is not stored.
-    """
-    require_plotly()
-    from tickercast.jobs.analysis.report.report import write_report
-
-    with reading(home.database) as connection:
-        symbols = [stored_ticker(connection, parse_symbol(ticker)).symbol for ticker in tickers or []]
-        return write_report(connection, folder, symbols or None, lambda symbol: adjusted(known_bars(home.place, symbol)))
 
 
 def record_hash(home: Home) -> str:

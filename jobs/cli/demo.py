@@ -8,13 +8,13 @@ import time
 from datetime import date
 from pathlib import Path
 
+from tickercast.jobs import clock
 from tickercast.jobs.analysis import views
-from tickercast.jobs.analysis.answers import write_pages
-from tickercast.jobs.analysis.report import require_plotly
 from tickercast.jobs.cli.command_line import called_program
 from tickercast.jobs.cli.forecast_table import forecast_table
 from tickercast.jobs.cli.skill_table import BEST_FIRST, skill_table, usual_mode
 from tickercast.jobs.errors import UsageError
+from tickercast.jobs.pages import require_libraries
 from tickercast.jobs.prices.sources.sample import TICKERS, SampleSource
 from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
 from tickercast.jobs.terminal.tables import Table, write_table
@@ -44,7 +44,7 @@ def run_demo(keep: Path | None, *, workers: int | None) -> None:
 
     keep: the folder of the home; None = a temporary one, which the next demo removes. Raises UsageError when it is not empty.
     """
-    require_plotly()
+    require_libraries()
     if keep is None:
         with replaced_folder("demo") as folder:
             _show_record(folder, workers)
@@ -57,6 +57,8 @@ def run_demo(keep: Path | None, *, workers: int | None) -> None:
 
 
 def _show_record(folder: Path, workers: int | None) -> None:
+    from tickercast.jobs.pages.report import write_report
+
     began = time.perf_counter()
     _print_line(f"Backfill of {SESSIONS} sessions of {', '.join(TICKERS)} (real prices, 2012 to 2013) ...")
     request = BackfillRequest(symbols=TICKERS, start=_first_session(), source="sample", workers=workers)
@@ -66,7 +68,7 @@ def _show_record(folder: Path, workers: int | None) -> None:
         _print_line(backfill_span(home, engine, request))
     _print_results(home)
     _print_heading("Report")
-    _print_line(f"  {write_pages(home, folder / 'report', None)}")
+    _print_line(f"  {write_report(home.place, folder / 'report', clock.now(), lambda _done, _total: None)}")
     _print_queries(home)
     _print_line(f"\nDone in {time.perf_counter() - began:.1f} s.")
 
@@ -77,7 +79,7 @@ def _first_session() -> date:
 
 
 def _print_results(home: Home) -> None:
-    from tickercast.jobs.analysis.report.pages import verdict_sentences
+    from tickercast.jobs.pages.verdicts import verdict_sentences
 
     forecasts = views.view_rows(home.database, "latest_forecast", None, horizon=1)
     skill = views.view_rows(home.database, "skill", None).records()

@@ -184,10 +184,23 @@ def report(
     tickers: StoredArgument = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the pages.")] = Path("tickercast-report"),
 ) -> None:
-    """Write HTML pages with charts. They need no network."""
-    from tickercast.jobs.analysis.answers import write_pages
+    """Write HTML pages with charts into a folder that a browser or a web server reads. They need no network.
 
-    say(f"report: {write_pages(existing_home(context), out, tickers)}")
+    index.html is the page of today. With TICKER, the pages are about those tickers alone. Setting web.report lets the daemon
+    write them after each run.
+    """
+    from tickercast.jobs import clock
+    from tickercast.jobs.exchanges.symbols import parse_symbol
+    from tickercast.jobs.pages import require_libraries
+    from tickercast.jobs.terminal.progress import progress_bar
+
+    require_libraries()
+    from tickercast.jobs.pages.report import write_report
+
+    symbols = [parse_symbol(ticker) for ticker in tickers or []]
+    with progress_bar("pages") as show:
+        index = write_report(existing_place(context), out, clock.now(), show, symbols or None)
+    say(f"report: {index}")
 
 
 def verify(

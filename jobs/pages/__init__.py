@@ -4,3 +4,16 @@ The command `report` writes the pages as files, and `serve` answers with them. E
 
 Not here: HTTP (jobs.web), what is due or wrong (jobs.monitoring), or any change of the record.
 """
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from tickercast.jobs.errors import UsageError
+
+
+def require_libraries() -> None:
+    """Raise UsageError unless the libraries that make pages are installed. To be called before a module of this package loads."""
+    missing = [name for name in ("jinja2", "plotly") if find_spec(name) is None]
+    if missing:
+        raise UsageError(f"the pages need {' and '.join(missing)}: pip install 'tickercast[report]'")

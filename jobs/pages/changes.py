@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -82,10 +82,13 @@ class Changes:
         return self.outside[:MOST_SURPRISES]
 
 
-def changes_since(connection: sqlite3.Connection, now: datetime, session: str | None) -> Changes:
+def changes_since(
+    connection: sqlite3.Connection, now: datetime, session: str | None, wanted: Sequence[str] | None = None
+) -> Changes:
     """Return what changed in the last 24 hours; where no run began in them, since the newest run began.
 
-    session: the newest origin of any ticker, None before the first forecast.
+    session: the newest origin of any ticker, None before the first forecast. wanted: what is said of these tickers alone; None =
+    of all.
     """
     runs = select_rows(connection, NEWEST_RUN).records()
     newest = runs[0] if runs else None
@@ -99,16 +102,20 @@ def changes_since(connection: sqlite3.Connection, now: datetime, session: str | 
         newest,
         forecasts=forecasts,
         runs=count,
-        failed=list(select_rows(connection, FAILED, at).records()),
-        quarantined=list(select_rows(connection, QUARANTINED, at).records()),
-        restated=list(select_rows(connection, RESTATED, at).records()),
+        failed=_of(wanted, select_rows(connection, FAILED, at).records()),
+        quarantined=_of(wanted, select_rows(connection, QUARANTINED, at).records()),
+        restated=_of(wanted, select_rows(connection, RESTATED, at).records()),
         session=session,
-        outcomes=_outcomes(connection, session) if session else [],
+        outcomes=_outcomes(connection, session, wanted) if session else [],
     )
 
 
-def _outcomes(connection: sqlite3.Connection, session: str) -> list[Outcome]:
-    rows = select_rows(connection, NEWEST_OUTCOMES, (session,)).records()
+def _of(wanted: Sequence[str] | None, rows: list[dict[str, Any]]) -> list[Row]:
+    return [row for row in rows if wanted is None or row["ticker"] in wanted]
+
+
+def _outcomes(connection: sqlite3.Connection, session: str, wanted: Sequence[str] | None) -> list[Outcome]:
+    rows = _of(wanted, select_rows(connection, NEWEST_OUTCOMES, (session,)).records())
     return sorted((_outcome(row) for row in rows), key=lambda outcome: -outcome.size)
 
 

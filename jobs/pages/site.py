@@ -19,7 +19,7 @@ ASSETS = Path(__file__).with_name("assets")
 ASSET_NAMES = ("style.css", "charts.js", "tables.js")
 PLOTLY = "plotly.min.js"
 # The pages of our own and their titles, in the order of the navigation. A module of this package makes each.
-PAGES = {"today": "Today", "risk": "Risk", "health": "Health"}
+PAGES = {"today": "Today", "compare": "Compare", "risk": "Risk", "health": "Health"}
 TICKER_FOLDER = "ticker"
 
 
@@ -29,7 +29,7 @@ class Site:
 
     is_live: whether a server makes them when they are asked for. made_at: when these were made, UTC. root: what stands before
     every path, such as `/` or `../`. end: of the names of pages, `.html` for files. others: titles and paths of pages that are
-    not ours, below root.
+    not ours, below root. pages: those of ours that exist, name to title.
     """
 
     is_live: bool
@@ -37,6 +37,7 @@ class Site:
     root: str = ""
     end: str = ""
     others: Mapping[str, str] = field(default_factory=dict)
+    pages: Mapping[str, str] = field(default_factory=lambda: PAGES)
 
     def page_url(self, name: str) -> str:
         """Return the URL of a page of ours by its name: today, health and so on."""
@@ -55,7 +56,7 @@ class Site:
 
     def navigation(self) -> list[tuple[str, str, str]]:
         """Return the name, the title and the URL of each page that a user can go to from everywhere."""
-        ours = [(name, title, self.page_url(name)) for name, title in PAGES.items()]
+        ours = [(name, title, self.page_url(name)) for name, title in self.pages.items()]
         return [*ours, *((title.lower(), title, f"{self.root}{path}") for title, path in self.others.items())]
 
     def below(self) -> Site:
@@ -68,9 +69,9 @@ def served_site(made_at: datetime, *, root: str = "/", others: Mapping[str, str]
     return Site(is_live=True, made_at=made_at, root=root, others=others or {})
 
 
-def static_site(made_at: datetime) -> Site:
-    """Return the site of files in a folder, as seen from the folder."""
-    return Site(is_live=False, made_at=made_at, end=".html")
+def static_site(made_at: datetime, pages: Mapping[str, str] = PAGES) -> Site:
+    """Return the site of files in a folder, as seen from the folder. pages: those of ours that exist, name to title."""
+    return Site(is_live=False, made_at=made_at, end=".html", pages=pages)
 
 
 def ticker_file(symbol: str) -> Path:

@@ -80,21 +80,23 @@ class Today:
     changes: Changes
 
 
-def today_page(connection: sqlite3.Connection, site: Site, now: datetime, state: HomeState) -> str:
-    """Return the page. state: of the home at that instant, for the line about its daemon."""
-    facts = today_facts(connection, now)
+def today_page(
+    connection: sqlite3.Connection, site: Site, now: datetime, state: HomeState, tickers: Sequence[str] | None = None
+) -> str:
+    """Return the page. state: of the home at that instant, for the line about its daemon. tickers: these alone; None = all."""
+    facts = today_facts(connection, now, tickers)
     return render(
         "today.html", site, page="today", today=facts, check=check(state), daemon=daemon_line(state),
         tickers=condition_counts(state), sparkline=sparkline, now=now,
     )  # fmt: skip
 
 
-def today_facts(connection: sqlite3.Connection, now: datetime) -> Today:
-    """Return what the page shows, from the public views."""
+def today_facts(connection: sqlite3.Connection, now: datetime, wanted: Sequence[str] | None = None) -> Today:
+    """Return what the page shows, from the public views. wanted: these tickers alone; None = all."""
     skill: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in select_rows(connection, SKILL).records():
         skill[row["ticker"]].append(row)
-    latest = select_rows(connection, LATEST).records()
+    latest = [row for row in select_rows(connection, LATEST).records() if wanted is None or row["ticker"] in wanted]
     tickers = _ticker_rows(connection, latest, skill)
     targets, currencies = (Counter(row[key] for row in latest) for key in ("target", "currency"))
     config = Counter(row["config"] for row in latest).most_common(1)
@@ -104,7 +106,7 @@ def today_facts(connection: sqlite3.Connection, now: datetime) -> Today:
         target=targets.most_common(1)[0][0] if targets else None,
         currency=next(iter(currencies)) if len(currencies) == 1 else None,
         verdicts=verdict_sentences(overall),
-        changes=changes_since(connection, now, max((row["origin"] for row in latest), default=None)),
+        changes=changes_since(connection, now, max((row["origin"] for row in latest), default=None), wanted),
     )
 
 

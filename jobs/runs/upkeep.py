@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from tickercast.jobs.runs.kept_report import refresh_report_when_due
 from tickercast.jobs.runs.notices import tell_when_due
 from tickercast.jobs.runs.retention import retain_when_due
 from tickercast.jobs.runs.scheduled_backup import back_up_when_due
@@ -17,7 +18,12 @@ from tickercast.jobs.terminal.logs import log_event
 from tickercast.jobs.workspace.home import Home
 
 Step = Callable[[Home, datetime], datetime | None]
-STEPS: dict[str, Step] = {"retention": retain_when_due, "backup": back_up_when_due, "notices": tell_when_due}
+STEPS: dict[str, Step] = {
+    "retention": retain_when_due,
+    "backup": back_up_when_due,
+    "notices": tell_when_due,
+    "report": refresh_report_when_due,
+}
 
 
 def keep_up(home: Home, now: datetime, steps: Mapping[str, Step] = STEPS) -> datetime | None:

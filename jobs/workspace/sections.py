@@ -120,6 +120,9 @@ class WebSection(Section):
     hosts: tuple[str, ...] = Field(
         default=(), max_length=100, description="further names that the server answers to, as in a proxy's Host header"
     )
+    report: str = Field(
+        default="", description="folder that the daemon writes the pages of `report` to after each run; empty = none"
+    )
 
     @field_validator("host")
     @classmethod

@@ -1,11 +1,10 @@
-"""The report names the mode of what it states: the live record stands first, and modes are never pooled without saying so."""
+"""Verdicts name the mode of what they state: the live record stands first, and modes are never pooled without saying so."""
 
 from __future__ import annotations
 
 import pytest
 
-from tickercast.jobs.analysis.report.charts import coverage
-from tickercast.jobs.analysis.report.pages import IndexEntry, Row, index_page, verdict_sentences
+from tickercast.jobs.pages.verdicts import Row, Verdict, verdict_of, verdict_sentences
 
 
 def skill_row(mode: str, n: int, verdict: str, *, ticker: str = "*", p: float | None = None, horizon: int = 1) -> Row:
@@ -43,14 +42,18 @@ def test_the_only_mode_is_not_stated_twice(mode: str) -> None:
 
 def test_without_scores_the_page_says_so() -> None:
     assert verdict_sentences([]) == ["No forecast has been scored yet."]
+    assert verdict_of([]) is None
 
 
-def test_the_index_shows_the_live_verdict_of_a_ticker_and_names_its_mode() -> None:
-    forecast = {"origin": "2026-11-24", "last_price": 10.0, "q05": 9.0, "q50": 10.0, "q95": 11.0}
-    entry = IndexEntry("IBM", forecast, {"sessions_behind": 0}, [row | {"ticker": "IBM"} for row in SKILL])
-    assert "<td>not distinguishable (live, n=61)</td>" in index_page([entry], SKILL)
+def test_the_one_verdict_is_the_live_one_once_a_test_is_possible() -> None:
+    assert verdict_of(SKILL) == Verdict("not distinguishable", "live", 61)
 
 
-def test_a_chart_of_coverage_names_the_mode_of_its_scores() -> None:
-    scored = [{"horizon": 1, "inside_50": 1, "inside_80": 1, "inside_90": 1}] * 3
-    assert coverage(scored, "live").layout.title.text == "Coverage of the intervals, mode live, 3 scores"
+def test_until_then_it_is_that_of_the_backfill_with_the_number_of_live_scores() -> None:
+    rows = [skill_row("*", 311, "worse"), skill_row("backfill", 252, "better"), skill_row("live", 59, "not distinguishable")]
+    assert verdict_of(rows) == Verdict("better", "backfill", 252, live=59)
+
+
+def test_where_nothing_can_be_tested_yet_the_most_scores_count() -> None:
+    rows = [skill_row("*", 9, "not distinguishable"), skill_row("catchup", 6, "not distinguishable"), skill_row("live", 3, "x")]
+    assert verdict_of(rows) == Verdict("not distinguishable", "catchup", 6, live=3)
