@@ -38,7 +38,7 @@ def fan(ticker: str, forecasts: Sequence[Row], bars: Sequence[Row], currency: st
     days = [*past, *ahead]
     layout = {
         "xaxis": session_axis(days, every_fifth(days, origin)),
-        "yaxis": titled(currency),
+        "yaxis": titled(currency) | {"hoverformat": f",.{price_decimals(last_price)}f"},
         "shapes": [vertical(origin, "muted")],
         "annotations": [_end_label(forecasts[-1], name) for name in ("q05", "q50", "q95")],
         "margin": {"l": 8, "r": 64, "t": 8, "b": 8},
@@ -81,7 +81,7 @@ def returns(ticker: str, past: Sequence[Row]) -> Chart:
     data.append(_outcomes(misses, "outcome outside", "miss", {"size": 8, "symbol": "diamond"}))
     layout = {
         "xaxis": month_axis(days),
-        "yaxis": {"ticksuffix": " %", "zeroline": True},
+        "yaxis": {"ticksuffix": " %", "zeroline": True, "hoverformat": "+.2f"},
         **_mode_marks(rows),
     }
     return Chart(

@@ -58,14 +58,17 @@
 
   function withStyle(layout, width) {
     const made = {
-      margin: { l: 8, r: 8, t: 8, b: 8 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+      margin: { l: 8, r: 8, t: 8, b: 8 }, paper_bgcolor: variable("--surface"), plot_bgcolor: variable("--surface"),
       font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: variable("--text") },
       hovermode: "x unified", legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" }, dragmode: false,
-      hoverlabel: { bgcolor: variable("--surface"), bordercolor: variable("--line"), font: { color: variable("--text") } },
+      hoverlabel: {
+        namelength: -1, bgcolor: variable("--surface"), bordercolor: variable("--line"), font: { color: variable("--text") },
+      },
       ...layout,
     };
     for (const name of new Set(["xaxis", "yaxis", ...Object.keys(layout).filter((key) => /^[xy]axis\d*$/.test(key))])) {
       made[name] = axis(thinned(layout[name], width));
+      if (name.startsWith("x")) Object.assign(made[name], { spikecolor: variable("--quiet"), spikethickness: 1 });
     }
     made.shapes = (layout.shapes ?? []).map(({ role, ...shape }) =>
       role ? { layer: "below", ...shape, line: { color: colour(role), ...shape.line } } : shape);
