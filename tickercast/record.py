@@ -11,12 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tickercast.errors import ArgumentError, HomeError, public_errors
 
 if TYPE_CHECKING:
     import pandas as pd
+    import plotly.graph_objects as go
 
     from tickercast.jobs.workspace.place import Place
 
@@ -154,6 +155,32 @@ class Record:
 
         with public_errors(), answer(self._place.database, query, _bound(parameters), seconds=seconds) as found:
             return frame_of_rows(found.columns, found.rows)
+
+    def plot(self, ticker: str, chart: Literal["fan", "returns"] = "fan", *, config: str | None = None) -> go.Figure:
+        """Return a chart of the ticker's page as a figure of plotly (extra `report`), which can be shown, changed and saved.
+
+        fan: the newest closes, and the median and bands of the sessions ahead. returns: past forecasts one session ahead with
+        what came. config: None = the active one. Raises ArgumentError where there is nothing to show, MissingLibrary without
+        plotly.
+        """
+        from tickercast._plots import ticker_figure
+
+        with public_errors():
+            return ticker_figure(self._place.database, ticker, chart, config)
+
+    def export(self, folder: str | os.PathLike[str], *, views: Iterable[str] = ()) -> Path:
+        """Write public views as Parquet files by ticker, all of them where none are named, and return the folder's path.
+
+        It is the command `export`: a folder that it wrote before gets what has changed. Raises ArgumentError for a folder that is
+        something else, Unavailable where it cannot be written.
+        """
+        from tickercast.jobs import clock
+        from tickercast.jobs.analysis.export import export
+
+        path = Path(folder).absolute()
+        with public_errors():
+            export(self._place.database, path, list(views), now=clock.now(), show=lambda _done, _total: None)
+        return path
 
     def _view(self, name: str, tickers: Tickers, start: Day, end: Day, equal: Mapping[str, Any]) -> pd.DataFrame:
         from tickercast._record_frames import frame_of_table
