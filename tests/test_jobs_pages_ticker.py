@@ -132,7 +132,17 @@ def test_a_session_on_which_the_company_reports_is_marked(record: Record, tmp_pa
 def test_a_ticker_without_forecasts_says_what_to_do(connection: sqlite3.Connection) -> None:
     page = ticker.ticker_page(connection, served_site(NOW), NOW, "MSFT")
     assert "MSFT has no forecast yet." in page
-    assert "tickercast backfill MSFT" in page
+    assert "<code>tickercast backfill MSFT</code>" in page
+
+
+def test_what_keeps_a_ticker_from_new_forecasts_is_told(record: Record, tmp_path: Path) -> None:
+    copy = record.copy_to(tmp_path)
+    copy.force("UPDATE tickers SET tracked = 0, last_error = 'no answer' WHERE symbol = 'IBM'")
+    with snapshot(copy.database) as connection:
+        found = ticker.warnings(ticker_facts(connection, "IBM"))
+    assert [warning.partition(":")[0] for warning in found] == [
+        "Its last run failed", "1 bar quarantined", "It is not tracked",
+    ]  # fmt: skip
 
 
 def test_the_timeline_has_every_kind_of_event_once(connection: sqlite3.Connection) -> None:

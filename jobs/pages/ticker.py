@@ -6,6 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
+from tickercast.jobs.exchanges.references import REFERENCES
 from tickercast.jobs.pages import accuracy_charts, ticker_charts, verdicts
 from tickercast.jobs.pages.article import article_plot, article_sentences
 from tickercast.jobs.pages.axes import day_parts, long_day
@@ -65,6 +66,7 @@ def ticker_page(connection: sqlite3.Connection, site: Site, now: datetime, ticke
         facts=facts,
         headline=headline(facts),
         sentences=sentences(facts),
+        warnings=warnings(facts),
         figures=key_figures(facts),
         forecasts=forecast_rows(facts),
         forecast_charts=forecast_charts(facts),
@@ -202,14 +204,29 @@ def _behind_figure(facts: TickerFacts) -> KeyFigure:
     return KeyFigure("The record", value, f"ends on {long_day(origin)}", "warn" if behind > 1 else "")
 
 
+def warnings(facts: TickerFacts) -> list[str]:
+    """Return what is wrong with the ticker, or keeps it from new forecasts, and what to do about it."""
+    known, found = facts.freshness, []
+    if known["last_error"]:
+        found.append(f"Its last run failed: {known['last_error']}")
+    if known["held_bars"]:
+        commands = f"`tickercast release {facts.ticker}` or `refuse` decides"
+        found.append(f"{counted(known['held_bars'], 'bar')} quarantined: {commands}.")
+    if not known["tracked"] and facts.ticker not in REFERENCES.values():
+        found.append(f"It is not tracked: only `tickercast backfill {facts.ticker}` forecasts it.")
+    return found
+
+
 def _why_no_forecast(facts: TickerFacts) -> list[str]:
     known = facts.freshness
-    found = [f"Its status is {known['status']}; the newest bar is of {known['last_bar'] or 'no session'}."]
-    if known["last_error"]:
-        found.append(known["last_error"])
-    if known["held_bars"]:
-        found.append(f"{counted(known['held_bars'], 'bar')} quarantined: `tickercast release` or `refuse` decides.")
-    return [*found, f"`tickercast backfill {facts.ticker}` makes forecasts from stored or new prices."]
+    if facts.ticker in REFERENCES.values():
+        return [
+            f"It is read as context by the forecasts of other tickers. The newest bar is of {known['last_bar'] or 'no session'}."
+        ]
+    return [
+        f"Its status is {known['status']}; the newest bar is of {known['last_bar'] or 'no session'}.",
+        f"`tickercast backfill {facts.ticker}` makes forecasts from stored or new prices.",
+    ]
 
 
 def _updates(facts: TickerFacts) -> int:
