@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = {"README.md": "index.md", "CHANGELOG.md": "changes.md"}
 LINK = re.compile(r"(?<=\]\()([^)#:\s]+)")
 OUTSIDE = re.compile(r"<(?:script|img|iframe|link|source|video)\b[^>]*?(?:src|href)=\"?((?:https?:)?//[^\s\">]+)")
+UNNAMED_SEARCH = '<div class="md-search" data-md-component="search" role="dialog"'
 CODE_BLOCK = re.compile(r"^(?:```.*?^```| {4}[^\n]*)", re.MULTILINE | re.DOTALL)
 
 
@@ -44,10 +45,10 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
-    """Return a page's HTML as it is. Raises PluginError when a browser would load something from another host for it."""
+    """Return a page's HTML, with a name for the search. Raises PluginError when it would load something from another host."""
     if found := OUTSIDE.search(output):
         raise PluginError(f"{page.file.src_uri} loads {found[1]}; the site has to work without a network")
-    return output
+    return output.replace(UNNAMED_SEARCH, f'{UNNAMED_SEARCH} aria-label="Search"')
 
 
 def _targets(file: File) -> set[str]:
