@@ -10,7 +10,20 @@ from typing import Any
 
 import pytest
 
-from tests.builders import CONFIG, IBM, MSFT, SESSIONS, WARM_ORIGIN, Record, add_origins, at_night, origin_row, small_record
+from tests.builders import (
+    COLD_ORIGIN,
+    CONFIG,
+    IBM,
+    MSFT,
+    SESSIONS,
+    WARM_ORIGIN,
+    Record,
+    add_origins,
+    at_night,
+    origin_row,
+    score_row,
+    small_record,
+)
 from tickercast.jobs.pages.risk import risk_page, sentence, sentences, verdict_of
 from tickercast.jobs.pages.risk_charts import exceedances
 from tickercast.jobs.pages.risk_facts import RiskFacts, TickerRisk, risk_facts
@@ -18,6 +31,7 @@ from tickercast.jobs.pages.site import served_site, static_site
 from tickercast.storage import writes
 from tickercast.storage.reader import snapshot
 from tickercast.storage.rows import RiskRow
+from tickercast.storage.schema import Score
 
 NOW = datetime(2024, 3, 13, 12, tzinfo=UTC)
 NEWEST: dict[str, Any] = {
@@ -125,7 +139,9 @@ def test_the_chart_has_the_share_of_the_tickers_of_each_day() -> None:
 
 def test_days_are_counted_from_the_scores_one_session_ahead(record: Record, tmp_path_factory: pytest.TempPathFactory) -> None:
     changed = record.copy_to(tmp_path_factory.mktemp("days"))
-    changed.force("UPDATE scores SET pit = 0.02 WHERE revision = 0")
+    with changed.writing() as writer:
+        writes.insert_mappings(writer, Score, [score_row(COLD_ORIGIN, 2)])
+    changed.force("UPDATE scores SET pit = 0.02")
     with snapshot(changed.database) as connection:
         assert risk_facts(connection).days == [{"target": "2024-03-07", "n": 1, "below_5": 1, "below_1": 0}]
 

@@ -88,8 +88,10 @@ def test_tickers_and_modes_are_counted_apart_and_modes_together_too() -> None:
 
 
 def test_transitions_do_not_reach_from_one_ticker_to_the_next() -> None:
-    scores = together(scores_of(60, at=(0, 59)), scores_of(60, ticker_id=2, at=(0, 59), origin=FIRST + 60 + np.arange(60)))
-    assert row_of(scores).independence_statistic == float(christoffersen(57, 1, 1, 0)[0])
+    later = FIRST + 60 + np.arange(60)  # the second ticker begins where the first one ended
+    second = scores_of(60, ticker_id=2, at=(0, 59), origin=later, target=later + 1)
+    scores = together(scores_of(60, at=(0, 59)), second)
+    assert row_of(scores, ticker_id=2).independence_statistic == float(christoffersen(57, 1, 1, 0)[0])
 
 
 def test_all_tickers_are_tested_by_date() -> None:
@@ -99,6 +101,13 @@ def test_all_tickers_are_tested_by_date() -> None:
     row = row_of(scores, ticker_id=None)
     assert (row.n, row.exceedances, row.kupiec_p, row.conditional_p) == (160, 5, None, None)
     assert (row.date_statistic, row.date_p) == pytest.approx(diebold_mariano(by_date, np.full(80, 0.1), 1))
+
+
+def test_the_test_by_date_allows_for_overlapping_horizons() -> None:
+    by_date = np.zeros(80)
+    by_date[list(AT)] = 1
+    row = row_of(scores_of(80, horizon=5), ticker_id=None)
+    assert (row.date_statistic, row.date_p) == pytest.approx(diebold_mariano(by_date, np.full(80, 0.05), 5))
 
 
 def test_all_tickers_need_60_dates() -> None:
