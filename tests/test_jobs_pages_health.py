@@ -42,7 +42,12 @@ def test_tickers_that_need_attention_have_their_condition_and_their_reason(conne
     home = state(FRESH, LATE, replace(FAILING, failure="no answer"), UNTRACKED)
     found = health_facts(connection, NOW, home).attention
     assert [(item.facts.symbol, item.condition, item.reason) for item in found] == [
-        ("LATE", "late", ""),
+        (
+            "LATE",
+            "late",
+            "LATE is late: 2 closed sessions without forecasts, the first closed at 2026-11-26T14:00Z; last forecast "
+            "from 2026-11-26",
+        ),
         ("FAIL", "failing", "no answer"),
     ]
 

@@ -88,7 +88,7 @@ def test_the_page_is_well_formed_and_runs_nothing_of_its_own(connection: sqlite3
     page = Page(today_page(connection, static_site(NOW), NOW, state()))
     assert page.faults == []
     assert "Forecasts for Fri 8 Mar 2024" in page.text
-    assert "4 new forecasts by 1 run; the newest, a backfill, began 13 hours ago: done." in page.text
+    assert "4 new forecasts by 1 run. The newest began 13 hours ago ( backfill ): done, 1 ticker ok, 0 failed." in page.text
     assert "Thu 7 Mar 2024: 0 of 1 outcome outside of the 90 % range, 0.1 expected." in page.text
 
 

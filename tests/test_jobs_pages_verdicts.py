@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tickercast.jobs.pages.verdicts import Row, Verdict, verdict_of, verdict_sentences
+from tickercast.jobs.pages.verdicts import Row, Verdict, verdict_of, verdict_sentences, verdicts_by_mode
 
 
 def skill_row(mode: str, n: int, verdict: str, *, ticker: str = "*", p: float | None = None, horizon: int = 1) -> Row:
@@ -57,3 +57,9 @@ def test_until_then_it_is_that_of_the_backfill_with_the_number_of_live_scores() 
 def test_where_nothing_can_be_tested_yet_the_most_scores_count() -> None:
     rows = [skill_row("*", 9, "not distinguishable"), skill_row("catchup", 6, "not distinguishable"), skill_row("live", 3, "x")]
     assert verdict_of(rows) == Verdict("not distinguishable", "catchup", 6, live=3)
+
+
+def test_verdicts_by_mode_pool_nothing() -> None:
+    assert [(found.mode, found.word, found.n) for found in verdicts_by_mode(SKILL)] == [
+        ("live", "not distinguishable", 61), ("backfill", "better", 57),
+    ]  # fmt: skip

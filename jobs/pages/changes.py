@@ -67,6 +67,11 @@ class Changes:
     outcomes: list[Outcome]
 
     @property
+    def is_of_newest_run(self) -> bool:
+        """Return whether the newest run is older than a day, so that this is what changed since it began."""
+        return self.newest_run is not None and datetime.fromisoformat(self.newest_run["started_at"]) == self.since
+
+    @property
     def outside(self) -> list[Outcome]:
         """Return the outcomes outside of their 90 % range."""
         return [outcome for outcome in self.outcomes if not outcome.inside]

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tickercast.jobs.monitoring.check import check, condition_counts, daemon_line
+from tickercast.jobs.monitoring.conditions import ticker_conditions
 from tickercast.jobs.monitoring.state import HomeState, condition_of, since_of
 from tickercast.jobs.pages.charts import Chart, Numbers, columns
 from tickercast.jobs.pages.rendering import render, whole
@@ -83,7 +84,7 @@ def health_facts(connection: sqlite3.Connection, now: datetime, state: HomeState
     months = select_rows(connection, MONTHS).records()
     each = state.disk.database / max(1, sum(row["forecasts"] for row in months))
     return Health(
-        [found for ticker in state.tickers if (found := _attention(ticker, now)) is not None],
+        [found for ticker in state.tickers if (found := _attention(ticker, state)) is not None],
         runs=list(select_rows(connection, RUNS).records()),
         failures=list(select_rows(connection, FAILURES, (instant_text(now - RECENT),)).records()),
         notices=list(select_rows(connection, NOTICES).records()),
@@ -109,9 +110,10 @@ def growth_chart(months: list[Month]) -> Chart | None:
     )
 
 
-def _attention(ticker: TickerFacts, now: datetime) -> Attention | None:
-    condition = condition_of(ticker, now)
+def _attention(ticker: TickerFacts, state: HomeState) -> Attention | None:
+    condition = condition_of(ticker, state.now)
     if condition in FINE:
         return None
-    reason = ticker.failure or ticker.refusal or ticker.last_error or ""
+    told: dict[str, str] = {found.kind: found.message for found in ticker_conditions([ticker], state.limits, state.now)}
+    reason = ticker.failure or told.get(condition) or ticker.refusal or ticker.last_error or ""
     return Attention(ticker, condition, since_of(ticker, condition), reason)

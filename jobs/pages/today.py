@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from statistics import median
 from typing import Any
 
 from tickercast.jobs.monitoring.check import check, condition_counts, daemon_line
@@ -16,7 +17,7 @@ from tickercast.jobs.pages.changes import Changes, changes_since
 from tickercast.jobs.pages.rendering import render
 from tickercast.jobs.pages.site import Site
 from tickercast.jobs.pages.sparklines import sparkline
-from tickercast.jobs.pages.verdicts import ALL_TICKERS, Verdict, verdict_of, verdict_sentences
+from tickercast.jobs.pages.verdicts import ALL_TICKERS, ModeVerdict, Verdict, verdict_of, verdicts_by_mode
 from tickercast.storage.reader import select_rows
 from tickercast.storage.widths import usual_widths
 
@@ -71,13 +72,28 @@ class TickerToday:
 
 @dataclass(frozen=True, slots=True)
 class Today:
-    """What the page shows. target: the session that most rows are about, None without rows. currency: of all rows, else None."""
+    """What the page shows.
+
+    target: the session that most rows are about, None without rows. currency: of all rows, None where they differ. verdicts: of
+    all tickers together by mode.
+    """
 
     tickers: list[TickerToday]
     target: str | None
     currency: str | None
-    verdicts: list[str]
+    verdicts: list[ModeVerdict]
     changes: Changes
+
+    @property
+    def width(self) -> float | None:
+        """Return the median width in percent of the last price, None without rows."""
+        return median(row.width for row in self.tickers) if self.tickers else None
+
+    @property
+    def relative_width(self) -> float | None:
+        """Return the median of the widths in multiples of the usual ones, None where none is known."""
+        known = [row.relative_width for row in self.tickers if row.relative_width is not None]
+        return median(known) if known else None
 
 
 def today_page(
@@ -105,7 +121,7 @@ def today_facts(connection: sqlite3.Connection, now: datetime, wanted: Sequence[
         tickers,
         target=targets.most_common(1)[0][0] if targets else None,
         currency=next(iter(currencies)) if len(currencies) == 1 else None,
-        verdicts=verdict_sentences(overall),
+        verdicts=verdicts_by_mode(overall),
         changes=changes_since(connection, now, max((row["origin"] for row in latest), default=None), wanted),
     )
 

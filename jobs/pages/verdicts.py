@@ -37,6 +37,27 @@ def verdict_sentences(skill: Sequence[Row]) -> list[str]:
     return [_sentence(row) for row in one_session_ahead(skill)] or [NOTHING_SCORED]
 
 
+@dataclass(frozen=True, slots=True)
+class ModeVerdict:
+    """The verdict of the forecasts of one mode, one session ahead. crps, baseline_crps: natural-log returns."""
+
+    mode: str
+    word: str
+    crps: float
+    baseline_crps: float
+    n: int
+    p_adjusted: float | None
+
+
+def verdicts_by_mode(skill: Sequence[Row]) -> list[ModeVerdict]:
+    """Return the verdict one session ahead of each mode, live first. The one of all modes together is left out."""
+    return [
+        ModeVerdict(row["mode"], row["verdict"], row["crps"], row["baseline_crps"], row["n"], row["p_adjusted"])
+        for row in one_session_ahead(skill)
+        if row["mode"] != ALL_MODES
+    ]
+
+
 def verdict_of(skill: Sequence[Row]) -> Verdict | None:
     """Return the one verdict for a row of a table: that of the live forecasts once they are enough for a test, else the next."""
     rows = [row for row in one_session_ahead(skill) if row["mode"] != ALL_MODES]
