@@ -211,12 +211,9 @@ def test_the_articles_sentences_state_its_errors_and_its_copying() -> None:
     assert article.copied_share([1.0, 2.0, 1.0, 2.0], [1.0, 2.0, 3.0, 4.0]) == 0.0
 
 
-def test_a_chart_becomes_a_figure_of_plotly_with_colours(connection: sqlite3.Connection) -> None:
-    from tickercast.jobs.pages.figures import plotly_figure, ticker_figure
+def test_a_chart_becomes_a_figure_of_plotly_with_colours() -> None:
+    from tickercast.jobs.pages.figures import plotly_figure
 
-    assert ticker_figure(connection, "IBM").layout.title.text == "IBM: prices and the sessions ahead"
-    with pytest.raises(UnknownStoredTicker, match="MSFT: no forecasts"):
-        ticker_figure(connection, "MSFT")
     figure = plotly_figure(ticker_charts.returns("IBM", [outcome(0), outcome(1, mode="live", inside=0)]))
     assert figure.layout.title.text == "One session ahead: the band and what happened"
     assert [trace.marker.color for trace in figure.data if trace.mode == "markers"] == ["#24588f", "#c9211e"]

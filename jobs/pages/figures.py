@@ -5,15 +5,11 @@ A chart names colours by role. A page takes them from its style; here they are t
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any
 
 import plotly.graph_objects as go
 
-from tickercast.jobs.pages import ticker_charts
 from tickercast.jobs.pages.charts import BAND_OPACITY, Chart
-from tickercast.jobs.pages.ticker_facts import ticker_facts
-from tickercast.storage.errors import UnknownStoredTicker
 
 HEIGHT = 460  # pixels
 
@@ -21,18 +17,6 @@ COLOURS = {
     "price": "#24588f", "median": "#b4540a", "band": "#e08a3c", "outcome": "#24588f", "miss": "#c9211e", "baseline": "#7a8691",
     "event": "#7b4fb5", "good": "#1b7f55", "bad": "#c9211e", "muted": "#a3adb7",
 }  # fmt: skip
-
-
-def ticker_figure(connection: sqlite3.Connection, ticker: str, config: str | None = None) -> go.Figure:
-    """Return a ticker's newest prices and the sessions ahead, as on its page. config: None = the active one.
-
-    Raises UnknownStoredTicker for a ticker that is not stored, or has no forecasts (under that config).
-    """
-    facts = ticker_facts(connection, ticker, config)
-    if not facts.forecasts or not facts.bars:
-        raise UnknownStoredTicker(f"{ticker}: no forecasts are stored yet; run `tickercast backfill {ticker}`")
-    figure = plotly_figure(ticker_charts.fan(ticker, facts.forecasts, facts.bars, facts.currency))
-    return figure.update_layout(title_text=f"{ticker}: prices and the sessions ahead")
 
 
 def plotly_figure(chart: Chart) -> go.Figure:
