@@ -28,7 +28,7 @@ def compare_page(
         most=MOST_ENTRIES,
         ranges=compare_charts.ranges(found.entries, names) if found.entries else None,
         widths=compare_charts.widths(found.entries, names) if found.entries else [],
-        chosen=[entry.ticker for entry in found.entries],
+        chosen=list(dict.fromkeys(entry.ticker for entry in found.entries)) if found.is_chosen else [],
         chosen_configs=list(configs),
         without={entry.ticker: _without(found, entry.ticker, configs) for entry in found.entries},
         now=now,

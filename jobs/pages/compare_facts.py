@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from tickercast.jobs.pages.ticker_facts import FRESHNESS, NEWEST, SKILL, Row, configs_of, records
+from tickercast.jobs.pages.ticker_facts import FRESHNESS, NEWEST, Row, configs_of, records
 from tickercast.jobs.pages.verdicts import Verdict, verdict_of
 
 MOST_ENTRIES = 12
@@ -20,6 +21,9 @@ CONFIG_NAMES = "SELECT id AS config, preset, field, active, created_at FROM conf
 # Read up to the newest origin. Sorted by origin, which has an index.
 WIDTHS = """SELECT origin, 100 * (q95 - q05) / last_price AS width FROM forecast_history
 WHERE ticker = ? AND config = ? AND horizon = 1 ORDER BY origin DESC LIMIT ?"""
+# Of all entries at once: the rows of a config have no index by ticker.
+SCORES = """SELECT ticker, config, horizon, mode, n, crps, baseline_crps, crps_skill, coverage_80, coverage_90, verdict,
+p_adjusted FROM skill WHERE horizon = 1 AND config IN ({configs}) AND ticker IN ({tickers})"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,8 @@ def compare_facts(connection: sqlite3.Connection, tickers: Sequence[str], config
     No config: the active one of each ticker, or its newest. At most MOST_ENTRIES entries.
     """
     known = records(connection, ALL)
-    wanted = named_tickers(tickers) or _widest(known)
+    named = named_tickers(tickers)
+    wanted = named or _widest(known)
     entries: list[tuple[str, Row]] = []
     left_out: list[str] = []
     for ticker in wanted:
@@ -101,9 +106,16 @@ def compare_facts(connection: sqlite3.Connection, tickers: Sequence[str], config
             entries.append((ticker, config))
     if len(entries) > MOST_ENTRIES:
         left_out.append(f"Only the first {MOST_ENTRIES} of {len(entries)} are shown beside each other.")
-    shown = [_entry(connection, ticker, config) for ticker, config in entries[:MOST_ENTRIES]]
+    shown = entries[:MOST_ENTRIES]
+    skill = _skill(connection, shown)
     names = [row["ticker"] for row in known]
-    return Comparison(shown, left_out, bool(tickers), names, records(connection, CONFIG_NAMES))
+    return Comparison(
+        [_entry(connection, ticker, config, skill[ticker, config["config"]]) for ticker, config in shown],
+        left_out,
+        bool(named),
+        names,
+        records(connection, CONFIG_NAMES),
+    )
 
 
 def _widest(known: Sequence[Row]) -> list[str]:
@@ -111,8 +123,17 @@ def _widest(known: Sequence[Row]) -> list[str]:
     return [row["ticker"] for row in widest]
 
 
-def _entry(connection: sqlite3.Connection, ticker: str, config: Row) -> Entry:
-    skill = [row for row in records(connection, SKILL, ticker, config["config"]) if row["horizon"] == 1]
+def _skill(connection: sqlite3.Connection, entries: Sequence[tuple[str, Row]]) -> dict[tuple[str, str], list[Row]]:
+    """Return the rows of `skill` one session ahead by ticker and config."""
+    tickers, configs = {ticker for ticker, _ in entries}, {config["config"] for _, config in entries}
+    query = SCORES.format(configs=", ".join("?" * len(configs)), tickers=", ".join("?" * len(tickers)))
+    found: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in records(connection, query, *configs, *tickers):
+        found[row["ticker"], row["config"]].append(row)
+    return found
+
+
+def _entry(connection: sqlite3.Connection, ticker: str, config: Row, skill: Sequence[Row]) -> Entry:
     verdict = verdict_of(skill)
     widths = records(connection, WIDTHS, ticker, config["config"], YEAR_SESSIONS)[::EVERY_SESSIONS]
     return Entry(
