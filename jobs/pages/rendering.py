@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,7 @@ from tickercast.jobs.terminal.text import counted
 
 TEMPLATES = Path(__file__).with_name("templates")
 NOTHING = "–"
+SEPARATOR = "\x1f"  # no text of ours has this control character
 CODE = re.compile(r"`([^`]*)`")
 MINUTES, HOURS, DAYS = 60, 3600, 86_400
 
@@ -37,7 +38,7 @@ def environment() -> Environment:
     filters: dict[str, Callable[..., str]] = {
         "price": price, "percent": figures.percent, "basis_points": figures.basis_points, "p_value": figures.p_value,
         "bytes": figures.bytes_text, "whole": whole, "day": day, "weekday": weekday, "minute": minute, "ago": ago,
-        "counted": counted, "code": code,
+        "counted": counted, "code": code, "table_rows": table_rows,
     }  # fmt: skip
     made.filters.update({name: _or_nothing(write) for name, write in filters.items()})
     return made
@@ -83,6 +84,16 @@ def ago(value: datetime | str, now: datetime) -> str:
 def code(text: str) -> Markup:
     """Return a message, escaped, with what stands between two backticks as code: our messages name commands so."""
     return Markup(CODE.sub(r"<code>\1</code>", str(escape(text))))
+
+
+def table_rows(rows: Sequence[Sequence[str]]) -> Markup:
+    """Return the rows of a table, escaped; the first cell of each names it. A page has thousands, so each is escaped at once."""
+    return Markup("\n").join(_table_row(str(escape(SEPARATOR.join(row))).split(SEPARATOR)) for row in rows)
+
+
+def _table_row(escaped: Sequence[str]) -> Markup:
+    name, *cells = escaped
+    return Markup(f'<tr><th scope="row">{name}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>')
 
 
 def _or_nothing(write: Callable[..., str]) -> Callable[..., str]:
