@@ -126,6 +126,25 @@ def test_a_full_disk_is_told_and_finished_files_stay(
     assert data_of(folder) == before
 
 
+@pytest.mark.parametrize("name", ["\udcd4", "a b'\n", "=x=%2A"])
+def test_a_folder_has_any_name_that_the_system_takes(sound_record: Record, tmp_path: Path, name: str) -> None:
+    export_of(sound_record, tmp_path / name, "bar")
+    assert export_of(sound_record, tmp_path / name, "bar").unchanged == 3
+
+
+def test_a_name_that_the_system_does_not_take_is_told(sound_record: Record, tmp_path: Path) -> None:
+    with pytest.raises(StoreUnwritable, match="File name too long"):
+        export_of(sound_record, tmp_path / ("x" * 300), "bar")
+
+
+def test_a_file_or_a_device_in_the_place_of_the_folder_is_refused(sound_record: Record, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    for path in (tmp_path / "mine", Path("/dev/null"), Path("/dev/stdout")):
+        with pytest.raises(UsageError, match="no export"):
+            export_of(sound_record, path)
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
 def test_progress_reaches_its_total(sound_record: Record, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     export(sound_record.database, tmp_path / "out", ("bar", "config"), now=NOW, show=lambda *step: seen.append(step))

@@ -27,7 +27,6 @@ from tickercast.jobs.terminal.progress import ShowProgress
 from tickercast.jobs.terminal.text import counted
 from tickercast.jobs.terminal.typed_columns import schema_of, typed_table
 from tickercast.storage.instants import instant_text
-from tickercast.storage.paths import real_path
 from tickercast.storage.reader import query_of_no_ticker, snapshot, view_query
 from tickercast.storage.ticker_versions import SOURCES, TickerVersions, ticker_versions
 from tickercast.storage.versions import check_revision, database_id
@@ -61,7 +60,7 @@ def export(database: Path, path: Path, names: Sequence[str], *, now: datetime, s
     views = [public_view(name) for name in dict.fromkeys(names)] or VIEWS
     check_revision(database)
     exported = Exported()
-    with opened(real_path(path), whose := database_id(database)) as folder, snapshot(database) as connection:
+    with opened(path.absolute(), whose := database_id(database)) as folder, snapshot(database) as connection:
         versions = ticker_versions(connection)
         steps = sum(len(versions.symbols) if view.name in SOURCES else 1 for view in views)
         show(0, steps)
@@ -143,7 +142,8 @@ def _content(table: pa.Table, metadata: dict[bytes, bytes] | None = None) -> byt
 def _version_of(file: Path) -> str:
     """Return the version that a file carries, "" for a missing one and for one that cannot be read."""
     try:
-        metadata = pq.read_metadata(file).metadata
+        with file.open("rb") as stream:  # pyarrow takes no name that is not UTF-8
+            metadata = pq.read_metadata(stream).metadata
     except (OSError, pa.ArrowException):
         return ""
     version: bytes = (metadata or {}).get(VERSION, b"")

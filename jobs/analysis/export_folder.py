@@ -77,9 +77,9 @@ def opened(path: Path, database_id: str) -> Iterator[ExportFolder]:
     Raises UsageError for a folder that holds something else, the export of another record, or a part of a home's store; LockHeld
     while another export writes to it; StoreUnwritable.
     """
-    refuse_store(path / DATA)
-    _refuse_others(path, database_id)
     try:
+        refuse_store(path / DATA)
+        _refuse_others(path, database_id)
         make_folder(path)
         with try_lock(path / LOCK) as free:
             if not free:
@@ -87,7 +87,10 @@ def opened(path: Path, database_id: str) -> Iterator[ExportFolder]:
             folder = ExportFolder(path)
             if not (path / NOTE).exists():
                 folder.note(database=database_id)
-            yield folder
+            try:
+                yield folder
+            finally:
+                (path / PARTIAL).unlink(missing_ok=True)
     except OSError as error:
         raise _unwritable(path, error) from error
 
@@ -97,11 +100,11 @@ def _refuse_others(path: Path, database_id: str) -> None:
     try:
         note = json.loads((path / NOTE).read_bytes())
         whose, form = note.get("database", ""), note.get("format")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         if path.exists() and (not path.is_dir() or any(entry.name not in (LOCK, PARTIAL) for entry in path.iterdir())):
             raise UsageError(f"{path} is not empty and no export; nothing was written; name another folder") from None
         return
-    except (OSError, ValueError, AttributeError) as error:
+    except (ValueError, AttributeError) as error:
         raise UsageError(f"{path / NOTE} cannot be read; nothing was written; name another folder") from error
     if form != FORMAT:
         raise UsageError(f"{path} was exported by another version of Tickercast; nothing was written; name another folder")

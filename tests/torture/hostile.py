@@ -36,7 +36,8 @@ SECONDS = 20.0
 LONG_SECONDS, STOP_SECONDS = 2.0, 7.0  # of a command that is stopped, and until it has ended
 READING = {
     ("forecast",), ("skill",), ("explain",), ("status",), ("notices",), ("bars",), ("sql",), ("report",), ("verify",),
-    ("replay",), ("tickers",), ("prior", "list"), ("prior", "fit"), ("evaluate",), ("demo",), ("backup",),
+    ("replay",), ("tickers",), ("prior", "list"), ("prior", "fit"), ("evaluate",), ("demo",), ("backup",), ("export",),
+    ("serve",),
 }  # fmt: skip
 BESIDE = (".restoring", ".before")  # a home that is restored
 USAGE, QUERY = 2, 8

@@ -18,7 +18,7 @@ DEFAULT_OUTPUTS = {("report",): "tickercast-report", ("prior", "fit"): "tickerca
 CREATING = ("init", "backfill", "restore")
 HOSTILE_SHARE = 0.4  # of the values of options and arguments
 # They take longer than a trial may, so they are stopped; a daemon never ends.
-LONG = {("daemon",), ("demo",), ("evaluate",), ("prior", "fit")}
+LONG = {("daemon",), ("serve",), ("demo",), ("evaluate",), ("prior", "fit")}
 LONG_SHARE = 0.15  # how often one of them is kept where it is drawn
 
 
@@ -124,7 +124,7 @@ def _outputs(command: tuple[str, ...], arguments: list[str]) -> Iterator[str]:
         name, found, value = word.partition("=")
         if name in named:
             yield value if found else following
-        elif command == ("backup",):
+        elif command in (("backup",), ("export",)):
             yield word
 
 
