@@ -89,6 +89,16 @@ def test_tickers_whose_risk_is_not_computed_yet_are_named(connection: sqlite3.Co
     assert "Without risk until the next run: MSFT." in risk_page(connection, static_site(NOW), NOW)
 
 
+def test_tickers_with_newer_forecasts_than_their_risk_are_named(
+    record: Record, tmp_path_factory: pytest.TempPathFactory, facts: RiskFacts
+) -> None:
+    stopped = record.copy_to(tmp_path_factory.mktemp("stopped"))
+    stopped.force("UPDATE risk_tests SET target = '2024-03-07'")
+    with snapshot(stopped.database) as connection:
+        assert (facts.behind, risk_facts(connection).behind) == ([], ["IBM"])
+        assert "With newer forecasts than this risk until the next run: IBM." in risk_page(connection, static_site(NOW), NOW)
+
+
 def test_the_sentences_are_of_each_mode_live_first(facts: RiskFacts) -> None:
     assert sentences(facts)[:2] == [
         "All tickers together (live): 1 of 10 outcomes were below the 5 % value at risk, 0.5 expected. "

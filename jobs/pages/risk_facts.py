@@ -51,13 +51,15 @@ class TickerRisk:
 class RiskFacts:
     """Rows have the columns of view `risk`.
 
-    tickers: those with risk. missing: tickers with forecasts whose risk no run has computed. overall: of all tickers together,
+    tickers: those with risk. missing: tickers with forecasts whose risk no run has computed. behind: tickers with newer forecasts
+    than that of their risk, because the last run did not end. overall: of all tickers together,
     under the config of most tickers, by horizon, mode and level; the modes in the order of MODES. days: counts by target date,
     oldest first, one session ahead. target: the session that most tickers' risk is about. currency: of all tickers, else None.
     """
 
     tickers: list[TickerRisk]
     missing: list[str]
+    behind: list[str]
     overall: list[Row]
     days: list[Row]
     target: str | None
@@ -85,6 +87,7 @@ def risk_facts(connection: sqlite3.Connection) -> RiskFacts:
     return RiskFacts(
         tickers,
         missing=[row["ticker"] for row, own in found if not own],
+        behind=[row["ticker"] for row, own in found if own and own[0]["target"] != row["target"]],
         overall=sorted(overall, key=lambda row: (row["horizon"], list(MODES).index(row["mode"]), -row["level"])),
         days=_days(connection, configs[0][0], newest) if configs else [],
         target=targets[0][0] if targets else None,
