@@ -25,7 +25,7 @@ from tickercast.storage.errors import UnknownStoredTicker
 from tickercast.storage.reader import snapshot
 
 NOW = datetime(2024, 3, 13, 12, tzinfo=UTC)
-INDEXED = ("CONFIGS", "NEWEST", "BARS", "PAST", "TRAININGS", "SKILL", "FRESHNESS", "LINEAGE", "PRIOR", "REPORTS_AHEAD")
+INDEXED = ("CONFIGS", "NEWEST", "BARS", "PAST", "TRAININGS", "LOSSES", "SKILL", "FRESHNESS", "LINEAGE", "PRIOR", "REPORTS_AHEAD")
 VOID = {"meta", "link", "input", "br", "img", "path"}
 
 
@@ -183,8 +183,8 @@ def test_the_live_record_is_marked_where_it_begins() -> None:
 
 def test_losses_mark_cold_starts_and_drift_in_nats() -> None:
     rows = [
-        training("2024-01-01", "cold", "first origin"), training("2024-01-02", "warm", "warm"),
-        training("2024-01-03", "cold", "drift", validation_loss=2.0),
+        training("2024-01-01", "cold", "first origin"), training("2024-01-02", "warm", "warm", validation_loss=2.0),
+        training("2024-01-03", "cold", "drift", train_loss=None, validation_loss=None),  # it only drops what was learned
     ]  # fmt: skip
     (chart,) = training_charts.loss_charts(rows, "density")
     marks = {trace["name"]: (trace["x"], trace["y"]) for trace in chart.data if trace["mode"] == "markers"}

@@ -7,6 +7,7 @@ rows of each kind are read, so that a page stays small. Not here: texts, charts 
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,9 +35,10 @@ inside_50, inside_80, inside_90, crps, baseline_crps, pit FROM outcome
 WHERE ticker = ? AND config = ? AND horizon = 1 ORDER BY origin DESC LIMIT ?"""
 MODELS = """SELECT model_id FROM forecast_history WHERE ticker = ? AND config = ? AND horizon = 1
 ORDER BY origin DESC LIMIT ?"""
-TRAININGS = f"""SELECT m.model_id, m.origin, m.start, m.reason, l.epoch, l.train_loss, l.validation_loss
-FROM model_lineage m JOIN loss_curve l ON l.model_id = m.model_id
-WHERE m.model_id IN ({MODELS}) ORDER BY m.origin, l.epoch"""
+TRAININGS = f"SELECT model_id, origin, start, reason FROM model_lineage WHERE model_id IN ({MODELS}) ORDER BY origin"
+LOSSES = f"SELECT model_id, epoch, train_loss, validation_loss FROM loss_curve WHERE model_id IN ({MODELS}) ORDER BY epoch"
+# Of a cold start that only drops what was learned: it has no epoch.
+NO_LOSS = {"epoch": None, "train_loss": None, "validation_loss": None}
 SKILL = """SELECT ticker, horizon, mode, n, first_target, last_target, mae, baseline_mae, crps, baseline_crps, crps_skill,
 coverage_50, coverage_80, coverage_90, hit_rate, p_value, p_adjusted, verdict, computed_at
 FROM skill WHERE ticker = ? AND config = ? ORDER BY horizon, mode"""
@@ -63,8 +65,9 @@ class TickerFacts:
 
     configs: those with forecasts of the ticker, the shown one first. forecasts: the newest, by horizon. usual_width: median width
     of its year one session ahead, percent. bars: up to the origin, oldest first. past: outcomes one session ahead, oldest first,
-    without pending ones. trainings: a row for each training and epoch, oldest first. reports_ahead: days of the company's reports
-    after the origin, up to the last target. All but freshness and bars are empty before the first forecast.
+    without pending ones. trainings: a row for each training and epoch, oldest first; one without an epoch has a row without
+    losses. reports_ahead: days of the company's reports after the origin, up to the last target. All but freshness and bars are
+    empty before the first forecast.
     """
 
     ticker: str
@@ -123,7 +126,7 @@ def ticker_facts(connection: sqlite3.Connection, ticker: str, config: str | None
         bars=records(connection, BARS, ticker, origin, FAN_SESSIONS)[::-1],
         past=[row for row in past if row["realised_return"] is not None],
         skill=records(connection, SKILL, ticker, shown),
-        trainings=records(connection, TRAININGS, ticker, shown, PAST_TARGETS),
+        trainings=_trainings(connection, ticker, shown),
         lineage=_lineage(connection, forecasts[0]["model_id"]),
         reports_ahead=[row["date"] for row in records(connection, REPORTS_AHEAD, ticker, origin, forecasts[-1]["target"])],
     )
@@ -146,6 +149,15 @@ def _shown_first(configs: list[Row], ticker: str, wanted: str | None) -> list[Ro
     if not shown:
         raise UnknownStoredConfig(f"{ticker}: no forecasts under config {wanted[:40]}; view `config` lists the configs")
     return shown + [row for row in configs if row["config"] != wanted]
+
+
+def _trainings(connection: sqlite3.Connection, ticker: str, config: str) -> list[Row]:
+    """Return a row for each training of the newest origins and each of its epochs, oldest first."""
+    losses: dict[str, list[Row]] = defaultdict(list)
+    for row in records(connection, LOSSES, ticker, config, PAST_TARGETS):
+        losses[row["model_id"]].append(row)
+    trainings = records(connection, TRAININGS, ticker, config, PAST_TARGETS)
+    return [training | loss for training in trainings for loss in losses.get(training["model_id"], [NO_LOSS])]
 
 
 def _lineage(connection: sqlite3.Connection, model_id: str) -> Lineage:

@@ -42,14 +42,16 @@ class Happening:
 def timeline(connection: sqlite3.Connection, ticker: str, trainings: Sequence[Row], today: date) -> list[Happening]:
     """Return what happened to a ticker, newest day first. trainings: rows of TickerFacts, for its cold starts.
 
-    Reports are told from the first of these trainings on, and ahead for two weeks.
+    Reports, and what gates noted of old bars, are told from the first of these trainings on; reports also two weeks ahead.
     """
-    first, last = trainings[0]["origin"] if trainings else today.isoformat(), (today + timedelta(AHEAD_DAYS)).isoformat()
+    since = trainings[0]["origin"] if trainings else ""
+    soon = (today + timedelta(AHEAD_DAYS)).isoformat()
+    gates = records(connection, GATES, ticker, MOST_ROWS)
     found = [
         *_of_events(records(connection, EVENTS, ticker, MOST_ROWS)),
-        *_of_gates(records(connection, GATES, ticker, MOST_ROWS)),
+        *_of_gates(row for row in gates if row["state"] != "ok" or row["decided_at"] or row["session"] >= since),
         *_of_restatements(records(connection, RESTATEMENTS, ticker, MOST_ROWS)),
-        *_of_reports(records(connection, REPORTS, ticker, first, last, MOST_ROWS), today),
+        *_of_reports(records(connection, REPORTS, ticker, since, soon, MOST_ROWS), today),
         *_of_cold_starts(trainings),
     ]
     return sorted(found, key=lambda entry: (entry.day, entry.known_at), reverse=True)

@@ -23,30 +23,35 @@ def loss_charts(trainings: Sequence[Row], preset: str) -> list[Chart]:
     """
     last_epochs = list({row["model_id"]: row for row in trainings}.values())
     unit = SQUARED_ERROR if preset == "article" else NATS
-    charts = [by_training(last_epochs, unit)] if len(last_epochs) > 1 else []
+    has_losses = any(row["train_loss"] is not None for row in last_epochs)
+    charts = [by_training(last_epochs, unit)] if len(last_epochs) > 1 and has_losses else []
     cold = [row for row in last_epochs if row["start"] == "cold"]
     epochs = [row for row in trainings if cold and row["model_id"] == cold[-1]["model_id"]]
     return [*charts, by_epoch(epochs, unit)] if len(epochs) > 1 else charts
 
 
 def by_training(trainings: Sequence[Row], unit: str) -> Chart:
-    """Return the loss after each training, held out where it was measured; cold starts and drift are marked."""
-    days = [row["origin"] for row in trainings]
+    """Return the loss after each training, held out where it was measured; cold starts and drift are marked.
+
+    A cold start without a loss, which only drops what was learned, is marked at the height of the training before it.
+    """
     held_out = any(row["validation_loss"] is not None for row in trainings)
     key = "validation_loss" if held_out else "train_loss"
-    data = [line(days, short((row[key] for row in trainings), 5), "newest sessions" if held_out else "training", "price")]
+    known = [row for row in trainings if row[key] is not None]
+    name = "newest sessions" if held_out else "training"
+    data = [line([row["origin"] for row in known], short((row[key] for row in known), 5), name, "price")]
+    heights = dict(zip([row["model_id"] for row in trainings], _carried([row[key] for row in trainings]), strict=True))
     marks: tuple[tuple[str, Any, str, list[Row]], ...] = (
         ("cold start", "event", "diamond", [row for row in trainings if row["start"] == "cold" and row["reason"] != "drift"]),
         ("drift", "miss", "x", [row for row in trainings if row["reason"] == "drift"]),
     )
     for name, role, symbol, rows in marks:
         if rows:
-            values = short((row[key] for row in rows), 5)
+            values = short((heights[row["model_id"]] for row in rows), 5)
             data.append(points([row["origin"] for row in rows], values, name, role, marker={"size": 9, "symbol": symbol}))
     layout = {"xaxis": {"type": "date"}, "yaxis": titled(unit)}
-    return Chart(
-        "losses", "Loss after each training", _training_text(trainings, key, unit), data, _training_table(trainings), layout
-    )
+    text = _training_text(trainings, known, key, unit)
+    return Chart("losses", "Loss after each training", text, data, _training_table(trainings), layout)
 
 
 def by_epoch(epochs: Sequence[Row], unit: str) -> Chart:
@@ -64,25 +69,37 @@ def by_epoch(epochs: Sequence[Row], unit: str) -> Chart:
     return Chart("epochs", "Loss of the newest cold start", text, data, Numbers(("epoch", "training", "held out"), rows), layout)
 
 
-def _training_text(trainings: Sequence[Row], key: str, unit: str) -> str:
+def _carried(values: Sequence[float | None]) -> list[float | None]:
+    """Return values with each missing one replaced by the last known before it, and those before the first by the first."""
+    last = next((value for value in values if value is not None), None)
+    carried = []
+    for value in values:
+        last = last if value is None else value
+        carried.append(last)
+    return carried
+
+
+def _training_text(trainings: Sequence[Row], known: Sequence[Row], key: str, unit: str) -> str:
     cold = sum(row["start"] == "cold" for row in trainings)
     drifted = sum(row["reason"] == "drift" for row in trainings)
-    newest = trainings[-1]
-    what = (
-        "on the newest sessions, before it learned from the last one" if key == "validation_loss" else "of the training targets"
-    )
-    return (
-        f"{len(trainings)} trainings, {cold} of them cold starts, {drifted} after drift. The newest, at {newest['origin']}, has "
-        f"a mean loss of {rounded(newest[key], 3)} {unit} {what}; lower is better."
-    )
+    counts = f"{len(trainings)} trainings, {cold} of them cold starts, {drifted} after drift."
+    newest = known[-1]
+    when = "on the newest sessions, before it learned from the last one"
+    what = when if key == "validation_loss" else "of the training targets"
+    loss = rounded(newest[key], 3)
+    return f"{counts} The newest, at {newest['origin']}, has a mean loss of {loss} {unit} {what}; lower is better."
 
 
 def _training_table(trainings: Sequence[Row]) -> Numbers:
-    rows = [
-        (row["origin"], row["start"], row["reason"], rounded(row["train_loss"], 4), _or_nothing(row["validation_loss"], 4))
-        for row in reversed(trainings)
-    ]
-    return Numbers(("origin", "start", "reason", "training", "newest sessions"), rows)
+    def cells(row: Row) -> tuple[str, ...]:
+        return (
+            row["origin"],
+            row["start"],
+            row["reason"],
+            *(_or_nothing(row[key], 4) for key in ("train_loss", "validation_loss")),
+        )
+
+    return Numbers(("origin", "start", "reason", "training", "newest sessions"), [cells(row) for row in reversed(trainings)])
 
 
 def _or_nothing(value: float | None, decimals: int = 6) -> str:
