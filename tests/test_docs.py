@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.doc_examples import blocks_of
 from tickercast.jobs.cli import reference as command_docs
 from tickercast.jobs.cli.app import COMMANDS
 from tickercast.storage import docs as sql_docs
@@ -14,6 +15,7 @@ from tickercast.storage.newest_schema import SCRIPT
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+RUN = {ROOT / "README.md", ROOT / "docs" / "tutorial.md", *(ROOT / "docs" / "guides").glob("*.md")}  # by test_docs_examples.py
 COMMAND_LINE = re.compile(r"(?:^ *|`)(?:\.venv/bin/)?tickercast ((?:--\w+ \S+ )*)([a-z]+)", re.MULTILINE)
 LINK = re.compile(r"\]\(([^):]+)\)")
 IN_NAVIGATION = re.compile(r"^ +- .+: (\S+\.md)$", re.MULTILINE)
@@ -61,6 +63,11 @@ def test_the_readme_shows_the_main_commands() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_of_a_page_lead_to_a_file_and_a_heading(page: Path) -> None:
     assert [link for link in LINK.findall(page.read_text()) if is_broken(page, link)] == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in RUN], ids=lambda page: page.name)
+def test_a_shell_block_that_no_test_runs_says_so(page: Path) -> None:
+    assert list(map(str, blocks_of(page, "sh"))) == []
 
 
 def test_every_page_is_in_the_navigation_of_the_site() -> None:

@@ -92,6 +92,12 @@ def test_the_readme_and_the_guides_run_and_print_what_they_show(shell: Shell) ->
         pytest.fail(wrong)
 
 
+@pytest.mark.slow
+def test_a_command_of_a_page_that_fails_is_noticed(shell: Shell) -> None:
+    with pytest.raises(AssertionError, match="exit code 2"):
+        shell.run(Block("page.md", 1, "sh", "tickercast nosuch\n"))
+
+
 @pytest.mark.parametrize("page", WITH_SETTINGS, ids=lambda page: page.stem)
 def test_settings_that_a_page_shows_are_valid(page: Path, tmp_path: Path) -> None:
     for number, block in enumerate(blocks_of(page, "toml")):
