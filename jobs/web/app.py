@@ -94,6 +94,8 @@ class Application:
         return await self._known_page(Request(path, query, headers.get("host", ""), scheme))
 
     async def _known_page(self, request: Request) -> Page:
+        if request.path == "/favicon.ico":
+            return Page(b"", 204)
         if request.path == sign_in.PATH:
             return redirect("/")
         make = self.page_of(request.path)

@@ -9,7 +9,7 @@ from tickercast.jobs.pages.site import ASSET_NAMES, PLOTLY, asset_path, asset_ve
 from tickercast.jobs.web.responses import Page
 
 ASSETS = Path(__file__).with_name("assets")
-OWN_NAMES = ("plain.css", "record.css")
+OWN_NAMES = ("plain.css", "record.css", "record.js")
 TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
 
 

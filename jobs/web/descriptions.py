@@ -12,6 +12,7 @@ from tickercast.storage.cookbook import COOKBOOK, Recipe
 from tickercast.storage.views import VIEWS, View
 
 DATABASE = "record"  # its name in the addresses of Datasette's pages
+OTHERS = {"Data": DATABASE}  # of our navigation: its title and its path
 # What a recipe names as an example becomes a parameter of its page.
 EXAMPLE_TICKER, EXAMPLE_DAY = "'AAPL'", "'2013-01-15'"
 PARAMETER = re.compile(r":(ticker|day)\b")

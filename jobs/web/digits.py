@@ -14,15 +14,18 @@ P_VALUES = re.compile(r"p_value|p_adjusted")
 SHARES = re.compile(
     r"coverage_\d\d|hit_rate|pit|pit_\d|inside_\d\d|.*_percent|dm_statistic|ratio|gain|.*_skill|seconds|.*_seconds"
 )
+COUNTS = re.compile(r"volume|rows|forecasts|forecasts_affected|bars|count\(\*\)")
 SIGNIFICANT = 4
 
 
 def cell_text(column: str, value: object) -> str | None:
-    """Return the text of a fraction, None for what is shown as it is.
+    """Return the text of a number, None for what is none.
 
-    A price has its price's decimals, a share or percentage three, a p-value `< 0.001` at the least, and any other fraction four
-    significant digits.
+    A large count has separators, a price has its price's decimals, a share or percentage three, a p-value `< 0.001` at the least,
+    and any other fraction four significant digits.
     """
+    if isinstance(value, int):
+        return f"{value:,}" if COUNTS.fullmatch(column) else str(value)
     if not isinstance(value, float):
         return None
     if PRICES.fullmatch(column):

@@ -9,6 +9,9 @@ from datasette.utils.asgi import Base400
 from datasette.views.base import DatasetteError
 from markupsafe import Markup
 
+from tickercast.jobs import clock
+from tickercast.jobs.pages.site import served_site
+from tickercast.jobs.web.descriptions import OTHERS
 from tickercast.jobs.web.digits import cell_text
 from tickercast.jobs.web.problems import Problem, problem_of
 
@@ -20,6 +23,12 @@ def render_cell(value: object, column: str) -> Markup | None:
     """Return a number in sensible digits, with the whole one as its title."""
     text = cell_text(column, value)
     return None if text is None else Markup(f'<span class="number" title="{value}">{text.replace("<", "&lt;")}</span>')
+
+
+@hookimpl  # type: ignore[untyped-decorator]
+def extra_template_vars() -> dict[str, Any]:
+    """Return the site, for the navigation and the style of our pages."""
+    return {"site": served_site(clock.now(), others=OTHERS)}
 
 
 @hookimpl  # type: ignore[untyped-decorator]

@@ -19,7 +19,7 @@ from tickercast.jobs.pages.risk import risk_page
 from tickercast.jobs.pages.site import TICKER_FOLDER, Site, served_site
 from tickercast.jobs.pages.ticker import ticker_page
 from tickercast.jobs.pages.today import today_page
-from tickercast.jobs.web.descriptions import DATABASE
+from tickercast.jobs.web.descriptions import OTHERS
 from tickercast.jobs.web.responses import Page
 from tickercast.jobs.workspace.limits import read_limits
 from tickercast.jobs.workspace.place import Place
@@ -28,8 +28,6 @@ from tickercast.storage.reader import snapshot
 if TYPE_CHECKING:
     from tickercast.jobs.web.app import MakePage, Request
 
-# Pages that are not ours, in the navigation.
-OTHERS = {"Data": DATABASE}
 TICKERS = f"/{TICKER_FOLDER}/"
 
 Text = Callable[[sqlite3.Connection, Site, datetime, "Request"], str]
