@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
 from math import log
 from pathlib import Path
@@ -19,8 +20,8 @@ from tickercast.jobs.pages import article, ticker, ticker_charts, training_chart
 from tickercast.jobs.pages import compare_facts as compare_facts_module
 from tickercast.jobs.pages import ticker_facts as ticker_facts_module
 from tickercast.jobs.pages.site import ASSETS, served_site, static_site
-from tickercast.jobs.pages.ticker_facts import ticker_facts
-from tickercast.jobs.pages.timeline import timeline
+from tickercast.jobs.pages.ticker_facts import PAST_TARGETS, ticker_facts
+from tickercast.jobs.pages.timeline import Happening, timeline
 from tickercast.storage.errors import UnknownStoredTicker
 from tickercast.storage.reader import snapshot
 
@@ -71,6 +72,9 @@ def test_the_facts_are_those_of_sql(record: Record, connection: sqlite3.Connecti
     assert [(row["target"], row["state"], row["crps"]) for row in facts.past] == record.rows(
         "SELECT target, state, crps FROM outcome WHERE ticker = 'IBM' AND horizon = 1 AND state != 'pending' ORDER BY target"
     )
+    assert [(row["model_id"], row["epoch"], row["validation_loss"]) for row in facts.trainings] == [
+        ("cold", 0, 1.6), ("cold", 1, 1.6), ("warm", None, None),
+    ]  # fmt: skip
     assert facts.lineage.model is not None
     assert facts.lineage.cold_start is not None
     assert (facts.lineage.model["model_id"], facts.lineage.cold_start["model_id"]) == ("warm", "cold")
@@ -127,6 +131,19 @@ def test_a_session_on_which_the_company_reports_is_marked(record: Record, tmp_pa
     with snapshot(copy.database) as connection:
         facts = ticker_facts(connection, "IBM")
     assert [row.report for row in ticker.forecast_rows(facts)] == [False, True]
+
+
+def test_a_page_of_two_years_is_lighter_than_300_kilobytes(connection: sqlite3.Connection) -> None:
+    facts = ticker_facts(connection, "IBM")
+    days = [(date(2024, 1, 1) + timedelta(day)).isoformat() for day in range(PAST_TARGETS)]
+    full = replace(
+        facts,
+        past=outcomes([1, 1, 0, 1] * (PAST_TARGETS // 4), mode="live"),
+        trainings=[training(day, "warm", "warm", train_loss=1.2345678, validation_loss=1.3456789) for day in days],
+        skill=facts.skill * 20,
+    )
+    events = [Happening(day, "report", "earnings, from a file", day) for day in days]
+    assert len(ticker.page_of(full, events, static_site(NOW)).encode()) < 300_000
 
 
 def test_a_ticker_without_forecasts_says_what_to_do(connection: sqlite3.Connection) -> None:

@@ -22,7 +22,6 @@ from tickercast.jobs.terminal.figures import percent, price_decimals
 from tickercast.jobs.terminal.text import counted
 
 ARTICLE = "article"
-MEMBERS_SHOWN = 12
 LEVELS = ("q05", "q25", "q50", "q75", "q95")
 NARROW, WIDE = 0.9, 1.1  # a width within them is as usual
 
@@ -59,6 +58,11 @@ def ticker_page(connection: sqlite3.Connection, site: Site, now: datetime, ticke
     Raises UnknownStoredTicker for a ticker that is not stored, or without forecasts under that config.
     """
     facts = ticker_facts(connection, ticker, config)
+    return page_of(facts, timeline(connection, ticker, facts.trainings, now.date()), site)
+
+
+def page_of(facts: TickerFacts, happenings: list[Happening], site: Site) -> str:
+    """Return the page of a ticker's facts. happenings: its timeline, newest first."""
     return render(
         "ticker.html",
         site,
@@ -73,8 +77,7 @@ def ticker_page(connection: sqlite3.Connection, site: Site, now: datetime, ticke
         accuracy_charts=charts_of_accuracy(facts),
         training_charts=loss_charts(facts.trainings, facts.config["preset"]) if facts.configs else [],
         scores=scores_in_order(facts),
-        happenings=happenings(connection, facts, now),
-        members_shown=MEMBERS_SHOWN,
+        happenings=happenings,
     )
 
 
@@ -82,11 +85,6 @@ def scores_in_order(facts: TickerFacts) -> list[Row]:
     """Return the rows of view `skill` by horizon, of each the live record first."""
     order = list(verdicts.MODES)
     return sorted(facts.skill, key=lambda row: (row["horizon"], order.index(row["mode"])))
-
-
-def happenings(connection: sqlite3.Connection, facts: TickerFacts, now: datetime) -> list[Happening]:
-    """Return what happened to the ticker, newest first."""
-    return timeline(connection, facts.ticker, facts.trainings, now.date())
 
 
 def headline(facts: TickerFacts) -> str:
