@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tickercast.storage.versions import check_revision, storage_error, uri_path
-from tickercast.storage.views import VIEWS, View
+from tickercast.storage.views import VIEWS, Column, View
 
 READER_PRAGMAS = ("busy_timeout=5000", "query_only=ON")
 SORTED_BY = ("ticker", "origin", "horizon", "mode", "epoch", "session")
@@ -22,10 +22,11 @@ SORTED_BY = ("ticker", "origin", "horizon", "mode", "epoch", "session")
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The result of a query: column names, and rows in order."""
+    """The result of a query: column names, and rows in order. types: of the columns, where a view states them."""
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
+    types: tuple[Column, ...] = ()
 
     def records(self) -> list[dict[str, Any]]:
         """Return each row as values by column name."""

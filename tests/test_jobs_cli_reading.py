@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -161,7 +162,22 @@ def test_a_query_can_come_from_stdin(home: Path) -> None:
 def test_a_file_gets_the_rows_in_the_format_of_its_extension(home: Path, tmp_path: Path, tickercast: Command) -> None:
     shown = tickercast("--home", home, "forecast", "--format", "json").stdout
     assert tickercast("--home", home, "forecast", "--out", tmp_path / "f.parquet").stdout == ""
-    assert pq.read_table(tmp_path / "f.parquet").to_pylist() == json.loads(shown)
+    table = pq.read_table(tmp_path / "f.parquet")
+    assert [table.schema.field(name).type for name in ("target", "made_at", "ticker")] == [
+        pa.date32(), pa.timestamp("us", tz="UTC"), pa.string(),
+    ]  # fmt: skip
+    names = [name for name in table.column_names if name not in ("origin", "target", "made_at")]
+    assert table.select(names).to_pylist() == [{name: row[name] for name in names} for row in json.loads(shown)]
+
+
+def test_bars_and_skill_have_true_types_in_parquet(record: Record, tmp_path: Path, tickercast: Command) -> None:
+    home = record.database.parent
+    for name, command in (("bars", ("bars", "IBM")), ("skill", ("skill",)), ("status", ("status",))):
+        assert tickercast("--home", home, *command, "--out", tmp_path / f"{name}.parquet").returncode == 0
+    bars, skill, status = (pq.read_schema(tmp_path / f"{name}.parquet") for name in ("bars", "skill", "status"))
+    assert (bars.field("session").type, bars.field("volume").type) == (pa.date32(), pa.int64())
+    assert bars.field("recorded_at").type == skill.field("computed_at").type == pa.timestamp("us", tz="UTC")
+    assert (skill.field("first_target").type, status.field("tracked").type) == (pa.date32(), pa.bool_())
 
 
 # Prints the peak memory in MB of a command and of its child. (getrusage of the command itself would count the test's own memory.)

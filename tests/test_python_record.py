@@ -14,7 +14,17 @@ import pandas as pd
 import pytest
 
 import tickercast as tc
-from tests.builders import COLD_ORIGIN, CONFIG, SESSIONS, WARM_ORIGIN, Record, at_night, empty_record
+from tests.builders import (
+    COLD_ORIGIN,
+    CONFIG,
+    SESSIONS,
+    WARM_ORIGIN,
+    Record,
+    add_origins,
+    at_night,
+    empty_record,
+    origin_row,
+)
 from tests.conftest import clean_environment
 from tickercast.storage.views import VIEWS, View
 
@@ -210,6 +220,14 @@ def test_a_record_shows_what_is_committed_meanwhile(record: Record) -> None:
     assert opened.tickers == ["IBM", "MSFT"]
     record.force("UPDATE tickers SET symbol = 'BIG' WHERE symbol = 'IBM'")
     assert opened.tickers == ["BIG", "MSFT"]
+
+
+def test_a_writer_in_the_middle_of_its_transaction_stops_no_reader(record: Record) -> None:
+    opened = tc.open(record.database.parent)
+    with record.writing() as connection:
+        add_origins(connection, origin_row(SESSIONS[4], "warm"))
+        assert len(opened.forecasts(history=True)) == 4
+    assert len(opened.forecasts(history=True)) == 6
 
 
 def test_the_public_names_are_those_that_can_be_used() -> None:

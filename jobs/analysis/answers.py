@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from tickercast.jobs.analysis.known_bars import BAR_COLUMNS, known_bars
+from tickercast.jobs.analysis.known_bars import BAR_COLUMNS, BAR_TYPES, known_bars
 from tickercast.jobs.terminal.text import counted
 from tickercast.jobs.workspace.home import Home
 from tickercast.storage import verify
@@ -72,4 +72,4 @@ def _bar_rows(bars: Bars) -> Rows:
     columns = {name: getattr(bars, name).tolist() for name in BAR_COLUMNS}
     columns["session"] = [day.isoformat() for day in columns["session"]]
     columns["recorded_at"] = [f"{instant.isoformat(timespec='microseconds')}Z" for instant in columns["recorded_at"]]
-    return Rows(BAR_COLUMNS, list(zip(*columns.values(), strict=True)))
+    return Rows(BAR_COLUMNS, list(zip(*columns.values(), strict=True)), BAR_TYPES)

@@ -12,9 +12,12 @@ from tickercast.jobs.workspace.place import Place
 from tickercast.storage.bar_files import read_bars
 from tickercast.storage.bars import Bars, as_known
 from tickercast.storage.errors import Corrupt, UnknownStoredTicker, not_stored
-from tickercast.storage.reader import snapshot, unknown_symbols
+from tickercast.storage.reader import snapshot, unknown_symbols, view_named
+from tickercast.storage.views import Column
 
+SOURCE = Column("source", "where this record of the bar came from", "")
 BAR_COLUMNS = ("session", "open", "high", "low", "close", "volume", "dividend", "split", "recorded_at", "source")
+BAR_TYPES = (*(view_named("bar").column(name) for name in BAR_COLUMNS[:-1]), SOURCE)
 CURRENT_FILE = "SELECT path, sha256 FROM price_file WHERE ticker = ?"
 
 

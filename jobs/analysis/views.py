@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 from tickercast.jobs.errors import UsageError
@@ -64,7 +65,8 @@ def view_rows(database: Path, view: str, tickers: Sequence[str] | None, **equal:
         for symbol in unknown_symbols(connection, wanted):
             if symbol != ALL_TICKERS:
                 raise not_stored(symbol)
-        return select_rows(connection, view_query(view_named(view), wanted, tuple(given)), [*wanted, *given.values()])
+        found = select_rows(connection, view_query(view_named(view), wanted, tuple(given)), [*wanted, *given.values()])
+        return replace(found, types=view_named(view).columns)
 
 
 def usual_widths_of(database: Path, forecasts: Rows) -> dict[tuple[str, int], float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -47,4 +48,4 @@ def _cells(row: dict[str, Any], decimals: int) -> list[str]:
 def between(found: Rows, start: date | None, end: date | None) -> Rows:
     """Return the rows whose session, the first column, is in a span; None = open on that side."""
     first, last = start.isoformat() if start else "", end.isoformat() if end else "9999"
-    return Rows(found.columns, [row for row in found.rows if first <= row[0] <= last])
+    return replace(found, rows=[row for row in found.rows if first <= row[0] <= last])

@@ -78,7 +78,7 @@ def forecast(
         missing = without_forecasts(database, {row["ticker"] for row in rows}, tickers, horizon)
         return forecast_table(rows, usual_widths_of(database, found), horizon, missing)
 
-    write_rows(found.columns, found.rows, chosen, out=out, table=table)
+    write_rows(found.columns, found.rows, chosen, out=out, table=table, types=found.types)
 
 
 def skill(
@@ -119,7 +119,7 @@ def skill(
         return shown if shown.rows else replace(shown, notes=(without_scores(database, tickers, mode, horizon),))
 
     ordered = (tuple(row.values()) for row in skill_table.ordered(rows, order, limit))
-    write_rows(found.columns, ordered, output_format, out=out, table=table)
+    write_rows(found.columns, ordered, output_format, out=out, table=table, types=found.types)
 
 
 def bars(
@@ -148,7 +148,10 @@ def bars(
     read = adjusted_bars if adjusted else stored_bars
     known = read(existing_home(context), ticker, known_at=instant)
     found = between(known, first, last)
-    write_rows(found.columns, found.rows[-(tail or 0) :], output_format, out=out, table=lambda: bar_table(found, tail, known))
+    write_rows(
+        found.columns, found.rows[-(tail or 0) :], output_format, out=out, types=found.types,
+        table=lambda: bar_table(found, tail, known),
+    )  # fmt: skip
 
 
 def sql(

@@ -40,7 +40,10 @@ def status(
     place = existing_place(context)
     found = view_rows(place.database, "freshness", tickers)
     show = status_table if tickers else status_screen
-    write_rows(found.columns, found.rows, output_format, out=out, table=lambda: show(_state_of(place), found.records()))
+    write_rows(
+        found.columns, found.rows, output_format, out=out, types=found.types,
+        table=lambda: show(_state_of(place), found.records()),
+    )  # fmt: skip
     for notice in [*upgrade_notices(place.database), *context_notices(place.database), *prior_notices(place.database)]:
         say(notice)
 

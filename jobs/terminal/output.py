@@ -9,12 +9,15 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from tickercast.jobs.errors import UsageError
 from tickercast.jobs.terminal.formats import distinct_names, write_csv, write_json, write_ndjson
 from tickercast.jobs.terminal.tables import Table, table_of, write_table
 from tickercast.storage.paths import real_path
+
+if TYPE_CHECKING:
+    from tickercast.storage.views import Column
 
 Format = Literal["table", "csv", "json", "ndjson", "parquet"]
 SUFFIX_FORMATS: dict[str, Format] = {
@@ -29,12 +32,15 @@ def write_rows(
     *,
     out: Path | None = None,
     table: Callable[[], Table] | None = None,
+    types: Sequence[Column] = (),
 ) -> None:
     """Write rows as they come, to a file or to stdout. Without rows only the header is written.
 
     output_format: None = by the file's extension, a table on stdout. out: a file that appears whole or not at all.
-    table: what a table shows instead of these rows; its notes go to stderr. Of two columns with one name, the second becomes
-    `name_2`. Raises UsageError for an extension that says no format and for a file that cannot be made.
+    table: what a table shows instead of these rows; its notes go to stderr. types: of the columns in Parquet; without them each
+    has the type of its values. Of two columns with one name, the second becomes `name_2`.
+
+    Raises UsageError for an extension that says no format and for a file that cannot be made.
     """
     chosen = output_format or format_of(out)
     names = distinct_names(columns)
@@ -50,9 +56,12 @@ def write_rows(
             case "ndjson":
                 write_ndjson(names, rows, stream)
             case "parquet":
-                from tickercast.jobs.terminal.parquet_rows import write_parquet  # not at the top: pyarrow takes a while to load
+                from tickercast.jobs.terminal import parquet_rows  # not at the top: pyarrow takes a while to load
 
-                write_parquet(names, rows, stream.buffer)
+                if types:
+                    parquet_rows.write_typed_parquet(types, rows, stream.buffer)
+                else:
+                    parquet_rows.write_parquet(names, rows, stream.buffer)
     sys.stderr.writelines(f"{note}\n" for note in notes)
 
 

@@ -1,7 +1,7 @@
-"""Rows as Parquet, one row group at a time. A column's type comes from its values: it widens when later rows need it.
+"""Rows as Parquet, one row group at a time. Those of a view have the types that it states (typed_columns).
 
-Whole numbers and floats together become floats where they stay exact, and any other mixture becomes text. A column without any
-value has the type null.
+In rows of a query a column's type comes from its values: it widens when later rows need it. Whole numbers and floats together
+become floats where they stay exact, and any other mixture becomes text. A column without any value has the type null.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tickercast.jobs.terminal.arrow_columns import column_of, column_type
+from tickercast.jobs.terminal.typed_columns import schema_of, typed
+from tickercast.storage.views import Column
 
 VALUES_IN_GROUP = 60_000
 BYTES_IN_GROUP = 8_000_000
@@ -31,6 +33,16 @@ def write_parquet(columns: Sequence[str], rows: Iterable[Sequence[Any]], stream:
         spool.add([list(values) for values in zip(*group, strict=True)])
     with spool.finished() as file:
         shutil.copyfileobj(file, stream)
+
+
+def write_typed_parquet(columns: Sequence[Column], rows: Iterable[Sequence[Any]], stream: IO[bytes]) -> None:
+    """Write rows of a view in the types that it states, one row group at a time."""
+    schema = schema_of(columns)
+    with pq.ParquetWriter(stream, schema) as writer:
+        for group in _groups(rows):
+            values = zip(*group, strict=True)
+            arrays = [typed(column, cells) for column, cells in zip(columns, values, strict=True)]
+            writer.write_table(pa.table(arrays, schema=schema))
 
 
 class _Spool:
