@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from tests.builders import CONFIG, Record, small_record
+from tests.builders import COLD_ORIGIN, CONFIG, Record, add_origins, at_night, origin_row, small_record
 from tests.page_builders import outcome, outcomes
 from tickercast.jobs.pages import article, ticker, ticker_charts, training_charts
 from tickercast.jobs.pages import compare_facts as compare_facts_module
@@ -22,11 +23,15 @@ from tickercast.jobs.pages import ticker_facts as ticker_facts_module
 from tickercast.jobs.pages.site import ASSETS, served_site, static_site
 from tickercast.jobs.pages.ticker_facts import PAST_TARGETS, ticker_facts
 from tickercast.jobs.pages.timeline import Happening, timeline
+from tickercast.storage import schema
 from tickercast.storage.errors import UnknownStoredTicker
 from tickercast.storage.reader import snapshot
 
 NOW = datetime(2024, 3, 13, 12, tzinfo=UTC)
 INDEXED = ("CONFIGS", "NEWEST", "BARS", "PAST", "TRAININGS", "LOSSES", "SKILL", "FRESHNESS", "LINEAGE", "PRIOR", "REPORTS_AHEAD")
+OTHER_CONFIG = {
+    "id": "older", "preset": "density", "field": "close", "settings": "[]", "active": 0, "created_at": at_night(COLD_ORIGIN),
+}  # fmt: skip
 VOID = {"meta", "link", "input", "br", "img", "path"}
 
 
@@ -100,6 +105,16 @@ def test_the_headline_has_the_band_of_the_next_session_in_prices_and_percent(con
     assert ticker.headline(ticker_facts(connection, "IBM")).replace("\N{NO-BREAK SPACE}", " ") == (
         "Fri 8 Mar 2024: IBM should close between 98.00 and 102.00 USD (-2.0 % to +2.0 %) with a probability of 90 %."
     )
+
+
+def test_a_config_without_the_newest_sessions_is_further_behind(record: Record, tmp_path: Path) -> None:
+    copy = record.copy_to(tmp_path)
+    with copy.writing() as writer:
+        writer.execute(sa.insert(schema.Config), [OTHER_CONFIG])
+        add_origins(writer, origin_row(COLD_ORIGIN, "cold", config_id="older"))
+    with snapshot(copy.database) as connection:
+        newest, older = (ticker_facts(connection, "IBM", config).sessions_behind for config in (CONFIG, "older"))
+    assert older == newest + 1
 
 
 def test_the_last_outcome_is_told_with_its_place_and_mode(connection: sqlite3.Connection) -> None:

@@ -197,7 +197,7 @@ def _verdict_figure(facts: TickerFacts) -> KeyFigure:
 
 
 def _behind_figure(facts: TickerFacts) -> KeyFigure:
-    behind, origin = facts.freshness["sessions_behind"], facts.freshness["last_origin"]
+    behind, origin = facts.sessions_behind, facts.forecasts[0]["origin"]
     value = f"{counted(behind, 'session')} behind" if behind else "up to date"
     return KeyFigure("The record", value, f"ends on {long_day(origin)}", "warn" if behind > 1 else "")
 

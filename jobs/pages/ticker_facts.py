@@ -44,6 +44,8 @@ coverage_50, coverage_80, coverage_90, hit_rate, p_value, p_adjusted, verdict, c
 FROM skill WHERE ticker = ? AND config = ? ORDER BY horizon, mode"""
 # Days of the company's reports after the origin, up to the last target.
 REPORTS_AHEAD = "SELECT DISTINCT date FROM company_event WHERE ticker = ? AND date > ? AND date <= ? ORDER BY date"
+# Sessions with a bar after a config's newest origin, up to the newest one of any config, which view `freshness` counts from.
+OLDER_BY = "SELECT count(*) FROM bar WHERE ticker = ? AND session > ? AND session <= ?"
 FRESHNESS = "SELECT * FROM freshness WHERE ticker = ?"
 LINEAGE = """SELECT model_id, origin, start, reason, parent_id, depth, cold_ancestor_id, epochs, updates, seconds,
 checkpoint_sha256, prior_id FROM model_lineage WHERE model_id = ?"""
@@ -63,17 +65,18 @@ class Lineage:
 class TickerFacts:
     """The facts of one ticker under one config. Rows have the columns of the views that they come from.
 
-    configs: those with forecasts of the ticker, the shown one first. forecasts: the newest, by horizon. usual_width: median width
-    of its year one session ahead, percent. bars: up to the origin, oldest first. past: outcomes one session ahead, oldest first,
-    without pending ones. trainings: a row for each training and epoch, oldest first; one without an epoch has a row without
-    losses. reports_ahead: days of the company's reports after the origin, up to the last target. All but freshness and bars are
-    empty before the first forecast.
+    configs: those with forecasts of the ticker, the shown one first. forecasts: the newest, by horizon. sessions_behind: sessions
+    closed since their origin. usual_width: median width of its year one session ahead, percent. bars: up to the origin, oldest
+    first. past: outcomes one session ahead, oldest first, without pending ones. trainings: a row for each training and epoch,
+    oldest first; one without an epoch has a row without losses. reports_ahead: days of the company's reports after the origin, up
+    to the last target. All but freshness and bars are empty before the first forecast.
     """
 
     ticker: str
     freshness: Row
     configs: list[Row]
     forecasts: list[Row]
+    sessions_behind: int
     usual_width: float | None
     bars: list[Row]
     past: list[Row]
@@ -113,7 +116,7 @@ def ticker_facts(connection: sqlite3.Connection, ticker: str, config: str | None
     configs = _shown_first(configs_of(connection, ticker), ticker, config)
     if not configs:
         bars = records(connection, BARS, ticker, "9999-12-31", FAN_SESSIONS)[::-1]
-        return TickerFacts(ticker, freshness, [], [], None, bars, [], [], [], Lineage(None, None, None), [])
+        return TickerFacts(ticker, freshness, [], [], 0, None, bars, [], [], [], Lineage(None, None, None), [])
     shown, origin = configs[0]["config"], configs[0]["origin"]
     forecasts = records(connection, NEWEST, ticker, shown, origin)
     past = records(connection, PAST, ticker, shown, PAST_TARGETS)[::-1]
@@ -122,6 +125,8 @@ def ticker_facts(connection: sqlite3.Connection, ticker: str, config: str | None
         freshness=freshness,
         configs=configs,
         forecasts=forecasts,
+        sessions_behind=freshness["sessions_behind"]
+        + connection.execute(OLDER_BY, (ticker, origin, freshness["last_origin"])).fetchone()[0],
         usual_width=usual_widths(connection, [(ticker, shown, origin, 1)]).get((ticker, 1)),
         bars=records(connection, BARS, ticker, origin, FAN_SESSIONS)[::-1],
         past=[row for row in past if row["realised_return"] is not None],
