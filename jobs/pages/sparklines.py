@@ -32,7 +32,7 @@ def sparkline(closes: Sequence[float], low: float, high: float) -> Markup:
     line = f"M{_pair(*places[0])}{steps}"
     band = f"M{_pair(*places[-1])}L{_pair(WIDTH, height(low))}V{height(high)}z"
     return Markup(
-        f'<svg class="spark" viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" aria-hidden="true">'
+        f'<svg class="spark" viewBox="0 0 {WIDTH} {HEIGHT}" aria-hidden="true">'
         f'<path class="b" d="{band}"/><path d="{line}"/></svg>'
     )  # only numbers of our own are in it
 
