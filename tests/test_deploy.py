@@ -25,6 +25,7 @@ from tickercast.jobs.workspace.home import Home
 
 ROOT = Path(__file__).parent.parent
 UNIT = ROOT / "deploy" / "tickercast.service"
+PAGES_UNIT = ROOT / "deploy" / "tickercast-pages.service"
 DOCKERFILE = re.sub(r"\\\n", " ", (ROOT / "deploy" / "Dockerfile").read_text())
 COMPOSE = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
 PAGE = (ROOT / "docs" / "deploy.md").read_text()
@@ -41,9 +42,9 @@ class Directives(dict[str, str]):
         super().__setitem__(key, f"{self[key]}\n{value}" if key in self else value)
 
 
-def service() -> dict[str, str]:
-    """Return the directives of the unit's section [Service]."""
-    lines = UNIT.read_text().partition("[Service]")[2].partition("[Install]")[0].splitlines()
+def service(unit: Path = UNIT) -> dict[str, str]:
+    """Return the directives of a unit's section [Service]."""
+    lines = unit.read_text().partition("[Service]")[2].partition("[Install]")[0].splitlines()
     found = Directives()
     for line in lines:
         key, equals, value = line.partition("=")
@@ -70,11 +71,11 @@ def known_options() -> dict[str, set[str]]:
     return {name: {option for parameter in command.params for option in parameter.opts} for name, command in commands}
 
 
-@pytest.fixture
-def runnable_unit(tmp_path: Path) -> Path:
-    """Return the unit with a program that exists here in ExecStart, since systemd checks that."""
-    unit = tmp_path / UNIT.name
-    unit.write_text(UNIT.read_text().replace("/opt/tickercast/bin/tickercast", sys.executable))
+@pytest.fixture(params=[UNIT, PAGES_UNIT], ids=lambda path: path.name)
+def runnable_unit(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Return a unit with a program that exists here in ExecStart, since systemd checks that."""
+    unit = tmp_path / request.param.name
+    unit.write_text(request.param.read_text().replace("/opt/tickercast/bin/tickercast", sys.executable))
     return unit
 
 
@@ -92,7 +93,9 @@ def hear(ear: socket.socket, line: str) -> None:
 @needs_systemd
 def test_systemd_finds_no_fault_in_the_unit(runnable_unit: Path) -> None:
     verified = subprocess.run(["systemd-analyze", "verify", runnable_unit], capture_output=True, text=True, check=False)
-    assert [line for line in verified.stderr.splitlines() if UNIT.name in line] == []  # others are of units of this machine
+    assert [
+        line for line in verified.stderr.splitlines() if runnable_unit.name in line
+    ] == []  # others are of units of this machine
     assert verified.returncode == 0
 
 
@@ -141,9 +144,19 @@ def test_service_and_container_name_a_home_below_the_folder_that_their_user_may_
     assert "TICKERCAST_HOME=/data/home" in instructions("ENV")[0].split()
     assert instructions("VOLUME") == ["/data"]
     assert instructions("USER") == ["10001:10001"]
-    [compose] = COMPOSE["services"].values()
-    assert compose["volumes"] == ["home:/data"]
-    assert (compose["read_only"], compose["cap_drop"]) == (True, ["ALL"])
+    assert service(PAGES_UNIT)["Environment"] == unit["Environment"]
+    composed = COMPOSE["services"].values()
+    assert {(*one["volumes"], one["read_only"], *one["cap_drop"]) for one in composed} == {("home:/data", True, "ALL")}
+
+
+def test_the_pages_are_served_on_loopback_and_in_a_container_only_with_a_token() -> None:
+    unit, compose = service(PAGES_UNIT), COMPOSE["services"]["pages"]
+    assert unit["ExecStart"] == "/opt/tickercast/bin/tickercast serve"
+    assert (unit["IPAddressDeny"], unit["IPAddressAllow"]) == ("any", "localhost")
+    assert compose["command"] == ["serve", "--host", "0.0.0.0"]
+    assert "TICKERCAST_WEB__TOKEN" in compose["environment"]
+    assert compose["ports"] == ["127.0.0.1:8001:8001"]
+    assert instructions("RUN")[1].split()[-1] == '".[web]"'
 
 
 def test_the_image_gets_all_that_the_package_is_made_of() -> None:
@@ -170,7 +183,16 @@ def test_the_container_runs_the_daemon_and_its_health_is_the_check() -> None:
     assert options_of("status --check")[1] <= known_options()["status"]
 
 
-@pytest.mark.parametrize("path", ["deploy/Dockerfile", "deploy/compose.yaml", "deploy/tickercast.service", "docs/deploy.md"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "deploy/Dockerfile",
+        "deploy/compose.yaml",
+        "deploy/tickercast.service",
+        "deploy/tickercast-pages.service",
+        "docs/deploy.md",
+    ],
+)
 def test_no_registry_is_named(path: str) -> None:
     assert re.findall(r"\b[\w-]+\.(?:io|com|org)\b", (ROOT / path).read_text()) == []
 

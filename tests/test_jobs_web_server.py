@@ -98,6 +98,7 @@ def test_a_database_that_goes_away_and_comes_back_is_told_and_served_again(recor
 def test_a_visitor_signs_in_once_with_the_token_which_is_never_logged(record: Record) -> None:
     with served(record.database.parent, TICKERCAST_WEB__TOKEN=TOKEN) as server:
         refused = server.get("/record/skill")
+        assert server.get("/healthz").body == "ok\n"
         wrong = server.get("/sign-in", method="POST", body="token=a+wrong+token")
         form = server.get("/sign-in", method="POST", body="token=a+token+of+a+test")
         address = server.get("/record/skill?token=a+token+of+a+test&_size=1")

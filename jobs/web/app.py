@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from tickercast.jobs.web import sign_in
@@ -18,6 +18,9 @@ from tickercast.jobs.web.descriptions import DATABASE, NAMES
 from tickercast.jobs.web.page_cache import PageCache
 from tickercast.jobs.web.problems import Problem, problem_of
 from tickercast.jobs.web.responses import Page, Send, problem_page, redirect, send_page
+
+if TYPE_CHECKING:
+    from tickercast.jobs.web.pages import OurPages
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -29,6 +32,7 @@ WRONG_HOST = Problem(421, "Wrong host", "This server does not answer to that nam
 NOT_ALLOWED = Problem(405, "Not allowed", "These pages can only be read.")
 # A proxy before this server may read the length of its body differently, and so where the next request begins.
 SMUGGLED = Problem(400, "Bad request", "A request has one length.")
+HEALTH = "/healthz"  # for monitors, which do not sign in
 LONGEST_ADDRESS = 8_000
 LONGEST_HEADERS = 16_000
 
@@ -52,10 +56,10 @@ class Request:
 
 
 class Application:
-    """An ASGI application. pages: the maker of each page of ours, None for an address that is none of them."""
+    """An ASGI application. browse: makes the pages of Datasette."""
 
-    def __init__(self, access: Access, cache: PageCache, page_of: Callable[[str], MakePage | None], browse: MakePage) -> None:
-        self.access, self.cache, self.page_of, self.browse = access, cache, page_of, browse
+    def __init__(self, access: Access, cache: PageCache, ours: OurPages, browse: MakePage) -> None:
+        self.access, self.cache, self.ours, self.browse = access, cache, ours, browse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -85,6 +89,8 @@ class Application:
             return problem_page(NOT_ALLOWED)
         if path.startswith("/assets/"):
             return _asset(path, query)
+        if path == HEALTH:
+            return await self.cache.page(HEALTH, self.ours.health)
         answer = await sign_in.signed_in_by_address(self.access, path, query, client=client, is_https=is_https)
         if answer is not None:
             return answer
@@ -98,7 +104,7 @@ class Application:
             return Page(b"", 204)
         if request.path == sign_in.PATH:
             return redirect("/")
-        make = self.page_of(request.path)
+        make = self.ours.page_of(request.path)
         if make is None:
             match = OF_DATASETTE.fullmatch(request.path)
             if match is None or (match["name"] or DATABASE) not in NAMES | {DATABASE}:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 TICKERS = f"/{TICKER_FOLDER}/"
 
+PLAIN = "text/plain; charset=utf-8"
+
 Text = Callable[[sqlite3.Connection, Site, datetime, "Request"], str]
 
 
@@ -39,6 +41,14 @@ class OurPages:
     def __init__(self, place: Place, executor: Executor) -> None:
         self.place, self.executor = place, executor
         self._pages: dict[str, Text] = {"/": self._today, "/compare": self._compare, "/health": self._health, "/risk": self._risk}
+
+    async def health(self) -> Page:
+        """Return a page that says that the database can be read. Raises StorageError."""
+        return await asyncio.get_running_loop().run_in_executor(self.executor, self._health_line)
+
+    def _health_line(self) -> Page:
+        with snapshot(self.place.database):
+            return Page(b"ok\n", content_type=PLAIN)
 
     def page_of(self, path: str) -> MakePage | None:
         """Return the maker of the page at an address, None where there is none of ours."""

@@ -65,7 +65,7 @@ async def _serve(
     datasette = record_datasette(pool)
     await datasette.invoke_startup()
     browse = DatasettePages(datasette.app(), pool, executor)
-    application = Application(access, PageCache(pool.path), OurPages(place, executor).page_of, browse)
+    application = Application(access, PageCache(pool.path), OurPages(place, executor), browse)
     executor.submit(compress_largest)
     server = uvicorn.Server(_config(application))
     told = asyncio.ensure_future(_tell(server, listening))
