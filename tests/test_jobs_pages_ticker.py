@@ -256,3 +256,8 @@ def test_the_colours_of_figures_are_those_of_the_light_pages() -> None:
 
     light = (ASSETS / "style.css").read_text().partition("@media (prefers-color-scheme: dark)")[0]
     assert dict(re.findall(r"--chart-(\w+): (#\w+)", light)) == COLOURS
+
+
+def test_a_server_links_to_the_same_rows_in_the_record(connection: sqlite3.Connection) -> None:
+    page = ticker.ticker_page(connection, served_site(NOW, others={"Data": "record"}), NOW, "IBM")
+    assert '<a href="/record/outcome?ticker=IBM&amp;_sort_desc=origin">' in page
