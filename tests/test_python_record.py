@@ -109,6 +109,7 @@ def test_scores_and_skill_are_those_of_the_views(opened: tc.Record) -> None:
     assert list(opened.scores(horizon=1)["crps"]) == [0.003]
     assert list(opened.skill("IBM", mode="backfill")["first_target"]) == [pd.Timestamp(WARM_ORIGIN)]
     assert list(opened.loss_curve()["epoch"]) == [0, 1]
+    assert types_of(opened.risk("IBM")) == stated_types(next(view for view in VIEWS if view.name == "risk"))
     assert opened.tickers == ["IBM", "MSFT"]
 
 

@@ -110,6 +110,10 @@ class Record:
         """
         return self._view("skill", tickers, None, None, {"config": config} | equal)
 
+    def risk(self, tickers: Tickers = None, *, config: str | None = None, **equal: Any) -> pd.DataFrame:
+        """Return value at risk and expected shortfall of the newest forecasts, with their tests (view risk)."""
+        return self._view("risk", tickers, None, None, {"config": config} | equal)
+
     def loss_curve(
         self, tickers: Tickers = None, *, start: Day = None, end: Day = None, config: str | None = None
     ) -> pd.DataFrame:
