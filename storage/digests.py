@@ -54,6 +54,7 @@ DIGESTED: dict[str, frozenset[str]] = {
     "company_events": frozenset(),
 }
 SCHEMA = "sqlite_master"  # digested too: a changed view would give wrong answers
+RowsSeen = Callable[[int], None]  # is told how many rows were read since it was told last
 Owner = tuple[int, str]  # the ticker's id and the config's, 0 and "" where a table has none
 
 
@@ -146,11 +147,24 @@ def seal(connection: Connection) -> None:
             recount(connection, table)
 
 
-def changed_tables(connection: Connection) -> Iterator[str]:
+def ignore_rows(_rows: int) -> None:
+    """Be told of rows that nobody counts."""
+
+
+def stored_counts(connection: Connection) -> dict[str, int]:
+    """Return how many rows of each table the digests speak of, for progress: none where the database is too damaged to tell."""
+    try:
+        counted = connection.exec_driver_sql("SELECT table_name, sum(rows) FROM digests GROUP BY table_name").fetchall()
+    except sa.exc.DatabaseError:
+        return {}
+    return {str(table): int(rows or 0) for table, rows in counted if table in DIGESTED}
+
+
+def changed_tables(connection: Connection, seen: RowsSeen = ignore_rows) -> Iterator[str]:
     """Yield a line for each table and ticker whose rows are not those that were inserted."""
     names = {row[0]: row[1] for row in connection.exec_driver_sql("SELECT id, symbol FROM tickers")}
     for table in (SCHEMA, *DIGESTED):
-        stored, found = _stored(connection, table), sums_of(connection, table)
+        stored, found = _stored(connection, table), sums_of(connection, table, seen)
         for owner in sorted(stored.keys() | found.keys()):
             expected, counted = stored.get(owner, RowSum()), found.get(owner, RowSum())
             if expected == counted:
@@ -161,7 +175,7 @@ def changed_tables(connection: Connection) -> Iterator[str]:
             yield f"{table}{of}{under}: {counted.rows} rows, not the {expected.rows} that were stored, or other values (digest)"
 
 
-def sums_of(connection: Connection, table: str) -> dict[Owner, RowSum]:
+def sums_of(connection: Connection, table: str, seen: RowsSeen = ignore_rows) -> dict[Owner, RowSum]:
     """Return the sums of a table's rows by owner."""
     if table == SCHEMA:
         rows = connection.exec_driver_sql("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name")
@@ -169,7 +183,14 @@ def sums_of(connection: Connection, table: str) -> dict[Owner, RowSum]:
     form = form_of(table)
     wanted = ", ".join(f'"{name}"' for name in form.columns)
     answer = connection.execution_options(stream_results=True).exec_driver_sql(f"SELECT {wanted} FROM {table}")
-    return form.sums(row for rows in answer.partitions(ROWS_AT_ONCE) for row in rows)
+    return form.sums(row for rows in seen_parts(answer, seen) for row in rows)
+
+
+def seen_parts(answer: sa.CursorResult[Any], seen: RowsSeen) -> Iterator[Sequence[Any]]:
+    """Yield the rows of an answer, many at once, and tell of each part once the next one is wanted."""
+    for rows in answer.partitions(ROWS_AT_ONCE):
+        yield rows
+        seen(len(rows))
 
 
 @cache

@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, BinaryIO
 from urllib.parse import quote, unquote
@@ -84,15 +85,17 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 class HashedReader:
-    """Reads a file and hashes what was read."""
+    """Reads a file and hashes what was read. read: is told how many bytes after each part."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file, self._digest = file, hashlib.sha256()
+    def __init__(self, file: IO[bytes], read: Callable[[int], None] | None = None) -> None:
+        self._file, self._digest, self._told = file, hashlib.sha256(), read
 
     def read(self, size: int = -1) -> bytes:
         """Return the next bytes of the file."""
         content = self._file.read(size)
         self._digest.update(content)
+        if self._told:
+            self._told(len(content))
         return content
 
     @property
@@ -101,9 +104,9 @@ class HashedReader:
         return self._digest.hexdigest()
 
 
-def sha256_of_file(file: IO[bytes]) -> str:
-    """Return the hexadecimal sha256 of the rest of a file, read in parts."""
-    reader = HashedReader(file)
+def sha256_of_file(file: IO[bytes], read: Callable[[int], None] | None = None) -> str:
+    """Return the hexadecimal sha256 of the rest of a file, read in parts. read: is told how many bytes after each part."""
+    reader = HashedReader(file, read)
     while reader.read(PART_BYTES):
         pass
     return reader.sha256

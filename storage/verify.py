@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from tickercast.storage import digests
 from tickercast.storage.bar_files import read_bars
 from tickercast.storage.bars import Bars, as_known
+from tickercast.storage.digests import RowsSeen, ignore_rows
 from tickercast.storage.errors import Corrupt
 from tickercast.storage.files import read_regular, sha256_of
 from tickercast.storage.schema import Base
@@ -106,6 +107,8 @@ HASHED = (
     ORDER BY {ORIGIN}, s.horizon, s.revision""",
 )
 
+HASHED_TABLES = ("configs", "models", "prior_members", "losses", "forecasts", "baseline_forecasts", "recalibrations", "scores")
+
 
 def find_problems(connection: Connection, prices: Path) -> list[str]:
     """Return the problems found, one line each, in order: SQLite's checks, forbidden rows, price files, checkpoints.
@@ -123,21 +126,30 @@ def find_problems(connection: Connection, prices: Path) -> list[str]:
     return _found_by(chain(*checks))
 
 
-def all_problems(connection: Connection, prices: Path) -> list[str]:
+def rows_to_check(connection: Connection) -> int:
+    """Return how many rows find_deep_problems reads: those with digests, and the bars of the price files. 0 = not known."""
+    counts = digests.stored_counts(connection)
+    bars = next(_rows(connection, "SELECT sum(rows) FROM price_files WHERE superseded_at IS NULL"))[0] if counts else 0
+    return sum(counts.values()) + int(bars or 0)
+
+
+def all_problems(connection: Connection, prices: Path, seen: RowsSeen = ignore_rows) -> list[str]:
     """Return what find_problems finds and, where the database's structure is sound, what find_deep_problems finds."""
     problems = find_problems(connection, prices)
     if problems and problems[0].startswith(STRUCTURE):
         return problems
-    return problems + find_deep_problems(connection, prices)
+    return problems + find_deep_problems(connection, prices, seen)
 
 
-def find_deep_problems(connection: Connection, prices: Path) -> list[str]:
+def find_deep_problems(connection: Connection, prices: Path, seen: RowsSeen = ignore_rows) -> list[str]:
     """Return the problems that only reading every row shows, one line each.
 
     Rows whose digests differ, rows that a check of their table forbids, price files with other rows or sessions than the
-    database states, and bars that differ from their price file.
+    database states, and bars that differ from their price file. seen: is told of each row, rows_to_check in all.
     """
-    checks = (digests.changed_tables(connection), _forbidden_by_checks(connection), _other_prices(connection, prices))
+    checks = (
+        digests.changed_tables(connection, seen), _forbidden_by_checks(connection), _other_prices(connection, prices, seen)
+    )  # fmt: skip
     return _found_by(chain(*checks))
 
 
@@ -167,7 +179,7 @@ def _forbidden_rows(connection: Connection) -> Iterator[str]:
             yield f"{what}: {count}"
 
 
-def _other_prices(connection: Connection, prices: Path) -> Iterator[str]:
+def _other_prices(connection: Connection, prices: Path, seen: RowsSeen) -> Iterator[str]:
     """Yield a line for each current price file with other rows than the database states, or than its copy there."""
     for path, sha256, rows, first, last, ticker_id, symbol in _rows(connection, CURRENT_FILES):
         try:
@@ -181,13 +193,23 @@ def _other_prices(connection: Connection, prices: Path) -> Iterator[str]:
             yield f"{prices / path}: {found}, the database states {rows} rows {first}..{last}"
         elif different := _different_bars(connection, ticker_id, as_known(history)):
             yield f"{symbol}: {different} rows of bars differ from {prices / path}"
+        seen(rows)
 
 
-def content_hash(connection: Connection) -> str:
-    """Return the sha256 of the record's content: the same for equal records, whenever and by whichever runs they were made."""
+def rows_to_hash(connection: Connection) -> int:
+    """Return how many rows content_hash reads, without the checkpoints: those have no digests."""
+    counts = digests.stored_counts(connection)
+    return sum(counts.get(table, 0) for table in HASHED_TABLES)
+
+
+def content_hash(connection: Connection, seen: RowsSeen = ignore_rows) -> str:
+    """Return the sha256 of the record's content: the same for equal records, whenever and by whichever runs they were made.
+
+    seen: is told of each row.
+    """
     digest = hashlib.sha256()
     for query in HASHED:
-        for row in _rows(connection, query):
+        for row in chain.from_iterable(digests.seen_parts(connection.execute(sa.text(query)), seen)):
             for value in row:
                 digest.update(_canonical(value))
             digest.update(b"\n")

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -71,3 +71,20 @@ def typed(monkeypatch: pytest.MonkeyPatch, lines: Sequence[str]) -> Iterator[Non
             patched.setattr(sys, "stdin", stdin)
             patched.setattr(sys, "stderr", stderr)
             yield
+
+
+@contextmanager
+def screen_of(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
+    """Let stderr of this process be a terminal, and yield a function that returns all that it has shown."""
+    screen, terminal = pty.openpty()
+    shown = ""
+
+    def read() -> str:
+        nonlocal shown
+        while select.select([screen], [], [], 0.01)[0]:
+            shown += os.read(screen, 65536).decode()
+        return shown
+
+    with os.fdopen(screen, "rb", buffering=0), os.fdopen(terminal, "w") as stderr, monkeypatch.context() as patched:
+        patched.setattr(sys, "stderr", stderr)
+        yield read

@@ -13,7 +13,15 @@ from tickercast.storage import digests
 from tickercast.storage.damage import damage_reported
 from tickercast.storage.database import reading
 from tickercast.storage.errors import Corrupt
-from tickercast.storage.verify import FORBIDDEN, all_problems, find_deep_problems, find_problems
+from tickercast.storage.verify import (
+    FORBIDDEN,
+    all_problems,
+    content_hash,
+    find_deep_problems,
+    find_problems,
+    rows_to_check,
+    rows_to_hash,
+)
 
 WARM = "origin_id = 2"  # of the forecasts from Thursday
 CLOSE = "2024-03-07T21:00:00.000000Z"
@@ -233,3 +241,20 @@ def test_an_unexpected_error_on_a_damaged_record_is_damage_and_on_a_sound_one_it
     record.force("UPDATE tickers SET id = 9 WHERE id = 1")
     with pytest.raises(Corrupt, match="refers to a missing row of tickers"), damage_reported(record.database, record.prices):
         raise error
+
+
+def test_what_is_told_of_checked_rows_adds_up_to_what_was_announced(record: Record) -> None:
+    told: list[int] = []
+    with record.reading() as connection:
+        assert all_problems(connection, record.prices, told.append) == []
+        assert sum(told) == rows_to_check(connection) > 0
+        told.clear()
+        content_hash(connection, told.append)
+        checkpoints = record.rows("SELECT count(*) FROM checkpoints")[0][0]
+        assert sum(told) - checkpoints == rows_to_hash(connection) > 0
+
+
+def test_a_database_without_digests_is_checked_without_an_announced_number_of_rows(record: Record) -> None:
+    record.force("DROP TABLE digests")
+    with record.reading() as connection:
+        assert rows_to_check(connection) == 0

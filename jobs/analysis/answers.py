@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from tickercast.jobs.analysis.known_bars import BAR_COLUMNS, BAR_TYPES, known_bars
+from tickercast.jobs.terminal.progress import counted_progress, progress_bar
 from tickercast.jobs.terminal.text import counted
 from tickercast.jobs.workspace.home import Home
 from tickercast.storage import verify
@@ -30,13 +31,13 @@ def adjusted_bars(home: Home, ticker: str, *, known_at: datetime | None) -> Rows
 
 def record_hash(home: Home) -> str:
     """Return the hash of the record's content."""
-    with reading(home.database) as connection:
-        return verify.content_hash(connection)
+    with reading(home.database) as connection, counted_progress("hashing rows", verify.rows_to_hash(connection)) as seen:
+        return verify.content_hash(connection, seen)
 
 
 def check(home: Home) -> str:
     """Return a closing line when the record is sound. Raises Corrupt with the first problem found."""
-    with reading(home.database) as connection:
+    with reading(home.database) as connection, progress_bar("checking the record"):
         _refuse(verify.find_problems(connection, home.prices))
     return (
         "the record is sound: the database's structure, its references and the order of its instants; price files and "
@@ -49,10 +50,13 @@ def check_deeply(home: Home) -> str:
 
     Raises Corrupt with the first problem found.
     """
-    from tickercast.jobs.analysis.recompute import wrong_figures
+    from tickercast.jobs.analysis.recompute import rows_to_compute, wrong_figures
 
     with reading(home.database) as connection:
-        _refuse(verify.all_problems(connection, home.prices) or list(wrong_figures(connection)))
+        total = verify.rows_to_check(connection) + rows_to_compute(connection)
+        with counted_progress("checking rows", total) as seen:
+            problems = verify.all_problems(connection, home.prices, seen) or list(wrong_figures(connection, seen))
+        _refuse(problems)
     return (
         "the record is sound: besides the database's structure, its references and its files, every forecast, score, model "
         "and loss is as it was inserted; quantiles, scores and realised returns are as computed again; bars equal their files"

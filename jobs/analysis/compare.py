@@ -28,6 +28,7 @@ from tickercast.jobs.analysis.other_forecasts import (
 from tickercast.jobs.forecasting.inputs import ModelInput, history_of, stacked_measures
 from tickercast.jobs.runs.workers import worker_pool
 from tickercast.jobs.scoring.distributions import student_t_quantiles
+from tickercast.jobs.terminal.progress import each_with_progress
 from tickercast.jobs.workspace.config import Config
 from tickercast.jobs.workspace.home import Home
 from tickercast.storage import queries
@@ -151,7 +152,7 @@ def score_tasks(tasks: Sequence[ComparisonTask], workers: int | None) -> list[Me
     by_ticker = [list(group) for _, group in groupby(tasks, lambda task: task.ticker)]
     with worker_pool(workers or os.cpu_count() or 1) as submit:
         futures = [submit(_score_ticker, group) for group in by_ticker]
-        return [scores for future in futures for scores in future.result()]
+        return [scores for future in each_with_progress("comparing methods", futures) for scores in future.result()]
 
 
 def score_task(task: ComparisonTask) -> list[MethodScores]:

@@ -18,6 +18,7 @@ from tickercast.jobs.analysis.other_forecasts import OtherModel, refuse_unknown_
 from tickercast.jobs.analysis.periods import Period
 from tickercast.jobs.errors import SomeTickersFailed, UsageError
 from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
+from tickercast.jobs.terminal.progress import progress_bar
 from tickercast.jobs.workspace.home import Home
 from tickercast.jobs.workspace.temporary import temporary_folder
 from tickercast.jobs.workspace.writer import open_for_writing
@@ -86,7 +87,8 @@ def evaluation_of(home: Home, message: str, comparison: Comparison, workers: int
             f"no session of the span has {FEWEST_BEFORE} bars before it and a bar at its target{shared}; "
             f"choose another span; {message}"
         )
-    rows = evaluation_rows(scores, comparison.periods)
+    with progress_bar("testing the differences"):
+        rows = evaluation_rows(scores, comparison.periods)
     return Evaluation(rows, [*_remarks(rows, comparison), f"{message}; config {config.id}; data {data_hash}"], scores)
 
 

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickercast.jobs.scoring.distributions import crps_student_t, student_t_cdf, student_t_quantiles
+from tickercast.storage import digests
 from tickercast.storage.database import Connection
+from tickercast.storage.digests import RowsSeen, ignore_rows, seen_parts
 from tickercast.storage.rows import QUANTILE_LEVELS
 
 Floats = NDArray[np.float64]
 
-ROWS_AT_ONCE = 20_000
 CLOSE = 1e-9  # relative, or absolute below 1: another SciPy may differ in the last digits
 OF_ORIGIN = "JOIN origins o ON o.id = f.origin_id"
 DISTRIBUTION = "f.location, f.scale, f.dof"
@@ -35,15 +36,21 @@ WHERE NOT EXISTS (SELECT 1 FROM tickers t WHERE t.id = o.ticker_id AND t.rescore
 GROUP BY s.origin_id, s.horizon"""
 
 
-def wrong_figures(connection: Connection) -> Iterator[str]:
-    """Yield a line for each kind of stored figure that is not what the rows it is computed from give."""
-    quantiles = sum(_wrong_quantiles(rows) for rows in _parts(connection, FORECASTS))
+def rows_to_compute(connection: Connection) -> int:
+    """Return how many rows wrong_figures reads, about."""
+    counts = digests.stored_counts(connection)
+    return counts.get("forecasts", 0) + 2 * counts.get("scores", 0)
+
+
+def wrong_figures(connection: Connection, seen: RowsSeen = ignore_rows) -> Iterator[str]:
+    """Yield a line for each kind of stored figure that is not what the rows it is computed from give. seen: is told of rows."""
+    quantiles = sum(_wrong_quantiles(rows) for rows in _parts(connection, FORECASTS, seen))
     if quantiles:
         yield f"forecasts whose quantiles are not those of their distribution: {quantiles}"
-    scores = sum(_wrong_scores(rows) for rows in _parts(connection, SCORES))
+    scores = sum(_wrong_scores(rows) for rows in _parts(connection, SCORES, seen))
     if scores:
         yield f"scores that are not those of their forecast and outcome: {scores}"
-    outcomes = sum(int((~_equal(rows[:, 0], rows[:, 1])).sum()) for rows in _parts(connection, OUTCOMES))
+    outcomes = sum(int((~_equal(rows[:, 0], rows[:, 1])).sum()) for rows in _parts(connection, OUTCOMES, seen))
     if outcomes:
         yield f"scores whose newest revision has another return than the stored bars: {outcomes}"
 
@@ -73,8 +80,8 @@ def _equal(stored: Floats, computed: Floats) -> NDArray[np.bool_]:
     return np.isclose(stored, computed, rtol=CLOSE, atol=CLOSE)
 
 
-def _parts(connection: Connection, query: str) -> Iterator[Floats]:
+def _parts(connection: Connection, query: str, seen: RowsSeen) -> Iterator[Floats]:
     """Yield a query's rows as arrays (n, columns), NULL as NaN."""
     answer = connection.execution_options(stream_results=True).exec_driver_sql(query)
-    for rows in answer.partitions(ROWS_AT_ONCE):
+    for rows in seen_parts(answer, seen):
         yield np.array([tuple(row) for row in rows], np.float64)  # NumPy reads None as NaN

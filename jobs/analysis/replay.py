@@ -27,6 +27,7 @@ from tickercast.jobs.runs.prior_plan import end_of_service
 from tickercast.jobs.runs.sessions import recorded_calendar
 from tickercast.jobs.runs.stacks import origin_of
 from tickercast.jobs.runs.stored_context import session_days, stored_events, stored_reference
+from tickercast.jobs.terminal.progress import each_with_progress
 from tickercast.jobs.terminal.text import counted
 from tickercast.jobs.workspace.config import Config
 from tickercast.jobs.workspace.home import Home
@@ -67,7 +68,7 @@ def replay_model(home: Home, beginning: str) -> list[Replayed]:
         keys = queries.origins_of_model(connection, beginning) if beginning.isascii() and len(beginning) <= LONGEST_ID else []
         if not keys:
             raise UsageError(f"{beginning}: no model of a stored forecast has such an id; see model_id of latest_forecast")
-        return [_Replayer(home, connection).replay(key) for key in keys]
+        return _replayed(home, connection, keys)
 
 
 def replay_sample(home: Home, count: int | None, seed: int) -> list[Replayed]:
@@ -76,8 +77,12 @@ def replay_sample(home: Home, count: int | None, seed: int) -> list[Replayed]:
         keys = queries.all_origins(connection)
         if count is not None and count < len(keys):
             keys = random.Random(seed).sample(keys, count)
-        replayer = _Replayer(home, connection)
-        return [replayer.replay(key) for key in keys]
+        return _replayed(home, connection, keys)
+
+
+def _replayed(home: Home, connection: Connection, keys: Sequence[queries.OriginKey]) -> list[Replayed]:
+    replayer = _Replayer(home, connection)
+    return [replayer.replay(key) for key in each_with_progress("replaying sessions", keys)]
 
 
 def summary_of(found: Sequence[Replayed]) -> str:

@@ -257,9 +257,12 @@ def refuse(
 def repair(context: typer.Context, ticker: TickerArgument, wait: WaitOption = WAIT_SECONDS) -> None:
     """Mend a damaged or missing price file from what is proven, and compare it with the source."""
     from tickercast.jobs.prices.repair import repair as repair_prices
+    from tickercast.jobs.terminal.progress import progress_bar
 
     with writing(context, "repair", wait) as (home, engine):
-        say(repair_prices(home, engine, ticker))
+        with progress_bar(f"repairing {ticker}"):
+            told = repair_prices(home, engine, ticker)
+        say(told)
 
 
 def upgrade(context: typer.Context, wait: WaitOption = WAIT_SECONDS) -> None:
@@ -267,6 +270,7 @@ def upgrade(context: typer.Context, wait: WaitOption = WAIT_SECONDS) -> None:
     from tickercast.jobs import clock
     from tickercast.jobs.prices.copies import fill_copies
     from tickercast.jobs.runs.upgrade import fill_risk
+    from tickercast.jobs.terminal.progress import progress_bar
     from tickercast.jobs.workspace.home import open_home, require_writable
     from tickercast.jobs.workspace.locks import writer_lock
     from tickercast.storage.database import upgrade_database
@@ -274,7 +278,8 @@ def upgrade(context: typer.Context, wait: WaitOption = WAIT_SECONDS) -> None:
     home = open_home(home_of(context))
     require_writable(home)
     with writer_lock(home.folder, command="db upgrade", wait_seconds=wait):
-        upgrade_database(home.database)
+        with progress_bar("upgrading the database"):
+            upgrade_database(home.database)
         for told in fill_copies(home):
             say(told)
         fill_risk(home, clock.now())

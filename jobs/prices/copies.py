@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tickercast.jobs.terminal.progress import each_with_progress
 from tickercast.jobs.workspace.home import Home
 from tickercast.jobs.workspace.writer import writing_engine
 from tickercast.storage import bar_files, queries, writes
@@ -27,7 +28,7 @@ def fill_copies(home: Home) -> list[str]:
 def _unreadable(home: Home, engine: Engine) -> Iterator[str]:
     with engine.connect() as connection:
         tickers = queries.list_tickers(connection)
-    for ticker in tickers:
+    for ticker in each_with_progress("copying bars", tickers):
         with engine.begin() as connection:
             file = queries.current_file(connection, ticker.id)
             if file is None:

@@ -17,6 +17,7 @@ from tickercast.jobs.exchanges.calendars import exchange_calendar
 from tickercast.jobs.prices.bindings import Sources
 from tickercast.jobs.prices.company_events import new_reports
 from tickercast.jobs.prices.sources.base import BadSourceData, SourceError, SourceUnavailable
+from tickercast.jobs.terminal.progress import each_with_progress
 from tickercast.jobs.terminal.secrets import shortened
 from tickercast.jobs.terminal.text import counted
 from tickercast.storage import queries, writes
@@ -75,7 +76,7 @@ class EventRequests:
         rate = self.sources.home.settings.yahoo.requests_per_second
         end = self.monotonic() + SPARE_SECONDS + PACE * sum(len(kinds) for _, kinds in due) / rate
         outcome, silent = Outcome(), 0
-        for done, (ticker, kinds) in enumerate(due):
+        for done, (ticker, kinds) in each_with_progress("company events", list(enumerate(due))):
             if stop.is_set() or silent == MOST_SILENT or self.monotonic() > end:
                 outcome.postponed = len(due) - done
                 break

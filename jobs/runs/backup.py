@@ -19,6 +19,7 @@ from pathlib import Path
 
 from tickercast.jobs.errors import UsageError
 from tickercast.jobs.monitoring.backups import MANIFEST
+from tickercast.jobs.terminal.progress import ShowMore, counted_progress, progress_bar
 from tickercast.jobs.terminal.text import counted
 from tickercast.jobs.workspace.home import Home
 from tickercast.jobs.workspace.place import DATABASE_FILE, SETTINGS_FILE, Place, refuse_store
@@ -73,7 +74,8 @@ def back_up(home: Home, target: Path, *, now: datetime) -> str:
         make_folder(target.parent)
         _remove(partial, copy)  # of a backup that was killed
         try:
-            copy_database(home.database, copy)
+            with progress_bar("copying the database"):
+                copy_database(home.database, copy)
         except StoreUnwritable as error:
             raise StoreUnwritable(f"{target}: the database cannot be copied beside it; no backup was made ({error})") from error
         with _named_in_errors(home.database, copy):
@@ -151,15 +153,22 @@ def _written(home: Home, copy: Path, partial: Path, now: datetime) -> Manifest:
     with reading(copy) as connection:
         problems = verify.find_problems(connection, home.prices)
         if problems:
-            raise Corrupt(f"{problems[0]}; no backup was made")
+            of_database = f"{home.database}: " if problems[0].startswith(verify.STRUCTURE) else ""
+            raise Corrupt(f"{of_database}{problems[0]}; no backup was made")
         paths = queries.current_price_paths(connection)
-        content_hash = verify.content_hash(connection)
+        with counted_progress("hashing rows", verify.rows_to_hash(connection)) as seen:
+            content_hash = verify.content_hash(connection, seen)
     members = {DATABASE_FILE: copy, **{f"{PRICES}/{path}": home.prices / path for path in paths}}
     if (home.folder / SETTINGS_FILE).exists():
         members[SETTINGS_FILE] = home.folder / SETTINGS_FILE
-    with partial.open("wb") as file, tarfile.open(fileobj=file, mode="w") as archive:
+    size = sum(path.stat().st_size for path in members.values() if path.is_file())
+    with (
+        partial.open("wb") as file,
+        tarfile.open(fileobj=file, mode="w") as archive,
+        counted_progress("writing the backup", size) as read,
+    ):
         os.fchmod(file.fileno(), SECRET_MODE)
-        hashes = {name: _add_file(archive, name, path, now) for name, path in members.items()}
+        hashes = {name: _add_file(archive, name, path, now, read) for name, path in members.items()}
         manifest = Manifest(
             FORMAT,
             now.isoformat(),
@@ -175,10 +184,10 @@ def _written(home: Home, copy: Path, partial: Path, now: datetime) -> Manifest:
     return manifest
 
 
-def _add_file(archive: tarfile.TarFile, name: str, path: Path, now: datetime) -> str:
+def _add_file(archive: tarfile.TarFile, name: str, path: Path, now: datetime, read: ShowMore) -> str:
     """Add a file and return the hash of what was added. Raises Corrupt for a price file that is missing or no regular file."""
     with open_regular(path) as file:
-        hashed = HashedReader(file)
+        hashed = HashedReader(file, read)
         archive.addfile(_member(name, os.fstat(file.fileno()).st_size, now), hashed)
     return hashed.sha256
 
@@ -192,12 +201,13 @@ def _member(name: str, size: int, now: datetime) -> tarfile.TarInfo:
 
 def _refuse_other_content(partial: Path, manifest: Manifest) -> None:
     """Read a finished file again. Raises Corrupt where a member is not what was written."""
-    with tarfile.open(partial) as archive:
+    size = partial.stat().st_size
+    with tarfile.open(partial) as archive, counted_progress("reading the backup again", size) as read:
         if read_manifest(archive) != manifest:
             raise Corrupt(f"{partial}: the disk gives back another manifest than was written; no backup was made")
         for name, sha256 in manifest.sha256.items():
             member = archive.extractfile(name)
-            if member is None or sha256_of_file(member) != sha256:
+            if member is None or sha256_of_file(member, read) != sha256:
                 raise Corrupt(f"{partial}: the disk gives back another {name} than was written; no backup was made")
 
 

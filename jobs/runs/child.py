@@ -21,6 +21,7 @@ from tickercast.jobs.runs.interrupts import DROP_SECONDS, Stopped, end_now, igno
 from tickercast.jobs.runs.signals import signals_blocked
 from tickercast.jobs.terminal.log_file import LogFile
 from tickercast.jobs.terminal.logs import LogTarget, start_logging
+from tickercast.jobs.terminal.progress import silence_progress
 from tickercast.jobs.terminal.secrets import hide_secrets
 from tickercast.jobs.terminal.streams import hide_on_stderr
 
@@ -154,6 +155,7 @@ def _begin_child(there: Connection, work: Work, folder: Path, database: Path | N
     """Look, send the answer and end. Signals are left to the daemon, and when it dies this process ends at once."""
     ignore_signals()
     hide_on_stderr()
+    silence_progress()
     signal.signal(INTERRUPT, interrupt)
     stop = threading.Event()
     threading.Thread(target=_follow, args=(there, stop), daemon=True).start()

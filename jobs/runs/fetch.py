@@ -16,7 +16,7 @@ from tickercast.jobs.runs.backlog import TickerBacklog, due_by_exchange
 from tickercast.jobs.runs.options import RunOptions
 from tickercast.jobs.runs.priors import owed_cutoffs
 from tickercast.jobs.runs.record import RunRecord
-from tickercast.jobs.terminal.progress import progress_bar
+from tickercast.jobs.terminal.progress import each_with_progress, progress_bar
 from tickercast.storage import queries
 from tickercast.storage.bars import BarHistory, Bars, as_known
 from tickercast.storage.database import Engine
@@ -72,7 +72,8 @@ class BacklogFetcher:
         every ticker with due sessions fails: a prior without that member would serve for long.
         """
         due = due_by_exchange(fetched.backlogs)
-        for symbol in self.options.config.universe if self.options.config.prior == UNIVERSE else ():
+        members = self.options.config.universe if self.options.config.prior == UNIVERSE else ()
+        for symbol in each_with_progress("prices of the universe", members):
             if stop.is_set():
                 return
             ingested = self._ingest(symbol)

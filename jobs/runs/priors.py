@@ -17,6 +17,7 @@ from tickercast.jobs.runs.bundle import BundledPrior, as_prior, bundled_priors, 
 from tickercast.jobs.runs.prior_plan import cutoffs_of, due_priors, end_of_service
 from tickercast.jobs.runs.record import RunRecord
 from tickercast.jobs.runs.workers import Submit, refuse_other_environment
+from tickercast.jobs.terminal.progress import each_with_progress
 from tickercast.jobs.terminal.text import counted
 from tickercast.jobs.workspace.config import Config
 from tickercast.storage import queries
@@ -50,7 +51,7 @@ def owed_cutoffs(record: RunRecord, config: Config, due: DueSessions) -> dict[st
 def fit_priors(tasks: Sequence[PriorTask], record: RunRecord, workers: int, submit: Submit, stop: threading.Event) -> None:
     """Fit priors, at most one on each worker at a time, and commit them in order. Each is a unit of work of its own."""
     pending: deque[Future[PriorRows]] = deque()
-    for task in tasks:
+    for task in each_with_progress("priors", tasks):
         if stop.is_set():
             break
         if len(pending) == workers:

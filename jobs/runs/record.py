@@ -17,6 +17,7 @@ from tickercast.jobs.runs.bundle import rows_of, used_priors
 from tickercast.jobs.runs.options import RunOptions
 from tickercast.jobs.runs.sessions import RunCalendars, live_until
 from tickercast.jobs.scoring.updates import refresh_skill_and_risk, revise_scores, score_settled, settled_before
+from tickercast.jobs.terminal.progress import each_with_progress, progress_bar
 from tickercast.jobs.terminal.secrets import shortened
 from tickercast.jobs.workspace.config import Config
 from tickercast.storage import queries, writes
@@ -119,10 +120,10 @@ class RunRecord:
     def update_scores(self, tickers: Sequence[TickerBacklog]) -> None:
         """Score what is due of some tickers, restated targets as a further revision, then compute skill and risk anew."""
         with self.engine.begin() as connection:
-            for ticker in tickers:
+            for ticker in each_with_progress("scores", tickers):
                 revise_scores(connection, ticker.ticker_id, ticker.bars)
             self._score(connection, tickers)
-        with collector_paused(), self.engine.begin() as connection:
+        with collector_paused(), progress_bar("skill"), self.engine.begin() as connection:
             for config_id in sorted(self.scored_configs | {self.options.config.id}):
                 refresh_skill_and_risk(connection, config_id, computed_at=self.options.now)
 

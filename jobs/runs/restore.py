@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from tickercast.jobs.errors import UsageError
 from tickercast.jobs.monitoring.backups import MANIFEST
 from tickercast.jobs.runs.backup import PRICES, Manifest, read_manifest, refuse_outside
+from tickercast.jobs.terminal.progress import ShowMore, counted_progress
 from tickercast.jobs.terminal.text import counted
 from tickercast.jobs.workspace.locks import daemon_lock, writer_lock
 from tickercast.jobs.workspace.ownership import keep_access
@@ -26,7 +27,7 @@ from tickercast.jobs.workspace.place import DATABASE_FILE, SETTINGS_FILE, Place
 from tickercast.jobs.workspace.replacement import new_home_beside, replace_home
 from tickercast.jobs.workspace.settings import read_settings
 from tickercast.storage import verify
-from tickercast.storage.database import reading
+from tickercast.storage.database import Connection, reading
 from tickercast.storage.errors import Corrupt, StoreUnwritable
 from tickercast.storage.files import HashedReader, sync_folder
 from tickercast.storage.paths import real_path
@@ -74,24 +75,25 @@ def _extracted(source: Path, staging: Path) -> Manifest:
         if sorted(names) != sorted([*manifest.sha256, MANIFEST]) or not all(map(_is_ours, manifest.sha256)):
             raise Corrupt(f"{source}: its members are not those of its manifest; nothing was restored")
         place = _place(staging, _member_bytes(archive, SETTINGS_FILE) if SETTINGS_FILE in manifest.sha256 else b"")
-        for name, sha256 in manifest.sha256.items():
-            path = _path_of(place, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if _extract(archive, name, path, mode=SETTINGS_MODE if name == SETTINGS_FILE else FILE_MODE) != sha256:
-                raise Corrupt(f"{source}: {name} is damaged; nothing was restored")
+        with counted_progress("reading the backup", source.stat().st_size) as read:
+            for name, sha256 in manifest.sha256.items():
+                path = _path_of(place, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if _extract(archive, name, path, read) != sha256:
+                    raise Corrupt(f"{source}: {name} is damaged; nothing was restored")
         for inner, _, _ in os.walk(staging):
             sync_folder(Path(inner))
     return manifest
 
 
-def _extract(archive: tarfile.TarFile, name: str, path: Path, *, mode: int) -> str:
+def _extract(archive: tarfile.TarFile, name: str, path: Path, read: ShowMore) -> str:
     """Write one member, flushed to disk, and return its hash."""
     member = archive.extractfile(name)
     if member is None:
         raise Corrupt(f"{name} of the backup is no file; nothing was restored")
-    reader = HashedReader(member)
+    reader = HashedReader(member, read)
     with path.open("xb") as file:
-        os.fchmod(file.fileno(), mode)
+        os.fchmod(file.fileno(), SETTINGS_MODE if name == SETTINGS_FILE else FILE_MODE)
         shutil.copyfileobj(reader, file)
         file.flush()
         os.fsync(file.fileno())
@@ -107,12 +109,16 @@ def _verify(staging: Path, manifest: Manifest) -> None:
     if manifest.revision in known_revisions()[1:]:
         return
     check_revision(place.database)
-    with reading(place.database) as connection:
-        problems = verify.all_problems(connection, place.prices)
-        if not problems and verify.content_hash(connection) != manifest.content_hash:
+    with reading(place.database) as connection, counted_progress("checking rows", _rows_to_read(connection)) as seen:
+        problems = verify.all_problems(connection, place.prices, seen)
+        if not problems and verify.content_hash(connection, seen) != manifest.content_hash:
             problems = ["the record has another content hash than its manifest"]
     if problems:
         raise Corrupt(f"the backup is damaged: {problems[0]}; nothing was restored")
+
+
+def _rows_to_read(connection: Connection) -> int:
+    return verify.rows_to_check(connection) + verify.rows_to_hash(connection)
 
 
 @contextmanager

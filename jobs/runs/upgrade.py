@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from tickercast.jobs.scoring.updates import refresh_risk
+from tickercast.jobs.terminal.progress import each_with_progress
 from tickercast.jobs.workspace.home import Home
 from tickercast.jobs.workspace.writer import writing_engine
 from tickercast.storage import queries
@@ -19,7 +20,7 @@ def fill_risk(home: Home, now: datetime) -> None:
     engine = writing_engine(home.database)
     try:
         with translated(home.database), engine.begin() as connection:
-            for config_id in queries.configs_without_risk(connection):
+            for config_id in each_with_progress("risk", list(queries.configs_without_risk(connection))):
                 refresh_risk(connection, config_id, computed_at=now)
     finally:
         engine.dispose()
