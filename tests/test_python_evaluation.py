@@ -91,6 +91,11 @@ def test_a_frame_that_cannot_be_compared_is_refused(change: Callable[[pd.DataFra
         evaluate(FRAME, change(naive(last.assign(cutoff=cutoff)[last["ds"] > cutoff])))
 
 
+def test_without_a_number_there_are_as_many_windows_as_the_rows_allow() -> None:
+    table = evaluate(long_frame("IBM", count=560))  # 550 rows before the first cutoff, 5 after the last one
+    assert table["n"].unique().tolist() == [5]
+
+
 def test_too_few_rows_are_told_with_what_is_needed() -> None:
     with pytest.raises(ArgumentError, match="MSFT: 300 usable rows, 6 windows of 5 rows ahead need 561"):
         evaluate(closes_only(long_frame("MSFT", count=300)), n_windows=6)

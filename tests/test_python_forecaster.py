@@ -207,3 +207,11 @@ def test_the_checks_of_scikit_learn_pass_and_its_tags_leave_out_those_on_arrays(
 def test_of_all_checks_of_scikit_learn_only_those_on_arrays_fail() -> None:
     results = check_estimator(TakesArrays(), expected_failed_checks=EXPECTED_FAILURES, on_skip=None)
     assert {result["check_name"] for result in results if result["status"] == "xfail"} == set(EXPECTED_FAILURES)
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_same_bytes_as_one(fitted: Forecaster) -> None:
+    frame = long_frame("IBM", "MSFT")
+    frame["exchange"] = np.where(frame["unique_id"] == "IBM", "XNYS", "NYSE")  # another name of it, so another stack
+    with_two = Forecaster(n_jobs=2).fit(frame)
+    pd.testing.assert_frame_equal(with_two.distribution_, fitted.distribution_, check_exact=True)

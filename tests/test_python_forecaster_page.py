@@ -29,6 +29,7 @@ def test_the_examples_of_the_page_run_and_print_what_it_shows(
     assert len(shown) > 8
     assert list(names["quantiles"])[2:] == ["Tickercast", "Tickercast-q0.01", "Tickercast-q0.05", "Tickercast-q0.5"]
     assert 0 < names["loss"] < 0.05
+    assert names["same"].equals(names["forecasts"])
     assert (names["informed"].distribution_["scale"] != names["forecaster"].distribution_["scale"]).all()
 
 

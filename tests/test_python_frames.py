@@ -35,6 +35,7 @@ def with_value(frame: pd.DataFrame, row: int, column: str, value: object) -> pd.
     [
         (lambda f: f.drop(columns="y"), "no column y"),
         (lambda f: f.rename(columns={"unique_id": "ticker", "ds": "date"}), r"rename them: df.rename\(columns={'ticker': 'uniq"),
+        (lambda f: f.set_index(["ds", "unique_id"])[["y"]].unstack(), r"columns have two levels: .* df.stack\(1\).reset_index"),
         (lambda f: pd.concat([f, f.tail(1)]), "one row a day; 1 row more than that, the first: IBM 2016-02-01"),
         (lambda f: with_value(f, 5, "y", np.nan), "NaN or infinite in 1 row"),
         (lambda f: with_value(f, 5, "y", np.inf), "NaN or infinite in 1 row"),
@@ -68,8 +69,9 @@ def test_a_frame_is_refused_in_one_line(change: Change, said: str) -> None:
         lambda f: f.assign(ds=f["ds"] + pd.Timedelta(hours=16)),
         lambda f: f.assign(unique_id=f["unique_id"].astype("category"), y=f["y"].astype("object")),
         lambda f: f.assign(exchange="XNYS", kind="stock", colour="blue"),
+        lambda f: f.rename(columns={name: name.capitalize() for name in ("open", "high", "low", "volume", "split")}),
     ],
-    ids=["unsorted", "indexed", "text", "dates", "zone", "instants", "times", "types", "more columns"],
+    ids=["unsorted", "indexed", "text", "dates", "zone", "instants", "times", "types", "more columns", "capitals"],
 )
 def test_the_same_prices_are_read_from_frames_of_other_forms(change: Change) -> None:
     expected, found = (read(frame).series[0].bars for frame in (FRAME, change(FRAME)))

@@ -17,6 +17,7 @@ from tickercast.jobs.terminal.text import counted, first_names
 ID, DAY, PRICE = KEYS = ("unique_id", "ds", "y")
 OTHER_PRICES = ("open", "high", "low", "close")
 NUMBERS = (PRICE, *OTHER_PRICES, "volume", "dividend", "split")
+TEXTS = ("kind", "exchange")
 USUAL_NAMES = {"ticker": ID, "symbol": ID, "date": DAY, "datetime": DAY, "close": PRICE, "adj close": PRICE}
 
 
@@ -60,9 +61,9 @@ def days_of(column: pd.Series, name: str) -> tuple[pd.Series, pd.Series]:
 def typed(frame: Any) -> tuple[pd.DataFrame, str]:
     """Return the columns that are read with their types, and the unit of the days. Raises ArgumentError for a bad frame.
 
-    The days are those written. A column instant has the instants of rows with a time and a zone, else missing values.
+    The days are those written. A column instant has the instants, UTC, of rows with a time and a zone, else missing values.
     """
-    frame = as_pandas(frame)
+    frame = _with_lower_names(as_pandas(frame))
     missing = [name for name in KEYS if name not in frame]
     if missing:
         raise ArgumentError(
@@ -72,12 +73,15 @@ def typed(frame: Any) -> tuple[pd.DataFrame, str]:
         raise ArgumentError(f"two columns are called {frame.columns[frame.columns.duplicated()][0]}")
     if not len(frame):
         raise ArgumentError("the frame has no row")
-    table = frame[[name for name in (ID, DAY, *NUMBERS, "kind", "exchange") if name in frame]].reset_index(drop=True)
+    table = frame[[name for name in (ID, DAY, *NUMBERS, *TEXTS) if name in frame]].reset_index(drop=True)
     if table[ID].isna().any():
         raise ArgumentError(f"unique_id is missing in {counted(int(table[ID].isna().sum()), 'row')}")
     unit = table[DAY].dt.unit if pd.api.types.is_datetime64_any_dtype(table[DAY]) else "us"
     days, instants = days_of(table[DAY], DAY)
-    table = table.assign(**{DAY: days, "instant": instants}, **{name: _numbers(table, name) for name in NUMBERS if name in table})
+    table = table.assign(
+        **{DAY: days, "instant": instants.dt.tz_localize(None)},
+        **{name: _numbers(table, name) for name in NUMBERS if name in table},
+    )
     _refuse_bad_prices(table)
     return table, unit
 
@@ -107,6 +111,15 @@ def _refuse_bad_prices(table: pd.DataFrame) -> None:
         )
 
 
+def _with_lower_names(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with its optional columns in lower case: Open is open, where there is none of that name."""
+    optional = {*NUMBERS, *TEXTS} - {PRICE}
+    names = {name: str(name).lower() for name in frame if str(name).lower() in optional - {*frame.columns}}
+    return frame.rename(columns=names)
+
+
 def _hint(frame: pd.DataFrame) -> str:
+    if frame.columns.nlevels > 1:
+        return "; its columns have two levels: with tickers in the second, df.stack(1).reset_index() gives a row of each and day"
     found = {name: USUAL_NAMES[str(name).lower()] for name in frame.columns if str(name).lower() in USUAL_NAMES}
     return f"; rename them: df.rename(columns={found})" if found else ""

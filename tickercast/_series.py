@@ -195,7 +195,7 @@ def _on_days_of(rows: pd.DataFrame, time_zone: str) -> pd.DataFrame:
     """Return the rows of a ticker by day. An instant counts on its day in the exchange's time zone."""
     timed = rows["instant"].notna()
     if timed.any():
-        local = rows["instant"].dt.tz_convert(time_zone).dt.tz_localize(None).dt.normalize()
+        local = rows["instant"].dt.tz_localize("UTC").dt.tz_convert(time_zone).dt.tz_localize(None).dt.normalize()
         rows = rows.assign(**{DAY: rows[DAY].where(~timed, local.astype(rows[DAY].dtype))})
         if rows[DAY].duplicated().any():
             raise TickerLeftOut(f"several rows on {rows[DAY][rows[DAY].duplicated()].iloc[0]:%Y-%m-%d}; prices are daily")

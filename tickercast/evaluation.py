@@ -34,14 +34,14 @@ from tickercast.jobs.analysis.other_forecasts import ALL_LEVELS, NO_FORECASTS, O
 from tickercast.windows import Windows
 
 CUTOFF = "cutoff"
-LEAST_COMPARED = 252  # windows where a user names none: about a year
+USUAL_WINDOWS = 252  # about a year
 
 
 def evaluate(
     df: Any,
     cv: Any = None,
     *,
-    n_windows: int = LEAST_COMPARED,
+    n_windows: int | None = None,
     step_size: int = 1,
     garch: bool = False,
     forecaster: Forecaster | None = None,
@@ -52,7 +52,8 @@ def evaluate(
 
     df, volatility_index, company_events: as in Forecaster.fit. Each ticker needs 550 rows before its first cutoff.
     cv: a frame of cross_validation, or several: of another tool (neuralforecast, statsforecast) with columns of levels, whose
-    models are compared with ours on its cutoffs, or of ours. None = the newest n_windows cutoffs, step_size rows apart.
+    models are compared with ours on its cutoffs, or of ours. None = the newest n_windows cutoffs, step_size rows apart. n_windows
+    is 252, or as many as a ticker's rows allow, where it is not given.
     garch: whether to compare with GARCH models too (extra garch). forecaster: whose parameters count, None = Forecaster().
 
     A row is a method over a horizon (1 and the longest), a context and a period (all, and each calendar year), ours first, on
@@ -92,9 +93,17 @@ def _tasks(
         yield ComparisonTask(series.key, series.bars, rows[0].field, horizon, densities, methods, of_ticker, levels)
 
 
-def _windows(ahead: int, n_windows: int, step_size: int) -> Choice:
-    windows = Windows(ahead, whole_number("n_windows", n_windows), whole_number("step_size", step_size))
-    return lambda series: windows.cutoffs(series, FEWEST_BEFORE + 1)
+def _windows(ahead: int, n_windows: int | None, step_size: int) -> Choice:
+    """Return how to choose the newest cutoffs of a ticker; so many, or as many as its rows allow (None), at most 252."""
+    step = whole_number("step_size", step_size)
+    asked = None if n_windows is None else whole_number("n_windows", n_windows)
+
+    def choose(series: Series) -> Positions:
+        possible = (len(series.bars) - FEWEST_BEFORE - 1 - ahead) // step + 1
+        windows = Windows(ahead, max(1, min(USUAL_WINDOWS, possible)) if asked is None else asked, step)
+        return windows.cutoffs(series, FEWEST_BEFORE + 1)
+
+    return choose
 
 
 def _cutoffs_of(frames: Sequence[pd.DataFrame]) -> Choice:
