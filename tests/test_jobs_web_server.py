@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import signal
+import socket
+import subprocess
 import time
 from collections.abc import Iterator
 
@@ -11,6 +13,7 @@ import pytest
 
 from tests.builders import Record
 from tests.conftest import Command
+from tests.processes import wait_until
 from tests.web_servers import WebServer, served
 from tickercast.storage.views import VIEWS
 
@@ -18,6 +21,13 @@ pytestmark = pytest.mark.slow
 pytest.importorskip("datasette", reason="the extra web is not installed")
 
 TOKEN = "a token of a test"
+ENDLESS = "WITH+RECURSIVE+c(x)+AS+(SELECT+1+UNION+ALL+SELECT+x%2B1+FROM+c)+SELECT+count(*)+FROM+c"
+
+
+def busy_parents() -> set[int]:
+    """Return the processes that have started one for queries."""
+    listed = subprocess.run(["ps", "-ww", "-eo", "ppid=,args="], capture_output=True, text=True, check=True).stdout
+    return {int(line.split()[0]) for line in listed.splitlines() if "query_process.py --pool" in line}
 
 
 @pytest.fixture(scope="module")
@@ -112,9 +122,11 @@ def test_a_visitor_signs_in_once_with_the_token_which_is_never_logged(record: Re
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_server_within_two_seconds(record: Record, number: signal.Signals) -> None:
-    with served(record.database.parent) as server:
+def test_a_signal_ends_the_server_within_two_seconds_also_while_a_query_runs(record: Record, number: signal.Signals) -> None:
+    with served(record.database.parent) as server, socket.create_connection(("127.0.0.1", server.port)) as visitor:
         assert server.get("/record").status == 200
+        visitor.sendall(f"GET /record?sql={ENDLESS} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        wait_until(lambda: server.process.pid in busy_parents())
         began = time.monotonic()
         server.process.send_signal(number)
         code = server.process.wait(10)

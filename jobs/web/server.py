@@ -6,8 +6,9 @@ import asyncio
 import errno
 import socket
 import sys
+import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
@@ -35,6 +36,7 @@ END_SECONDS = 1  # for responses that are being sent
 LONGEST_HEADERS = 32_768
 MOST_CONNECTIONS = 500
 IDLE_SECONDS = 15
+LOOK_SECONDS = 0.1
 
 
 def serve(place: Place, access: Access, host: str, port: int, listening: Callable[[str], None]) -> None:
@@ -68,19 +70,38 @@ async def _serve(
     application = Application(access, PageCache(pool.path), OurPages(place, executor), browse)
     executor.submit(compress_largest)
     server = uvicorn.Server(_config(application))
-    told = asyncio.ensure_future(_tell(server, listening))
+    watch = asyncio.ensure_future(_watch(server, pool, listening))
     try:
         with suppress(Stopped):  # uvicorn raises the signal again that it has ended for
             await server.serve(sockets=[listener])
     finally:
-        told.cancel()
+        watch.cancel()
         pool.close()
 
 
-async def _tell(server: uvicorn.Server, listening: Callable[[], None]) -> None:
+async def _watch(server: uvicorn.Server, pool: QueryPool, listening: Callable[[], None]) -> None:
+    """Tell that the server listens, and end its queries when it ends, so that no response waits for them."""
     while not server.started:
         await asyncio.sleep(0.01)
     listening()
+    since: dict[Any, float] = {}
+    while not server.should_exit:
+        since = _close_silent(server.server_state.connections, since)
+        await asyncio.sleep(LOOK_SECONDS)
+    pool.close()
+
+
+def _close_silent(connections: Iterable[Any], since: dict[Any, float]) -> dict[Any, float]:
+    """Close connections that have sent no whole request for too long: uvicorn waits for those for ever.
+
+    since: when each was first seen without one. Returns the same of now.
+    """
+    now = time.monotonic()
+    silent = {connection: since.get(connection, now) for connection in connections if connection.cycle is None}
+    for connection, first in silent.items():
+        if now - first > IDLE_SECONDS:
+            connection.transport.close()
+    return silent
 
 
 def _config(application: Any) -> uvicorn.Config:
@@ -89,7 +110,7 @@ def _config(application: Any) -> uvicorn.Config:
         lifespan="off",
         log_config=None,
         access_log=False,
-        log_level="error",
+        log_level="critical",
         server_header=False,
         proxy_headers=False,
         http="h11",

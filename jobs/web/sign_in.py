@@ -16,6 +16,7 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 PATH = "/sign-in"
 LONGEST_BODY = 4_096
+BODY_SECONDS = 10.0
 REFUSED_SECONDS = 1.0  # a wrong token is answered after that
 
 
@@ -35,7 +36,7 @@ async def signed_in(access: Access, receive: Receive, *, client: str, is_https: 
     """Return the answer to the form that was sent."""
     body = b""
     while len(body) <= LONGEST_BODY:
-        message = await receive()
+        message = await asyncio.wait_for(receive(), BODY_SECONDS)
         body += message.get("body", b"")
         if not message.get("more_body"):
             break
