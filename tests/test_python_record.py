@@ -142,20 +142,21 @@ def test_a_query_has_typed_columns_and_takes_parameters(opened: tc.Record) -> No
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("query", "message"),
+    ("query", "seconds", "message"),
     [
-        ("DELETE FROM forecasts", "only reading is allowed"),
-        ("SELECT * FROM outcom", "did you mean outcome"),
-        ("SELECT ?", "number of bindings"),
+        ("DELETE FROM forecasts", 10, "only reading is allowed"),
+        ("SELECT * FROM outcom", 10, "did you mean outcome"),
+        ("SELECT ?", 10, "number of bindings"),
         (
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n",
+            0.2,
             "longer than its limit of 0.2 s",
         ),
     ],
 )
-def test_a_query_that_is_refused_or_too_long_raises(opened: tc.Record, query: str, message: str) -> None:
+def test_a_query_that_is_refused_or_too_long_raises(opened: tc.Record, query: str, seconds: float, message: str) -> None:
     with pytest.raises(tc.QueryError, match=message):
-        opened.sql(query, seconds=0.2)
+        opened.sql(query, seconds=seconds)
 
 
 @pytest.mark.parametrize(
