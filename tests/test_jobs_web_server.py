@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import html
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -62,6 +65,21 @@ def test_a_page_rounds_what_csv_has_whole(server: WebServer) -> None:
     query = "/record{}?sql=select+1.23456789+as+crps"
     assert ">1.235</span>" in server.get(query.format("")).body
     assert server.get(query.format(".csv")).body == "crps\r\n1.23456789\r\n"
+
+
+def test_a_whole_view_is_one_file_with_the_filters_of_its_page(server: WebServer, sound_record: Record) -> None:
+    answer = server.get("/record/bar.csv?ticker=IBM&close__gt=101&_sort_desc=session&_stream=1")
+    with closing(sqlite3.connect(sound_record.database)) as connection:
+        rows = connection.execute("SELECT * FROM bar WHERE ticker = 'IBM' AND close > 101 ORDER BY session DESC").fetchall()
+    found = list(csv.reader(answer.body.splitlines()))
+    assert len(rows) > 1
+    assert found[0] == list(next(view.names for view in VIEWS if view.name == "bar"))
+    assert found[1:] == [["" if value is None else str(value) for value in row] for row in rows]
+    assert answer.headers["content-disposition"] == 'attachment; filename="bar.csv"'
+
+
+def test_a_file_with_a_filter_of_no_column_is_refused(server: WebServer) -> None:
+    assert server.get("/record/bar.csv?nosuch=1&_stream=1").status == 400
 
 
 def test_a_named_query_gets_defaults_for_what_it_asks_for(server: WebServer) -> None:

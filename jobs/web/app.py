@@ -15,6 +15,7 @@ from tickercast.jobs.web import sign_in
 from tickercast.jobs.web.access import Access, Verdict
 from tickercast.jobs.web.assets import asset
 from tickercast.jobs.web.descriptions import DATABASE, NAMES
+from tickercast.jobs.web.downloads import Download, Downloads, download_of
 from tickercast.jobs.web.page_cache import PageCache
 from tickercast.jobs.web.problems import Problem, problem_of
 from tickercast.jobs.web.responses import Page, Send, problem_page, redirect, send_page
@@ -58,19 +59,22 @@ class Request:
 class Application:
     """An ASGI application. browse: makes the pages of Datasette."""
 
-    def __init__(self, access: Access, cache: PageCache, ours: OurPages, browse: MakePage) -> None:
-        self.access, self.cache, self.ours, self.browse = access, cache, ours, browse
+    def __init__(self, access: Access, cache: PageCache, ours: OurPages, browse: MakePage, downloads: Downloads) -> None:
+        self.access, self.cache, self.ours, self.browse, self.downloads = access, cache, ours, browse, downloads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         try:
-            page = await self._page(scope, headers, receive)
+            page: Page | Download | None = await self._page(scope, headers, receive)
+            if isinstance(page, Download) and scope["method"] != "HEAD":
+                page = await self.downloads.send(page, receive, send)
         except Exception as error:  # whatever it is, a visitor gets a page, and the log a line
             page = problem_page(problem_of(error))
-        await send_page(page, send, headers, with_body=scope["method"] != "HEAD")
+        if isinstance(page, Page):
+            await send_page(page, send, headers, with_body=scope["method"] != "HEAD")
 
-    async def _page(self, scope: Scope, headers: dict[str, str], receive: Receive) -> Page:
+    async def _page(self, scope: Scope, headers: dict[str, str], receive: Receive) -> Page | Download:
         path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
         client = (scope.get("client") or ("",))[0]
         verdict = self.access.verdict(headers, client)
@@ -99,7 +103,9 @@ class Application:
         scheme = "https" if is_https else "http"
         return await self._known_page(Request(path, query, headers.get("host", ""), scheme))
 
-    async def _known_page(self, request: Request) -> Page:
+    async def _known_page(self, request: Request) -> Page | Download:
+        if (download := download_of(request.path, request.query)) is not None:
+            return download
         if request.path == "/favicon.ico":
             return Page(b"", 204)
         if request.path == sign_in.PATH:

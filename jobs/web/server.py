@@ -24,6 +24,7 @@ from tickercast.jobs.web.app import Application
 from tickercast.jobs.web.assets import compress_largest
 from tickercast.jobs.web.browsing import record_datasette
 from tickercast.jobs.web.datasette_pages import DatasettePages
+from tickercast.jobs.web.downloads import Downloads
 from tickercast.jobs.web.page_cache import PageCache
 from tickercast.jobs.web.pages import OurPages
 from tickercast.jobs.workspace.place import Place
@@ -67,7 +68,7 @@ async def _serve(
     datasette = record_datasette(pool)
     await datasette.invoke_startup()
     browse = DatasettePages(datasette.app(), pool, executor)
-    application = Application(access, PageCache(pool.path), OurPages(place, executor), browse)
+    application = Application(access, PageCache(pool.path), OurPages(place, executor), browse, Downloads(pool.path))
     executor.submit(compress_largest)
     server = uvicorn.Server(_config(application))
     watch = asyncio.ensure_future(_watch(server, pool, listening))
