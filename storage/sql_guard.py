@@ -64,7 +64,7 @@ def selecting(
     """Yield the result of one SELECT.
 
     parameters: the values of `?` in order, or of `:name` by name: text, numbers, bytes or None.
-    seconds: of waiting for rows and of this process's own work on them; not while the reader of the output keeps it waiting.
+    seconds: of waiting for rows and of this thread's own work on them; not while the reader of the output keeps it waiting.
     Raises QueryRefused for a statement that does more than read or that SQLite does not understand. Raises QueryOverLimit, which
     names the limit.
     """
@@ -104,7 +104,7 @@ class _Answers:
         self._poll = select.poll()
         self._poll.register(self._pipe, select.POLLIN)
         self._waited = 0.0
-        self._processor_before = time.process_time()
+        self._processor_before = time.thread_time()  # what other threads of a program do is not of this query
         self._received_bytes = 0
 
     def send(self, request: bytes) -> None:
@@ -151,7 +151,7 @@ class _Answers:
 
     def _wait(self) -> None:
         """Wait for content of the pipe, as long as time is left."""
-        left = self._seconds - self._waited - (time.process_time() - self._processor_before)
+        left = self._seconds - self._waited - (time.thread_time() - self._processor_before)
         began = time.monotonic()
         ready = left > 0 and self._poll.poll(left * 1000)
         self._waited += time.monotonic() - began

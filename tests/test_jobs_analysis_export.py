@@ -35,6 +35,7 @@ from tickercast.storage.bar_files import read_bars
 from tickercast.storage.bars import as_known
 from tickercast.storage.database import Connection
 from tickercast.storage.rows import LossRow
+from tickercast.storage.ticker_versions import SOURCES
 from tickercast.storage.views import VIEWS, View
 
 ODD_SYMBOLS = ("^GSPC", "BRK-B", "EURUSD=X", "M&M.NS", "600519", "NA", "2024-01-01")
@@ -157,6 +158,8 @@ def forgotten(connection: Connection, record: Record) -> None:
 
 
 OF_IBM = "ticker=IBM"
+# Those with versions, and some of the others.
+COMPARED = (*SOURCES, "latest_forecast", "calibration", "freshness", "price_file", "config")
 CHANGES: list[tuple[Callable[[Connection, Record], None], set[str]]] = [
     (new_origin, {"forecast_history", "outcome", "loss_curve", "model_lineage", "latest_forecast", "freshness"}),
     (new_score, {"outcome", "scored_forecast", "calibration"}),
@@ -173,12 +176,12 @@ CHANGES: list[tuple[Callable[[Connection, Record], None], set[str]]] = [
 def test_after_any_change_an_old_export_becomes_what_a_new_one_is(
     record: Record, tmp_path: Path, change: Callable[[Connection, Record], None], views: set[str]
 ) -> None:
-    export_of(record, old := tmp_path / "old")
+    export_of(record, old := tmp_path / "old", *COMPARED)
     before = data_of(old)
     with record.writing() as connection:
         change(connection, record)
-    export_of(record, old)
-    export_of(record, new := tmp_path / "new")
+    export_of(record, old, *COMPARED)
+    export_of(record, new := tmp_path / "new", *COMPARED)
     after = data_of(old)
     assert after == data_of(new)
     assert views <= {name.split("/")[0] for name, content in after.items() if before.get(name) != content} | {

@@ -251,3 +251,12 @@ def test_importing_it_loads_no_library_and_says_nothing() -> None:
 def test_a_date_is_the_day_of_a_datetime(opened: tc.Record) -> None:
     at = pd.Timestamp("2024-03-07 18:30")
     assert list(opened.forecasts("IBM", history=True, start=at)["origin"].dt.date.unique()) == [date(2024, 3, 7)]
+
+
+def test_an_error_of_the_system_is_told_as_a_public_one(opened: tc.Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(_path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", "tickercast.db")
+
+    monkeypatch.setattr(Path, "exists", denied)
+    with pytest.raises(tc.Unavailable, match=r"^tickercast\.db: Permission denied$"):
+        opened.forecasts()

@@ -9,10 +9,12 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 
 import pytest
 
+from tests.builders import Record
 from tests.conftest import REPOSITORY
 from tickercast.storage.errors import Corrupt, QueryOverLimit, QueryRefused, StorageError
 from tickercast.storage.reader import Rows
@@ -283,3 +285,9 @@ def ends(pid: int) -> bool:
         time.sleep(0.01)
     os.kill(pid, signal.SIGKILL)
     return False
+
+
+def test_the_work_of_other_threads_takes_no_time_of_a_query(sound_record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "process_time", count(0, 1000).__next__)  # seconds, more with each look
+    with selecting(sound_record.database, "SELECT 1", seconds=10) as found:
+        assert list(found.rows) == [(1,)]

@@ -71,6 +71,8 @@ def public_errors(wrong_use: type[TickercastError] = ArgumentError) -> Iterator[
         yield
     except (JobError, StorageError, SymbolRefused) as error:
         raise _public_class(error, wrong_use)(hide_secrets(str(error))) from error
+    except OSError as error:
+        raise Unavailable(hide_secrets(f"{error.filename or 'the record'}: {error.strerror or error}")) from error
 
 
 def _public_class(error: Exception, wrong_use: type[TickercastError]) -> type[TickercastError]:
