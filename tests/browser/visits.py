@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, Response, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or ""
 # Without these, Chromium looks for its maker's hosts at every start.
@@ -20,7 +20,6 @@ FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
          "--disable-component-update", "--disable-sync")  # fmt: skip
 WIDTHS, SCHEMES = (390, 1280, 1600), ("light", "dark")
 HEIGHT = 900
-CHART_LIBRARY = "plotly.min.js"
 SPARE_TABS = 50  # for elements that only have a tabindex
 LOCAL = ("127.0.0.1", "localhost", "")
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
@@ -48,6 +47,9 @@ TO_THE_BEGINNING = "() => { const b = document.body; b.tabIndex = -1; b.focus();
 SCROLL = """async () => { for (let y = 0; y < document.documentElement.scrollHeight; y += 500) {
     scrollTo(0, y); await new Promise(r => setTimeout(r, 40)); } scrollTo(0, 0); }"""
 SIDEWAYS = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+# The bytes that were sent for a page and its files, without the chart library.
+SIZE = """() => [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
+    .filter(e => !e.name.includes('plotly.min.js')).reduce((sum, e) => sum + e.transferSize, 0)"""
 FIRST_PAINT = "() => performance.getEntriesByName('first-contentful-paint').map(e => e.startTime)[0] ?? null"
 
 
@@ -76,6 +78,18 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
+def opened(browser: Browser, address: str) -> Iterator[Page]:
+    """Yield a page as a new visitor has it once it is loaded."""
+    context = browser.new_context(viewport={"width": 1280, "height": HEIGHT})
+    try:
+        page = context.new_page()
+        page.goto(address, wait_until="load")
+        yield page
+    finally:
+        context.close()
+
+
+@contextmanager
 def visited(browser: Browser, address: str, width: int, scheme: str) -> Iterator[tuple[Page, Visit]]:
     """Yield a page that was loaded and scrolled through, and what was found so far."""
     visit = Visit(address, width, scheme)
@@ -89,12 +103,12 @@ def visited(browser: Browser, address: str, width: int, scheme: str) -> Iterator
     page.on("pageerror", lambda error: _note(visit, f"script: {error}"))
     page.on("request", lambda sent: _note(visit, f"request to {sent.url}", not _is_local(sent.url)))
     page.on("requestfailed", lambda sent: _note(visit, f"request failed: {sent.url}"))
-    page.on("response", lambda got: _weigh(visit, got))
+    page.on("response", lambda got: _note(visit, f"{got.status} for {got.url}", got.status >= 400))
     try:
         page.goto(address, wait_until="load")
-        visit.first_paint = page.evaluate(FIRST_PAINT)
         page.evaluate(SCROLL)
         page.wait_for_load_state("networkidle")
+        visit.first_paint, visit.bytes = page.evaluate(FIRST_PAINT), page.evaluate(SIZE)
         yield page, visit
     finally:
         context.close()
@@ -149,10 +163,3 @@ def _note(visit: Visit, problem: str, is_one: bool = True) -> None:
 def _is_local(url: str) -> bool:
     parts = urlsplit(url)
     return parts.scheme in ("data", "blob", "file", "about") or (parts.hostname or "") in LOCAL
-
-
-def _weigh(visit: Visit, response: Response) -> None:
-    if response.status >= 400:
-        _note(visit, f"{response.status} for {response.url}", not response.url.endswith("/favicon.ico"))
-    if CHART_LIBRARY not in response.url and response.ok:
-        visit.bytes += int(response.headers.get("content-length", 0))
