@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import html
+import shutil
 import signal
 import socket
 import sqlite3
@@ -18,6 +19,7 @@ from tests.builders import Record
 from tests.conftest import Command
 from tests.processes import wait_until
 from tests.web_servers import WebServer, served
+from tickercast.storage.versions import known_revisions
 from tickercast.storage.views import VIEWS
 
 pytestmark = pytest.mark.slow
@@ -111,16 +113,23 @@ def test_the_chart_library_comes_from_this_server_and_is_compressed(server: WebS
     assert (answer.status, answer.headers["content-encoding"]) == (200, "gzip")
 
 
-def test_a_database_that_goes_away_and_comes_back_is_told_and_served_again(record: Record) -> None:
+def test_a_database_that_is_restored_or_upgraded_meanwhile_is_told_and_served_again(record: Record) -> None:
     aside = record.database.with_name("aside")
     with served(record.database.parent) as server:
         before = server.get("/record/bar")
         record.database.rename(aside)
         missing = server.get("/record/skill")
-        aside.rename(record.database)
-        after = server.get("/record/price_file")
-    assert [before.status, missing.status, after.status] == [200, 503, 200]
-    assert str(record.database.parent) not in missing.body
+        shutil.copy(aside, record.database)  # another file, as after a restore
+        with closing(sqlite3.connect(record.database)) as connection, connection:
+            connection.execute("UPDATE alembic_version SET version_num = '0001'")
+        older = server.get("/ticker/IBM")
+        with closing(sqlite3.connect(record.database)) as connection, connection:
+            connection.execute("UPDATE alembic_version SET version_num = ?", (known_revisions()[0],))
+        after = [server.get(path).status for path in ("/ticker/IBM", "/record/skill", "/record/price_file")]
+    assert [before.status, missing.status, older.status, *after] == [200, 503, 503, 200, 200, 200]
+    assert "no database in this home" in missing.body
+    assert "schema of an older version" in older.body
+    assert str(record.database.parent) not in missing.body + older.body
 
 
 def test_a_visitor_signs_in_once_with_the_token_which_is_never_logged(record: Record) -> None:
