@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from neuralforecast import NeuralForecast
 from neuralforecast.losses.pytorch import DistributionLoss, MQLoss
-from neuralforecast.models import GRU, NHITS
+from neuralforecast.models import MLP, NHITS
 
 import tickercast as tc
 
@@ -37,7 +37,7 @@ def of_neuralforecast(prices: pd.DataFrame, n_windows: int, steps: int) -> pd.Da
     shared = {"h": HORIZON, "input_size": 60, "max_steps": steps, "random_seed": 1, "enable_progress_bar": False, "logger": False}
     models = [
         NHITS(**shared, scaler_type="robust", loss=MQLoss(level=LEVELS)),
-        GRU(**shared, scaler_type="robust", loss=DistributionLoss("StudentT", level=LEVELS, num_samples=200)),
+        MLP(**shared, scaler_type="robust", loss=DistributionLoss("StudentT", level=LEVELS, num_samples=200)),
     ]
     logs = prices[["unique_id", "ds"]].assign(y=np.log(prices["y"]))
     frame = NeuralForecast(models, freq="B").cross_validation(logs, n_windows=n_windows, step_size=1)

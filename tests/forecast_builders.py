@@ -16,8 +16,7 @@ from tickercast.jobs.prices.tickers import track
 from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
 from tickercast.jobs.runs.backlog import TickerBacklog
 from tickercast.jobs.runs.daily import run_once
-from tickercast.jobs.runs.stacks import origin_of
-from tickercast.jobs.runs.stored_context import session_days
+from tickercast.jobs.runs.spans import origin_of, session_days
 from tickercast.jobs.workspace.config import PRESETS, Config
 from tickercast.jobs.workspace.home import Home
 from tickercast.storage.bars import Bars

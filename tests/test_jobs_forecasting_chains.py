@@ -26,8 +26,8 @@ from tickercast.jobs.forecasting.tasks import (
     newest_prior,
     prior_index_of,
     prior_indices_of,
+    priors_of_block,
 )
-from tickercast.jobs.runs.priors import priors_of_block
 from tickercast.jobs.workspace.config import PRESETS
 from tickercast.rnn.params import NetworkShape
 from tickercast.rnn.state import cold_state

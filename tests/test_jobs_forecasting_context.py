@@ -25,7 +25,7 @@ from tickercast.jobs.forecasting.prior import Member, fit_prior
 from tickercast.jobs.forecasting.stack import forecast_stack
 from tickercast.jobs.forecasting.tasks import Prior, StackTask
 from tickercast.jobs.runs.prior_plan import due_priors
-from tickercast.jobs.runs.stored_context import session_days
+from tickercast.jobs.runs.spans import session_days
 from tickercast.rnn.context import CALENDAR_NAMES
 from tickercast.storage.rows import FORECAST_NUMBERS
 

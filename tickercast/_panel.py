@@ -20,12 +20,10 @@ from tickercast.jobs.exchanges.calendars import ExchangeCalendar, exchange_calen
 from tickercast.jobs.forecasting.context import Events, Reference
 from tickercast.jobs.forecasting.prior import FAMILIES
 from tickercast.jobs.forecasting.stack import forecast_stack
-from tickercast.jobs.forecasting.tasks import Prior, StackTask, TickerTask, newest_prior
+from tickercast.jobs.forecasting.tasks import Prior, StackTask, TickerTask, newest_prior, priors_of_block
 from tickercast.jobs.runs.backlog import backfill_due_sessions
 from tickercast.jobs.runs.bundle import as_prior, matching_priors
-from tickercast.jobs.runs.priors import priors_of_block
-from tickercast.jobs.runs.stacks import origin_of
-from tickercast.jobs.runs.stored_context import session_days
+from tickercast.jobs.runs.spans import origin_of, session_days
 from tickercast.jobs.runs.workers import worker_pool
 from tickercast.jobs.workspace.config import Config
 from tickercast.storage.bars import Bars

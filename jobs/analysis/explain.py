@@ -25,7 +25,8 @@ from tickercast.jobs.forecasting.model import network_of, state_of_bytes
 from tickercast.jobs.forecasting.presets import model_for
 from tickercast.jobs.forecasting.rows import quantile_prices
 from tickercast.jobs.prices.tickers import stored_ticker
-from tickercast.jobs.runs.stored_context import session_days, stored_events, stored_reference
+from tickercast.jobs.runs.spans import session_days
+from tickercast.jobs.runs.stored_context import stored_events, stored_reference
 from tickercast.jobs.workspace.config import Config
 from tickercast.jobs.workspace.home import Home
 from tickercast.rnn.density import ForecastDistribution

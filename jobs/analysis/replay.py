@@ -25,8 +25,8 @@ from tickercast.jobs.runs.backlog import bars_of_block
 from tickercast.jobs.runs.lineage import parent_at
 from tickercast.jobs.runs.prior_plan import end_of_service
 from tickercast.jobs.runs.sessions import recorded_calendar
-from tickercast.jobs.runs.stacks import origin_of
-from tickercast.jobs.runs.stored_context import session_days, stored_events, stored_reference
+from tickercast.jobs.runs.spans import origin_of, session_days
+from tickercast.jobs.runs.stored_context import stored_events, stored_reference
 from tickercast.jobs.terminal.progress import each_with_progress
 from tickercast.jobs.terminal.text import counted
 from tickercast.jobs.workspace.config import Config

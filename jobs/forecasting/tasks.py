@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import product
 
 from tickercast.jobs.forecasting.context import Events, Reference, SessionDays
 from tickercast.jobs.forecasting.inputs import ModelInput
@@ -155,6 +156,15 @@ def newest_prior(priors: Iterable[Prior], origin: date, family: str) -> Prior | 
     """Return the newest prior that serves a family's tickers at an origin, None without one."""
     serving = (prior for prior in priors if prior.serves(origin, family))
     return max(serving, key=lambda prior: prior.serves_from, default=None)
+
+
+def priors_of_block(
+    priors: Sequence[Prior], origins: Iterable[date], families: Iterable[str], chain_priors: Iterable[str | None]
+) -> tuple[Prior, ...]:
+    """Return those of some priors that some origins of families need. chain_priors: the priors that their chains began from."""
+    serving = (newest_prior(priors, day, family) for day, family in product(origins, families))
+    needed = {prior.model_id for prior in serving if prior}.union(chain_priors)
+    return tuple(prior for prior in priors if prior.model_id in needed)
 
 
 def prior_index_of(session_index: int, every: int) -> int:

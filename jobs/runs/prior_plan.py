@@ -10,7 +10,7 @@ from tickercast.jobs.exchanges.calendars import ExchangeCalendar, exchange_calen
 from tickercast.jobs.forecasting.context import Reference, SessionDays
 from tickercast.jobs.forecasting.prior import UNIVERSE, Member, PriorTask
 from tickercast.jobs.forecasting.tasks import prior_indices_of
-from tickercast.jobs.runs.stored_context import session_days
+from tickercast.jobs.runs.spans import session_days
 from tickercast.jobs.workspace.config import Config
 from tickercast.storage.bars import Bars
 

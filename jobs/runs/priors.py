@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from datetime import date
-from itertools import product
 
 from tickercast.jobs.exchanges.calendars import ExchangeCalendar
 from tickercast.jobs.forecasting.context import Reference
 from tickercast.jobs.forecasting.prior import Member, PriorRows, PriorTask, fit_prior
-from tickercast.jobs.forecasting.tasks import Prior, newest_prior
+from tickercast.jobs.forecasting.tasks import Prior
 from tickercast.jobs.runs.bundle import BundledPrior, as_prior, bundled_priors, matching_priors, mismatch, used_priors
 from tickercast.jobs.runs.prior_plan import cutoffs_of, due_priors, end_of_service
 from tickercast.jobs.runs.record import RunRecord
@@ -73,15 +72,6 @@ def priors_of(connection: Connection, config: Config, calendar: ExchangeCalendar
         for p in stored
         if p.content is not None
     )
-
-
-def priors_of_block(
-    priors: Sequence[Prior], origins: Iterable[date], families: Iterable[str], chain_priors: Iterable[str | None]
-) -> tuple[Prior, ...]:
-    """Return those of some priors that some origins of families need. chain_priors: the priors that their chains began from."""
-    serving = (newest_prior(priors, day, family) for day, family in product(origins, families))
-    needed = {prior.model_id for prior in serving if prior}.union(chain_priors)
-    return tuple(prior for prior in priors if prior.model_id in needed)
 
 
 def prior_line(record: RunRecord, config: Config, due: DueSessions) -> str | None:

@@ -14,17 +14,16 @@ from datetime import date
 
 import numpy as np
 
-from tickercast.jobs.exchanges.calendars import ExchangeCalendar
 from tickercast.jobs.forecasting.context import Reference
 from tickercast.jobs.forecasting.prior import FAMILIES, Member
 from tickercast.jobs.forecasting.stack import forecast_stack
-from tickercast.jobs.forecasting.tasks import Origin, Parent, Prior, StackResult, StackTask, TickerTask
+from tickercast.jobs.forecasting.tasks import Parent, Prior, StackResult, StackTask, TickerTask, priors_of_block
 from tickercast.jobs.runs.backlog import StackPlan, TickerBacklog, bars_of_block, due_by_exchange, plan_stacks
 from tickercast.jobs.runs.lineage import parent_at
 from tickercast.jobs.runs.options import RunOptions
-from tickercast.jobs.runs.priors import fit_priors, missing_priors, priors_of, priors_of_block
+from tickercast.jobs.runs.priors import fit_priors, missing_priors, priors_of
 from tickercast.jobs.runs.record import RunRecord
-from tickercast.jobs.runs.stored_context import session_days
+from tickercast.jobs.runs.spans import origin_of, session_days
 from tickercast.jobs.runs.workers import Submit, refuse_other_environment, worker_pool
 from tickercast.storage.errors import Corrupt
 
@@ -175,9 +174,3 @@ def _through(reference: Reference, last: date) -> Reference:
     """Return the sessions of a reference up to a day, inclusive."""
     end = int(np.searchsorted(reference.session, np.datetime64(last), side="right"))
     return Reference(reference.session[:end], reference.close[:end])
-
-
-def origin_of(calendar: ExchangeCalendar, session: date, horizons: int) -> Origin:
-    """Return a session as an origin, with its targets: the next sessions of its exchange."""
-    targets = tuple(calendar.session_offset(session, horizon) for horizon in range(1, horizons + 1))
-    return Origin(session, calendar.session_index(session), targets)

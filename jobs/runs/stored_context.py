@@ -1,27 +1,19 @@
-"""What forecasts read beside a ticker's own bars, as stored: the calendar, references of exchanges, and reports of companies."""
+"""What forecasts read beside a ticker's own bars, as stored: references of exchanges, and reports of companies."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from tickercast.jobs.exchanges.calendars import ExchangeCalendar
 from tickercast.jobs.exchanges.references import reference_of
-from tickercast.jobs.forecasting.context import Events, Reference, SessionDays
-from tickercast.rnn.context import AHEAD
+from tickercast.jobs.forecasting.context import Events, Reference
 from tickercast.storage import bar_files, queries
 from tickercast.storage.bars import as_known
 from tickercast.storage.database import Connection, Engine
 from tickercast.storage.errors import Corrupt
-
-
-def session_days(calendar: ExchangeCalendar, first: date, last: date) -> SessionDays:
-    """Return an exchange's sessions from a first to a last day, and as many after them as forecasts look ahead."""
-    schedule, is_short = calendar.span(first, last, AHEAD)
-    return SessionDays(schedule.days, schedule.closes, is_short)
 
 
 def stored_references(engine: Engine, prices: Path, exchanges: Iterable[str], known_at: datetime) -> dict[str, Reference]:
