@@ -31,9 +31,9 @@ from websockets.sync.client import ClientConnection, connect
 ASSETS = Path(__file__).parent / "assets"
 # name: path on the server, height in pixels, colour scheme
 PICTURES = {
-    "today": ("/", 860, "light"),
-    "ticker": ("/ticker/MSFT", 1420, "light"),
-    "ticker-dark": ("/ticker/MSFT", 960, "dark"),
+    "today": ("/", 900, "light"),
+    "ticker": ("/ticker/MSFT", 1440, "light"),
+    "ticker-dark": ("/ticker/MSFT", 970, "dark"),
     "compare": ("/compare?t=AAPL&t=IBM", 960, "light"),
     "risk": ("/risk", 1200, "light"),
     "health": ("/health", 860, "light"),
