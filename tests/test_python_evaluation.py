@@ -13,7 +13,7 @@ import pytest
 
 from tests.frame_builders import bars_of, closes_only, long_frame
 from tests.price_builders import write_csv
-from tickercast.errors import ArgumentError
+from tickercast.errors import ArgumentError, DataWarning
 from tickercast.evaluation import evaluate
 from tickercast.jobs.analysis.baselines import BASELINE_METHODS
 from tickercast.jobs.analysis.evaluate import Comparison, evaluate_kept
@@ -89,6 +89,13 @@ def test_a_frame_that_cannot_be_compared_is_refused(change: Callable[[pd.DataFra
     cutoff = last.groupby("unique_id")["ds"].transform("min")
     with pytest.raises(ArgumentError, match=said):
         evaluate(FRAME, change(naive(last.assign(cutoff=cutoff)[last["ds"] > cutoff])))
+
+
+def test_a_model_without_a_forecast_at_a_horizon_is_told() -> None:
+    cv = naive(cross_validation(FRAME, n_windows=6))
+    with pytest.warns(DataWarning, match="^Naive has no forecast 1 session ahead, and is not compared there; its ds must be"):
+        table = evaluate(FRAME, cv[cv["ds"] > cv.groupby(["unique_id", "cutoff"])["ds"].transform("min")])
+    assert table.loc[table["method"] == "Naive", "horizon"].unique().tolist() == [5]
 
 
 def test_without_a_number_there_are_as_many_windows_as_the_rows_allow() -> None:

@@ -134,13 +134,21 @@ def test_without_a_level_there_is_the_median_of_every_horizon_alone(fitted: Fore
     assert (list(made), len(made)) == (["unique_id", "ds", "Tickercast"], 10)
 
 
-@pytest.mark.parametrize("h", [0, 6, 2.0, True, "5", np.zeros((3, 2))])
+@pytest.mark.parametrize("h", [0, 6, 2.0, True, "5"])
 def test_a_horizon_that_was_not_fitted_is_refused(fitted: Forecaster, h: Any) -> None:
     with pytest.raises(ValueError, match="horizons 1 to 5"):
         fitted.predict(h)
 
 
-@pytest.mark.parametrize("wrong", [{"level": [100]}, {"level": ["high"]}, {"quantiles": [80]}, {"quantiles": 0.0}])
+@pytest.mark.parametrize("prices", [np.zeros((3, 2)), long_frame("IBM", count=3)])
+def test_prices_in_the_place_of_h_are_told_in_one_line(fitted: Forecaster, prices: Any) -> None:
+    with pytest.raises(ValueError, match="^h is a .*: give the number of sessions ahead; the prices are those given to fit$"):
+        fitted.predict(prices)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"level": [100]}, {"level": [0.8]}, {"level": ["high"]}, {"quantiles": [80]}, {"quantiles": 0.0}]
+)
 def test_a_level_that_is_none_is_refused(fitted: Forecaster, wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         fitted.predict(**wrong)

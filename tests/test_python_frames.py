@@ -34,9 +34,11 @@ def with_value(frame: pd.DataFrame, row: int, column: str, value: object) -> pd.
     ("change", "said"),
     [
         (lambda f: f.drop(columns="y"), "no column y"),
+        (lambda f: f.drop(columns="unique_id"), r"no column unique_id; .*; if it has .* one ticker: df.assign\(unique_id='MSFT'\)"),
+        (lambda _f: pd.DataFrame(), "the frame has no column"),
         (lambda f: f.rename(columns={"unique_id": "ticker", "ds": "date"}), r"rename them: df.rename\(columns={'ticker': 'uniq"),
         (lambda f: f.set_index(["ds", "unique_id"])[["y"]].unstack(), r"columns have two levels: .* df.stack\(1\).reset_index"),
-        (lambda f: pd.concat([f, f.tail(1)]), "one row a day; 1 row more than that, the first: IBM 2016-02-01"),
+        (lambda f: pd.concat([f, f.tail(1)]), "one row a day; 1 row more than that, the first: IBM 2016-02-01; keep one"),
         (lambda f: with_value(f, 5, "y", np.nan), "NaN or infinite in 1 row"),
         (lambda f: with_value(f, 5, "y", np.inf), "NaN or infinite in 1 row"),
         (lambda f: with_value(f, 5, "y", -3.0), "zero or negative in 1 row"),

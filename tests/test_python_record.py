@@ -166,6 +166,10 @@ def test_a_query_that_is_refused_or_too_long_raises(opened: tc.Record, query: st
         (lambda record: record.bars("NOSUCH"), tc.UnknownTicker, "nothing is stored for it"),
         (lambda record: record.forecasts("a/b"), tc.ArgumentError, "is not a ticker symbol"),
         (lambda record: record.forecasts([]), tc.ArgumentError, "the list is empty"),
+        (lambda record: record.forecasts(5), tc.ArgumentError, "give a symbol, or a list"),
+        (lambda record: record.bars(["IBM"]), tc.ArgumentError, "bars are of one ticker"),
+        (lambda record: record.outcomes(horizon=[1, 5]), tc.ArgumentError, "horizon is a list: give one value"),
+        (lambda record: record.sql("SELECT ?", [datetime(2024, 1, 2, 9, 30)]), tc.ArgumentError, "needs its time zone"),
         (lambda record: record.outcomes(start="March"), tc.ArgumentError, "is not a date"),
         (lambda record: record.scores(mod="live"), tc.ArgumentError, "did you mean mode"),
         (lambda record: record.view("skil"), tc.ArgumentError, "did you mean skill"),
@@ -246,6 +250,17 @@ def test_importing_it_loads_no_library_and_says_nothing() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], env=clean_environment(), capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_a_session_of_a_frame_is_a_value_to_look_for(opened: tc.Record) -> None:
+    last = opened.forecasts("IBM")["target"].iloc[-1]
+    assert isinstance(last, pd.Timestamp)
+    assert set(opened.outcomes("IBM", target=last)["target"]) == {last}
+
+
+def test_a_database_is_told_to_be_in_its_home(opened: tc.Record) -> None:
+    with pytest.raises(tc.HomeError, match="tickercast.db is a file; give the folder of the home$"):
+        tc.open(opened.home / "tickercast.db")
 
 
 def test_a_date_is_the_day_of_a_datetime(opened: tc.Record) -> None:

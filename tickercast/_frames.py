@@ -37,12 +37,14 @@ def distribution_frame(forecasts: Iterable[Forecasts], unit: str) -> pd.DataFram
 def probabilities(level: Sequence[float] | None, quantiles: Sequence[float] | None) -> dict[str, float]:
     """Return the probability of each column beside the median: of a level's two ends, and of quantiles.
 
-    Raises ArgumentError for a level outside of 0 to 100, or a quantile outside of 0 to 1.
+    Raises ArgumentError for a level outside of 1 to 100, or a quantile outside of 0 to 1.
     """
     levels, shares = _numbers("level", level), _numbers("quantiles", quantiles)
     for each in levels:
         if not 0 < each < 100:
             raise ArgumentError(f"level has {each:g}: a level is a percentage between 0 and 100, such as 80")
+        if each < 1:  # a share, such as 0.8, would be an interval of nearly no width
+            raise ArgumentError(f"level has {each:g}: a level is a percentage; for {100 * each:g} %, write {100 * each:g}")
     for each in shares:
         if not 0 < each < 1:
             raise ArgumentError(f"quantiles has {each:g}: a quantile is a probability between 0 and 1, such as 0.05")

@@ -66,9 +66,8 @@ def typed(frame: Any) -> tuple[pd.DataFrame, str]:
     frame = _with_lower_names(as_pandas(frame))
     missing = [name for name in KEYS if name not in frame]
     if missing:
-        raise ArgumentError(
-            f"no column {', '.join(missing)}; the frame has {first_names([*map(str, frame.columns)])}{_hint(frame)}"
-        )
+        has = first_names([*map(str, frame.columns)]) or "no column"
+        raise ArgumentError(f"no column {', '.join(missing)}; the frame has {has}{_hint(frame)}")
     if frame.columns.duplicated().any():
         raise ArgumentError(f"two columns are called {frame.columns[frame.columns.duplicated()][0]}")
     if not len(frame):
@@ -107,7 +106,7 @@ def _refuse_bad_prices(table: pd.DataFrame) -> None:
         first = table[twice].iloc[0]
         raise ArgumentError(
             f"a ticker has one row a day; {counted(int(twice.sum()), 'row')} more than that, the first: "
-            f"{first[ID]} {first[DAY]:%Y-%m-%d}"
+            f"{first[ID]} {first[DAY]:%Y-%m-%d}; keep one, as df.drop_duplicates(['unique_id', 'ds']) does"
         )
 
 
@@ -122,4 +121,7 @@ def _hint(frame: pd.DataFrame) -> str:
     if frame.columns.nlevels > 1:
         return "; its columns have two levels: with tickers in the second, df.stack(1).reset_index() gives a row of each and day"
     found = {name: USUAL_NAMES[str(name).lower()] for name in frame.columns if str(name).lower() in USUAL_NAMES}
-    return f"; rename them: df.rename(columns={found})" if found else ""
+    if found:
+        return f"; rename them: df.rename(columns={found})"
+    lacks_id_alone = ID not in frame and DAY in frame and PRICE in frame
+    return "; if it has the prices of one ticker: df.assign(unique_id='MSFT')" if lacks_id_alone else ""

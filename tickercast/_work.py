@@ -102,6 +102,8 @@ def horizon(h: Any, most: int) -> int:
     """Return h as an int, the longest one for None. Raises ArgumentError for one that is not forecast."""
     if h is None:
         return most
+    if hasattr(h, "__len__") and not isinstance(h, str):
+        raise ArgumentError(f"h is a {type(h).__name__}: give the number of sessions ahead; the prices are those given to fit")
     if isinstance(h, bool) or not isinstance(h, Integral) or not 1 <= int(h) <= most:
         raise ArgumentError(f"h is {repr(h)[:60]}: this forecaster has horizons 1 to {most}; for more, set its horizons")
     return int(h)

@@ -5,6 +5,7 @@ Not here: the cutoffs of a frame (windows), the scores and their tests (tickerca
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple
 from typing import Any
@@ -17,7 +18,7 @@ from tickercast._long_format import DAY, ID, as_pandas, days_of
 from tickercast._panel import Forecasts, Positions
 from tickercast._series import Series, TickerLeftOut, key_of
 from tickercast._work import Choice, Frames, whole_number, work_of
-from tickercast.errors import ArgumentError, public_errors
+from tickercast.errors import ArgumentError, DataWarning, public_errors
 from tickercast.forecaster import Forecaster
 from tickercast.jobs.analysis.baselines import BASELINE_METHODS, Method
 from tickercast.jobs.analysis.compare import (
@@ -30,7 +31,14 @@ from tickercast.jobs.analysis.compare import (
 from tickercast.jobs.analysis.evaluation_table import COLUMNS, evaluation_rows
 from tickercast.jobs.analysis.garch import garch_methods
 from tickercast.jobs.analysis.other_files import models_of_tables
-from tickercast.jobs.analysis.other_forecasts import ALL_LEVELS, NO_FORECASTS, OtherModel, refuse_unknown_tickers, shared_levels
+from tickercast.jobs.analysis.other_forecasts import (
+    ALL_LEVELS,
+    NO_FORECASTS,
+    OtherModel,
+    not_compared,
+    refuse_unknown_tickers,
+    shared_levels,
+)
 from tickercast.windows import Windows
 
 CUTOFF = "cutoff"
@@ -59,7 +67,7 @@ def evaluate(
     A row is a method over a horizon (1 and the longest), a context and a period (all, and each calendar year), ours first, on
     origins that all methods share. crps and mae are in percent of return; ours_over_it below 1: ours is better; dm_statistic
     and p_value are those of Diebold and Mariano, mcs_p_value that of the model confidence set. docs/experiments.md explains all.
-    Raises ArgumentError for what cannot be compared.
+    Raises ArgumentError for what cannot be compared. Warns of a model that has no forecast at a horizon (DataWarning).
     """
     work = work_of((Forecaster() if forecaster is None else forecaster).get_params(deep=False), may_end_in_doubt=True)
     horizons = sorted({1, work.config.horizons})
@@ -74,7 +82,10 @@ def evaluate(
         scores = score_tasks(without_absent_models(tasks), work.workers)
     if not scores:
         raise ArgumentError(f"no cutoff has {FEWEST_BEFORE} rows before it and rows at its targets that every model forecasts")
-    return pd.DataFrame([astuple(row) for row in evaluation_rows(scores)], columns=list(COLUMNS))
+    rows = evaluation_rows(scores)
+    for line in not_compared(others, ((row.method, row.horizon) for row in rows)):
+        warnings.warn(line, DataWarning, stacklevel=2)
+    return pd.DataFrame([astuple(row) for row in rows], columns=list(COLUMNS))
 
 
 def _tasks(

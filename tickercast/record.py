@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
@@ -139,6 +139,8 @@ class Record:
         from tickercast.jobs.analysis.known_bars import known_bars
         from tickercast.storage.bars import adjusted as adjusted_bars
 
+        if not isinstance(ticker, str):
+            raise ArgumentError("bars are of one ticker, given as text; view('bar', tickers) has those of several")
         first, last, instant = _day(start), _day(end), _instant(known_at)
         with public_errors():
             bars = known_bars(self._place, ticker, instant)
@@ -190,7 +192,7 @@ class Record:
         from tickercast._record_frames import frame_of_table
         from tickercast.jobs.analysis.typed_views import Wanted, public_view, view_table
 
-        given = {column: value for column, value in equal.items() if value is not None}
+        given = {column: _one_value(column, value) for column, value in equal.items() if value is not None}
         wanted = Wanted(_symbols(tickers), _day(start), _day(end), given)
         with public_errors():
             view = public_view(name)
@@ -200,6 +202,8 @@ class Record:
 def _symbols(tickers: Tickers) -> tuple[str, ...]:
     if tickers is None:
         return ()
+    if not isinstance(tickers, Iterable):
+        raise ArgumentError(f"tickers is {tickers!r}: give a symbol, or a list of symbols")
     symbols = (tickers,) if isinstance(tickers, str) else tuple(tickers)
     if not symbols:
         raise ArgumentError("tickers: the list is empty; leave it out for all tickers")
@@ -225,6 +229,13 @@ def _instant(instant: Instant) -> datetime | None:
         return parse_instant(instant if isinstance(instant, str) else instant.isoformat())
 
 
+def _one_value(column: str, value: Any) -> Any:
+    """Return the value that a column must have, as the database stores it. Raises ArgumentError for several values."""
+    if hasattr(value, "__len__") and not isinstance(value, (str, bytes)):
+        raise ArgumentError(f"{column} is a {type(value).__name__}: give one value; for several, select rows of the frame")
+    return _stored(value)
+
+
 def _bound(parameters: Parameters) -> Parameters:
     """Return the parameters as the database stores such values."""
     if isinstance(parameters, Mapping):
@@ -236,7 +247,11 @@ def _stored(value: Any) -> Any:
     from tickercast.storage.instants import instant_text
 
     if isinstance(value, datetime):
-        return instant_text(value)
+        if value.tzinfo:
+            return instant_text(value)
+        if value.time() == time():  # a session in a DataFrame
+            return value.date().isoformat()
+        raise ArgumentError(f"{value}: an instant needs its time zone")
     if isinstance(value, date):
         return value.isoformat()
     return value.item() if hasattr(value, "item") else value  # one of NumPy's

@@ -14,7 +14,7 @@ from tickercast.jobs.analysis import confidence_set
 from tickercast.jobs.analysis.baselines import GRID_LEVELS, Method
 from tickercast.jobs.analysis.compare import FEWEST_BEFORE, MethodScores, comparison_tasks, score_tasks, stored_prices
 from tickercast.jobs.analysis.evaluation_table import EvaluationRow, evaluation_rows
-from tickercast.jobs.analysis.other_forecasts import OtherModel, refuse_unknown_tickers, shared_levels
+from tickercast.jobs.analysis.other_forecasts import OtherModel, not_compared, refuse_unknown_tickers, shared_levels
 from tickercast.jobs.analysis.periods import Period
 from tickercast.jobs.errors import SomeTickersFailed, UsageError
 from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
@@ -98,12 +98,7 @@ def _remarks(rows: Sequence[EvaluationRow], comparison: Comparison) -> list[str]
     if comparison.others:
         levels = ", ".join(f"{level:.2f}" for level in GRID_LEVELS[shared_levels(comparison.others)])
         lines.append(f"every method is scored on the levels that all of them have: {levels}")
-    for model in comparison.others:
-        compared = {row.horizon for row in rows if row.method == model.name}
-        lines += [
-            f"{model.name} has no forecast {horizon} sessions ahead, and is not compared there"
-            for horizon in sorted({row.horizon for row in rows} - compared)
-        ]
+    lines += not_compared(comparison.others, ((row.method, row.horizon) for row in rows))
     shown = {row.period for row in rows}
     lines += [f"no origin lies in {period.name}" for period in comparison.periods if period.name not in shown]
     return lines if confidence_set.is_available() else [*lines, confidence_set.MISSING]

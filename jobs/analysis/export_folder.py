@@ -101,7 +101,9 @@ def _refuse_others(path: Path, database_id: str) -> None:
         note = json.loads((path / NOTE).read_bytes())
         whose, form = note.get("database", ""), note.get("format")
     except (FileNotFoundError, NotADirectoryError):
-        if path.exists() and (not path.is_dir() or any(entry.name not in (LOCK, PARTIAL) for entry in path.iterdir())):
+        if path.exists() and not path.is_dir():
+            raise UsageError(f"{path} is no folder; nothing was written; name another one") from None
+        if path.exists() and any(entry.name not in (LOCK, PARTIAL) for entry in path.iterdir()):
             raise UsageError(f"{path} is not empty and no export; nothing was written; name another folder") from None
         return
     except (ValueError, AttributeError) as error:

@@ -6,7 +6,7 @@ model, in prices. docs/experiments.md lists the names of columns. Files are read
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tickercast.jobs.analysis.baselines import GRID_LEVELS, Floats
 from tickercast.jobs.errors import UsageError
-from tickercast.jobs.terminal.text import first_names
+from tickercast.jobs.terminal.text import counted, first_names
 
 Days = NDArray[np.datetime64]
 Mask = NDArray[np.bool_]
@@ -74,6 +74,19 @@ def refuse_unknown_tickers(models: Sequence[OtherModel], tickers: Sequence[str])
         if not set(model.tickers) & set(tickers):
             has = first_names(list(model.tickers)) or "no ticker"
             raise UsageError(f"{model.name}: no unique_id is one of the tickers {first_names(tickers)}; it has {has}")
+
+
+def not_compared(models: Sequence[OtherModel], scored: Iterable[tuple[str, int]]) -> list[str]:
+    """Return a line for each model and horizon without a score. scored: the method and the horizon of each score."""
+    present = set(scored)
+    horizons = sorted({horizon for _, horizon in present})
+    return [
+        f"{model.name} has no forecast {counted(horizon, 'session')} ahead, and is not compared there; "
+        f"its ds must be a session, so many after its cutoff"
+        for model in models
+        for horizon in horizons
+        if (model.name, horizon) not in present
+    ]
 
 
 def refuse_other_basis(name: str, ticker: str, log_prices: Floats) -> None:

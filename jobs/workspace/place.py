@@ -115,6 +115,8 @@ def _require(folder: Path, exists: Callable[[], bool]) -> None:
     except OSError as error:
         raise HomeUnwritable(f"{folder}: {error.strerror}; nothing was changed") from error
     if not found:
+        if folder.is_file():
+            raise UsageError(f"{folder} is a file; give the folder of the home")
         raise UsageError(f"{folder} is not a Tickercast home; create one with `tickercast --home {folder} init`")
     if not os.access(folder, os.R_OK | os.X_OK):
         raise HomeUnwritable(f"{folder}: permission denied; nothing was changed")
