@@ -142,7 +142,7 @@ def test_a_horizon_that_was_not_fitted_is_refused(fitted: Forecaster, h: Any) ->
 
 @pytest.mark.parametrize("prices", [np.zeros((3, 2)), long_frame("IBM", count=3)])
 def test_prices_in_the_place_of_h_are_told_in_one_line(fitted: Forecaster, prices: Any) -> None:
-    with pytest.raises(ValueError, match="^h is a .*: give the number of sessions ahead; the prices are those given to fit$"):
+    with pytest.raises(ValueError, match=r"^h is a .*: give the number of sessions ahead; the prices are those given to fit$"):
         fitted.predict(prices)
 
 

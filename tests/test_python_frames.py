@@ -34,7 +34,7 @@ def with_value(frame: pd.DataFrame, row: int, column: str, value: object) -> pd.
     ("change", "said"),
     [
         (lambda f: f.drop(columns="y"), "no column y"),
-        (lambda f: f.drop(columns="unique_id"), r"no column unique_id; .*; if it has .* one ticker: df.assign\(unique_id='MSFT'\)"),
+        (lambda f: f.drop(columns="unique_id"), r"no column unique_id; .* of one ticker: df.assign\(unique_id='MSFT'\)"),
         (lambda _f: pd.DataFrame(), "the frame has no column"),
         (lambda f: f.rename(columns={"unique_id": "ticker", "ds": "date"}), r"rename them: df.rename\(columns={'ticker': 'uniq"),
         (lambda f: f.set_index(["ds", "unique_id"])[["y"]].unstack(), r"columns have two levels: .* df.stack\(1\).reset_index"),

@@ -259,7 +259,7 @@ def test_a_session_of_a_frame_is_a_value_to_look_for(opened: tc.Record) -> None:
 
 
 def test_a_database_is_told_to_be_in_its_home(opened: tc.Record) -> None:
-    with pytest.raises(tc.HomeError, match="tickercast.db is a file; give the folder of the home$"):
+    with pytest.raises(tc.HomeError, match=r"tickercast\.db is a file; give the folder of the home$"):
         tc.open(opened.home / "tickercast.db")
 
 
