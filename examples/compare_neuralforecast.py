@@ -3,6 +3,7 @@
     pip install "tickercast[garch]" "neuralforecast>=3.3"
     python examples/compare_neuralforecast.py                     # 150 cutoffs of GOOGL
     python examples/compare_neuralforecast.py prices.parquet      # your own: unique_id, ds, y, at best open, high, low, volume
+    python examples/compare_neuralforecast.py prices.parquet 250 300    # cutoffs, and training steps of each network
 
 neuralforecast trains each network once, before the first cutoff, on the logarithms of all tickers' prices. Tickercast learns on
 at every cutoff, as its daemon does. Both forecast five sessions and are scored on the same levels.
@@ -60,4 +61,9 @@ def main(path: Path, n_windows: int, steps: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else GOOGL, *(int(number) for number in (*sys.argv[2:], 150, 500)[:2]))
+    given = sys.argv[1:]
+    main(
+        Path(given[0]) if given else GOOGL,
+        n_windows=int(given[1]) if len(given) > 1 else 150,
+        steps=int(given[2]) if len(given) > 2 else 300,
+    )
