@@ -65,6 +65,11 @@ def test_a_user_whom_a_trusted_proxy_names_is_allowed() -> None:
     assert access.verdict({"x-user": "ann"}, "10.1.2.3") is Verdict.ALLOWED
 
 
+def test_a_proxy_is_known_on_a_socket_of_both_families() -> None:
+    access = access_of("::", "", "X-User", ("10.1.0.0/16",), ())
+    assert access.verdict({"x-user": "ann"}, "::ffff:10.1.2.3") is Verdict.ALLOWED
+
+
 def test_a_user_whom_somebody_else_names_is_not() -> None:
     access = access_of("0.0.0.0", "", "X-User", ("10.1.0.0/16",), ())
     assert access.verdict({"x-user": "ann"}, "10.2.2.3") is Verdict.SIGN_IN

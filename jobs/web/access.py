@@ -67,6 +67,8 @@ class Access:
             address = ip_address(client)
         except ValueError:
             return False
+        # A server on `::` sees an IPv4 proxy as ::ffff:10.1.2.3.
+        address = getattr(address, "ipv4_mapped", None) or address
         return any(address in network for network in self.proxies)
 
     def cookie(self, *, is_https: bool) -> str:
