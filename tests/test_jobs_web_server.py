@@ -80,8 +80,14 @@ def test_a_whole_view_is_one_file_with_the_filters_of_its_page(server: WebServer
     assert answer.headers["content-disposition"] == 'attachment; filename="bar.csv"'
 
 
-def test_a_file_with_a_filter_of_no_column_is_refused(server: WebServer) -> None:
-    assert server.get("/record/bar.csv?nosuch=1&_stream=1").status == 400
+def test_the_head_of_a_whole_view_has_no_rows(server: WebServer) -> None:
+    answer = server.get("/record/bar.csv?_stream=1", method="HEAD")
+    assert (answer.status, answer.headers["content-disposition"], answer.body) == (200, 'attachment; filename="bar.csv"', "")
+
+
+@pytest.mark.parametrize("filters", ["nosuch=1", "_where=close+%3E+101", "_search=IBM"])
+def test_a_file_with_a_filter_that_it_cannot_keep_is_refused(server: WebServer, filters: str) -> None:
+    assert server.get(f"/record/bar.csv?{filters}&_stream=1").status == 400
 
 
 def test_a_named_query_gets_defaults_for_what_it_asks_for(server: WebServer) -> None:

@@ -67,8 +67,8 @@ class Application:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         try:
             page: Page | Download | None = await self._page(scope, headers, receive)
-            if isinstance(page, Download) and scope["method"] != "HEAD":
-                page = await self.downloads.send(page, receive, send)
+            if isinstance(page, Download):
+                page = await self.downloads.send(page, receive, send, with_rows=scope["method"] != "HEAD")
         except Exception as error:  # whatever it is, a visitor gets a page, and the log a line
             page = problem_page(problem_of(error))
         if isinstance(page, Page):

@@ -34,8 +34,10 @@ PATH = re.compile(r"/record/(?P<view>\w+)\.csv")
 FLAG = "_stream"
 MOST_AT_ONCE = 2
 SECONDS = 120.0
+STALLED_SECONDS = 30.0  # a visitor who takes no rows for so long keeps nobody else waiting
 ROWS_TOGETHER = 2_000
-UNKNOWN = Problem(400, "Bad request", "A filter names a column that this view does not have.")
+UNKNOWN = Problem(400, "Bad request", "A filter names a column that this view does not have, or is SQL of its own.")
+NOT_FILTERED = ("_where", "_search", "_through")  # Datasette's filters that a download does not know
 BUSY = Problem(503, "Not available", "Others download at the moment. Retry in a minute.")
 
 
@@ -62,14 +64,19 @@ class Downloads:
         self.executor = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="downloads")
         self.running = 0
 
-    async def send(self, download: Download, receive: Receive, send: Send) -> Page | None:
+    async def send(self, download: Download, receive: Receive, send: Send, *, with_rows: bool) -> Page | None:
         """Send all rows, until the end or until the visitor has gone. Return a page that is to be sent in their place.
 
-        Raises StorageError before the first row. What fails later ends the connection before the file's end.
+        with_rows: not for HEAD. Raises StorageError before the first row. What fails later ends the connection before the file's
+        end.
         """
         selected = filtered(download)
         if selected is None or self.running >= MOST_AT_ONCE:
             return problem_page(UNKNOWN if selected is None else BUSY)
+        if not with_rows:
+            await send({"type": "http.response.start", "status": 200, "headers": _headers(download.view)})
+            await send({"type": "http.response.body", "body": b""})
+            return None
         self.running += 1
         gone = asyncio.ensure_future(_gone(receive))
         try:
@@ -86,8 +93,9 @@ class Downloads:
         """Send the body. Where it fails it has no end, so that nobody takes what came for all of it."""
         try:
             while (part := await self._run(lambda: next(parts, None))) is not None and not gone.done():
-                await send({"type": "http.response.body", "body": part, "more_body": True})
-        except (StorageError, OSError) as error:
+                async with asyncio.timeout(STALLED_SECONDS):
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
+        except (StorageError, OSError) as error:  # TimeoutError is an OSError
             problem_of(error)
             return
         await send({"type": "http.response.body", "body": b""})
@@ -103,8 +111,10 @@ class Downloads:
 
 
 def filtered(download: Download) -> tuple[str, dict[str, Any]] | None:
-    """Return the SQL of a download with its filters and its order, and their values; None where they name another column."""
+    """Return the SQL of a download with its filters and its order, and their values; None for a filter that it does not know."""
     view, fields = download.view, parse_qsl(download.query)
+    if any(name.startswith(NOT_FILTERED) for name, _ in fields):
+        return None
     filters = Filters(sorted((name, value) for name, value in fields if not name.startswith("_")))
     orders = [(value, name == "_sort_desc") for name, value in fields if name in ("_sort", "_sort_desc")]
     named = {column for column, _, _ in filters.selections()} | {column for column, _ in orders}
