@@ -15,9 +15,11 @@ TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf
 
 def asset(name: str, query: str) -> Page | None:
     """Return a file that pages load, None for any other name. With its version in the address it may be kept for ever."""
+    if name not in (*OWN_NAMES, *ASSET_NAMES, PLOTLY):  # before the cache, which visitors could fill with names of their own
+        return None
     found = _asset(name)
-    is_versioned = name not in OWN_NAMES and found is not None and query == f"v={asset_version(name)}"
-    return found.cached_forever if found and is_versioned else found
+    is_versioned = name not in OWN_NAMES and query == f"v={asset_version(name)}"
+    return found.cached_forever if is_versioned else found
 
 
 def compress_largest() -> None:
@@ -27,11 +29,6 @@ def compress_largest() -> None:
 
 
 @cache
-def _asset(name: str) -> Page | None:
-    if name in OWN_NAMES:
-        path = ASSETS / name
-    elif name in (*ASSET_NAMES, PLOTLY):
-        path = asset_path(name)
-    else:
-        return None
+def _asset(name: str) -> Page:
+    path = ASSETS / name if name in OWN_NAMES else asset_path(name)
     return Page(path.read_bytes(), content_type=TYPES[path.suffix])

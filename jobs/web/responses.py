@@ -18,7 +18,7 @@ HTML = "text/html; charset=utf-8"
 LEAST_COMPRESSED = 1_000  # bytes
 OVERHEAD_BYTES = 1_000  # of a page that is kept, beside its body
 LEVEL = 6
-ENDS_CONNECTION = (400, 405, 414, 421, 431)
+ENDS_CONNECTION = (400, 405, 408, 414, 421, 431)
 FOREVER = "public, max-age=31536000, immutable"
 NOT_COMPRESSED = ("image/png", "font/", "application/octet-stream")
 # Sent with every response. Frames and other origins get nothing of it.

@@ -34,7 +34,7 @@ PAGE_THREADS = 3
 # Threads that make pages hand over to the one that answers sooner than Python's 5 ms.
 SWITCH_SECONDS = 0.001
 END_SECONDS = 1  # for responses that are being sent
-LONGEST_HEADERS = 32_768
+LONGEST_UNFINISHED = 32_768  # bytes of a request; app.py answers those of its headers
 MOST_CONNECTIONS = 500
 IDLE_SECONDS = 15
 LOOK_SECONDS = 0.1
@@ -85,23 +85,27 @@ async def _watch(server: uvicorn.Server, pool: QueryPool, listening: Callable[[]
     while not server.started:
         await asyncio.sleep(0.01)
     listening()
-    since: dict[Any, float] = {}
+    since: dict[tuple[Any, Any], float] = {}
     while not server.should_exit:
-        since = _close_silent(server.server_state.connections, since)
+        since = close_silent(server.server_state.connections, since)
         await asyncio.sleep(LOOK_SECONDS)
     pool.close()
 
 
-def _close_silent(connections: Iterable[Any], since: dict[Any, float]) -> dict[Any, float]:
+def close_silent(connections: Iterable[Any], since: dict[tuple[Any, Any], float]) -> dict[tuple[Any, Any], float]:
     """Close connections that have sent no whole request for too long: uvicorn waits for those for ever.
 
-    since: when each was first seen without one. Returns the same of now.
+    A connection waits for its first request, or for the next one since it got its last answer. since: when each was first seen
+    waiting. Returns the same of now.
     """
     now = time.monotonic()
-    silent = {connection: since.get(connection, now) for connection in connections if connection.cycle is None}
-    for connection, first in silent.items():
-        if now - first > IDLE_SECONDS:
-            connection.transport.close()
+    silent: dict[tuple[Any, Any], float] = {}
+    for connection in connections:
+        cycle = connection.cycle  # a new one with each request
+        if cycle is None or cycle.response_complete:
+            first = silent[connection, cycle] = since.get((connection, cycle), now)
+            if now - first > IDLE_SECONDS:
+                connection.transport.close()
     return silent
 
 
@@ -116,7 +120,7 @@ def _config(application: Any) -> uvicorn.Config:
         proxy_headers=False,
         http="h11",
         ws="none",
-        h11_max_incomplete_event_size=LONGEST_HEADERS,
+        h11_max_incomplete_event_size=LONGEST_UNFINISHED,
         limit_concurrency=MOST_CONNECTIONS,
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=END_SECONDS,

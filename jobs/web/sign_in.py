@@ -10,14 +10,16 @@ from urllib.parse import parse_qs, parse_qsl, urlencode
 
 from tickercast.jobs.terminal.logs import log_event
 from tickercast.jobs.web.access import Access
-from tickercast.jobs.web.responses import Page, plain_html, redirect
+from tickercast.jobs.web.problems import Problem
+from tickercast.jobs.web.responses import Page, plain_html, problem_page, redirect
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 PATH = "/sign-in"
 LONGEST_BODY = 4_096
-BODY_SECONDS = 10.0
+BODY_SECONDS = 10.0  # for all of it, however many pieces it comes in
 REFUSED_SECONDS = 1.0  # a wrong token is answered after that
+TOO_SLOW = Problem(408, "Too slow", "The form did not arrive in time.")
 
 
 def sign_in_form(*, is_wrong: bool, has_token: bool) -> Page:
@@ -35,11 +37,15 @@ def sign_in_form(*, is_wrong: bool, has_token: bool) -> Page:
 async def signed_in(access: Access, receive: Receive, *, client: str, is_https: bool) -> Page:
     """Return the answer to the form that was sent."""
     body = b""
-    while len(body) <= LONGEST_BODY:
-        message = await asyncio.wait_for(receive(), BODY_SECONDS)
-        body += message.get("body", b"")
-        if not message.get("more_body"):
-            break
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while len(body) <= LONGEST_BODY:
+                message = await receive()
+                body += message.get("body", b"")
+                if not message.get("more_body"):
+                    break
+    except TimeoutError:
+        return problem_page(TOO_SLOW)
     fields = parse_qs(body[:LONGEST_BODY].decode("latin-1"))
     return await _answer(access, fields.get("token", [""])[0], "/", client=client, is_https=is_https)
 
@@ -51,7 +57,8 @@ async def signed_in_by_address(access: Access, path: str, query: str, *, client:
     if token is None or not access.token:
         return None
     rest = urlencode([(name, value) for name, value in fields if name != "token"])
-    return await _answer(access, token, path + (f"?{rest}" if rest else ""), client=client, is_https=is_https)
+    location = f"/{path.lstrip('/')}"  # with two slashes it would name another server
+    return await _answer(access, token, location + (f"?{rest}" if rest else ""), client=client, is_https=is_https)
 
 
 async def _answer(access: Access, token: str, location: str, *, client: str, is_https: bool) -> Page:
