@@ -54,8 +54,9 @@ def main() -> None:
 def paint_of(browser: Browser, address: str) -> tuple[float, int]:
     """Return the first paint of a page in milliseconds, and its bytes."""
     with opened(browser, address) as page:
-        page.wait_for_function(f"({FIRST_PAINT})() !== null")
-        return page.evaluate(FIRST_PAINT), page.evaluate(SIZE)
+        while (paint := page.evaluate(FIRST_PAINT)) is None:
+            page.wait_for_timeout(20)
+        return paint, page.evaluate(SIZE)
 
 
 if __name__ == "__main__":

@@ -7,30 +7,44 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 from tests.browser.visits import SCHEMES, WIDTHS, Visit, check_page, chromium, visited
 from tests.web_servers import served
 
-PATHS = ("/", "/ticker/MSFT", "/compare", "/risk", "/health", "/record", "/record/latest_forecast", "/record/outcome")
+PATHS = (
+    "/", "/ticker/MSFT", "/compare", "/risk", "/health", "/record", "/record/skill", "/record/next_session",
+    "/record?sql=select+1",
+)  # fmt: skip
 
 
-def survey(home: Path, folder: Path, paths: tuple[str, ...]) -> list[Visit]:
-    """Return the visits of some pages of a home, and write a picture of each."""
+def survey(address: str, folder: Path, paths: Sequence[str]) -> list[Visit]:
+    """Return the visits of some pages, and write a picture of each."""
     folder.mkdir(parents=True, exist_ok=True)
     visits = []
-    with served(home) as server, chromium() as browser:
-        for path in paths:
-            for width in WIDTHS:
-                for scheme in SCHEMES:
-                    with visited(browser, f"http://127.0.0.1:{server.port}{path}", width, scheme) as (page, visit):
-                        name = re.sub(r"\W+", "-", path).strip("-") or "today"
-                        page.screenshot(path=folder / f"{name}-{width}-{scheme}.png", full_page=True)
-                        check_page(page, visit)
-                    visits.append(visit)
-                    sys.stdout.write(_line(visit, path))
-                    sys.stdout.flush()
+    with chromium() as browser:
+        for path, width, scheme in product(paths, WIDTHS, SCHEMES):
+            with visited(browser, f"{address}{path}", width, scheme) as (page, visit):
+                name = re.sub(r"\W+", "-", path.removesuffix(".html")).strip("-") or "today"
+                page.screenshot(path=folder / f"{name}-{width}-{scheme}.png", full_page=True)
+                check_page(page, visit)
+            visits.append(visit)
+            sys.stdout.write(_line(visit, path))
+            sys.stdout.flush()
     return visits
+
+
+def main(subject: Path, folder: Path, paths: list[str]) -> int:
+    """Return the exit code: 1 where something was found."""
+    if (subject / "index.html").exists():
+        files = sorted(f"/{file.relative_to(subject)}" for file in subject.rglob("*.html"))
+        found = survey(subject.absolute().as_uri(), folder, paths or files)
+    else:
+        with served(subject) as server:
+            found = survey(f"http://127.0.0.1:{server.port}", folder, paths or PATHS)
+    return int(any(visit.problems for visit in found))
 
 
 def _line(visit: Visit, path: str) -> str:
@@ -40,5 +54,4 @@ def _line(visit: Visit, path: str) -> str:
 
 
 if __name__ == "__main__":
-    found = survey(Path(sys.argv[1]), Path(sys.argv[2]), tuple(sys.argv[3:]) or PATHS)
-    sys.exit(1 if any(visit.problems for visit in found) else 0)
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]))

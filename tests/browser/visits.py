@@ -23,7 +23,7 @@ HEIGHT = 900
 SPARE_TABS = 50  # for elements that only have a tabindex
 LOCAL = ("127.0.0.1", "localhost", "")
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
-RUN_AXE = """async () => (await axe.run({resultTypes: ['violations']})).violations.map(
+RUN_AXE = """async () => (await axe.run({resultTypes: ['violations'], preload: location.protocol !== 'file:'})).violations.map(
     v => v.id + ' (' + v.impact + '): ' + v.nodes.slice(0, 3).map(n => n.target.join(' ')).join(', '))"""
 # Elements that a keyboard has to reach: what can be focused, and what scrolls sideways with nothing in it that can.
 MARK = """() => {
