@@ -9,6 +9,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,7 +17,7 @@ from contextlib import closing
 import pytest
 
 from tests.builders import Record
-from tests.conftest import Command
+from tests.conftest import Command, clean_environment
 from tests.processes import wait_until
 from tests.web_servers import WebServer, served
 from tickercast.storage.versions import known_revisions
@@ -172,6 +173,13 @@ def test_a_port_in_use_is_one_line(server: WebServer, sound_record: Record, tick
     ended = tickercast("--home", sound_record.database.parent, "serve", "--port", server.port)
     assert (ended.returncode, ended.stderr.count("\n")) == (7, 1)
     assert f"port {server.port} of 127.0.0.1 is in use" in ended.stderr
+
+
+def test_without_the_extra_the_command_names_it(sound_record: Record) -> None:
+    program = "import sys; sys.modules['datasette'] = None; from tickercast.jobs.cli.app import main; main()"
+    command = [sys.executable, "-c", program, "--home", str(sound_record.database.parent), "serve"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=clean_environment())
+    assert (ended.returncode, ended.stderr) == (2, "error: the server needs further libraries: pip install 'tickercast[web]'\n")
 
 
 def test_beyond_loopback_without_a_sign_in_is_one_line(sound_record: Record, tickercast: Command) -> None:

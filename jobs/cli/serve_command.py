@@ -43,7 +43,7 @@ def serve(
         from tickercast.jobs.web.access import access_of
         from tickercast.jobs.web.server import serve as serve_pages
     except ModuleNotFoundError as error:
-        if error.name not in LIBRARIES:
+        if (error.name or "").partition(".")[0] not in LIBRARIES:
             raise
         raise UsageError("the server needs further libraries: pip install 'tickercast[web]'") from error
     access = access_of(
