@@ -29,7 +29,8 @@ FROM latest_forecast WHERE horizon = 1 ORDER BY ticker""",
         "How did the last session go, also where it is not scored yet?",
         """SELECT ticker, target, q05, q50, q95, realised_price, inside_90, state
 FROM outcome WHERE horizon = 1
-    AND target = (SELECT max(target) FROM forecast_history WHERE target <= (SELECT max(session) FROM bar)) ORDER BY ticker""",
+    AND target = (SELECT max(target) FROM forecast_history WHERE horizon = 1 AND target <= (SELECT max(session) FROM bar))
+ORDER BY ticker""",
     ),
     Recipe(
         "intervals_of_a_ticker",
@@ -53,7 +54,7 @@ FROM bar WHERE ticker = 'AAPL' ORDER BY session DESC LIMIT 20""",
         "waiting_forecasts",
         "Which forecasts wait for their outcome or their score?",
         """SELECT ticker, target, horizon, state, count(*) AS forecasts
-FROM outcome WHERE state <> 'settled' AND target > date((SELECT max(session) FROM bar), '-14 days')
+FROM outcome WHERE state <> 'settled' AND target > date((SELECT max(origin) FROM forecast_history), '-14 days')
 GROUP BY ticker, target, horizon, state ORDER BY target, ticker, horizon""",
     ),
     Recipe(
@@ -93,7 +94,7 @@ FROM scored_forecast WHERE horizon = 1 GROUP BY quarter ORDER BY quarter""",
         "worst_coverage",
         "Which tickers had the worst coverage in the last three months?",
         """SELECT ticker, count(*) AS n, round(100 * avg(inside_80), 1) AS inside_80_percent
-FROM scored_forecast WHERE target > date((SELECT max(session) FROM bar), '-3 months')
+FROM scored_forecast WHERE target > date((SELECT max(target) FROM scored_forecast), '-3 months')
 GROUP BY ticker ORDER BY abs(avg(inside_80) - 0.8) DESC LIMIT 10""",
     ),
     Recipe(
@@ -106,7 +107,7 @@ FROM scored_forecast WHERE ticker = 'AAPL' AND horizon = 1 ORDER BY target""",
         "surprises",
         "Which outcomes of the last week were the greatest surprises?",
         """SELECT ticker, target, horizon, pit, round(100 * realised_return, 2) AS return_percent, q05, q95, realised_price
-FROM scored_forecast WHERE target > date((SELECT max(session) FROM bar), '-7 days')
+FROM scored_forecast WHERE target > date((SELECT max(target) FROM scored_forecast), '-7 days')
 ORDER BY abs(pit - 0.5) DESC LIMIT 10""",
     ),
     Recipe(

@@ -41,7 +41,7 @@ def test_parameters_are_known(name: str, parameters: tuple[str, ...]) -> None:
         ("last_price", 0.0123456, "0.01235"),
         ("crps", 0.008821345, "0.008821"),
         ("p_adjusted", 1e-7, "< 0.001"),
-        ("width_percent", 6.176543, "6.177"),
+        ("width_percent", 6.176543, "6.18"),
         ("train_loss", -123456.789, "-123456.8"),
         ("volume", 123456, "123,456"),
         ("horizon", 5, "5"),

@@ -102,3 +102,13 @@ def test_the_chain_of_the_newest_forecast_goes_back_to_a_cold_start(database: Pa
     found = answer(database, "Which trainings led")
     assert found["depth"].tolist() == list(range(len(found)))
     assert found["start"].tolist() == ["cold"] + ["warm"] * (len(found) - 1)
+
+
+@pytest.mark.parametrize("name", ["last_session", "worst_coverage", "surprises", "waiting_forecasts"])
+def test_a_question_about_lately_has_its_answer_where_forecasts_stopped_long_before_the_newest_bar(
+    database: Path, name: str
+) -> None:
+    query = next(recipe.query for recipe in COOKBOOK if recipe.name == name)
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("CREATE TEMP TABLE bar AS SELECT date(session, '+6 months') AS session FROM main.bar")
+        assert connection.execute(query).fetchall()
