@@ -24,7 +24,7 @@ from tests.builders import (
     score_row,
     small_record,
 )
-from tickercast.jobs.pages.risk import risk_page, sentence, sentences, verdict_of
+from tickercast.jobs.pages.risk import risk_page, sentence, sentences, verdict_text
 from tickercast.jobs.pages.risk_charts import exceedances
 from tickercast.jobs.pages.risk_facts import RiskFacts, TickerRisk, risk_facts
 from tickercast.jobs.pages.site import served_site, static_site
@@ -133,7 +133,7 @@ def test_a_sentence_says_what_to_make_of_a_count(changes: dict[str, Any], end: s
 )
 def test_a_tickers_verdict_names_the_levels_that_were_not_kept(n: int, five: str, one: str, words: str) -> None:
     levels = {0.05: {"n": n, "verdict": five}, 0.01: {"n": n, "verdict": one}}
-    assert verdict_of(TickerRisk("IBM", "USD", levels)) == words
+    assert verdict_text(TickerRisk("IBM", "USD", levels)) == words
 
 
 def test_the_chart_has_the_share_of_the_tickers_of_each_day() -> None:

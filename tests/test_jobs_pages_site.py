@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import clean_environment
 from tickercast.jobs.pages.charts import Chart, Numbers, line
-from tickercast.jobs.pages.rendering import ago, environment, price, render
+from tickercast.jobs.pages.rendering import ago, environment, render
 from tickercast.jobs.pages.site import ASSETS, served_site, static_site, ticker_file
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -72,8 +75,12 @@ def test_the_distance_of_an_instant_is_told_in_one_unit(span: int, told: str) ->
     assert ago(NOW - timedelta(seconds=span), NOW) == told
 
 
-def test_a_price_has_the_decimals_of_the_price_it_is_compared_with() -> None:
-    assert (price(1234.5), price(9.87654, 12.0), price(0.01234)) == ("1,234.50", "9.88", "0.01234")
+@pytest.mark.slow
+def test_pages_load_no_library_of_numbers_and_no_sqlalchemy() -> None:
+    heavy = {"numpy", "scipy", "sqlalchemy", "pandas", "pyarrow", "plotly", "pydantic"}
+    code = f"import sys, tickercast.jobs.pages.report; print({heavy!r} & set(sys.modules))"
+    told = subprocess.run([sys.executable, "-c", code], env=clean_environment(), capture_output=True, text=True, check=True)
+    assert told.stdout == "set()\n"
 
 
 def test_the_style_has_every_role_of_a_chart_in_light_and_dark() -> None:

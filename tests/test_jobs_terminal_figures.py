@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from tickercast.jobs.terminal.figures import basis_points, decimals_of, p_value, percent, price_decimals, rounded
+from tickercast.jobs.terminal.figures import (
+    basis_points,
+    decimals_of,
+    p_text,
+    p_value,
+    percent,
+    price_decimals,
+    price_text,
+    rounded,
+)
 
 
 @pytest.mark.parametrize(
@@ -54,3 +63,11 @@ def test_a_p_value_is_never_zero(value: float, text: str) -> None:
 )
 def test_a_small_price_has_four_digits(price: float, decimals: int) -> None:
     assert price_decimals(price) == decimals
+
+
+def test_a_price_has_the_decimals_of_the_price_it_is_compared_with() -> None:
+    assert (price_text(1234.5), price_text(9.87654, 12.0), price_text(0.01234)) == ("1,234.50", "9.88", "0.01234")
+
+
+def test_a_p_value_in_a_sentence_has_its_letter() -> None:
+    assert (p_text(0.0321), p_text(1e-7)) == ("p = 0.032", "p < 0.001")

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from tickercast.jobs.analysis.export_folder import ExportFolder, opened
 from tickercast.jobs.analysis.typed_views import public_view
-from tickercast.jobs.analysis.views import ALL_TICKERS
+from tickercast.jobs.scoring.terms import ALL_TICKERS
 from tickercast.jobs.terminal.figures import bytes_text
 from tickercast.jobs.terminal.progress import ShowProgress
 from tickercast.jobs.terminal.text import counted

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from tickercast.jobs.exchanges.symbols import parse_symbol
+from tickercast.jobs.scoring.terms import ALL_MODES, ALL_TICKERS
 from tickercast.jobs.terminal.text import counted, first_names
 from tickercast.storage.reader import select_rows, snapshot
 
-ALL_TICKERS = "*"
 NO_TICKERS = "no tickers yet; `tickercast track MSFT` follows one, `tickercast backfill MSFT` forecasts its past"
 MOST_NAMED = 3  # tickers in a command to copy
 TICKERS = "SELECT ticker, tracked, last_bar, last_origin, last_error, held_bars FROM freshness ORDER BY ticker"
@@ -70,7 +70,7 @@ def without_scores(database: Path, wanted: Sequence[str] | None, mode: str | Non
         first_target = select_rows(connection, FIRST_TARGET, [ticker]).rows[0][0]
     of = f" of {ticker}" if wanted else ""
     if scored:
-        modes = ", ".join(sorted({row[0] for row in scored} - {ALL_TICKERS}))
+        modes = ", ".join(sorted({row[0] for row in scored} - {ALL_MODES}))
         horizons = f"{min(row[1] for row in scored)} to {max(row[1] for row in scored)}"
         which = (f" of mode {mode}" if mode else "") + (f" {counted(horizon, 'session')} ahead" if horizon else "")
         return f"no scores{of}{which}; there are some of mode {modes}, {horizons} sessions ahead"

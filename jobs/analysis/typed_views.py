@@ -13,9 +13,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from tickercast.jobs.analysis.views import ALL_TICKERS
 from tickercast.jobs.errors import UsageError
 from tickercast.jobs.exchanges.symbols import parse_symbol
+from tickercast.jobs.scoring.terms import ALL_TICKERS
 from tickercast.jobs.terminal.typed_columns import typed_table
 from tickercast.storage.errors import not_stored
 from tickercast.storage.hints import nearest_name

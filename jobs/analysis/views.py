@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tickercast.jobs.errors import UsageError
 from tickercast.jobs.exchanges.symbols import parse_symbol
+from tickercast.jobs.scoring.terms import ALL_TICKERS
 from tickercast.jobs.terminal.text import counted
 from tickercast.storage.errors import not_stored
 from tickercast.storage.paths import open_at_once
@@ -23,7 +24,6 @@ from tickercast.storage.views import VIEWS
 from tickercast.storage.widths import usual_widths
 
 __all__ = [
-    "ALL_TICKERS",
     "ANY_FORMAT",
     "TABLE",
     "answer",
@@ -37,7 +37,6 @@ __all__ = [
     "view_rows",
 ]
 
-ALL_TICKERS = "*"  # the ticker of the rows of view `skill` that hold for all tickers together
 STDIN = "-"
 LONGEST_QUERY = 1_000_000  # bytes; the limit of SQLite (storage.query_process) is lower
 UPGRADE_QUERY = "SELECT message FROM event WHERE kind = 'upgrade' AND run_id = (SELECT max(run_id) FROM run_summary)"

@@ -17,6 +17,7 @@ from tickercast.jobs.errors import UsageError
 from tickercast.jobs.pages import require_libraries
 from tickercast.jobs.prices.sources.sample import TICKERS, SampleSource
 from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
+from tickercast.jobs.scoring.terms import ALL_TICKERS
 from tickercast.jobs.terminal.tables import Table, write_table
 from tickercast.jobs.workspace.home import Home
 from tickercast.jobs.workspace.place import SETTINGS_FILE
@@ -87,7 +88,7 @@ def _print_results(home: Home) -> None:
     _print_table(forecast_table(forecasts.records(), views.usual_widths_of(home.database, forecasts), 1))
     _print_heading("Scores against the random walk (`skill`)")
     _print_table(skill_table(skill, horizon=1, mode=usual_mode(skill), sort=BEST_FIRST, limit=None))
-    _print_line(verdict_sentences([row for row in skill if row["ticker"] == views.ALL_TICKERS])[0])
+    _print_line(verdict_sentences([row for row in skill if row["ticker"] == ALL_TICKERS])[0])
 
 
 def _print_queries(home: Home) -> None:

@@ -105,10 +105,11 @@ def skill(
     from tickercast.jobs.analysis.missing import without_scores
     from tickercast.jobs.analysis.views import view_rows
     from tickercast.jobs.cli import skill_table
+    from tickercast.jobs.scoring.terms import ALL_MODES
     from tickercast.jobs.terminal.output import write_rows
 
     order = skill_table.check_sort(sort) if sort else None
-    wanted = skill_table.ALL if mode == "all" else mode
+    wanted = ALL_MODES if mode == "all" else mode
     database = existing_place(context).database
     found = view_rows(database, "skill", tickers, horizon=horizon, mode=wanted)
     rows = found.records()

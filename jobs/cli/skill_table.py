@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tickercast.jobs.errors import UsageError
+from tickercast.jobs.scoring.terms import ALL_MODES, ALL_TICKERS
 from tickercast.jobs.terminal.figures import basis_points, p_value, percent
 from tickercast.jobs.terminal.tables import Table, TableColumn
 from tickercast.jobs.terminal.text import counted, printable
@@ -23,7 +24,6 @@ COLUMNS = (
     TableColumn("p", "number"),
     TableColumn("verdict"),
 )
-ALL = "*"
 UNITS = "CRPS, and that of the random walk, in basis points of return: lower is better; *: all tickers"
 BEST_FIRST = "crps_skill:desc"
 DESCENDING = ":desc"
@@ -36,13 +36,14 @@ def skill_table(rows: Sequence[Record], *, horizon: int | None, mode: str | None
 
     horizon, mode: of the tickers' rows; None = all of them. sort, limit: see ordered.
     """
-    single = [row for row in rows if row["ticker"] != ALL and horizon in (None, row["horizon"]) and mode in (None, row["mode"])]
-    shown = _distinct_modes([row for row in rows if row["ticker"] == ALL])
+    of_tickers = (row for row in rows if row["ticker"] != ALL_TICKERS)
+    single = [row for row in of_tickers if horizon in (None, row["horizon"]) and mode in (None, row["mode"])]
+    shown = _distinct_modes([row for row in rows if row["ticker"] == ALL_TICKERS])
     shown += ordered(single if mode else _distinct_modes(single), sort, limit)
     if not shown:
         return Table(COLUMNS, [])
     which = [counted(horizon, "session") + " ahead"] if horizon else []
-    which += [f"mode {'all' if mode == ALL else mode}"] if mode else []
+    which += [f"mode {'all' if mode == ALL_MODES else mode}"] if mode else []
     told = f"single tickers: {', '.join(which)}; --horizon N, --mode and TICKER show others"
     return Table(COLUMNS, [_cells(row) for row in shown], hints=(UNITS, told) if which else (UNITS,))
 
@@ -53,7 +54,7 @@ def ordered(rows: Sequence[Record], sort: str | None, limit: int | None) -> list
     sort: a column of view skill, with `:desc` from the largest on; rows without a value stand last. None = as they are.
     limit: the most rows of single tickers; None = all.
     """
-    summary, single = ([row for row in rows if (row["ticker"] == ALL) is wanted] for wanted in (True, False))
+    summary, single = ([row for row in rows if (row["ticker"] == ALL_TICKERS) is wanted] for wanted in (True, False))
     if sort:
         column = sort.removesuffix(DESCENDING)
         known = [row for row in single if row[column] is not None]
@@ -73,23 +74,23 @@ def check_sort(sort: str) -> str:
 
 def usual_mode(rows: Sequence[Record]) -> str:
     """Return the mode to show of single tickers: live where there are live scores, else the only one, else all together."""
-    modes = {row["mode"] for row in rows if row["ticker"] != ALL} - {ALL}
+    modes = {row["mode"] for row in rows if row["ticker"] != ALL_TICKERS} - {ALL_MODES}
     if "live" in modes:
         return "live"
-    return modes.pop() if len(modes) == 1 else ALL
+    return modes.pop() if len(modes) == 1 else ALL_MODES
 
 
 def _distinct_modes(rows: Sequence[Record]) -> list[Record]:
     """Return the rows without those of all modes together where there is only one mode."""
-    one_mode = len({row["mode"] for row in rows} - {ALL}) == 1
-    return [row for row in rows if not (one_mode and row["mode"] == ALL)]
+    one_mode = len({row["mode"] for row in rows} - {ALL_MODES}) == 1
+    return [row for row in rows if not (one_mode and row["mode"] == ALL_MODES)]
 
 
 def _cells(row: Record) -> list[str]:
     return [
         row["ticker"],
         str(row["horizon"]),
-        "all" if row["mode"] == ALL else row["mode"],
+        "all" if row["mode"] == ALL_MODES else row["mode"],
         str(row["n"]),
         basis_points(row["crps"]),
         basis_points(row["baseline_crps"]),

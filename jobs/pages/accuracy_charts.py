@@ -8,7 +8,6 @@ from datetime import date
 from tickercast.jobs.pages.axes import MOST_LABELS, titled
 from tickercast.jobs.pages.calibration import (
     DECILES,
-    MODES,
     WINDOW,
     MonthSkill,
     PitHistogram,
@@ -20,6 +19,7 @@ from tickercast.jobs.pages.calibration import (
 from tickercast.jobs.pages.charts import Chart, Numbers, Role, Trace, band, columns, horizontal, line
 from tickercast.jobs.pages.ticker_charts import short
 from tickercast.jobs.pages.ticker_facts import Row
+from tickercast.jobs.scoring.terms import MODES
 from tickercast.jobs.terminal.figures import basis_points, percent
 from tickercast.jobs.terminal.text import counted
 

@@ -11,10 +11,10 @@ from tickercast.jobs.pages.axes import month_axis
 from tickercast.jobs.pages.charts import Chart, Numbers, line
 from tickercast.jobs.pages.ticker_charts import short
 from tickercast.jobs.pages.ticker_facts import Row
-from tickercast.jobs.terminal.figures import price_decimals
+from tickercast.jobs.terminal.figures import price_text
 from tickercast.jobs.terminal.text import counted
 
-FEWEST_SCORES = 3  # fewer targets have no correlation of their moves
+FEWEST_MOVES = 3  # targets: fewer have no correlation of their moves
 
 
 def article_plot(settled: Sequence[Row]) -> Chart:
@@ -24,8 +24,8 @@ def article_plot(settled: Sequence[Row]) -> Chart:
         line(days, short(row["realised_price"] for row in settled), "test values", "outcome"),
         line(days, short(row["q50"] for row in settled), "forecasts", "median"),
     ]
-    decimals = price_decimals(settled[-1]["last_price"])
-    rows = [(row["target"], *(f"{row[name]:,.{decimals}f}" for name in ("realised_price", "q50"))) for row in reversed(settled)]
+    like = settled[-1]["last_price"]
+    rows = [(row["target"], *(price_text(row[name], like) for name in ("realised_price", "q50"))) for row in reversed(settled)]
     rmse, naive = (_rmse(settled, name) for name in ("q50", "last_price"))
     text = f"{counted(len(settled), 'test value')} and their forecasts: RMSE {rmse:.3f}, of the last value alone {naive:.3f}."
     layout = {"xaxis": month_axis(days)}
@@ -37,7 +37,7 @@ def article_sentences(settled: Sequence[Row], updates: int) -> list[str]:
 
     settled: oldest first. updates: optimizer steps of its training. Empty with fewer than three scores.
     """
-    if len(settled) < FEWEST_SCORES:
+    if len(settled) < FEWEST_MOVES:
         return []
     rmse, naive = (_rmse(settled, name) for name in ("q50", "last_price"))
     copied = copied_share([row["q50"] for row in settled], [row["last_price"] for row in settled])

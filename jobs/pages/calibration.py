@@ -19,8 +19,6 @@ BAND_LEVEL = 0.95  # share of the samples of a calibrated forecast that lie with
 DECILES = 10
 FEWEST_PIT = 20  # fewer values have no shape
 
-MODES = ("live", "catchup", "backfill")
-
 
 @dataclass(frozen=True, slots=True)
 class RollingShare:

@@ -36,17 +36,12 @@ def environment() -> Environment:
     )
     made.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     filters: dict[str, Callable[..., str]] = {
-        "price": price, "percent": figures.percent, "basis_points": figures.basis_points, "p_value": figures.p_value,
+        "price": figures.price_text, "percent": figures.percent, "basis_points": figures.basis_points, "p_value": figures.p_value,
         "bytes": figures.bytes_text, "whole": whole, "day": day, "weekday": weekday, "minute": minute, "ago": ago,
         "counted": counted, "code": code, "table_rows": table_rows,
     }  # fmt: skip
     made.filters.update({name: _or_nothing(write) for name, write in filters.items()})
     return made
-
-
-def price(value: float, like: float | None = None) -> str:
-    """Return a price with separators, with the decimals of another price where one is given: 1,234.50."""
-    return f"{value:,.{figures.price_decimals(value if like is None else like)}f}"
 
 
 def whole(value: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,9 +11,9 @@ from tickercast.jobs.pages.rendering import render
 from tickercast.jobs.pages.risk_charts import exceedances
 from tickercast.jobs.pages.risk_facts import LEVELS, RiskFacts, TickerRisk, risk_facts
 from tickercast.jobs.pages.site import Site
-from tickercast.jobs.pages.verdicts import ALL_MODES, MODES
-from tickercast.jobs.scoring.skill import FEWEST_SCORES, NOT_DISTINGUISHABLE
-from tickercast.jobs.terminal.figures import p_value, percent
+from tickercast.jobs.pages.verdicts import MODE_NAMES, of_distinct_modes
+from tickercast.jobs.scoring.terms import FEWEST_SCORES, NOT_DISTINGUISHABLE
+from tickercast.jobs.terminal.figures import p_text, percent
 
 Row = Mapping[str, Any]
 
@@ -27,14 +27,15 @@ def risk_page(connection: sqlite3.Connection, site: Site, now: datetime) -> str:
     """Return the page."""
     facts = risk_facts(connection)
     return render(
-        "risk.html", site, page="risk", now=now, facts=facts, sentences=sentences(facts), verdict=verdict_of, expected=count_text,
-        horizons=horizons(facts), ahead=facts.by_horizon(), charts=[exceedances(facts.days)] if facts.days else [],
+        "risk.html", site, page="risk", now=now, facts=facts, sentences=sentences(facts), verdict=verdict_text,
+        expected=count_text, horizons=of_distinct_modes(facts.overall), ahead=facts.by_horizon(),
+        charts=[exceedances(facts.days)] if facts.days else [],
     )  # fmt: skip
 
 
 def sentences(facts: RiskFacts) -> list[str]:
     """Return, for each mode and level, whether the value at risk of all tickers together was kept one session ahead."""
-    return [sentence(row) for row in facts.overall if row["horizon"] == 1 and _is_shown(row, facts.overall)] or [NOTHING_SCORED]
+    return [sentence(row) for row in of_distinct_modes(facts.overall) if row["horizon"] == 1] or [NOTHING_SCORED]
 
 
 def sentence(row: Row) -> str:
@@ -43,13 +44,12 @@ def sentence(row: Row) -> str:
     expected = count_text(row["expected"])
     counts = f"{row['exceedances']:,} of {row['n']:,} outcomes were below the {level} % value at risk, {expected} expected"
     if row["p_adjusted"] is None:
-        return f"All tickers together ({MODES[row['mode']]}): {counts}. Too few target dates for a test."
-    text = p_value(row["p_adjusted"])
-    p = f"p {text}" if text.startswith("<") else f"p = {text}"
-    return f"All tickers together ({MODES[row['mode']]}): {counts}: {WORDS.get(row['verdict'], row['verdict'])} ({p})."
+        return f"All tickers together ({MODE_NAMES[row['mode']]}): {counts}. Too few target dates for a test."
+    what = WORDS.get(row["verdict"], row["verdict"])
+    return f"All tickers together ({MODE_NAMES[row['mode']]}): {counts}: {what} ({p_text(row['p_adjusted'])})."
 
 
-def verdict_of(risk: TickerRisk) -> str:
+def verdict_text(risk: TickerRisk) -> str:
     """Return what the tests of a ticker's levels say in a few words."""
     if risk.five["n"] < FEWEST_SCORES:
         return TOO_FEW_SCORES if risk.five["n"] else "no score yet"
@@ -64,13 +64,3 @@ def verdict_of(risk: TickerRisk) -> str:
 def count_text(count: float) -> str:
     """Return an expected count: with one decimal below 100, 12.5, and whole from there on, 6,290."""
     return f"{count:.1f}" if count < 100 else f"{count:,.0f}"
-
-
-def horizons(facts: RiskFacts) -> list[Row]:
-    """Return the rows of all tickers together that the table by horizon shows."""
-    return [row for row in facts.overall if _is_shown(row, facts.overall)]
-
-
-def _is_shown(row: Row, overall: Sequence[Row]) -> bool:
-    """Return whether a row says something of its own: that of all modes together does where there are several modes."""
-    return row["mode"] != ALL_MODES or len({other["mode"] for other in overall}) > 2

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tickercast.jobs.pages.verdicts import ALL_MODES, ALL_TICKERS, MODES
-from tickercast.jobs.scoring.skill import FEWEST_SCORES
+from tickercast.jobs.pages.verdicts import judged_mode, mode_order
+from tickercast.jobs.scoring.terms import ALL_MODES, ALL_TICKERS
 from tickercast.storage.reader import select_rows
 
 Row = Mapping[str, Any]
@@ -52,9 +52,9 @@ class RiskFacts:
     """Rows have the columns of view `risk`.
 
     tickers: those with risk. missing: tickers with forecasts whose risk no run has computed. behind: tickers with newer forecasts
-    than that of their risk, because the last run did not end. overall: of all tickers together,
-    under the config of most tickers, by horizon, mode and level; the modes in the order of MODES. days: counts by target date,
-    oldest first, one session ahead. target: the session that most tickers' risk is about. currency: of all tickers, else None.
+    than that of their risk, because the last run did not end. overall: of all tickers together, under the config of most
+    tickers, by horizon, mode and level; live first. days: counts by target date, oldest first, one session ahead. target: the
+    session that most tickers' risk is about. currency: of all tickers, else None.
     """
 
     tickers: list[TickerRisk]
@@ -88,7 +88,7 @@ def risk_facts(connection: sqlite3.Connection) -> RiskFacts:
         tickers,
         missing=[row["ticker"] for row, own in found if not own],
         behind=[row["ticker"] for row, own in found if own and own[0]["target"] != row["target"]],
-        overall=sorted(overall, key=lambda row: (row["horizon"], list(MODES).index(row["mode"]), -row["level"])),
+        overall=sorted(overall, key=lambda row: (row["horizon"], mode_order(row), -row["level"])),
         days=_days(connection, configs[0][0], newest) if configs else [],
         target=targets[0][0] if targets else None,
         currency=next(iter(currencies)) if len(currencies) == 1 else None,
@@ -98,9 +98,9 @@ def risk_facts(connection: sqlite3.Connection) -> RiskFacts:
 
 def _by_level(rows: Sequence[Row]) -> dict[float, Row]:
     """Return a ticker's row of each level: of the live forecasts once they are enough for a test, else of the next mode."""
-    ordered = sorted(rows, key=lambda row: list(MODES).index(row["mode"]))
+    ordered = sorted(rows, key=mode_order)
     own = [row for row in ordered if row["mode"] != ALL_MODES] or ordered
-    mode = next((row["mode"] for row in own if row["n"] >= FEWEST_SCORES), max(own, key=lambda row: row["n"])["mode"])
+    mode = judged_mode(own)
     return {row["level"]: row for row in own if row["mode"] == mode}
 
 

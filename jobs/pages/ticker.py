@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tickercast.jobs.exchanges.references import REFERENCES
-from tickercast.jobs.pages import accuracy_charts, ticker_charts, verdicts
+from tickercast.jobs.pages import accuracy_charts, ticker_charts
 from tickercast.jobs.pages.article import article_plot, article_sentences
 from tickercast.jobs.pages.axes import day_parts, long_day
-from tickercast.jobs.pages.calibration import MODES, pit_histogram, skill_by_month
+from tickercast.jobs.pages.calibration import pit_histogram, skill_by_month
 from tickercast.jobs.pages.charts import Chart
 from tickercast.jobs.pages.rendering import render
 from tickercast.jobs.pages.site import Site
 from tickercast.jobs.pages.ticker_facts import Row, TickerFacts, ticker_facts
 from tickercast.jobs.pages.timeline import Happening, timeline
 from tickercast.jobs.pages.training_charts import loss_charts
-from tickercast.jobs.pages.verdicts import verdict_of, verdict_sentences
-from tickercast.jobs.terminal.figures import percent, price_decimals
+from tickercast.jobs.pages.verdicts import mode_order, verdict_of, verdict_sentences
+from tickercast.jobs.scoring.terms import MODES
+from tickercast.jobs.terminal.figures import percent, price_text
 from tickercast.jobs.terminal.text import counted
 
 ARTICLE = "article"
@@ -83,8 +84,7 @@ def page_of(facts: TickerFacts, happenings: list[Happening], site: Site) -> str:
 
 def scores_in_order(facts: TickerFacts) -> list[Row]:
     """Return the rows of view `skill` by horizon, of each the live record first."""
-    order = list(verdicts.MODES)
-    return sorted(facts.skill, key=lambda row: (row["horizon"], order.index(row["mode"])))
+    return sorted(facts.skill, key=lambda row: (row["horizon"], mode_order(row)))
 
 
 def headline(facts: TickerFacts) -> str:
@@ -92,11 +92,7 @@ def headline(facts: TickerFacts) -> str:
     if not facts.forecasts:
         return f"{facts.ticker} has no forecast yet."
     row = facts.forecasts[0]
-    decimals = price_decimals(row["last_price"])
-    low, high = (f"{row[name]:,.{decimals}f}" for name in ("q05", "q95"))
-    moves = " to ".join(
-        f"{percent(row[name] / row['last_price'] - 1, signed=True)}\N{NO-BREAK SPACE}%" for name in ("q05", "q95")
-    )
+    low, high, moves = _range(row)
     when = long_day(row["target"])
     verb = "open" if row["field"] == "open" else "close"
     between = f"between {low} and {high} {facts.currency} ({moves})"
@@ -116,8 +112,7 @@ def key_figures(facts: TickerFacts) -> list[KeyFigure]:
     if not facts.forecasts:
         return []
     row = facts.forecasts[0]
-    low, high = (f"{row[name]:,.{price_decimals(row['last_price'])}f}" for name in ("q05", "q95"))
-    moves = " to ".join(f"{percent(row[name] / row['last_price'] - 1, signed=True)} %" for name in ("q05", "q95"))
+    low, high, moves = _range(row)
     return [
         KeyFigure(f"{long_day(row['target'])}, 5 to 95 %", f"{low} to {high}", f"{facts.currency}, {moves}"),
         _width_figure(facts),
@@ -133,8 +128,8 @@ def forecast_rows(facts: TickerFacts) -> list[ForecastRow]:
     days = [row["target"] for row in facts.forecasts]
     reports = {next(day for day in days if day >= report) for report in facts.reports_ahead}
     for row in facts.forecasts:
-        last, decimals = row["last_price"], price_decimals(row["last_price"])
-        cells = [(f"{row[name]:,.{decimals}f}", f"{percent(row[name] / last - 1, signed=True)} %") for name in LEVELS]
+        last = row["last_price"]
+        cells = [(price_text(row[name], last), f"{percent(row[name] / last - 1, signed=True)} %") for name in LEVELS]
         weekday, day, year = day_parts(row["target"])
         width = 100 * (row["q95"] - row["q05"]) / last
         rows.append(ForecastRow(weekday, day, year, width, row["target"] in reports, cells))
@@ -164,6 +159,13 @@ def charts_of_accuracy(facts: TickerFacts) -> list[Chart]:
     rolling = accuracy_charts.coverage(settled)
     histograms = [accuracy_charts.pit(found) for mode in MODES if (found := pit_histogram(settled, mode))]
     return [*([rolling] if rolling else []), accuracy_charts.skill(skill_by_month(settled)), *histograms]
+
+
+def _range(row: Row) -> tuple[str, str, str]:
+    """Return the two ends of a forecast's 90 % range as prices, and both against the last price."""
+    low, high = (price_text(row[name], row["last_price"]) for name in ("q05", "q95"))
+    moves = (f"{percent(row[name] / row['last_price'] - 1, signed=True)}\N{NO-BREAK SPACE}%" for name in ("q05", "q95"))
+    return low, high, " to ".join(moves)
 
 
 def _width_figure(facts: TickerFacts) -> KeyFigure:

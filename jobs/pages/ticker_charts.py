@@ -7,10 +7,10 @@ from math import exp
 from typing import Any
 
 from tickercast.jobs.pages.axes import every_fifth, long_day, month_axis, session_axis, short_day, titled
-from tickercast.jobs.pages.calibration import MODES
 from tickercast.jobs.pages.charts import Chart, Numbers, Trace, band, line, points, vertical
 from tickercast.jobs.pages.ticker_facts import Row
-from tickercast.jobs.terminal.figures import percent, price_decimals
+from tickercast.jobs.scoring.terms import MODES
+from tickercast.jobs.terminal.figures import percent, price_decimals, price_text
 from tickercast.jobs.terminal.text import counted
 
 SHOWN_TARGETS = 252
@@ -107,7 +107,7 @@ def short(values: Any, digits: int = DIGITS) -> list[float | None]:
 def _end_label(forecast: Row, name: str) -> dict[str, Any]:
     value = forecast[name]
     return {
-        "x": forecast["target"], "y": value, "text": f"{value:,.{price_decimals(forecast['last_price'])}f}", "xanchor": "left",
+        "x": forecast["target"], "y": value, "text": price_text(value, forecast["last_price"]), "xanchor": "left",
         "xshift": 6, "showarrow": False,
     }  # fmt: skip
 
@@ -139,10 +139,10 @@ def _fan_text(ticker: str, forecasts: Sequence[Row], bars: Sequence[Row]) -> str
 
 
 def _fan_table(past: Sequence[str], prices: Sequence[float], forecasts: Sequence[Row]) -> Numbers:
-    decimals = price_decimals(forecasts[0]["last_price"])
+    last = forecasts[0]["last_price"]
     names = ("q05", "q10", "q25", "q50", "q75", "q90", "q95")
-    known = [(day, f"{price:,.{decimals}f}", *("",) * len(names)) for day, price in zip(past, prices, strict=True)]
-    ahead = [(row["target"], "", *(f"{row[name]:,.{decimals}f}" for name in names)) for row in forecasts]
+    known = [(day, price_text(price, last), *("",) * len(names)) for day, price in zip(past, prices, strict=True)]
+    ahead = [(row["target"], "", *(price_text(row[name], last) for name in names)) for row in forecasts]
     return Numbers(("session", "price", *(f"{int(name[1:])} %" for name in names)), [*ahead[::-1], *known[::-1]])
 
 

@@ -17,7 +17,8 @@ from tickercast.jobs.pages.changes import Changes, changes_since
 from tickercast.jobs.pages.rendering import render
 from tickercast.jobs.pages.site import Site
 from tickercast.jobs.pages.sparklines import sparkline
-from tickercast.jobs.pages.verdicts import ALL_TICKERS, ModeVerdict, Verdict, verdict_of, verdicts_by_mode
+from tickercast.jobs.pages.verdicts import ModeVerdict, Verdict, verdict_of, verdicts_by_mode
+from tickercast.jobs.scoring.terms import ALL_TICKERS
 from tickercast.storage.reader import select_rows
 from tickercast.storage.widths import usual_widths
 

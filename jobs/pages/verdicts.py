@@ -6,14 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tickercast.jobs.scoring.skill import FEWEST_SCORES
-from tickercast.jobs.terminal.figures import basis_points, p_value
+from tickercast.jobs.scoring.terms import ALL_MODES, ALL_TICKERS, FEWEST_SCORES, NOT_DISTINGUISHABLE
+from tickercast.jobs.terminal.figures import basis_points, p_text
 
-ALL_TICKERS = "*"
-ALL_MODES = "*"
 # In the order of interest. Modes are never pooled without saying so.
-MODES = {"live": "live", ALL_MODES: "all modes together", "catchup": "catchup", "backfill": "backfill"}
-UNCLEAR = "not distinguishable"
+MODE_NAMES = {"live": "live", ALL_MODES: "all modes together", "catchup": "catchup", "backfill": "backfill"}
 NOTHING_SCORED = "No forecast has been scored yet."
 
 Row = Mapping[str, Any]
@@ -63,25 +60,39 @@ def verdict_of(skill: Sequence[Row]) -> Verdict | None:
     rows = [row for row in one_session_ahead(skill) if row["mode"] != ALL_MODES]
     if not rows:
         return None
-    best = next((row for row in rows if row["n"] >= FEWEST_SCORES), max(rows, key=lambda row: row["n"]))
+    mode = judged_mode(rows)
+    best = next(row for row in rows if row["mode"] == mode)
     live = sum(row["n"] for row in rows if row["mode"] == "live") if best["mode"] != "live" else 0
     return Verdict(best["verdict"], best["mode"], best["n"], live)
 
 
 def one_session_ahead(skill: Sequence[Row]) -> list[Row]:
-    """Return the rows at horizon 1 in the order of MODES; without the one of all modes together where there is only one mode."""
-    rows = sorted((row for row in skill if row["horizon"] == 1), key=lambda row: list(MODES).index(row["mode"]))
-    return [row for row in rows if row["mode"] != ALL_MODES or len(rows) > 2]
+    """Return the rows at horizon 1, live first; without the one of all modes together where there is only one mode."""
+    return of_distinct_modes(sorted((row for row in skill if row["horizon"] == 1), key=mode_order))
+
+
+def of_distinct_modes(rows: Sequence[Row]) -> list[Row]:
+    """Return rows without those of all modes together where there is only one mode, since they would say the same again."""
+    has_several = len({row["mode"] for row in rows} - {ALL_MODES}) > 1
+    return [row for row in rows if row["mode"] != ALL_MODES or has_several]
+
+
+def judged_mode(rows: Sequence[Row]) -> str:
+    """Return the mode to judge by: live once it has scores enough for a test, else the next; where none has, that with most.
+
+    rows: not empty, live first.
+    """
+    return str(next((row for row in rows if row["n"] >= FEWEST_SCORES), max(rows, key=lambda row: row["n"]))["mode"])
+
+
+def mode_order(row: Row) -> int:
+    """Return the place of a row among those of other modes: live first."""
+    return list(MODE_NAMES).index(row["mode"])
 
 
 def _sentence(row: Row) -> str:
-    who = f"{'All tickers together' if row['ticker'] == ALL_TICKERS else 'These forecasts'} ({MODES[row['mode']]})"
+    who = f"{'All tickers together' if row['ticker'] == ALL_TICKERS else 'These forecasts'} ({MODE_NAMES[row['mode']]})"
     figures = f"CRPS {basis_points(row['crps'])} bp against {basis_points(row['baseline_crps'])} bp, n = {row['n']}"
-    if row["verdict"] == UNCLEAR:
+    if row["verdict"] == NOT_DISTINGUISHABLE:
         return f"{who}: not distinguishable from a random walk one session ahead ({figures})."
-    return f"{who}: {row['verdict']} than a random walk one session ahead ({figures}, p {_equals(row['p_adjusted'])})."
-
-
-def _equals(value: float) -> str:
-    text = p_value(value)
-    return text if text.startswith("<") else f"= {text}"
+    return f"{who}: {row['verdict']} than a random walk one session ahead ({figures}, {p_text(row['p_adjusted'])})."

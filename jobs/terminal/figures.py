@@ -30,6 +30,11 @@ def price_decimals(price: float) -> int:
     return 4 if price >= 1 else min(12, 3 - math.floor(math.log10(price)))
 
 
+def price_text(price: float, like: float | None = None) -> str:
+    """Return a price with separators, with the decimals of another price where one is given: 1,234.50."""
+    return f"{price:,.{price_decimals(price if like is None else like)}f}"
+
+
 def percent(value: float, decimals: int = 1, *, signed: bool = False) -> str:
     """Return a share as percent without the sign %: 0.0312 is 3.1, signed +3.1."""
     text = _unsigned_zero(f"{100 * value:.{decimals}f}")
@@ -44,6 +49,12 @@ def basis_points(value: float) -> str:
 def p_value(value: float) -> str:
     """Return a p-value with three decimals; one that would round to zero is `< 0.001`."""
     return f"< {LEAST_P}" if value < LEAST_P else f"{value:.3f}"
+
+
+def p_text(value: float) -> str:
+    """Return a p-value with its letter, for a sentence: p = 0.032, p < 0.001."""
+    text = p_value(value)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
 def bytes_text(size: float) -> str:
