@@ -6,8 +6,8 @@
     python examples/compare_neuralforecast.py prices.parquet 250 300    # cutoffs, and training steps of each network
 
 neuralforecast trains each network once, before the first cutoff, on the logarithms of all tickers' prices. Tickercast learns on
-at every cutoff, as its daemon does. Both forecast five sessions and are scored on the same levels. Of GOOGL alone neuralforecast has
-600 rows to train on, and overfits; give it a file of many tickers. docs/experiments.md has what was measured with 19.
+at every cutoff, as its daemon does. Both forecast five sessions and are scored on the same levels. Of GOOGL alone neuralforecast
+has 600 rows to train on, and overfits; give it a file of many tickers. docs/experiments.md has what was measured with 19.
 """
 
 from __future__ import annotations
