@@ -14,7 +14,7 @@ from tests.builders import Record, small_record
 from tests.home_states import BEATING, FAILING, FRESH, LATE, NOW, PLENTY, UNTRACKED, state
 from tests.html_pages import Page
 from tickercast.jobs.monitoring.state import HomeState
-from tickercast.jobs.pages.health import Month, growth_chart, health_facts, health_page
+from tickercast.jobs.pages.health import Month, attention_groups, growth_chart, health_facts, health_page
 from tickercast.jobs.pages.site import static_site
 from tickercast.storage.reader import snapshot
 
@@ -50,6 +50,16 @@ def test_tickers_that_need_attention_have_their_condition_and_their_reason(conne
         ),
         ("FAIL", "failing", "no answer"),
     ]
+
+
+def test_tickers_that_are_late_for_one_reason_are_one_row_with_all_their_names(connection: sqlite3.Connection) -> None:
+    home = state(*(replace(LATE, symbol=symbol) for symbol in ("A", "B", "C")), replace(FAILING, failure="no answer"))
+    late, failing = attention_groups(health_facts(connection, NOW, home).attention)
+    assert [one.facts.symbol for one in late.tickers] == ["A", "B", "C"]
+    assert late.reason.startswith("each is late: 2 closed sessions")
+    assert (len(failing.tickers), failing.reason) == (1, "no answer")
+    page = page_of(connection, home)
+    assert {"ticker/A.html", "ticker/B.html", "ticker/C.html"} <= set(page.links)
 
 
 def test_failures_of_the_last_month_are_counted_by_ticker(connection: sqlite3.Connection) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -47,6 +49,14 @@ class Attention:
 
 
 @dataclass(frozen=True, slots=True)
+class AttentionGroup:
+    """Tickers that differ in nothing but their symbols. reason: of one ticker with its symbol, of several without."""
+
+    tickers: list[Attention]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Month:
     """What the runs of a month added. month: like 2026-11. size: bytes in the database, estimated by the forecasts."""
 
@@ -75,6 +85,7 @@ def health_page(connection: sqlite3.Connection, site: Site, now: datetime, state
     return render(
         "health.html", site, page="health", now=now, state=state, health=health, check=check(state),
         tickers=condition_counts(state), daemon=daemon_line(state), growth=growth_chart(health.months),
+        attention=attention_groups(health.attention),
     )  # fmt: skip
 
 
@@ -92,6 +103,15 @@ def health_facts(connection: sqlite3.Connection, now: datetime, state: HomeState
         price_rows=price_rows,
         price_files=price_files,
     )
+
+
+def attention_groups(found: Sequence[Attention]) -> list[AttentionGroup]:
+    """Return tickers that need attention for the same reason together, in the order of their first ones: one cause is one row."""
+    groups: dict[tuple[object, ...], list[Attention]] = defaultdict(list)
+    for one in found:
+        known = one.facts
+        groups[one.condition, one.since, known.last_bar, known.last_origin, known.missed, _of_each(one)].append(one)
+    return [AttentionGroup(group, group[0].reason if len(group) == 1 else _of_each(group[0])) for group in groups.values()]
 
 
 def growth_chart(months: list[Month]) -> Chart | None:
@@ -117,3 +137,8 @@ def _attention(ticker: TickerFacts, state: HomeState) -> Attention | None:
     told: dict[str, str] = {found.kind: found.message for found in ticker_conditions([ticker], state.limits, state.now)}
     reason = ticker.failure or told.get(condition) or ticker.refusal or ticker.last_error or ""
     return Attention(ticker, condition, since_of(ticker, condition), reason)
+
+
+def _of_each(found: Attention) -> str:
+    """Return the reason as it is told of each of several tickers."""
+    return re.sub(rf"(?<!\w){re.escape(found.facts.symbol)}(?!\w)", "each", found.reason)

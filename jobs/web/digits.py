@@ -12,9 +12,7 @@ from tickercast.jobs.terminal.figures import p_value, price_decimals, rounded
 PRICES = re.compile(r"last_price|realised_price|q\d\d|open|high|low|close|dividend|(old|new)_value")
 PERCENT = re.compile(r".*_percent")
 P_VALUES = re.compile(r"p_value|p_adjusted")
-SHARES = re.compile(
-    r"coverage_\d\d|hit_rate|pit|pit_\d|inside_\d\d|dm_statistic|ratio|gain|.*_skill|seconds|.*_seconds"
-)
+SHARES = re.compile(r"coverage_\d\d|hit_rate|pit|pit_\d|inside_\d\d|dm_statistic|ratio|gain|.*_skill|seconds|.*_seconds")
 COUNTS = re.compile(r"volume|rows|forecasts|forecasts_affected|bars|count\(\*\)")
 SIGNIFICANT = 4
 
