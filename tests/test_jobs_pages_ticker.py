@@ -246,8 +246,8 @@ def test_the_articles_sentences_state_its_errors_and_its_copying() -> None:
 def test_a_chart_becomes_a_figure_of_plotly_with_colours() -> None:
     from tickercast.jobs.pages.figures import plotly_figure
 
-    figure = plotly_figure(ticker_charts.returns("IBM", [outcome(0), outcome(1, mode="live", inside=0)]))
-    assert figure.layout.title.text == "One session ahead: the band and what happened"
+    figure = plotly_figure(ticker_charts.returns("IBM", [outcome(0), outcome(1, mode="live", inside=0)]), "IBM")
+    assert figure.layout.title.text == "IBM"
     assert [trace.marker.color for trace in figure.data if trace.mode == "markers"] == ["#24588f", "#c9211e"]
 
 

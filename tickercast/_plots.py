@@ -30,11 +30,7 @@ def ticker_figure(database: Path, ticker: str, chart: str, config: str | None) -
     with snapshot(database) as connection:
         facts = ticker_facts(connection, parse_symbol(ticker), config)
     drawn = _chart(facts, chart)
-    return plotly_figure(drawn).update_layout(
-        title_text=f"{facts.ticker}: {drawn.title[0].lower()}{drawn.title[1:]}",
-        margin={"l": 64, "r": 80, "t": 64, "b": 96},  # a page has the title above the chart, a figure in it
-        legend={"orientation": "h", "y": -0.15, "yanchor": "top", "groupclick": "togglegroup"},
-    )
+    return plotly_figure(drawn, f"{facts.ticker}: {drawn.title[0].lower()}{drawn.title[1:]}")
 
 
 def _chart(facts: TickerFacts, chart: str) -> Chart:

@@ -12,6 +12,8 @@ import plotly.graph_objects as go
 from tickercast.jobs.pages.charts import BAND_OPACITY, Chart
 
 HEIGHT = 460  # pixels
+MARGIN = {"l": 64, "r": 80, "t": 64, "b": 96}
+LEGEND = {"orientation": "h", "y": -0.15, "yanchor": "top", "groupclick": "togglegroup"}
 
 COLOURS = {
     "price": "#24588f", "median": "#b4540a", "band": "#e08a3c", "outcome": "#24588f", "miss": "#c9211e", "baseline": "#7a8691",
@@ -19,18 +21,12 @@ COLOURS = {
 }  # fmt: skip
 
 
-def plotly_figure(chart: Chart) -> go.Figure:
+def plotly_figure(chart: Chart, title: str) -> go.Figure:
     """Return a chart as a figure that can be shown, changed and saved."""
     shapes = [_with_colour(shape) for shape in chart.layout.get("shapes", ())]
     layout = {"hovermode": "x unified"} | chart.layout | {"shapes": shapes}
     figure = go.Figure(data=[_coloured(trace) for trace in chart.data], layout=layout)
-    return figure.update_layout(
-        template="plotly_white",
-        title_text=chart.title,
-        height=HEIGHT,
-        margin=chart.layout.get("margin", {}) | {"t": 80, "b": 40, "l": 60},
-        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
-    )
+    return figure.update_layout(template="plotly_white", title_text=title, height=HEIGHT, margin=MARGIN, legend=LEGEND)
 
 
 def _coloured(trace: dict[str, Any]) -> dict[str, Any]:
