@@ -6,10 +6,6 @@ Only GET and HEAD are served, and only addresses that are known: whatever else D
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
 
 from tickercast.jobs.web import sign_in
 from tickercast.jobs.web.access import Access, Verdict
@@ -17,43 +13,23 @@ from tickercast.jobs.web.assets import asset
 from tickercast.jobs.web.descriptions import DATABASE, NAMES
 from tickercast.jobs.web.downloads import Download, Downloads, download_of
 from tickercast.jobs.web.page_cache import PageCache
+from tickercast.jobs.web.pages import OurPages
 from tickercast.jobs.web.problems import Problem, problem_of
-from tickercast.jobs.web.responses import Page, Send, problem_page, redirect, send_page
+from tickercast.jobs.web.request import Receive, Request, Scope, Send
+from tickercast.jobs.web.responses import MakePage, Page, problem_page, redirect, send_page
 
-if TYPE_CHECKING:
-    from tickercast.jobs.web.pages import OurPages
-
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-MakePage = Callable[["Request"], Awaitable[Page]]
-
-OF_DATASETTE = re.compile(rf"/{DATABASE}(?:/(?P<name>\w+))?(?:\.(?:json|csv))?|/-/static/[\w.-]+\.(?:js|css)")
+# Its pages of the record, and the files that they load.
+DATASETTE_PATH = re.compile(rf"/{DATABASE}(?:/(?P<name>\w+))?(?:\.(?:json|csv))?|/-/static/[\w.-]+\.(?:js|css)")
 NOT_FOUND = Problem(404, "Not found", "There is no such page.")
 WRONG_HOST = Problem(421, "Wrong host", "This server does not answer to that name. The setting web.hosts lists further names.")
 NOT_ALLOWED = Problem(405, "Not allowed", "These pages can only be read.")
 # A proxy before this server may read the length of its body differently, and so where the next request begins.
 SMUGGLED = Problem(400, "Bad request", "A request has one length.")
+LONG_HEADERS = Problem(431, "Too long", "The headers of this request are too long.")
+LONG_ADDRESS = Problem(414, "Too long", "This address is too long.")
 HEALTH = "/healthz"  # for monitors, which do not sign in
 LONGEST_ADDRESS = 8_000
 LONGEST_HEADERS = 16_000
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a page may depend on. path: with its escapes."""
-
-    path: str
-    query: str
-    host: str
-    scheme: str
-
-    def all(self, name: str) -> list[str]:
-        """Return the values of a field in the query."""
-        return [value for field, value in parse_qsl(self.query) if field == name]
-
-    def first(self, name: str) -> str | None:
-        """Return the first value of a field in the query, None without one."""
-        return next(iter(self.all(name)), None)
 
 
 class Application:
@@ -78,14 +54,8 @@ class Application:
         path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
         client = (scope.get("client") or ("",))[0]
         verdict = self.access.verdict(headers, client)
-        if verdict is Verdict.WRONG_HOST:
-            return problem_page(WRONG_HOST)
-        if "transfer-encoding" in headers and "content-length" in headers:
-            return problem_page(SMUGGLED)
-        if sum(map(len, headers.values())) > LONGEST_HEADERS:
-            return problem_page(Problem(431, "Too long", "The headers of this request are too long."))
-        if len(path) + len(query) > LONGEST_ADDRESS:
-            return problem_page(Problem(414, "Too long", "This address is too long."))
+        if (refused := _refused(verdict, headers, len(path) + len(query))) is not None:
+            return problem_page(refused)
         is_https = sign_in.is_https(headers, self.access, client)
         if path == sign_in.PATH and scope["method"] == "POST" and self.access.token:
             return await sign_in.signed_in(self.access, receive, client=client, is_https=is_https)
@@ -112,11 +82,22 @@ class Application:
             return redirect("/")
         make = self.ours.page_of(request.path)
         if make is None:
-            match = OF_DATASETTE.fullmatch(request.path)
+            match = DATASETTE_PATH.fullmatch(request.path)
             if match is None or (match["name"] or DATABASE) not in NAMES | {DATABASE}:
                 return problem_page(NOT_FOUND)
             make = self.browse
         return await self.cache.page(request, lambda: make(request))
+
+
+def _refused(verdict: Verdict, headers: dict[str, str], address_length: int) -> Problem | None:
+    """Return why a request is not read any further, None where it is."""
+    if verdict is Verdict.WRONG_HOST:
+        return WRONG_HOST
+    if "transfer-encoding" in headers and "content-length" in headers:
+        return SMUGGLED
+    if sum(map(len, headers.values())) > LONGEST_HEADERS:
+        return LONG_HEADERS
+    return LONG_ADDRESS if address_length > LONGEST_ADDRESS else None
 
 
 def _asset(path: str, query: str) -> Page:

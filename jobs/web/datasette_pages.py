@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
 from tickercast.jobs.web.descriptions import DATABASE, DEFAULTS, parameters_of
-from tickercast.jobs.web.responses import OF_DATASETTE, Page, redirect
+from tickercast.jobs.web.request import Request
+from tickercast.jobs.web.responses import DATASETTE_POLICY, Page, redirect
 from tickercast.storage.query_pool import QueryPool
 from tickercast.storage.reader import select_rows, snapshot
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from concurrent.futures import Executor
-
-    from tickercast.jobs.web.app import Request
 
 PASSED = ("location", "content-disposition")
 
@@ -28,23 +25,23 @@ class DatasettePages:
 
     async def __call__(self, request: Request) -> Page:
         """Return Datasette's answer. Raises StorageError while there is no database to read."""
-        location = await asyncio.get_running_loop().run_in_executor(self.executor, self._checked, request)
-        return redirect(location) if location else await self._asked(request)
+        location = await asyncio.get_running_loop().run_in_executor(self.executor, self._with_defaults, request)
+        return redirect(location) if location else await self._answer(request)
 
-    def _checked(self, request: Request) -> str | None:
-        """Return the address of a named query with defaults for the parameters that the request lacks, None where none lacks.
+    def _with_defaults(self, request: Request) -> str | None:
+        """Return the address of a named query with defaults for its missing parameters, None where none is missing.
 
         Raises what snapshot raises.
         """
         name = request.path.removeprefix(f"/{DATABASE}/").partition(".")[0]
         given = dict(parse_qsl(request.query, keep_blank_values=True))
-        lacking = [parameter for parameter in parameters_of(name) if not given.get(parameter)]
+        missing = [parameter for parameter in parameters_of(name) if not given.get(parameter)]
         with snapshot(self.pool.path) as connection:
-            found = {parameter: select_rows(connection, DEFAULTS[parameter]).rows[0][0] for parameter in lacking}
+            found = {parameter: select_rows(connection, DEFAULTS[parameter]).rows[0][0] for parameter in missing}
         found = {parameter: value for parameter, value in found.items() if value is not None}
         return f"{request.path}?{urlencode(given | found)}" if found else None
 
-    async def _asked(self, request: Request) -> Page:
+    async def _answer(self, request: Request) -> Page:
         started: dict[str, Any] = {}
         parts: list[bytes] = []
 
@@ -61,7 +58,7 @@ class DatasettePages:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in started["headers"]}
         kept = tuple((name, _on_one_line(headers[name])) for name in PASSED if name in headers)
         kind = headers.get("content-type", "text/plain; charset=utf-8")
-        return Page(b"".join(parts), started["status"], kind, headers=kept, policy=OF_DATASETTE)
+        return Page(b"".join(parts), started["status"], kind, headers=kept, policy=DATASETTE_POLICY)
 
 
 def _scope(request: Request) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import asyncio
 import csv
 import io
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,13 +22,12 @@ from datasette.filters import Filters
 
 from tickercast.jobs.web.problems import Problem, problem_of
 from tickercast.jobs.web.record_database import BY_NAME
-from tickercast.jobs.web.responses import SAFE, Page, Send, problem_page
+from tickercast.jobs.web.request import Receive, Send
+from tickercast.jobs.web.responses import SAFE, Page, problem_page
 from tickercast.storage.errors import StorageError
 from tickercast.storage.reader import snapshot
 from tickercast.storage.sql_guard import selecting
 from tickercast.storage.views import View
-
-Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 PATH = re.compile(r"/record/(?P<view>\w+)\.csv")
 FLAG = "_stream"

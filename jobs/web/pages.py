@@ -8,7 +8,6 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from tickercast.jobs import clock
@@ -20,19 +19,17 @@ from tickercast.jobs.pages.site import TICKER_FOLDER, Site, served_site
 from tickercast.jobs.pages.ticker import ticker_page
 from tickercast.jobs.pages.today import today_page
 from tickercast.jobs.web.descriptions import OTHERS
-from tickercast.jobs.web.responses import Page
+from tickercast.jobs.web.request import Request
+from tickercast.jobs.web.responses import MakePage, Page
 from tickercast.jobs.workspace.limits import read_limits
 from tickercast.jobs.workspace.place import Place
 from tickercast.storage.reader import snapshot
 
-if TYPE_CHECKING:
-    from tickercast.jobs.web.app import MakePage, Request
-
 TICKERS = f"/{TICKER_FOLDER}/"
-
 PLAIN = "text/plain; charset=utf-8"
 
-Text = Callable[[sqlite3.Connection, Site, datetime, "Request"], str]
+# Returns a page as HTML.
+Text = Callable[[sqlite3.Connection, Site, datetime, Request], str]
 
 
 class OurPages:

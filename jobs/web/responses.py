@@ -8,11 +8,9 @@ import html
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 from tickercast.jobs.web.problems import Problem
-
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+from tickercast.jobs.web.request import Request, Send
 
 HTML = "text/html; charset=utf-8"
 LEAST_COMPRESSED = 1_000  # bytes
@@ -32,9 +30,9 @@ SAFE = (
 )
 _SAME = "default-src 'none'; img-src 'self' data:; connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; "
 # Our pages have no script of their own but files; the chart library sets styles from its script.
-STRICT = _SAME + "script-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
+OUR_POLICY = _SAME + "script-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
 # Datasette's pages have scripts in their text.
-OF_DATASETTE = _SAME + "script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
+DATASETTE_POLICY = _SAME + "script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ class Page:
     status: int = 200
     content_type: str = HTML
     headers: tuple[tuple[str, str], ...] = field(default=())
-    policy: str = STRICT
+    policy: str = OUR_POLICY
     cache_control: str = "private, no-cache"
 
     @cached_property
@@ -69,6 +67,9 @@ class Page:
     def size(self) -> int:
         """Return the bytes that it takes when it is kept."""
         return OVERHEAD_BYTES + len(self.body) + len(self.__dict__.get("compressed") or b"")
+
+
+MakePage = Callable[[Request], Awaitable[Page]]
 
 
 def redirect(location: str, *headers: tuple[str, str], status: int = 302) -> Page:

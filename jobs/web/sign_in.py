@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import html
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 from urllib.parse import parse_qs, parse_qsl, urlencode
 
 from tickercast.jobs.terminal.logs import log_event
 from tickercast.jobs.web.access import Access
 from tickercast.jobs.web.problems import Problem
+from tickercast.jobs.web.request import Receive
 from tickercast.jobs.web.responses import Page, plain_html, problem_page, redirect
-
-Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 PATH = "/sign-in"
 LONGEST_BODY = 4_096
