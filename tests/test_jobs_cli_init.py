@@ -74,6 +74,10 @@ def test_a_folder_without_chosen_tickers_has_its_own_in_the_next_command() -> No
     assert next_steps(Beginning("folder:prices", "split"), ["ACME", "SAP"])[0][0] == "track ACME SAP"
 
 
+def test_what_follows_the_kind_of_a_source_without_a_path_is_no_part_of_the_setting() -> None:
+    assert Beginning("yahoo:x").settings() == {"source.kind": "yahoo"}
+
+
 def test_a_chosen_setting_is_no_comment_and_any_path_is_read_back() -> None:
     path = 'C:\\a "b" \x7f#]'
     text = settings_template(settings={"source.path": path, "prior.universe": ("A", "B")})

@@ -36,13 +36,13 @@ class Beginning:
         """Return the keys of a new settings file that are not left at their defaults. Raises SourceSettings."""
         if self.source is None:
             return {}
-        if self.source.startswith("folder"):
-            path = binding_of_option(self.source, self.adjustment).path
-            return {"source.kind": "folder", "source.path": path, "source.adjustment": self.adjustment}
-        if self.source == "sample":  # it ends before the first bundled prior serves
+        binding = binding_of_option(self.source, self.adjustment)
+        if binding.kind == "folder":
+            return {"source.kind": "folder", "source.path": binding.path, "source.adjustment": binding.adjustment}
+        if binding.kind == "sample":  # it ends before the first bundled prior serves
             members = tuple(offered_tickers("sample").tickers)
             return {"source.kind": "sample", "model.prior": "universe", "prior.universe": members}
-        return {"source.kind": self.source}
+        return {"source.kind": binding.kind}
 
 
 @dataclass(frozen=True, slots=True)
