@@ -17,6 +17,10 @@ def test_every_view_has_its_purpose_and_the_meaning_of_each_column() -> None:
     assert told == {view.name: (view.purpose, {column.name: column.meaning for column in view.columns}) for view in VIEWS}
 
 
+def test_a_view_offers_to_count_its_rows_by_columns_of_few_values() -> None:
+    assert RECORD["tables"]["skill"]["countable"] == ["ticker", "horizon", "mode", "verdict", "preset", "field"]
+
+
 def test_every_recipe_is_a_named_query() -> None:
     assert [query["title"] for query in RECORD["queries"].values()] == [recipe.question for recipe in COOKBOOK]
 

@@ -13,6 +13,11 @@ from tickercast.storage.views import VIEWS, View
 
 DATABASE = "record"  # its name in the addresses of Datasette's pages
 OTHERS = {"Data": DATABASE}  # of our navigation: its title and its path
+# Columns of few values, by which a page offers to count its rows.
+COUNTABLE = {
+    "ticker", "horizon", "mode", "state", "verdict", "status", "kind", "start", "reason", "role", "code", "month", "preset",
+    "field", "context", "currency", "price_basis",
+}  # fmt: skip
 # What a recipe names as an example becomes a parameter of its page.
 EXAMPLE_TICKER, EXAMPLE_DAY = "'AAPL'", "'2013-01-15'"
 PARAMETER = re.compile(r":(ticker|day)\b")
@@ -46,7 +51,11 @@ def parameters_of(name: str) -> tuple[str, ...]:
 
 
 def _described(view: View) -> dict[str, Any]:
-    return {"description": view.purpose, "columns": {column.name: column.meaning for column in view.columns}}
+    return {
+        "description": view.purpose,
+        "columns": {column.name: column.meaning for column in view.columns},
+        "countable": [name for name in view.names if name in COUNTABLE],
+    }
 
 
 def _named_query(recipe: Recipe) -> dict[str, Any]:
