@@ -83,7 +83,7 @@ def settings(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (occupied, "is not empty and no export"),
+        (occupied, "is not empty and not an export"),
         (anothers, "is the export of another record"),
         (newer, "by another version"),
         (damaged, "cannot be read"),
@@ -140,7 +140,7 @@ def test_a_name_that_the_system_does_not_take_is_told(sound_record: Record, tmp_
 def test_a_file_or_a_device_in_the_place_of_the_folder_is_refused(sound_record: Record, tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
     for path in (tmp_path / "mine", Path("/dev/null"), Path("/dev/stdout")):
-        with pytest.raises(UsageError, match="is no folder; nothing was written"):
+        with pytest.raises(UsageError, match="is not a folder; nothing was written"):
             export_of(sound_record, path)
     assert (tmp_path / "mine").read_text() == "mine"
 

@@ -36,7 +36,7 @@ def test_values_are_read_as_they_were_stored(kind: Kind, stored: list[Any], read
 
 @pytest.mark.parametrize(("kind", "value"), [("date", "2026-13-01"), ("instant", "soon"), ("float", "much"), ("int", 2**63)])
 def test_a_value_that_is_none_of_its_type_is_damage(kind: Kind, value: Any) -> None:
-    with pytest.raises(Corrupt, match=f"column x has a value that is no {kind}"):
+    with pytest.raises(Corrupt, match=f"column x has a value that is not of type {kind}"):
         typed(Column("x", "", "", kind), [value])
 
 

@@ -173,7 +173,7 @@ def test_a_query_that_is_refused_or_too_long_raises(opened: tc.Record, query: st
         (lambda record: record.outcomes(start="March"), tc.ArgumentError, "is not a date"),
         (lambda record: record.scores(mod="live"), tc.ArgumentError, "did you mean mode"),
         (lambda record: record.view("skil"), tc.ArgumentError, "did you mean skill"),
-        (lambda record: record.view("config", "IBM"), tc.ArgumentError, "of no ticker"),
+        (lambda record: record.view("config", "IBM"), tc.ArgumentError, "has no tickers"),
         (lambda record: record.view("run_summary", start="2024-01-02"), tc.ArgumentError, "no origin"),
     ],
 )  # fmt: skip

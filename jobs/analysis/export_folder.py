@@ -83,7 +83,7 @@ def opened(path: Path, database_id: str) -> Iterator[ExportFolder]:
         make_folder(path)
         with try_lock(path / LOCK) as free:
             if not free:
-                raise LockHeld(f"{path}: another export writes to it; nothing was changed; retry when it ends")
+                raise LockHeld(f"{path}: another export is writing to it; nothing was changed; retry when it ends")
             folder = ExportFolder(path)
             if not (path / NOTE).exists():
                 folder.note(database=database_id)
@@ -102,9 +102,9 @@ def _refuse_others(path: Path, database_id: str) -> None:
         whose, form = note.get("database", ""), note.get("format")
     except (FileNotFoundError, NotADirectoryError):
         if path.exists() and not path.is_dir():
-            raise UsageError(f"{path} is no folder; nothing was written; name another one") from None
+            raise UsageError(f"{path} is not a folder; nothing was written; name another one") from None
         if path.exists() and any(entry.name not in (LOCK, PARTIAL) for entry in path.iterdir()):
-            raise UsageError(f"{path} is not empty and no export; nothing was written; name another folder") from None
+            raise UsageError(f"{path} is not empty and not an export; nothing was written; name another folder") from None
         return
     except (ValueError, AttributeError) as error:
         raise UsageError(f"{path / NOTE} cannot be read; nothing was written; name another folder") from error

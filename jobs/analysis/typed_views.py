@@ -43,7 +43,7 @@ def public_view(name: str) -> View:
     """Return a public view by its name. Raises UsageError, which names the nearest one."""
     found = next((view for view in VIEWS if view.name == name), None)
     if found is None:
-        raise UsageError(f"{name!r} is no public view; {nearest_name(name, [view.name for view in VIEWS])}")
+        raise UsageError(f"{name!r} is not a public view; {nearest_name(name, [view.name for view in VIEWS])}")
     return found
 
 
@@ -68,7 +68,7 @@ def view_table(database: Path, view: View, wanted: Wanted) -> pa.Table:
 
 def _symbols(view: View, wanted: Wanted) -> Sequence[str]:
     if wanted.tickers and "ticker" not in view.names:
-        raise UsageError(f"the rows of view {view.name} are of no ticker; leave out the tickers")
+        raise UsageError(f"view {view.name} has no tickers; leave out the tickers")
     return [ticker if ticker == ALL_TICKERS else parse_symbol(ticker) for ticker in wanted.tickers]
 
 

@@ -68,7 +68,7 @@ def _tickers(offer: Offer) -> tuple[str, ...]:
     for line in offer.left_out:
         say(f"  {line}")
     if not offer.tickers:
-        say("\nWhich tickers do you want to follow? Write Yahoo's symbols with blanks between them.")
+        say("\nWhich tickers do you want to follow? Write Yahoo's symbols, separated by spaces.")
         return _ask("tickers", YAHOO_TICKERS, lambda text: checked_tickers(_words(text), offer))
     say(f"\nIt has {counted(len(offer.tickers), 'ticker')}: {first_names(offer.tickers)}. Which do you want to follow?")
 
@@ -102,7 +102,7 @@ def _line() -> str:
 
 def _source(text: str) -> str:
     if text.lower() not in get_args(SourceKind):
-        raise UsageError(f"{text!r} is none of {', '.join(get_args(SourceKind))}")
+        raise UsageError(f"{text!r} is not one of {', '.join(get_args(SourceKind))}")
     if text.lower() == "sample":
         offered_tickers("sample")  # so that a missing extra is told here
     return text.lower()
@@ -118,7 +118,7 @@ def _adjustment(text: str) -> Adjustment:
         if text.lower() == known:
             found: Adjustment = known
             return found
-    raise UsageError(f"{text!r} is none of {', '.join(get_args(Adjustment))}")
+    raise UsageError(f"{text!r} is not one of {', '.join(get_args(Adjustment))}")
 
 
 def _likely_folder() -> str:

@@ -50,12 +50,12 @@ def typed_table(cursor: Cursor, columns: Sequence[Column]) -> pa.Table:
 
 
 def typed(column: Column, values: Sequence[Any]) -> pa.Array:
-    """Return the stored values of a column in its type. Raises Corrupt for one that is none of it."""
+    """Return the stored values of a column in its type. Raises Corrupt for one that is not of that type."""
     try:
         return _typed(column.kind, values)
     except (ValueError, TypeError, OverflowError, AttributeError) as error:
         advice = "`tickercast verify --deep` names the rows; restore the database from a backup"
-        raise Corrupt(f"column {column.name} has a value that is no {column.kind}: {error}; {advice}") from error
+        raise Corrupt(f"column {column.name} has a value that is not of type {column.kind}: {error}; {advice}") from error
 
 
 def _typed(kind: Kind, values: Sequence[Any]) -> pa.Array:

@@ -22,7 +22,7 @@ from tickercast.jobs.web.responses import MakePage, Page, problem_page, redirect
 DATASETTE_PATH = re.compile(rf"/{DATABASE}(?:/(?P<name>\w+))?(?:\.(?:json|csv))?|/-/static/[\w.-]+\.(?:js|css)")
 NOT_FOUND = Problem(404, "Not found", "There is no such page.")
 WRONG_HOST = Problem(421, "Wrong host", "This server does not answer to that name. The setting web.hosts lists further names.")
-NOT_ALLOWED = Problem(405, "Not allowed", "These pages can only be read.")
+NOT_ALLOWED = Problem(405, "Not allowed", "These pages are read-only.")
 # A proxy before this server may read the length of its body differently, and so where the next request begins.
 SMUGGLED = Problem(400, "Bad request", "A request has one length.")
 LONG_HEADERS = Problem(431, "Too long", "The headers of this request are too long.")

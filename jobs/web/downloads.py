@@ -35,9 +35,9 @@ MOST_AT_ONCE = 2
 SECONDS = 120.0
 STALLED_SECONDS = 30.0  # a visitor who takes no rows for so long keeps nobody else waiting
 ROWS_TOGETHER = 2_000
-UNKNOWN = Problem(400, "Bad request", "A filter names a column that this view does not have, or is SQL of its own.")
+UNKNOWN = Problem(400, "Bad request", "A filter names a column that this view does not have, or contains SQL.")
 NOT_FILTERED = ("_where", "_search", "_through")  # Datasette's filters that a download does not know
-BUSY = Problem(503, "Not available", "Others download at the moment. Retry in a minute.")
+BUSY = Problem(503, "Not available", "Other downloads are running. Retry in a minute.")
 
 
 @dataclass(frozen=True, slots=True)

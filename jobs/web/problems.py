@@ -37,7 +37,7 @@ STATES: tuple[tuple[type[Exception], str], ...] = (
     (errors.Corrupt, "The database is damaged. Restore it from a backup."),
     (errors.DatabaseBusy, "Another program holds the database. Retry in a moment."),
     (errors.StorageError, "The database cannot be read now."),
-    (TimeoutError, "The server has too much to do. Retry in a few seconds."),
+    (TimeoutError, "The server is busy. Retry in a few seconds."),
     (OSError, "The database cannot be read now."),
 )
 

@@ -22,7 +22,7 @@ TOO_SLOW = Problem(408, "Too slow", "The form did not arrive in time.")
 
 def sign_in_form(*, is_wrong: bool, has_token: bool) -> Page:
     """Return the page that asks for the token, or says how else one signs in."""
-    said = "<p role='alert'>That is not the token.</p>" if is_wrong else ""
+    said = "<p role='alert'>Wrong token.</p>" if is_wrong else ""
     form = (
         f"{said}<form method='post' action='{PATH}'><label for='token'>Token (setting web.token)</label>"
         "<input id='token' name='token' type='password' autocomplete='current-password' required autofocus>"
