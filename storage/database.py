@@ -137,8 +137,10 @@ def translated(path: Path) -> Iterator[None]:
         raise storage_error(path, error) from error
 
 
-def upgrade_database(path: Path) -> None:
+def upgrade_database(path: Path) -> Path | None:
     """Upgrade a database to the newest schema, after a backup copy in the same folder. Creates a missing or an empty one.
+
+    Returns the path of the copy; None where there was nothing to upgrade.
 
     A database is created beside and renamed, so that a kill or a full disk leaves none, never a half-made one. Raises
     SchemaNewer when a newer program wrote it, NotADatabase for another kind of file.
@@ -146,17 +148,19 @@ def upgrade_database(path: Path) -> None:
     make_folder(path.parent)
     if is_blank(path):
         _create_database(path)
-        return
+        return None
     current, known = stored_revision(path), known_revisions()
     if current is None:
         raise NotADatabase(f"{path}: no Tickercast database; it is left as it is")
     if current not in known:
         raise unknown_schema(path, current)
+    copy = None
     if current != known[0]:
-        _copy_aside(path, current)
+        copy = _copy_aside(path, current)
         migrate(path)
         _compact(path)
     seal_database(path)
+    return copy
 
 
 def seal_database(path: Path) -> None:
@@ -225,10 +229,11 @@ def alembic_config(path: Path) -> Any:
     return config
 
 
-def _copy_aside(path: Path, revision: str) -> None:
-    """Copy a database beside itself. The copy is sound and on disk before it has its name, so before anything is migrated.
+def _copy_aside(path: Path, revision: str) -> Path:
+    """Copy a database beside itself and return the copy's path.
 
-    Where that fails, a disk that may be full keeps nothing of it.
+    The copy is sound and on disk before it has its name, so before anything is migrated. Where that fails, a disk that
+    may be full keeps nothing of it.
     """
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     copy = path.with_name(f"{path.name}.{revision}.{stamp}.backup")
@@ -241,5 +246,6 @@ def _copy_aside(path: Path, revision: str) -> None:
             if check.execute("PRAGMA integrity_check").fetchone() != ("ok",):
                 raise NotADatabase(f"{path}: the copy before the upgrade is not sound; nothing was upgraded")
         rename_durably(partial, copy)
+        return copy
     finally:
         _remove_database(partial)

@@ -27,8 +27,9 @@ def template(tmp_path_factory: pytest.TempPathFactory, command_server: CommandSe
     done = run_tickercast(
         command_server, folder.parent, "--home", folder, "backfill", "IBM", "--source", "sample", "--start", "2013-02-15", **FAST
     )
-    plan, told = done.stderr.splitlines()
-    assert (done.returncode, plan) == (0, "plan: 1 ticker x 10 sessions, 50 forecasts, about 3 s")
+    created, plan, told = done.stderr.splitlines()
+    assert (done.returncode, created) == (0, f"home {folder} is created")
+    assert plan == "plan: 1 ticker x 10 sessions, 50 forecasts, about 3 s"
     assert told.startswith("1 of 1 tickers, 50 new forecasts")
     return folder
 

@@ -27,6 +27,7 @@ from tickercast.storage.bars import Bars
 from tickercast.storage.database import alembic_config, open_writer, reading, upgrade_database
 from tickercast.storage.errors import SchemaOlder
 from tickercast.storage.verify import content_hash, find_deep_problems, find_problems
+from tickercast.storage.versions import stored_revision
 
 pytestmark = pytest.mark.slow
 
@@ -157,6 +158,15 @@ def test_an_upgraded_database_has_no_empty_pages(tmp_path: Path) -> None:
     upgrade_database(home.database)
     with closing(sqlite3.connect(home.database)) as connection:
         assert connection.execute("PRAGMA freelist_count").fetchone() == (0,)
+
+
+def test_an_upgrade_returns_the_path_of_its_copy(tmp_path: Path) -> None:
+    home = unpacked(tmp_path, "0005")
+    copy = upgrade_database(home.database)
+    assert copy is not None
+    assert copy.parent == home.folder
+    assert stored_revision(copy) == "0005"
+    assert upgrade_database(home.database) is None
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -81,7 +81,11 @@ def test_a_frame_of_ours_gives_the_cutoffs_alone() -> None:
         (lambda cv: cv.assign(unique_id="X" + cv["unique_id"]), "no row of it at a cutoff of cv"),
         (lambda cv: cv.drop(columns=["Naive-lo-80", "Naive-hi-80"]), "no model has columns of levels"),
         (lambda cv: cv.rename(columns=lambda name: name.replace("Naive", "tickercast")), "is called 'tickercast' already"),
-        (lambda cv: cv.assign(**{"Naive-lo-80": 3 * cv["y"], "Naive": 3 * cv["y"]}), "its medians are 2.95 times"),
+        (lambda cv: cv.assign(**{"Naive-lo-80": 3 * cv["y"]}), "cv: Naive has the low end of its 80 % interval above the high"),
+        (
+            lambda cv: cv.assign(**{"Naive-lo-80": 3 * cv["y"], "Naive": 3 * cv["y"], "Naive-hi-80": 4 * cv["y"]}),
+            "its medians are 2.95 times",
+        ),
     ],
 )
 def test_a_frame_that_cannot_be_compared_is_refused(change: Callable[[pd.DataFrame], pd.DataFrame], said: str) -> None:

@@ -35,6 +35,9 @@ def with_value(frame: pd.DataFrame, row: int, column: str, value: object) -> pd.
     [
         (lambda f: f.drop(columns="y"), "no column y"),
         (lambda f: f.drop(columns="unique_id"), r"no column unique_id; .* of one ticker: df.assign\(unique_id='MSFT'\)"),
+        (lambda f: f.rename(columns={"ds": "Date"}).set_index("Date"), r"df.reset_index\(\).rename\(columns={'Date': 'ds'}\)"),
+        (lambda f: f.rename(columns=str.upper), "{'UNIQUE_ID': 'unique_id', 'DS': 'ds', 'Y': 'y'}"),
+        (lambda f: f.assign(volume=-1), r"IBM: 0 usable rows \(140 not used, the first: 20.*volume"),
         (lambda _f: pd.DataFrame(), "the frame has no column"),
         (lambda f: f.rename(columns={"unique_id": "ticker", "ds": "date"}), r"rename them: df.rename\(columns={'ticker': 'uniq"),
         (lambda f: f.set_index(["ds", "unique_id"])[["y"]].unstack(), r"columns have two levels: .* df.stack\(1\).reset_index"),

@@ -167,7 +167,10 @@ def test_a_query_that_is_refused_or_too_long_raises(opened: tc.Record, query: st
         (lambda record: record.forecasts("a/b"), tc.ArgumentError, "is not a ticker symbol"),
         (lambda record: record.forecasts([]), tc.ArgumentError, "the list is empty"),
         (lambda record: record.forecasts(5), tc.ArgumentError, "give a symbol, or a list"),
-        (lambda record: record.bars(["IBM"]), tc.ArgumentError, "bars are of one ticker"),
+        (lambda record: record.bars(["IBM"]), tc.ArgumentError, "give one text; view"),
+        (lambda record: record.plot(["IBM"]), tc.ArgumentError, "ticker is a list: give one text$"),
+        (lambda record: record.sql(None), tc.ArgumentError, "query is a NoneType"),
+        (lambda record: record.view(5), tc.ArgumentError, "name is a int"),
         (lambda record: record.outcomes(horizon=[1, 5]), tc.ArgumentError, "horizon is a list: give one value"),
         (lambda record: record.sql("SELECT ?", [datetime(2024, 1, 2, 9, 30)]), tc.ArgumentError, "needs its time zone"),
         (lambda record: record.outcomes(start="March"), tc.ArgumentError, "is not a date"),
@@ -256,6 +259,7 @@ def test_a_session_of_a_frame_is_a_value_to_look_for(opened: tc.Record) -> None:
     last = opened.forecasts("IBM")["target"].iloc[-1]
     assert isinstance(last, pd.Timestamp)
     assert set(opened.outcomes("IBM", target=last)["target"]) == {last}
+    assert set(opened.outcomes("IBM", target=last.to_datetime64())["target"]) == {last}
 
 
 def test_a_database_is_told_to_be_in_its_home(opened: tc.Record) -> None:

@@ -106,7 +106,7 @@ def _refuse_bad_prices(table: pd.DataFrame) -> None:
         first = table[twice].iloc[0]
         raise ArgumentError(
             f"a ticker has one row a day; {counted(int(twice.sum()), 'row')} more than that, the first: "
-            f"{first[ID]} {first[DAY]:%Y-%m-%d}; keep one, as df.drop_duplicates(['unique_id', 'ds']) does"
+            f"{first[ID]} {first[DAY]:%Y-%m-%d}; keep one of each day"
         )
 
 
@@ -120,8 +120,16 @@ def _with_lower_names(frame: pd.DataFrame) -> pd.DataFrame:
 def _hint(frame: pd.DataFrame) -> str:
     if frame.columns.nlevels > 1:
         return "; its columns have two levels: with tickers in the second, df.stack(1).reset_index() gives a row of each and day"
-    found = {name: USUAL_NAMES[str(name).lower()] for name in frame.columns if str(name).lower() in USUAL_NAMES}
+    names = [*frame.index.names, *frame.columns]
+    found = {name: meant for name in names if (meant := _meant(name)) and meant not in frame}
     if found:
-        return f"; rename them: df.rename(columns={found})"
+        reset = ".reset_index()" if found.keys() & {*frame.index.names} else ""
+        return f"; rename them: df{reset}.rename(columns={found})"
     lacks_id_alone = ID not in frame and DAY in frame and PRICE in frame
     return "; if it has the prices of one ticker: df.assign(unique_id='MSFT')" if lacks_id_alone else ""
+
+
+def _meant(name: Any) -> str | None:
+    """Return the column that a name stands for, such as ds for Date; None where it is none of the three."""
+    lower = str(name).lower()
+    return lower if lower in KEYS else USUAL_NAMES.get(lower)

@@ -126,7 +126,8 @@ class Reading:
             bars, judged = _judged(bars, self.may_end_in_doubt)
             verdicts += judged
         if len(bars) < self.fewest:
-            raise TickerLeftOut(f"{counted(len(bars), 'usable row')}, a forecast needs {self.fewest}")
+            unused = f" ({len(verdicts)} not used, the first: {_told(verdicts[0])})" if verdicts else ""
+            raise TickerLeftOut(f"{counted(len(bars), 'usable row')}{unused}, a forecast needs {self.fewest}")
         left = [Left(unique_id, pd.Timestamp(each.session), each.code, each.message) for each in verdicts]
         return Series(unique_id, key, exchange, kind, self._completed(bars, rows)), left
 
@@ -167,6 +168,10 @@ def _names(unique_id: Any) -> tuple[str, str, str]:
     except SymbolRefused:
         return str(unique_id), "XNYS", "stock"
     return symbol, exchange_of(symbol), kind_of_symbol(symbol)
+
+
+def _told(verdict: Verdict) -> str:
+    return f"{verdict.session} {verdict.code}: {verdict.message}"
 
 
 def _refuse_other_days(calendar: ExchangeCalendar, days: Days, stray: Days) -> None:

@@ -139,8 +139,7 @@ class Record:
         from tickercast.jobs.analysis.known_bars import known_bars
         from tickercast.storage.bars import adjusted as adjusted_bars
 
-        if not isinstance(ticker, str):
-            raise ArgumentError("bars are of one ticker, given as text; view('bar', tickers) has those of several")
+        _refuse_no_text("ticker", ticker, "; view('bar', tickers) has the bars of several")
         first, last, instant = _day(start), _day(end), _instant(known_at)
         with public_errors():
             bars = known_bars(self._place, ticker, instant)
@@ -159,6 +158,7 @@ class Record:
         from tickercast._record_frames import frame_of_rows
         from tickercast.jobs.analysis.views import answer
 
+        _refuse_no_text("query", query)
         with public_errors(), answer(self._place.database, query, _bound(parameters), seconds=seconds) as found:
             return frame_of_rows(found.columns, found.rows)
 
@@ -171,10 +171,11 @@ class Record:
         """
         from tickercast._plots import ticker_figure
 
+        _refuse_no_text("ticker", ticker)
         with public_errors():
             return ticker_figure(self._place.database, ticker, chart, config)
 
-    def export(self, folder: str | os.PathLike[str], *, views: Iterable[str] = ()) -> Path:
+    def export(self, folder: str | os.PathLike[str], *, views: str | Iterable[str] = ()) -> Path:
         """Write public views as Parquet files by ticker, all of them where none are named, and return the folder's path.
 
         It is the command `export`: a folder that it wrote before gets what has changed. Raises ArgumentError for a folder that is
@@ -184,19 +185,27 @@ class Record:
         from tickercast.jobs.analysis.export import export
 
         path = Path(folder).absolute()
+        names = [views] if isinstance(views, str) else list(views)
         with public_errors():
-            export(self._place.database, path, list(views), now=clock.now(), show=lambda _done, _total: None)
+            export(self._place.database, path, names, now=clock.now(), show=lambda _done, _total: None)
         return path
 
     def _view(self, name: str, tickers: Tickers, start: Day, end: Day, equal: Mapping[str, Any]) -> pd.DataFrame:
         from tickercast._record_frames import frame_of_table
         from tickercast.jobs.analysis.typed_views import Wanted, public_view, view_table
 
+        _refuse_no_text("name", name)
         given = {column: _one_value(column, value) for column, value in equal.items() if value is not None}
         wanted = Wanted(_symbols(tickers), _day(start), _day(end), given)
         with public_errors():
             view = public_view(name)
             return frame_of_table(view_table(self._place.database, view, wanted), view.columns)
+
+
+def _refuse_no_text(name: str, value: Any, hint: str = "") -> None:
+    """Raise ArgumentError for an argument that must be text and is something else."""
+    if not isinstance(value, str):
+        raise ArgumentError(f"{name} is a {type(value).__name__}: give one text{hint}")
 
 
 def _symbols(tickers: Tickers) -> tuple[str, ...]:
@@ -246,12 +255,12 @@ def _bound(parameters: Parameters) -> Parameters:
 def _stored(value: Any) -> Any:
     from tickercast.storage.instants import instant_text
 
+    if hasattr(value, "dtype"):  # one of NumPy's
+        value = (value.astype("datetime64[us]") if value.dtype.kind == "M" else value).item()
     if isinstance(value, datetime):
         if value.tzinfo:
             return instant_text(value)
         if value.time() == time():  # a session in a DataFrame
             return value.date().isoformat()
         raise ArgumentError(f"{value}: an instant needs its time zone")
-    if isinstance(value, date):
-        return value.isoformat()
-    return value.item() if hasattr(value, "item") else value  # one of NumPy's
+    return value.isoformat() if isinstance(value, date) else value

@@ -172,13 +172,14 @@ def _prices(where: str, table: pa.Table, by_level: Mapping[int, str]) -> Floats:
 
 
 def _model(name: str, parts: Sequence[Part]) -> OtherModel:
-    """Return the forecasts of one model. Raises UsageError for two of one ticker, cutoff and ds."""
+    """Return the forecasts of one model. Raises UsageError for two of one ticker, cutoff and ds, and for swapped ends."""
     written = [ticker for part in parts for ticker in part.ticker]
     symbols = {text: _symbol(text) for text in set(written)}
     ticker = np.array([symbols[text] for text in written])
     origin, target, prices = (
         np.concatenate([getattr(part, field) for part in parts]) for field in ("origin", "target", "prices")
     )
+    _refuse_swapped(parts[-1].where, name, prices)
     tickers = {}
     for symbol in sorted({symbol for symbol in symbols.values() if symbol}):
         rows = ticker == symbol
@@ -187,6 +188,14 @@ def _model(name: str, parts: Sequence[Part]) -> OtherModel:
         if count > 1:
             raise UsageError(f"{parts[-1].where}: {name} has {count} rows of {symbol} with cutoff {cutoff} and ds {ds}; keep one")
     return OtherModel(name, np.all([part.levels for part in parts], axis=0), tickers)
+
+
+def _refuse_swapped(where: str, name: str, prices: Floats) -> None:
+    """Raise UsageError where the low end of an interval is above its high end in most rows. prices: (n, levels)."""
+    swapped = (prices > prices[:, ::-1])[:, : len(GRID_LEVELS) // 2].mean(axis=0) > 0.5
+    if swapped.any():
+        level = round(100 * (1 - 2 * GRID_LEVELS[int(np.argmax(swapped))]))
+        raise UsageError(f"{where}: {name} has the low end of its {level} % interval above the high end; are they swapped?")
 
 
 def _symbol(text: str) -> str:

@@ -127,7 +127,10 @@ def backfill(
     request = backfill_request(tickers, start, end, source, adjustment, workers, events)
     request = replace(request, preset=preset, with_twins=twins, force_cold=cold, everything=everything)
     request.check()
+    is_new = _has_no_home(context)
     with writing(context, "backfill", wait, create=preset or "density") as (home, engine):
+        if is_new:
+            say(f"home {home.folder} is created")
         if baselines:
             from tickercast.jobs.analysis.store_baselines import backfill_with_baselines
 
@@ -136,6 +139,16 @@ def backfill(
             from tickercast.jobs.runs.backfill import backfill_span
 
             say(backfill_span(home, engine, request))
+
+
+def _has_no_home(context: typer.Context) -> bool:
+    """Return whether there is no home yet. Where that cannot be seen, making one tells why."""
+    from tickercast.jobs.workspace.place import is_home
+
+    try:
+        return not is_home(home_of(context))
+    except OSError:
+        return False
 
 
 def run(
@@ -279,8 +292,8 @@ def upgrade(context: typer.Context, wait: WaitOption = WAIT_SECONDS) -> None:
     require_writable(home)
     with writer_lock(home.folder, command="db upgrade", wait_seconds=wait):
         with progress_bar("upgrading the database"):
-            upgrade_database(home.database)
+            copy = upgrade_database(home.database)
         for told in fill_copies(home):
             say(told)
         fill_risk(home, clock.now())
-    say(f"{home.database} has this program's schema")
+    say(f"{home.database} has this program's schema{f'; as it was before: {copy}' if copy else ''}")
