@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from pathlib import Path
 
 import pytest
 
+from tickercast.jobs.web import page_cache
 from tickercast.jobs.web.page_cache import AS_IT_IS_SECONDS, LONGEST_SECONDS, SERIES_SECONDS, PageCache
 from tickercast.jobs.web.responses import Page
 
@@ -92,3 +94,19 @@ def test_visitors_at_the_same_time_get_one_page(visits: Visits) -> None:
 def test_an_error_is_not_kept(visits: Visits) -> None:
     visits.status = 503
     assert (visits.visit(), visits.visit()) == ("1", "2")
+
+
+def test_kept_pages_and_their_compressed_forms_stay_within_the_limit(visits: Visits, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_cache, "KEPT_BYTES", 100_000)
+
+    async def sent(number: int) -> Page:
+        async def make() -> Page:
+            return Page(random.Random(number).randbytes(10_000).hex().encode())
+
+        page = await visits.cache.page(number, make)
+        assert page.compressed is not None  # as it is sent
+        return page
+
+    pages = [asyncio.run(sent(number)) for number in range(60)]
+    kept = [page for page in pages if any(page is each.page for each in visits.cache._kept.values())]
+    assert 0 < sum(len(page.body) + len(page.compressed or b"") for page in kept) <= 100_000

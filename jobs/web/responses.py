@@ -65,8 +65,8 @@ class Page:
 
     @property
     def size(self) -> int:
-        """Return the bytes that it takes when it is kept."""
-        return OVERHEAD_BYTES + len(self.body) + len(self.__dict__.get("compressed") or b"")
+        """Return the bytes that it takes when it is kept, as it is and compressed."""
+        return OVERHEAD_BYTES + len(self.body) + len(self.compressed or b"")
 
 
 MakePage = Callable[[Request], Awaitable[Page]]
