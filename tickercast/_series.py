@@ -239,5 +239,6 @@ def _judged(bars: Bars, may_end_in_doubt: bool) -> tuple[Bars, list[Verdict]]:
 
 
 def first_reasons(left_out: dict[Any, str]) -> str:
+    """Return the first three tickers that are left out, each with its reason."""
     shown = [f"{unique_id}: {reason}" for unique_id, reason in list(left_out.items())[:3]]
     return "; ".join(shown) + ("; ..." if len(left_out) > len(shown) else "")

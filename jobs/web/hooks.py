@@ -22,7 +22,7 @@ TOO_SLOW = "This query took longer than its time. Name a ticker or a span, or us
 def render_cell(value: object, column: str) -> Markup | None:
     """Return a number in sensible digits, with the whole one as its title."""
     text = cell_text(column, value)
-    return None if text is None else Markup(f'<span class="number" title="{value}">{text.replace("<", "&lt;")}</span>')
+    return None if text is None else Markup('<span class="number" title="{}">{}</span>').format(value, text)
 
 
 @hookimpl  # type: ignore[untyped-decorator]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import html
 from collections.abc import Mapping
 from urllib.parse import parse_qs, parse_qsl, urlencode
 
@@ -28,7 +27,7 @@ def sign_in_form(*, is_wrong: bool, has_token: bool) -> Page:
         "<input id='token' name='token' type='password' autocomplete='current-password' required autofocus>"
         "<button>Sign in</button></form>"
     )
-    body = form if has_token else html.escape("The reverse proxy in front of this server has to sign you in.")
+    body = form if has_token else "<p>The reverse proxy in front of this server has to sign you in.</p>"
     return Page(plain_html("Sign in", body), 401, headers=(("WWW-Authenticate", "Bearer"),), cache_control="no-store")
 
 
