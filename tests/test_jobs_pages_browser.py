@@ -55,6 +55,14 @@ def test_a_page_has_no_fault(browser: Browser, server: WebServer, path: str, wid
 
 
 @needs_chromium
+def test_enter_in_the_search_opens_the_ticker_of_that_name(browser: Browser, server: WebServer) -> None:
+    with visited(browser, f"http://127.0.0.1:{server.port}/", 390, "light") as (page, _):
+        page.fill("input[type=search]", "ibm")
+        page.press("input[type=search]", "Enter")
+        page.wait_for_url("**/ticker/IBM")
+
+
+@needs_chromium
 def test_faults_of_a_page_are_found(browser: Browser) -> None:
     with visited(browser, "about:blank", 390, "light") as (page, visit):
         page.set_content(FAULTY)

@@ -99,6 +99,11 @@ def test_tickers_with_newer_forecasts_than_their_risk_are_named(
         assert "With newer forecasts than this risk until the next run: IBM." in risk_page(connection, static_site(NOW), NOW)
 
 
+def test_the_shares_by_sessions_ahead_are_of_the_mode_that_could_be_tested(facts: RiskFacts) -> None:
+    [(horizon, levels)] = facts.by_horizon()
+    assert (horizon, levels[0.05]["mode"], levels[0.01]["mode"]) == (1, "backfill", "backfill")
+
+
 def test_the_sentences_are_of_each_mode_live_first(facts: RiskFacts) -> None:
     assert sentences(facts)[:2] == [
         "All tickers together (live): 1 of 10 outcomes were below the 5 % value at risk, 0.5 expected. "

@@ -102,9 +102,22 @@ def test_a_ticker_that_is_not_stored_or_not_under_a_config_is_refused(connection
 
 
 def test_the_headline_has_the_band_of_the_next_session_in_prices_and_percent(connection: sqlite3.Connection) -> None:
-    assert ticker.headline(ticker_facts(connection, "IBM")).replace("\N{NO-BREAK SPACE}", " ") == (
+    facts = replace(ticker_facts(connection, "IBM"), sessions_behind=0)
+    assert ticker.headline(facts).replace("\N{NO-BREAK SPACE}", " ") == (
         "Fri 8 Mar 2024: IBM should close between 98.00 and 102.00 USD (-2.0 % to +2.0 %) with a probability of 90 %."
     )
+
+
+def test_a_session_that_has_closed_is_not_told_as_one_ahead(connection: sqlite3.Connection) -> None:
+    facts = replace(ticker_facts(connection, "IBM"), sessions_behind=1)
+    assert ticker.headline(facts).startswith("Fri 8 Mar 2024: IBM was forecast to close between 98.00 and 102.00 USD")
+
+
+def test_the_width_is_told_as_a_price_and_in_percent(connection: sqlite3.Connection) -> None:
+    facts = ticker_facts(connection, "IBM")
+    width = next(figure for figure in ticker.key_figures(facts) if figure.title == "Width of that range")
+    assert (width.value, width.note.partition(";")[0]) == ("4.0 %", "4.00 USD")
+    assert ticker.forecast_rows(facts)[0].distance == "4.00"
 
 
 def test_a_config_without_the_newest_sessions_is_further_behind(record: Record, tmp_path: Path) -> None:

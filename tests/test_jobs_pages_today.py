@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import log
 from pathlib import Path
@@ -90,6 +91,14 @@ def test_the_page_is_well_formed_and_runs_nothing_of_its_own(connection: sqlite3
     assert "Forecasts for Fri 8 Mar 2024" in page.text
     assert "4 new forecasts by 1 run. The newest began 13 hours ago ( backfill ): done, 1 ticker ok, 0 failed." in page.text
     assert "Thu 7 Mar 2024: 0 of 1 outcome outside of the 90 % range, 0.1 expected." in page.text
+
+
+def test_a_session_that_has_closed_is_told(connection: sqlite3.Connection) -> None:
+    facts = today_facts(connection, NOW)
+    ahead = replace(facts, tickers=[replace(row, sessions_behind=0) for row in facts.tickers])
+    assert (facts.sessions_behind > 0, ahead.sessions_behind) == (True, 0)
+    page = today_page(connection, static_site(NOW), NOW, state())
+    assert "This session has closed: the newest forecasts are" in page
 
 
 def test_the_numbers_of_a_row_are_in_the_order_of_the_columns(connection: sqlite3.Connection) -> None:

@@ -67,9 +67,14 @@ class RiskFacts:
     computed_at: str | None
 
     def by_horizon(self) -> list[tuple[int, dict[float, Row]]]:
-        """Return each horizon with the rows of all tickers together by level, of one mode."""
-        horizons = sorted({row["horizon"] for row in self.overall})
-        return [(horizon, _by_level([row for row in self.overall if row["horizon"] == horizon])) for horizon in horizons]
+        """Return each horizon with the rows of all tickers together by level, of the first mode that could be tested."""
+        rows = sorted((row for row in self.overall if row["mode"] != ALL_MODES), key=mode_order)
+        tested = [row for row in rows if row["p_adjusted"] is not None] or rows
+        horizons: dict[int, dict[float, Row]] = defaultdict(dict)
+        for row in rows:
+            if row["mode"] == tested[0]["mode"]:
+                horizons[row["horizon"]][row["level"]] = row
+        return sorted(horizons.items())
 
 
 def risk_facts(connection: sqlite3.Connection) -> RiskFacts:

@@ -31,13 +31,14 @@ NARROW, WIDE = 0.9, 1.1  # a width within them is as usual
 class ForecastRow:
     """One session in the table: its weekday, Fri, its day, 8 Mar, and year; each quantile as a price and against the last one.
 
-    width: of its 90 % range, percent of the last price. report: whether the company reports on that session, or on a day without
-    one before it.
+    distance, width: of its 90 % range, as a price and in percent of the last one. report: whether the company reports on that
+    session, or on a day without one before it.
     """
 
     weekday: str
     day: str
     year: str
+    distance: str
     width: float
     report: bool
     cells: list[tuple[str, str]]
@@ -95,8 +96,9 @@ def headline(facts: TickerFacts) -> str:
     low, high, moves = _range(row)
     when = long_day(row["target"])
     verb = "open" if row["field"] == "open" else "close"
+    should = "was forecast to" if facts.sessions_behind else "should"  # once the session is over
     between = f"between {low} and {high} {facts.currency} ({moves})"
-    return f"{when}: {facts.ticker} should {verb} {between} with a probability of 90\N{NO-BREAK SPACE}%."
+    return f"{when}: {facts.ticker} {should} {verb} {between} with a probability of 90\N{NO-BREAK SPACE}%."
 
 
 def sentences(facts: TickerFacts) -> list[str]:
@@ -131,8 +133,9 @@ def forecast_rows(facts: TickerFacts) -> list[ForecastRow]:
         last = row["last_price"]
         cells = [(price_text(row[name], last), f"{percent(row[name] / last - 1, signed=True)} %") for name in LEVELS]
         weekday, day, year = day_parts(row["target"])
-        width = 100 * (row["q95"] - row["q05"]) / last
-        rows.append(ForecastRow(weekday, day, year, width, row["target"] in reports, cells))
+        distance = row["q95"] - row["q05"]
+        is_report = row["target"] in reports
+        rows.append(ForecastRow(weekday, day, year, price_text(distance, last), 100 * distance / last, is_report, cells))
     return rows
 
 
@@ -170,12 +173,15 @@ def _range(row: Row) -> tuple[str, str, str]:
 
 def _width_figure(facts: TickerFacts) -> KeyFigure:
     row, usual = facts.forecasts[0], facts.usual_width
-    width = (row["q95"] - row["q05"]) / row["last_price"]
+    distance = row["q95"] - row["q05"]
+    width = distance / row["last_price"]
+    value = f"{percent(width)} %"
+    price = f"{price_text(distance, row['last_price'])} {facts.currency}"
     if usual is None:
-        return KeyFigure("Width of that range", f"{percent(width)} %", "of the last price; too few forecasts to compare with")
+        return KeyFigure("Width of that range", value, f"{price}; too few forecasts to compare with")
     ratio = 100 * width / usual
     word = "narrower than usual" if ratio < NARROW else "wider than usual" if ratio > WIDE else "as usual"
-    return KeyFigure("Width of that range", f"{percent(width)} %", f"{word}: the median of its year is {percent(usual / 100)} %")
+    return KeyFigure("Width of that range", value, f"{price}; {word}: the median of its year is {percent(usual / 100)} %")
 
 
 def _outcome_figure(facts: TickerFacts) -> list[KeyFigure]:

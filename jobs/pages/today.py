@@ -86,6 +86,11 @@ class Today:
     changes: Changes
 
     @property
+    def sessions_behind(self) -> int:
+        """Return how many sessions closed since the newest forecast of any ticker was made; 0 = it is of a session ahead."""
+        return min((row.sessions_behind for row in self.tickers), default=0)
+
+    @property
     def width(self) -> float | None:
         """Return the median width in percent of the last price, None without rows."""
         return median(row.width for row in self.tickers) if self.tickers else None

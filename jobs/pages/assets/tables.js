@@ -52,6 +52,12 @@
     };
     field.closest("[hidden]")?.removeAttribute("hidden");
     field.addEventListener("input", search);
+    field.addEventListener("keydown", (event) => { // Enter opens the ticker of that name, or the only one that is left
+      if (event.key !== "Enter") return;
+      const left = rows.filter(([row]) => !row.hidden);
+      const found = left.find(([, name]) => name === field.value.trim().toLowerCase()) ?? (left.length === 1 ? left[0] : null);
+      found?.[0].querySelector("a")?.click();
+    });
     search(); // a browser may have kept what was typed
   }
 
