@@ -16,9 +16,8 @@ from tickercast.jobs.pages.calibration import (
     of_mode,
     rolling_share,
 )
-from tickercast.jobs.pages.charts import Chart, Numbers, Role, Trace, band, columns, horizontal, line
-from tickercast.jobs.pages.ticker_charts import short
-from tickercast.jobs.pages.ticker_facts import Row
+from tickercast.jobs.pages.charts import Chart, Numbers, Role, Trace, band, columns, horizontal, line, short
+from tickercast.jobs.pages.rows import Row
 from tickercast.jobs.scoring.terms import MODES
 from tickercast.jobs.terminal.figures import basis_points, percent
 from tickercast.jobs.terminal.text import counted

@@ -8,9 +8,8 @@ from math import fsum, sqrt
 from statistics import StatisticsError, correlation
 
 from tickercast.jobs.pages.axes import month_axis
-from tickercast.jobs.pages.charts import Chart, Numbers, line
-from tickercast.jobs.pages.ticker_charts import short
-from tickercast.jobs.pages.ticker_facts import Row
+from tickercast.jobs.pages.charts import Chart, Numbers, line, short
+from tickercast.jobs.pages.rows import Row
 from tickercast.jobs.terminal.figures import price_text
 from tickercast.jobs.terminal.text import counted
 

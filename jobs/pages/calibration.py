@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
 from math import exp, lgamma, log
-from typing import Any
 
-Row = dict[str, Any]
+from tickercast.jobs.pages.rows import Row
 
 WINDOW = 60  # targets of a rolling share
 BAND_LEVEL = 0.95  # share of the samples of a calibrated forecast that lie within a band

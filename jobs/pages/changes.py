@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
+from tickercast.jobs.pages.rows import Row, records
 from tickercast.storage.instants import instant_text
-from tickercast.storage.reader import select_rows
 
 A_DAY = timedelta(days=1)
 MOST_SURPRISES = 5
@@ -28,8 +27,6 @@ RESTATED = (
 NEWEST_OUTCOMES = """SELECT o.ticker, o.target, o.last_price, o.q05, o.q50, o.q95, o.realised_return, o.realised_price,
     o.inside_90 FROM outcome o
 WHERE o.horizon = 1 AND o.target = ? AND o.state <> 'pending' AND o.config = (SELECT c.id FROM config c WHERE c.active = 1)"""
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +92,7 @@ def changes_since(
     session: the newest origin of any ticker, None before the first forecast. wanted: what is said of these tickers alone; None =
     of all.
     """
-    runs = select_rows(connection, NEWEST_RUN).records()
+    runs = records(connection, NEWEST_RUN)
     newest = runs[0] if runs else None
     since = now - A_DAY
     if newest is not None:
@@ -107,20 +104,20 @@ def changes_since(
         newest,
         forecasts=forecasts,
         runs=count,
-        failed=_of(wanted, select_rows(connection, FAILED, at).records()),
-        quarantined=_of(wanted, select_rows(connection, QUARANTINED, at).records()),
-        restated=_of(wanted, select_rows(connection, RESTATED, at).records()),
+        failed=_of(wanted, records(connection, FAILED, *at)),
+        quarantined=_of(wanted, records(connection, QUARANTINED, *at)),
+        restated=_of(wanted, records(connection, RESTATED, *at)),
         session=session,
         outcomes=_outcomes(connection, session, wanted) if session else [],
     )
 
 
-def _of(wanted: Sequence[str] | None, rows: list[dict[str, Any]]) -> list[Row]:
+def _of(wanted: Sequence[str] | None, rows: list[Row]) -> list[Row]:
     return [row for row in rows if wanted is None or row["ticker"] in wanted]
 
 
 def _outcomes(connection: sqlite3.Connection, session: str, wanted: Sequence[str] | None) -> list[Outcome]:
-    rows = _of(wanted, select_rows(connection, NEWEST_OUTCOMES, (session,)).records())
+    rows = _of(wanted, records(connection, NEWEST_OUTCOMES, session))
     return sorted((_outcome(row) for row in rows), key=lambda outcome: -outcome.size)
 
 

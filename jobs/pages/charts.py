@@ -14,6 +14,7 @@ Role = Literal["price", "median", "band", "outcome", "miss", "baseline", "event"
 Values = Sequence[Any]
 Trace = dict[str, Any]
 BAND_OPACITY = 0.22
+DIGITS = 6  # of a price in a chart's data
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,11 @@ class Chart:
     def figure(self) -> dict[str, Any]:
         """Return what is drawn: the keys data and layout."""
         return {"data": self.data, "layout": self.layout}
+
+
+def short(values: Any, digits: int = DIGITS) -> list[float | None]:
+    """Return numbers with some significant digits, so that a page stays small."""
+    return [None if value is None else float(f"{value:.{digits}g}") for value in values]
 
 
 def line(x: Values, y: Values, name: str, role: Role, **more: Any) -> Trace:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tickercast.jobs.pages.charts import Chart, Numbers, Trace, line, points
+from tickercast.jobs.pages.charts import Chart, Numbers, Trace, line, points, short
 from tickercast.jobs.pages.compare_facts import Entry
-from tickercast.jobs.pages.ticker_charts import short
 from tickercast.jobs.terminal.figures import percent
 
 BAR_WIDTH = 0.6  # of a row

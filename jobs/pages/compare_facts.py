@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from tickercast.jobs.pages.ticker_facts import FRESHNESS, NEWEST, Row, configs_of, records
+from tickercast.jobs.pages.rows import Row, records
+from tickercast.jobs.pages.ticker_facts import FRESHNESS, NEWEST, configs_of
 from tickercast.jobs.pages.verdicts import Verdict, verdict_of
 
 MOST_ENTRIES = 12

@@ -5,21 +5,20 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from tickercast.jobs.monitoring.check import check, condition_counts, daemon_line
 from tickercast.jobs.monitoring.conditions import ticker_conditions
 from tickercast.jobs.monitoring.state import HomeState, condition_of, since_of
 from tickercast.jobs.pages.charts import Chart, Numbers, columns
 from tickercast.jobs.pages.rendering import render, whole
+from tickercast.jobs.pages.rows import Row, records
 from tickercast.jobs.pages.site import Site
 from tickercast.jobs.terminal.figures import bytes_text
 from tickercast.storage.instants import instant_text
 from tickercast.storage.monitoring import TickerFacts
-from tickercast.storage.reader import select_rows
 
 NEWEST = 30  # rows of a table
 RECENT = timedelta(days=30)
@@ -34,8 +33,6 @@ ORDER BY ended_at IS NOT NULL, began_at DESC LIMIT {NEWEST}"""
 MONTHS = """SELECT substr(started_at, 1, 7) AS month, count(*) AS runs, sum(forecasts) AS forecasts FROM run_summary
 GROUP BY month ORDER BY month"""
 PRICE_ROWS = "SELECT coalesce(sum(rows), 0), count(*) FROM price_file"
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +89,13 @@ def health_page(connection: sqlite3.Connection, site: Site, now: datetime, state
 def health_facts(connection: sqlite3.Connection, now: datetime, state: HomeState) -> Health:
     """Return what the page shows, from the public views and the state of the home."""
     price_rows, price_files = connection.execute(PRICE_ROWS).fetchone()
-    months = select_rows(connection, MONTHS).records()
+    months = records(connection, MONTHS)
     each = state.disk.database / max(1, sum(row["forecasts"] for row in months))
     return Health(
         [found for ticker in state.tickers if (found := _attention(ticker, state)) is not None],
-        runs=list(select_rows(connection, RUNS).records()),
-        failures=list(select_rows(connection, FAILURES, (instant_text(now - RECENT),)).records()),
-        notices=list(select_rows(connection, NOTICES).records()),
+        runs=records(connection, RUNS),
+        failures=records(connection, FAILURES, instant_text(now - RECENT)),
+        notices=records(connection, NOTICES),
         months=[Month(**row, size=each * row["forecasts"]) for row in months],
         price_rows=price_rows,
         price_files=price_files,

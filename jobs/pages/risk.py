@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from tickercast.jobs.pages.rendering import render
 from tickercast.jobs.pages.risk_charts import exceedances
 from tickercast.jobs.pages.risk_facts import LEVELS, RiskFacts, TickerRisk, risk_facts
+from tickercast.jobs.pages.rows import Row
 from tickercast.jobs.pages.site import Site
 from tickercast.jobs.pages.verdicts import MODE_NAMES, of_distinct_modes
 from tickercast.jobs.scoring.terms import FEWEST_SCORES, NOT_DISTINGUISHABLE
 from tickercast.jobs.terminal.figures import p_text, percent
-
-Row = Mapping[str, Any]
 
 TOO_FEW_SCORES = "too few scores"
 WITHIN_CHANCE = "within chance"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from tickercast.jobs.pages.axes import long_day, month_axis, titled
 from tickercast.jobs.pages.charts import Chart, Numbers, columns, horizontal
+from tickercast.jobs.pages.rows import Row
 from tickercast.jobs.terminal.figures import percent
 from tickercast.jobs.terminal.text import counted
-
-Row = Mapping[str, Any]
 
 
 def exceedances(days: Sequence[Row]) -> Chart:

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from tickercast.jobs.pages.rows import Row, records
 from tickercast.jobs.pages.verdicts import judged_mode, mode_order
 from tickercast.jobs.scoring.terms import ALL_MODES, ALL_TICKERS
-from tickercast.storage.reader import select_rows
-
-Row = Mapping[str, Any]
 
 LEVELS = (0.05, 0.01)
 SPAN = "-12 months"  # of the exceedances by date, counted from the newest target
@@ -79,9 +76,9 @@ class RiskFacts:
 
 def risk_facts(connection: sqlite3.Connection) -> RiskFacts:
     """Return what the page shows."""
-    newest = select_rows(connection, NEWEST).records()
+    newest = records(connection, NEWEST)
     rows: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in select_rows(connection, RISK).records():
+    for row in records(connection, RISK):
         rows[row["ticker"], row["config"]].append(row)
     found = [(row, rows[row["ticker"], row["config"]]) for row in newest]
     tickers = [TickerRisk(row["ticker"], row["currency"], _by_level(own)) for row, own in found if own]
@@ -111,4 +108,4 @@ def _by_level(rows: Sequence[Row]) -> dict[float, Row]:
 
 def _days(connection: sqlite3.Connection, config: str, newest: Sequence[Row]) -> list[Row]:
     last = max(row["target"] for row in newest)
-    return list(select_rows(connection, BY_DATE, (config, last, SPAN)).records())
+    return records(connection, BY_DATE, config, last, SPAN)

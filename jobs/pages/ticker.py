@@ -13,8 +13,9 @@ from tickercast.jobs.pages.axes import day_parts, long_day
 from tickercast.jobs.pages.calibration import pit_histogram, skill_by_month
 from tickercast.jobs.pages.charts import Chart
 from tickercast.jobs.pages.rendering import render
+from tickercast.jobs.pages.rows import Row
 from tickercast.jobs.pages.site import Site
-from tickercast.jobs.pages.ticker_facts import Row, TickerFacts, ticker_facts
+from tickercast.jobs.pages.ticker_facts import TickerFacts, ticker_facts
 from tickercast.jobs.pages.timeline import Happening, timeline
 from tickercast.jobs.pages.training_charts import loss_charts
 from tickercast.jobs.pages.verdicts import mode_order, verdict_of, verdict_sentences

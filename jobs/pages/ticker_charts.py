@@ -7,14 +7,13 @@ from math import exp
 from typing import Any
 
 from tickercast.jobs.pages.axes import every_fifth, long_day, month_axis, session_axis, short_day, titled
-from tickercast.jobs.pages.charts import Chart, Numbers, Trace, band, line, points, vertical
-from tickercast.jobs.pages.ticker_facts import Row
+from tickercast.jobs.pages.charts import Chart, Numbers, Trace, band, line, points, short, vertical
+from tickercast.jobs.pages.rows import Row
 from tickercast.jobs.scoring.terms import MODES
 from tickercast.jobs.terminal.figures import percent, price_decimals, price_text
 from tickercast.jobs.terminal.text import counted
 
 SHOWN_TARGETS = 252
-DIGITS = 6  # of a price in a chart's data
 
 # Of a band: its lower and upper quantile, the share of outcomes that it should hold, and its opacity over the one around it.
 BANDS = (("q05", "q95", "90 %", 0.2), ("q10", "q90", "80 %", 0.3), ("q25", "q75", "50 %", 0.45))
@@ -97,11 +96,6 @@ def returns(ticker: str, past: Sequence[Row]) -> Chart:
 def percent_move(row: Row, name: str) -> float:
     """Return a price of a forecast as its distance from the last price in percent."""
     return float(100 * (row[name] / row["last_price"] - 1))
-
-
-def short(values: Any, digits: int = DIGITS) -> list[float | None]:
-    """Return numbers with some significant digits, so that a page stays small."""
-    return [None if value is None else float(f"{value:.{digits}g}") for value in values]
 
 
 def _end_label(forecast: Row, name: str) -> dict[str, Any]:

@@ -9,13 +9,11 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any
 
+from tickercast.jobs.pages.rows import Row, records
 from tickercast.storage.errors import UnknownStoredTicker, not_stored
-from tickercast.storage.reader import select_rows, unknown_symbols
+from tickercast.storage.reader import unknown_symbols
 from tickercast.storage.widths import usual_widths
-
-Row = dict[str, Any]
 
 FAN_SESSIONS = 30
 PAST_TARGETS = 504  # two years
@@ -140,11 +138,6 @@ def ticker_facts(connection: sqlite3.Connection, ticker: str, config: str | None
 def configs_of(connection: sqlite3.Connection, ticker: str) -> list[Row]:
     """Return the configs under which a ticker has forecasts, with its newest origin: the active one first, then the newest."""
     return [row for row in records(connection, CONFIGS, ticker) if row["origin"] is not None]
-
-
-def records(connection: sqlite3.Connection, query: str, *values: object) -> list[Row]:
-    """Return the rows of a query as values by column name."""
-    return select_rows(connection, query, values).records()
 
 
 def _shown_first(configs: list[Row], ticker: str, wanted: str | None) -> list[Row]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
 
-from tickercast.jobs.pages.ticker_facts import Row, records
+from tickercast.jobs.pages.rows import Row, records
 from tickercast.jobs.terminal.text import counted
 
 MOST_ROWS = 200  # read of each view

@@ -9,17 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
-from typing import Any
 
 from tickercast.jobs.monitoring.check import check, condition_counts, daemon_line
 from tickercast.jobs.monitoring.state import HomeState
 from tickercast.jobs.pages.changes import Changes, changes_since
 from tickercast.jobs.pages.rendering import render
+from tickercast.jobs.pages.rows import Row, records
 from tickercast.jobs.pages.site import Site
 from tickercast.jobs.pages.sparklines import sparkline
 from tickercast.jobs.pages.verdicts import ModeVerdict, Verdict, verdict_of, verdicts_by_mode
 from tickercast.jobs.scoring.terms import ALL_TICKERS
-from tickercast.storage.reader import select_rows
 from tickercast.storage.widths import usual_widths
 
 LAST_SESSIONS = 30
@@ -115,10 +114,10 @@ def today_page(
 
 def today_facts(connection: sqlite3.Connection, now: datetime, wanted: Sequence[str] | None = None) -> Today:
     """Return what the page shows, from the public views. wanted: these tickers alone; None = all."""
-    skill: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in select_rows(connection, SKILL).records():
+    skill: dict[str, list[Row]] = defaultdict(list)
+    for row in records(connection, SKILL):
         skill[row["ticker"]].append(row)
-    latest = [row for row in select_rows(connection, LATEST).records() if wanted is None or row["ticker"] in wanted]
+    latest = [row for row in records(connection, LATEST) if wanted is None or row["ticker"] in wanted]
     tickers = _ticker_rows(connection, latest, skill)
     targets, currencies = (Counter(row[key] for row in latest) for key in ("target", "currency"))
     config = Counter(row["config"] for row in latest).most_common(1)
@@ -132,9 +131,7 @@ def today_facts(connection: sqlite3.Connection, now: datetime, wanted: Sequence[
     )
 
 
-def _ticker_rows(
-    connection: sqlite3.Connection, latest: Sequence[Mapping[str, Any]], skill: Mapping[str, Sequence[Mapping[str, Any]]]
-) -> list[TickerToday]:
+def _ticker_rows(connection: sqlite3.Connection, latest: Sequence[Row], skill: Mapping[str, Sequence[Row]]) -> list[TickerToday]:
     usual = usual_widths(connection, [(row["ticker"], row["config"], row["origin"], 1) for row in latest])
     held = dict(connection.execute(HELD).fetchall())
     return [

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tickercast.jobs.pages.axes import titled
-from tickercast.jobs.pages.charts import Chart, Numbers, line, points
-from tickercast.jobs.pages.ticker_charts import short
-from tickercast.jobs.pages.ticker_facts import Row
+from tickercast.jobs.pages.charts import Chart, Numbers, line, points, short
+from tickercast.jobs.pages.rows import Row
 from tickercast.jobs.terminal.figures import rounded
 from tickercast.jobs.terminal.text import counted
 

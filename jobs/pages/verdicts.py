@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from tickercast.jobs.pages.rows import Row
 from tickercast.jobs.scoring.terms import ALL_MODES, ALL_TICKERS, FEWEST_SCORES, NOT_DISTINGUISHABLE
 from tickercast.jobs.terminal.figures import basis_points, p_text
 
 # In the order of interest. Modes are never pooled without saying so.
 MODE_NAMES = {"live": "live", ALL_MODES: "all modes together", "catchup": "catchup", "backfill": "backfill"}
 NOTHING_SCORED = "No forecast has been scored yet."
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
