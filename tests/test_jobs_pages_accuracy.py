@@ -77,3 +77,10 @@ def test_the_chart_of_skill_states_the_months_of_each_mode() -> None:
     rows = [outcome(0), outcome(31, crps=0.02), outcome(31, mode="live")]
     text = accuracy_charts.skill(calibration.skill_by_month(rows)).text
     assert "live 1 of 1 month; backfill 1 of 2 months" in text
+
+
+def test_a_month_of_few_targets_has_no_bar_beside_others_that_have_more() -> None:
+    rows = [*(outcome(day) for day in range(6)), outcome(31, crps=0.001)]
+    chart = accuracy_charts.skill(calibration.skill_by_month(rows))
+    assert [trace["x"] for trace in chart.data] == [["2024-01"]]
+    assert [row[0] for row in chart.table.rows] == ["2024-02", "2024-01"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -82,6 +83,12 @@ def test_widths_over_a_year_share_their_axes(connection: sqlite3.Connection) -> 
     charts = widths(compare_facts(connection, ["IBM", "MSFT"], []).entries, ["IBM", "MSFT"])
     assert charts[0].layout == charts[1].layout
     assert charts[0].layout["yaxis"]["range"] == [0, pytest.approx(27)]
+
+
+def test_few_widths_say_nothing_of_what_is_usual(connection: sqlite3.Connection) -> None:
+    (entry,) = compare_facts(connection, ["IBM"], []).entries
+    many = replace(entry, widths=entry.widths * 10)
+    assert (entry.has_usual_width, many.has_usual_width) == (False, True)
 
 
 def test_a_form_chooses_on_a_server_and_files_have_none(connection: sqlite3.Connection) -> None:

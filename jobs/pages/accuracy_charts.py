@@ -23,6 +23,7 @@ from tickercast.jobs.terminal.figures import basis_points, percent
 from tickercast.jobs.terminal.text import counted
 
 LEVELS = (90, 80)
+FEWEST_TARGETS = 5  # of a month whose skill is drawn where other months have more
 BAR_WIDTH = 0.8  # of a month's place
 MODE_ROLES: dict[str, Role] = {"live": "price", "catchup": "event", "backfill": "baseline"}
 
@@ -77,10 +78,11 @@ def pit(histogram: PitHistogram) -> Chart:
 
 
 def skill(months: Sequence[MonthSkill]) -> Chart:
-    """Return the CRPS skill of each month, a bar for each mode in it. months: not empty, in order."""
-    modes = [mode for mode in MODES if any(month.mode == mode for month in months)]
-    data = [_skill_bars(months, mode) for mode in modes]
-    labels = sorted({month.month for month in months})
+    """Return the CRPS skill of each month, a bar for each mode in it with targets enough. months: not empty, in order."""
+    drawn = [month for month in months if month.n >= FEWEST_TARGETS] or months
+    modes = [mode for mode in MODES if any(month.mode == mode for month in drawn)]
+    data = [_skill_bars(drawn, mode) for mode in modes]
+    labels = sorted({month.month for month in drawn})
     step = -(-len(labels) // MOST_LABELS)
     layout = {
         "xaxis": {
@@ -103,7 +105,7 @@ def skill(months: Sequence[MonthSkill]) -> Chart:
         for each in reversed(months)
     ]
     head = ("month", "mode", "n", "skill, %", "CRPS, bp", "random walk, bp")
-    return Chart("skill", "Skill by month", _skill_text(months, modes), data, Numbers(head, rows), layout)
+    return Chart("skill", "Skill by month", _skill_text(drawn, modes), data, Numbers(head, rows), layout)
 
 
 def _skill_bars(months: Sequence[MonthSkill], mode: str) -> Trace:
@@ -175,5 +177,5 @@ def _skill_text(months: Sequence[MonthSkill], modes: Sequence[str]) -> str:
         parts.append(f"{mode} {sum(month.skill > 0 for month in ours)} of {counted(len(ours), 'month')}")
     return (
         f"Months in which the forecasts one session ahead had a lower CRPS than the random walk: {'; '.join(parts)}. "
-        "A month has about 21 targets, so single months say little."
+        f"A month has about 21 targets, so single months say little; one with fewer than {FEWEST_TARGETS} has no bar."
     )

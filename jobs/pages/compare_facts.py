@@ -11,6 +11,7 @@ from statistics import median
 from tickercast.jobs.pages.rows import Row, records
 from tickercast.jobs.pages.ticker_facts import FRESHNESS, NEWEST, configs_of
 from tickercast.jobs.pages.verdicts import Verdict, verdict_of
+from tickercast.storage.widths import FEWEST_WIDTHS
 
 MOST_ENTRIES = 12
 MOST_NAMES = 100  # of tickers that are looked up
@@ -51,6 +52,11 @@ class Entry:
     def usual_width(self) -> float:
         """Return the median of the widths."""
         return median(width for _, width in self.widths)
+
+    @property
+    def has_usual_width(self) -> bool:
+        """Return whether the widths are enough to say what is usual, as on the other pages."""
+        return len(self.widths) >= FEWEST_WIDTHS
 
     def move(self, name: str) -> float:
         """Return a price of the newest forecast against the last one, percent."""

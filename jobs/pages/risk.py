@@ -11,7 +11,7 @@ from tickercast.jobs.pages.risk_facts import LEVELS, RiskFacts, TickerRisk, risk
 from tickercast.jobs.pages.rows import Row
 from tickercast.jobs.pages.site import Site
 from tickercast.jobs.pages.verdicts import MODE_NAMES, of_distinct_modes
-from tickercast.jobs.scoring.terms import FEWEST_SCORES, NOT_DISTINGUISHABLE
+from tickercast.jobs.scoring.terms import ALL_MODES, FEWEST_SCORES, NOT_DISTINGUISHABLE
 from tickercast.jobs.terminal.figures import p_text, percent
 
 TOO_FEW_SCORES = "too few scores"
@@ -32,7 +32,8 @@ def risk_page(connection: sqlite3.Connection, site: Site, now: datetime) -> str:
 
 def sentences(facts: RiskFacts) -> list[str]:
     """Return, for each mode and level, whether the value at risk of all tickers together was kept one session ahead."""
-    return [sentence(row) for row in of_distinct_modes(facts.overall) if row["horizon"] == 1] or [NOTHING_SCORED]
+    rows = [row for row in facts.overall if row["horizon"] == 1]
+    return [sentence(row) for row in rows if row["mode"] != ALL_MODES] or [sentence(row) for row in rows] or [NOTHING_SCORED]
 
 
 def sentence(row: Row) -> str:

@@ -20,7 +20,7 @@ from tickercast.jobs.pages.timeline import Happening, timeline
 from tickercast.jobs.pages.training_charts import loss_charts
 from tickercast.jobs.pages.verdicts import mode_order, verdict_of, verdict_sentences
 from tickercast.jobs.scoring.terms import MODES
-from tickercast.jobs.terminal.figures import percent, price_text
+from tickercast.jobs.terminal.figures import percent, price_decimals, price_text
 from tickercast.jobs.terminal.text import counted
 
 ARTICLE = "article"
@@ -134,9 +134,9 @@ def forecast_rows(facts: TickerFacts) -> list[ForecastRow]:
         last = row["last_price"]
         cells = [(price_text(row[name], last), f"{percent(row[name] / last - 1, signed=True)} %") for name in LEVELS]
         weekday, day, year = day_parts(row["target"])
-        distance = row["q95"] - row["q05"]
         is_report = row["target"] in reports
-        rows.append(ForecastRow(weekday, day, year, price_text(distance, last), 100 * distance / last, is_report, cells))
+        width = 100 * (row["q95"] - row["q05"]) / last
+        rows.append(ForecastRow(weekday, day, year, _distance(row), width, is_report, cells))
     return rows
 
 
@@ -172,12 +172,18 @@ def _range(row: Row) -> tuple[str, str, str]:
     return low, high, " to ".join(moves)
 
 
+def _distance(row: Row) -> str:
+    """Return the width of a forecast's 90 % range as a price: the difference of its two ends as they are shown."""
+    last = row["last_price"]
+    decimals = price_decimals(last)
+    return price_text(round(row["q95"], decimals) - round(row["q05"], decimals), last)
+
+
 def _width_figure(facts: TickerFacts) -> KeyFigure:
     row, usual = facts.forecasts[0], facts.usual_width
-    distance = row["q95"] - row["q05"]
-    width = distance / row["last_price"]
+    width = (row["q95"] - row["q05"]) / row["last_price"]
     value = f"{percent(width)} %"
-    price = f"{price_text(distance, row['last_price'])} {facts.currency}"
+    price = f"{_distance(row)} {facts.currency}"
     if usual is None:
         return KeyFigure("Width of that range", value, f"{price}; too few forecasts to compare with")
     ratio = 100 * width / usual
