@@ -45,6 +45,12 @@ FROM outcome WHERE ticker = 'AAPL' AND horizon = 1 AND state <> 'pending' ORDER 
 FROM forecast_history WHERE origin = '2013-01-15' ORDER BY ticker, horizon""",
     ),
     Recipe(
+        "ticker_on_a_day",
+        "What was forecast of a ticker for one day, and what happened?",
+        """SELECT origin, horizon, q05, q50, q95, realised_price, inside_90, state, mode
+FROM outcome WHERE ticker = 'AAPL' AND target = '2013-01-15' ORDER BY horizon""",
+    ),
+    Recipe(
         "prices",
         "Which prices are stored, with the adjusted return of each session?",
         """SELECT session, open, high, low, close, volume, adjusted_return

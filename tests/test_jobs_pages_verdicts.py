@@ -28,10 +28,10 @@ def test_the_live_record_is_stated_first_and_each_mode_is_named() -> None:
     assert verdict_sentences(SKILL) == [
         "All tickers together (live): not distinguishable from a random walk one session ahead "
         "(CRPS 88.0 bp against 89.0 bp, n = 61).",
-        "All tickers together (all modes together): better than a random walk one session ahead "
-        "(CRPS 88.0 bp against 89.0 bp, n = 118, p = 0.010).",
         "All tickers together (backfill): better than a random walk one session ahead "
         "(CRPS 88.0 bp against 89.0 bp, n = 57, p < 0.001).",
+        "All tickers together (all modes together): better than a random walk one session ahead "
+        "(CRPS 88.0 bp against 89.0 bp, n = 118, p = 0.010).",
     ]
 
 

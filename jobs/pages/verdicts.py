@@ -9,8 +9,8 @@ from tickercast.jobs.pages.rows import Row
 from tickercast.jobs.scoring.terms import ALL_MODES, ALL_TICKERS, FEWEST_SCORES, NOT_DISTINGUISHABLE
 from tickercast.jobs.terminal.figures import basis_points, p_text
 
-# In the order of interest. Modes are never pooled without saying so.
-MODE_NAMES = {"live": "live", ALL_MODES: "all modes together", "catchup": "catchup", "backfill": "backfill"}
+# In the order of interest: each mode by itself, then all together. Modes are never pooled without saying so.
+MODE_NAMES = {"live": "live", "catchup": "catchup", "backfill": "backfill", ALL_MODES: "all modes together"}
 NOTHING_SCORED = "No forecast has been scored yet."
 
 
