@@ -1,4 +1,4 @@
--- schema 0010
+-- schema 0011
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -532,12 +532,48 @@ CREATE TABLE risk_tests (
     CONSTRAINT fk_risk_tests_ticker_id FOREIGN KEY(ticker_id) REFERENCES tickers (id)
 )
  STRICT;
+CREATE TABLE score_sums (
+    config_id TEXT NOT NULL,
+    ticker_id INTEGER NOT NULL,
+    horizon INTEGER NOT NULL,
+    mode TEXT NOT NULL,
+    n INTEGER NOT NULL,
+    sums BLOB NOT NULL,
+    CONSTRAINT pk_score_sums PRIMARY KEY (config_id, ticker_id, horizon, mode),
+    CONSTRAINT ck_score_sums_n CHECK (n >= 1),
+    CONSTRAINT ck_score_sums_mode CHECK (mode IN ('live', 'catchup', 'backfill', '*')),
+    CONSTRAINT fk_score_sums_config_id FOREIGN KEY(config_id) REFERENCES configs (id),
+    CONSTRAINT fk_score_sums_ticker_id FOREIGN KEY(ticker_id) REFERENCES tickers (id)
+)
+ WITHOUT ROWID,
+ STRICT;
+CREATE TABLE date_sums (
+    config_id TEXT NOT NULL,
+    horizon INTEGER NOT NULL,
+    mode TEXT NOT NULL,
+    target TEXT NOT NULL,
+    sums BLOB NOT NULL,
+    CONSTRAINT pk_date_sums PRIMARY KEY (config_id, horizon, mode, target),
+    CONSTRAINT ck_date_sums_mode CHECK (mode IN ('live', 'catchup', 'backfill')),
+    CONSTRAINT fk_date_sums_config_id FOREIGN KEY(config_id) REFERENCES configs (id)
+)
+ WITHOUT ROWID,
+ STRICT;
+CREATE TABLE unsummed (
+    config_id TEXT NOT NULL,
+    ticker_id INTEGER NOT NULL,
+    CONSTRAINT pk_unsummed PRIMARY KEY (config_id, ticker_id),
+    CONSTRAINT fk_unsummed_config_id FOREIGN KEY(config_id) REFERENCES configs (id)
+)
+ WITHOUT ROWID,
+ STRICT;
 CREATE UNIQUE INDEX ix_configs_one_active ON configs (active) WHERE active = 1;
 CREATE UNIQUE INDEX ix_price_files_current ON price_files (ticker_id) WHERE superseded_at IS NULL;
 CREATE UNIQUE INDEX ix_tickers_key ON tickers ("key");
 CREATE INDEX ix_models_twins ON models (ticker_id, config_id, origin) WHERE role = 'twin';
 CREATE INDEX ix_origins_origin ON origins (origin);
 CREATE INDEX ix_forecasts_target ON forecasts (target);
+CREATE INDEX ix_models_cold_ancestor_number ON models (cold_ancestor_number);
 CREATE TRIGGER company_events_refuse_update BEFORE UPDATE ON company_events BEGIN SELECT RAISE(ABORT, 'company_events are never changed: UPDATE refused'); END;
 CREATE TRIGGER company_events_ignore_replace BEFORE INSERT ON company_events WHEN EXISTS (SELECT 1 FROM company_events WHERE ticker_id = NEW.ticker_id AND kind = NEW.kind AND date = NEW.date AND recorded_at = NEW.recorded_at) BEGIN SELECT RAISE(IGNORE); END;
 CREATE TRIGGER origins_refuse_update BEFORE UPDATE ON origins BEGIN SELECT RAISE(ABORT, 'origins are never changed: UPDATE refused'); END;
@@ -666,44 +702,6 @@ SELECT t.symbol,
     e.source
 FROM company_events e
 JOIN tickers t ON t.id = e.ticker_id;
-CREATE VIEW latest_forecast (ticker, origin, target, horizon, last_price, q05, q10, q25, q50, q75, q90, q95, made_at, mode, model_id, config, preset, field, currency, move_percent, width_percent, sessions_behind, context) AS
-WITH newest AS (
-    SELECT t.id AS ticker_id, t.symbol, t.exchange, t.currency, c.id AS config_id, c.preset, c.active,
-        (SELECT max(m.origin) FROM origins m WHERE m.ticker_id = t.id AND m.config_id = c.id) AS origin
-    FROM tickers t CROSS JOIN configs c
-), ranked AS (
-    SELECT n.*, row_number() OVER (PARTITION BY n.ticker_id ORDER BY n.active DESC, n.origin DESC, n.config_id) AS place, (
-        SELECT count(*) FROM sessions s WHERE s.exchange = n.exchange AND s.session > n.origin
-        AND s.close_at <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) AS sessions_behind
-    FROM newest n WHERE n.origin IS NOT NULL
-)
-SELECT r.symbol,
-    o.origin,
-    f.target,
-    f.horizon,
-    o.last_price,
-    f.q05,
-    f.q10,
-    f.q25,
-    f.q50,
-    f.q75,
-    f.q90,
-    f.q95,
-    o.made_at,
-    o.mode,
-    (SELECT n.id FROM models n WHERE n.number = o.model_number),
-    o.config_id,
-    r.preset,
-    o.field,
-    r.currency,
-    100.0 * (f.q50 / o.last_price - 1),
-    100.0 * (f.q95 - f.q05) / o.last_price,
-    r.sessions_behind,
-    o.context
-FROM ranked r
-JOIN origins o ON o.ticker_id = r.ticker_id AND o.config_id = r.config_id AND o.origin = r.origin
-JOIN forecasts f ON f.origin_id = o.id
-WHERE r.place = 1;
 CREATE VIEW forecast_history (ticker, origin, target, horizon, last_price, q05, q10, q25, q50, q75, q90, q95, made_at, mode, model_id, location, scale, dof, baseline_location, baseline_scale, baseline_dof, known_at, input_sha256, price_basis, run_id, config, preset, field, context) AS
 SELECT t.symbol,
     o.origin,
@@ -1022,4 +1020,43 @@ FROM risk_tests s
 JOIN configs c ON c.id = s.config_id
 LEFT JOIN tickers t ON t.id = s.ticker_id
 LEFT JOIN origins o ON o.ticker_id = s.ticker_id AND o.config_id = s.config_id AND o.origin = s.origin;
-INSERT INTO alembic_version (version_num) VALUES ('0010');
+CREATE VIEW latest_forecast (ticker, origin, target, horizon, last_price, q05, q10, q25, q50, q75, q90, q95, made_at, mode, model_id, config, preset, field, currency, move_percent, width_percent, sessions_behind, context) AS
+WITH newest AS (
+    SELECT t.id AS ticker_id, t.symbol, t.exchange, t.currency, c.id AS config_id, c.preset, c.active,
+        (SELECT max(m.origin) FROM origins m WHERE m.ticker_id = t.id AND m.config_id = c.id) AS origin
+    FROM tickers t CROSS JOIN configs c
+), ranked AS (
+    SELECT n.*,
+        row_number() OVER (PARTITION BY n.ticker_id, n.symbol ORDER BY n.active DESC, n.origin DESC, n.config_id) AS place, (
+        SELECT count(*) FROM sessions s WHERE s.exchange = n.exchange AND s.session > n.origin
+        AND s.close_at <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) AS sessions_behind
+    FROM newest n WHERE n.origin IS NOT NULL
+)
+SELECT r.symbol,
+    o.origin,
+    f.target,
+    f.horizon,
+    o.last_price,
+    f.q05,
+    f.q10,
+    f.q25,
+    f.q50,
+    f.q75,
+    f.q90,
+    f.q95,
+    o.made_at,
+    o.mode,
+    (SELECT n.id FROM models n WHERE n.number = o.model_number),
+    o.config_id,
+    r.preset,
+    o.field,
+    r.currency,
+    100.0 * (f.q50 / o.last_price - 1),
+    100.0 * (f.q95 - f.q05) / o.last_price,
+    r.sessions_behind,
+    o.context
+FROM ranked r
+JOIN origins o ON o.ticker_id = r.ticker_id AND o.config_id = r.config_id AND o.origin = r.origin
+JOIN forecasts f ON f.origin_id = o.id
+WHERE r.place = 1;
+INSERT INTO alembic_version (version_num) VALUES ('0011');

@@ -138,6 +138,25 @@ class RecalibrationRow:
     raw_scale: float
 
 
+class ScoreSumRow(NamedTuple):
+    """Running sums over n scores of one ticker, horizon and mode. What the bytes mean is the caller's matter."""
+
+    ticker_id: int
+    horizon: int
+    mode: str
+    n: int
+    sums: bytes
+
+
+class DateSumRow(NamedTuple):
+    """Sums over the scores of all tickers of one horizon, mode and target (ISO). What the bytes mean is the caller's matter."""
+
+    horizon: int
+    mode: str
+    target: str
+    sums: bytes
+
+
 class ScoreRow(NamedTuple):
     """How good one forecast was, in the order of the table's columns. crps and returns are natural-log returns; inside_* 0 or 1.
 

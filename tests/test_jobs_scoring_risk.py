@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import date
 from math import exp, log
@@ -10,9 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tickercast.jobs.scoring import risk
+from tickercast.jobs.scoring.date_sums import date_sums_of
 from tickercast.jobs.scoring.exceedances import christoffersen, kupiec
-from tickercast.jobs.scoring.risk import risk_rows, verdict_of
+from tickercast.jobs.scoring.risk import verdict_of
 from tickercast.jobs.scoring.significance import diebold_mariano
+from tickercast.jobs.scoring.ticker_sums import ticker_sums_of
 from tickercast.storage.queries import NewestForecast, ScoreColumns
 from tickercast.storage.rows import RiskRow
 
@@ -36,6 +40,10 @@ def scores_of(n: int, *, at: tuple[int, ...] = AT, pit: float = 0.04, **columns:
 
 def together(*parts: ScoreColumns) -> ScoreColumns:
     return ScoreColumns(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(ScoreColumns)))
+
+
+def risk_rows(scores: ScoreColumns, newest: Sequence[NewestForecast]) -> list[RiskRow]:
+    return risk.risk_rows(ticker_sums_of(scores), date_sums_of(scores), newest)
 
 
 def rows_of(scores: ScoreColumns, *newest: NewestForecast, **wanted: Any) -> list[RiskRow]:

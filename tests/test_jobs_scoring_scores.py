@@ -24,6 +24,7 @@ RETURN = log(1.1)  # from each close to the next one
 FORECAST = ScorableForecast(
     origin_id=3, ticker_id=1, config_id="c", origin=MONDAY, horizon=1, target=TUESDAY, field="close", location=0.02, scale=0.03,
     dof=5.0, last_price=100.0, baseline_location=-0.01, baseline_scale=0.05, baseline_dof=8.0,
+    mode="live",
 )  # fmt: skip
 TWIN = BaselineForecastRow(1, "c", MONDAY, 1, "cold twin", location=0.01, scale=0.04, dof=6.0, crps=None)
 

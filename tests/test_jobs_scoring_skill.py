@@ -15,7 +15,9 @@ import pytest
 from scipy import stats
 
 from tickercast.jobs.scoring import skill
+from tickercast.jobs.scoring.date_sums import date_sums_of
 from tickercast.jobs.scoring.skill import verdict_of
+from tickercast.jobs.scoring.ticker_sums import ticker_sums_of
 from tickercast.storage.queries import ScoreColumns
 from tickercast.storage.rows import SkillRow
 
@@ -45,7 +47,11 @@ def won_by(mean: float, n: int, **columns: Any) -> ScoreColumns:
 
 def skill_rows(scores: ScoreColumns) -> list[SkillRow]:
     """Return the rows of each mode, without those of all modes together."""
-    return [row for row in skill.skill_rows(scores) if row.mode != "*"]
+    return [row for row in all_skill_rows(scores) if row.mode != "*"]
+
+
+def all_skill_rows(scores: ScoreColumns) -> list[SkillRow]:
+    return skill.skill_rows(ticker_sums_of(scores), date_sums_of(scores))
 
 
 def keys(rows: Sequence[SkillRow]) -> list[tuple[int | None, int, str]]:
@@ -250,12 +256,12 @@ def test_the_verdict_on_all_tickers_is_that_of_the_figures_that_are_tested() -> 
 
 def test_mode_star_is_of_the_forecasts_of_all_modes_together() -> None:
     live, late = won_by(0.5, 40, mode="live"), won_by(0.5, 40, mode="backfill", target=FIRST + np.arange(40, 80))
-    pooled = [row for row in skill.skill_rows(together(live, late)) if row.mode == "*"]
+    pooled = [row for row in all_skill_rows(together(live, late)) if row.mode == "*"]
     assert [(row.ticker_id, row.n, row.verdict) for row in pooled] == [(1, 80, "better"), (None, 80, "better")]
 
 
 def test_mode_star_is_adjusted_apart_from_the_modes() -> None:
     parts = [won_by(0.29, 60, ticker_id=t, mode=m) for t in (1, 2) for m in ("live", "backfill")]
-    rows = [row for row in skill.skill_rows(together(*parts)) if row.mode == "*" and row.ticker_id is not None]
+    rows = [row for row in all_skill_rows(together(*parts)) if row.mode == "*" and row.ticker_id is not None]
     expected = stats.false_discovery_control([row.p_value for row in rows])
     assert [row.p_adjusted for row in rows] == pytest.approx(expected.tolist(), rel=1e-12)

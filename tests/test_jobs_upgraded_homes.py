@@ -21,7 +21,7 @@ from tickercast.jobs.prices.quarantine import release
 from tickercast.jobs.prices.sources.sample import SampleSource
 from tickercast.jobs.prices.tickers import track
 from tickercast.jobs.runs.daily import run_once
-from tickercast.jobs.runs.upgrade import fill_risk
+from tickercast.jobs.runs.upgrade import fill_skill_and_risk
 from tickercast.jobs.workspace.home import Home, create_home, open_home
 from tickercast.storage.bars import Bars
 from tickercast.storage.database import alembic_config, open_writer, reading, upgrade_database
@@ -185,14 +185,14 @@ def test_an_upgraded_home_goes_on_keeps_its_rows_and_stays_sound(tmp_path: Path,
 def test_an_upgraded_home_has_the_risk_of_its_forecasts_at_once(tmp_path: Path) -> None:
     home = upgraded(tmp_path, "0007")
     assert rows_of(home, "SELECT count(*) FROM risk") == [(0,)]
-    fill_risk(home, datetime(2013, 2, 26, 12, tzinfo=UTC))
+    fill_skill_and_risk(home, datetime(2013, 2, 26, 12, tzinfo=UTC))
     newest = rows_of(home, "SELECT ticker, target FROM latest_forecast WHERE horizon = 1 ORDER BY ticker")
     assert rows_of(home, f"SELECT ticker, target FROM risk WHERE {NEXT_SESSION} AND ticker <> '*' ORDER BY ticker") == newest
     counts = "SELECT ticker, count(*), sum(pit < 0.05) FROM scored_forecast WHERE horizon = 1 GROUP BY ticker ORDER BY ticker"
     risk = f"SELECT ticker, n, exceedances FROM risk WHERE {NEXT_SESSION} AND ticker <> '*' ORDER BY ticker"
     assert rows_of(home, risk) == rows_of(home, counts) != []
     assert problems_of(home) == []
-    fill_risk(home, datetime(2013, 2, 27, tzinfo=UTC))
+    fill_skill_and_risk(home, datetime(2013, 2, 27, tzinfo=UTC))
     assert rows_of(home, "SELECT DISTINCT computed_at FROM risk") == [("2013-02-26T12:00:00.000000Z",)]
 
 

@@ -186,7 +186,7 @@ def test_unscored_forecasts_have_a_target_before_the_tickers_session_and_no_scor
     assert keys(due) == [(COLD_ORIGIN, 2), (WARM_ORIGIN, 1), (WARM_ORIGIN, 2)]
     assert keys(earlier) == [(COLD_ORIGIN, 2), (WARM_ORIGIN, 1)]
     assert others == []
-    assert due[0] == (1, IBM, CONFIG, COLD_ORIGIN, 2, SESSIONS[4], "close", 0.0, 0.01, 5.0, 100.0, 0.0, 0.012, None)
+    assert due[0] == (1, IBM, CONFIG, COLD_ORIGIN, 2, SESSIONS[4], "close", 0.0, 0.01, 5.0, 100.0, 0.0, 0.012, None, "backfill")
 
 
 def test_the_newest_score_of_each_forecast_with_a_target_from_a_session_on_is_returned(record: Record) -> None:
@@ -236,7 +236,7 @@ def test_scored_forecasts_are_columns_of_revision_0(record: Record) -> None:
         rows = [score_row(COLD_ORIGIN, 1, revision=1, crps=7.0), score_row(WARM_ORIGIN, 2, crps=0.005, inside_50=1)]
         writes.insert_mappings(connection, Score, rows)
     with record.reading() as connection:
-        columns = queries.scored_forecasts(connection, CONFIG)
+        columns = queries.scored_forecasts(connection, CONFIG, (IBM, MSFT))
     order = np.argsort(columns.target)
     assert columns.target[order].tolist() == [date(2024, 3, 7), date(2024, 3, 11)]
     assert columns.crps[order].tolist() == [0.003, 0.005]
@@ -247,7 +247,7 @@ def test_scored_forecasts_are_columns_of_revision_0(record: Record) -> None:
 
 def test_scored_forecasts_of_an_empty_record_are_empty_columns(sound_record: Record) -> None:
     with sound_record.reading() as connection:
-        columns = queries.scored_forecasts(connection, "another")
+        columns = queries.scored_forecasts(connection, "another", (IBM, MSFT))
     assert {len(getattr(columns, field.name)) for field in fields(columns)} == {0}
     assert (columns.crps.dtype, columns.mode.dtype) == (np.float64, np.dtype("S8"))
 
@@ -257,7 +257,7 @@ def test_a_record_longer_than_one_part_is_read_whole(record: Record, monkeypatch
     with record.writing() as connection:
         writes.insert_mappings(connection, Score, [score_row(COLD_ORIGIN, 2, crps=0.25), score_row(WARM_ORIGIN, 2, crps=0.5)])
     with record.reading() as connection:
-        assert sorted(queries.scored_forecasts(connection, CONFIG).crps.tolist()) == [0.003, 0.25, 0.5]
+        assert sorted(queries.scored_forecasts(connection, CONFIG, (IBM, MSFT)).crps.tolist()) == [0.003, 0.25, 0.5]
 
 
 def test_the_runs_since_an_instant_are_daily_ones(record: Record) -> None:

@@ -1,4 +1,4 @@
-"""Recompute what a record derives from its own rows: quantiles from distributions, scores from outcomes, returns from bars.
+"""Recompute what a record derives from its own rows: quantiles from distributions, scores from outcomes and bars, their sums.
 
 Not here: whether rows were changed since they were inserted (storage.digests), which this cannot tell from a wrong computation.
 """
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickercast.jobs.scoring.distributions import crps_student_t, student_t_cdf, student_t_quantiles
+from tickercast.jobs.scoring.sums import wrong_sums
 from tickercast.storage import digests
 from tickercast.storage.database import Connection
 from tickercast.storage.digests import RowsSeen, ignore_rows, seen_parts
@@ -53,6 +54,8 @@ def wrong_figures(connection: Connection, seen: RowsSeen = ignore_rows) -> Itera
     outcomes = sum(int((~_equal(rows[:, 0], rows[:, 1])).sum()) for rows in _parts(connection, OUTCOMES, seen))
     if outcomes:
         yield f"scores whose newest revision has another return than the stored bars: {outcomes}"
+    for config_id in connection.exec_driver_sql("SELECT id FROM configs ORDER BY id").scalars().all():
+        yield from wrong_sums(connection, config_id)
 
 
 def _wrong_quantiles(rows: Floats) -> int:

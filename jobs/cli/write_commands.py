@@ -282,7 +282,7 @@ def upgrade(context: typer.Context, wait: WaitOption = WAIT_SECONDS) -> None:
     """Upgrade the database to this program's schema, after a backup copy in the same folder."""
     from tickercast.jobs import clock
     from tickercast.jobs.prices.copies import fill_copies
-    from tickercast.jobs.runs.upgrade import fill_risk
+    from tickercast.jobs.runs.upgrade import fill_skill_and_risk
     from tickercast.jobs.terminal.progress import progress_bar
     from tickercast.jobs.workspace.home import open_home, require_writable
     from tickercast.jobs.workspace.locks import writer_lock
@@ -295,5 +295,5 @@ def upgrade(context: typer.Context, wait: WaitOption = WAIT_SECONDS) -> None:
             copy = upgrade_database(home.database)
         for told in fill_copies(home):
             say(told)
-        fill_risk(home, clock.now())
+        fill_skill_and_risk(home, clock.now())
     say(f"{home.database} has this program's schema{f'; as it was before: {copy}' if copy else ''}")

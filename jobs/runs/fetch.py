@@ -122,8 +122,7 @@ class BacklogFetcher:
                 reason = f"{len(bars)} bars, a forecast needs {config.fewest_sessions}; the bars are kept"
                 fetched.failures[ticker.symbol] = reason
             return
-        with self.engine.connect() as connection:
-            committed = queries.committed_origins(connection, ticker.id, config.id)
+        committed = self._committed(ticker.id)
         due = tuple(day for day in self.due_sessions(bars, committed) if day not in committed)
         calendar = self.record.calendars.of(ticker.exchange)
         if (odd := next((day for day in due if not calendar.is_session(day)), None)) is not None:
@@ -142,3 +141,12 @@ class BacklogFetcher:
                 ticker.kind or kind_of_symbol(ticker.symbol),
             )
         )
+
+    def _committed(self, ticker_id: int) -> set[date]:
+        """Return the sessions of a ticker that have forecasts. A daily run needs the newest alone: it forecasts what is after."""
+        config_id = self.options.config.id
+        with self.engine.connect() as connection:
+            if self.options.is_backfill:
+                return queries.committed_origins(connection, ticker_id, config_id)
+            newest = queries.newest_origin(connection, ticker_id, config_id)
+        return set() if newest is None else {newest}

@@ -74,7 +74,6 @@ class RunRecord:
         self.calendars = RunCalendars(engine, options.now, run_id)
         self.forecasts = 0
         self.origins: Counter[int] = Counter()
-        self.scored_configs: set[str] = set()
         self.served_priors: set[str] = set()
         self.heart = CycleHeart(engine, options.kind)
 
@@ -118,13 +117,13 @@ class RunRecord:
         self.origins.update(row.ticker_id for row in result.origins)
 
     def update_scores(self, tickers: Sequence[TickerBacklog]) -> None:
-        """Score what is due of some tickers, restated targets as a further revision, then compute skill and risk anew."""
+        """Score what is due of some tickers, restated targets as a further revision, then compute their skill and risk."""
         with self.engine.begin() as connection:
             for ticker in each_with_progress("scores", tickers):
                 revise_scores(connection, ticker.ticker_id, ticker.bars)
             self._score(connection, tickers)
         with collector_paused(), progress_bar("skill"), self.engine.begin() as connection:
-            for config_id in sorted(self.scored_configs | {self.options.config.id}):
+            for config_id in sorted({self.options.config.id, *queries.configs_behind(connection)}):
                 refresh_skill_and_risk(connection, config_id, computed_at=self.options.now)
 
     def finish(
@@ -161,7 +160,7 @@ class RunRecord:
             last = max({self.options.through, *ticker.committed}) if self.options.through else None
             if (newest := settled_before(ticker.bars, last)) is not None:
                 before[ticker.ticker_id] = newest
-        self.scored_configs |= score_settled(connection, bars, before)
+        score_settled(connection, bars, before)
 
     def _modes(self, task: StackTask) -> dict[date, str]:
         """Return each origin's mode: live when it was early enough at the run's instant to act on its first target."""

@@ -8,74 +8,41 @@ overlap, and a choice of every fifth forecast leaves too few exceedances to tell
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import isfinite
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tickercast.jobs.scoring.addends import LEVELS, SUMMED
+from tickercast.jobs.scoring.date_sums import DateSums
 from tickercast.jobs.scoring.distributions import student_t_price_shortfall, student_t_quantiles, student_t_shortfall
 from tickercast.jobs.scoring.exceedances import christoffersen, conditional_coverage, kupiec
 from tickercast.jobs.scoring.significance import benjamini_hochberg, diebold_mariano
-from tickercast.jobs.scoring.skill import ALL_MODES, ALPHA, FEWEST_SCORES, NOT_DISTINGUISHABLE
-from tickercast.storage.queries import NewestForecast, ScoreColumns
+from tickercast.jobs.scoring.skill import ALPHA, FEWEST_SCORES, NOT_DISTINGUISHABLE
+from tickercast.jobs.scoring.ticker_sums import ALL_MODES, TRANSITIONS, TickerSums
+from tickercast.storage.queries import NewestForecast
 from tickercast.storage.rows import RiskRow
 
 Floats = NDArray[np.float64]
-Counts = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
-LEVELS = (0.01, 0.05)
+SUMS_OF_EXCEEDANCES = ("returns", "shortfalls", "unknown")
 TOO_MANY, TOO_FEW, DEPENDENT = "too many", "too few", "dependent"
 
 
-@dataclass(frozen=True, slots=True)
-class Groups:
-    """Scores by group, in the order of their targets. Columns are taken when they are needed: a record has millions of scores.
-
-    order: (n,), the positions of the scores, one group after the other. begins: (k,), where each of k groups begins in it.
-    """
-
-    scores: ScoreColumns
-    order: NDArray[np.intp]
-    begins: NDArray[np.intp]
-
-    @property
-    def sizes(self) -> Counts:
-        """Return the number of scores of each group (k,)."""
-        return np.diff([*self.begins, len(self.order)])
-
-    def column(self, name: str) -> NDArray[Any]:
-        """Return a column of the scores in the order of the groups (n,)."""
-        values: NDArray[Any] = getattr(self.scores, name)[self.order]
-        return values
-
-    def first(self, name: str) -> NDArray[Any]:
-        """Return the value of each group's first score (k,)."""
-        values: NDArray[Any] = getattr(self.scores, name)[self.order[self.begins]]
-        return values
-
-    def last(self, name: str) -> NDArray[Any]:
-        """Return the value of each group's last score (k,)."""
-        values: NDArray[Any] = getattr(self.scores, name)[self.order[self.begins + self.sizes - 1]]
-        return values
-
-    def counts(self, flags: Flags) -> Counts:
-        """Return how many of each group's scores have a flag (k,). flags: (n,), in the order of the groups."""
-        return np.add.reduceat(flags, self.begins, dtype=np.int64) if len(flags) else np.zeros(0, np.int64)
-
-
-def risk_rows(scores: ScoreColumns, newest: Sequence[NewestForecast]) -> list[RiskRow]:
+def risk_rows(tickers: Mapping[int, TickerSums], dates: DateSums, newest: Sequence[NewestForecast]) -> list[RiskRow]:
     """Return a row per ticker, horizon, mode and level, and one per horizon, mode and level for all tickers together.
 
-    Mode * is of the forecasts of all modes together; a ticker whose forecasts have no score yet has its row of mode * alone.
-    p_adjusted is over the tickers of one mode and level, or over the horizons of all tickers.
+    tickers: by horizon, with the sums of mode * too. dates: without it. Mode * is of the forecasts of all modes together; a
+    ticker whose forecasts have no score yet has its row of mode * alone. p_adjusted is over the tickers of one mode and level,
+    or over the horizons of all tickers.
     """
-    parts = (scores, replace(scores, mode=np.full(len(scores.mode), ALL_MODES, "S1")))
-    rows = [row for part in parts for row in _rows_of_tickers(_grouped(part, "ticker_id", "horizon", "mode"))]
+    rows = [row for sums in tickers.values() for i in range(len(LEVELS)) for row in _rows_of_tickers(sums, i)]
+    rows.sort(key=lambda row: (row.mode == ALL_MODES, row.level, row.ticker_id, row.horizon, row.mode))
     rows = _with_newest(rows, newest)
-    rows += [row for part in parts for row in _rows_of_all(_grouped(part, "horizon", "mode"))]
+    rows += [row for part in (dates, dates.with_mode(ALL_MODES)) for i in range(len(LEVELS)) for row in _rows_of_all(part, i)]
     return [replace(row, p_adjusted=p, verdict=verdict_of(row, p)) for row, p in zip(rows, _adjusted(rows), strict=True)]
 
 
@@ -93,59 +60,40 @@ def verdict_of(row: RiskRow, p_adjusted: float | None) -> str:
     return DEPENDENT
 
 
-def _grouped(scores: ScoreColumns, *by: str) -> Groups:
-    columns = [getattr(scores, name) for name in by]
-    order = np.lexsort([scores.target, *reversed(columns)])
-    if not len(order):
-        return Groups(scores, order, order)
-    is_first = np.zeros(len(order), bool)
-    is_first[0] = True
-    for column in columns:
-        sorted_column = column[order]
-        is_first[1:] |= sorted_column[1:] != sorted_column[:-1]
-    return Groups(scores, order, np.flatnonzero(is_first))
-
-
-def _rows_of_tickers(groups: Groups) -> Iterator[RiskRow]:
-    pit, follows, ids = groups.column("pit"), _follows(groups), groups.first("ticker_id").tolist()
-    for level in LEVELS:
-        is_exceeded = pit < level
-        counts = groups.counts(is_exceeded)
-        figures = _tests(groups, is_exceeded, counts, follows, level) | _mean_exceedances(groups, is_exceeded, counts, level)
-        for i, row in enumerate(_counted(groups, counts, level)):
-            told: dict[str, Any] = {name: _told(values[i]) for name, values in figures.items()}
-            yield replace(row, ticker_id=ids[i], **told)
-
-
-def _rows_of_all(groups: Groups) -> Iterator[RiskRow]:
-    pit, targets = groups.column("pit"), groups.column("target")
-    ends = [*groups.begins[1:].tolist(), len(pit)]
-    for level in LEVELS:
-        is_exceeded = pit < level
-        counts = groups.counts(is_exceeded)
-        means = _mean_exceedances(groups, is_exceeded, counts, level)
-        for i, row in enumerate(_counted(groups, counts, level)):
-            members = slice(groups.begins[i], ends[i])
-            statistic, p_value = _test_by_date(targets[members], is_exceeded[members], row.horizon, level)
-            told: dict[str, Any] = {name: _told(values[i]) for name, values in means.items()}
-            yield replace(row, date_statistic=statistic, date_p=p_value, **told)
-
-
-def _counted(groups: Groups, counts: Counts, level: float) -> Iterator[RiskRow]:
-    """Yield the row of each group for all tickers, without tests and means. counts: (k,), its exceedances."""
+def _rows_of_tickers(sums: TickerSums, level: int) -> Iterator[RiskRow]:
+    """Yield the row of each ticker and mode at a level of LEVELS, given by its position."""
+    n, exceedances = sums.of("n"), sums.of(f"exceedances_{level}")
+    figures = _tests(sums, level) | _means(exceedances, *(sums.of(f"{name}_{level}") for name in SUMS_OF_EXCEEDANCES))
     columns = (
-        groups.first("horizon"), groups.first("mode").astype(str), groups.sizes, counts, groups.first("target"),
-        groups.last("target"),
+        sums.ticker_id, sums.mode.astype(str), n.astype(int), exceedances.astype(int),
+        *(sums.of(name).astype("M8[D]") for name in ("first_target", "last_target")),
     )  # fmt: skip
-    for horizon, mode, n, exceedances, first, last in zip(*(column.tolist() for column in columns), strict=True):
-        yield RiskRow(None, horizon, mode, level, n, exceedances, first, last)
+    told = [dict(zip(figures, values, strict=True)) for values in zip(*map(_all_told, figures.values()), strict=True)]
+    for row, more in zip(zip(*(column.tolist() for column in columns), strict=True), told, strict=True):
+        ticker_id, *rest = row
+        yield RiskRow(ticker_id, sums.horizon, rest[0], LEVELS[level], *rest[1:], **more)
 
 
-def _tests(groups: Groups, is_exceeded: Flags, counts: Counts, follows: Flags, level: float) -> dict[str, Floats]:
+def _rows_of_all(dates: DateSums, level: int) -> Iterator[RiskRow]:
+    """Yield the row of all tickers for each horizon and mode at a level of LEVELS, given by its position."""
+    for horizon, mode, part in dates.series():
+        figures = dict(zip(SUMMED, part.figures().T, strict=True))
+        n, exceedances = figures["n"], figures[f"exceedances_{level}"]
+        statistic, p_value = _test_by_date(n, exceedances, horizon, LEVELS[level])
+        total = exceedances.sum(keepdims=True)
+        means = _means(total, *(figures[f"{name}_{level}"].sum(keepdims=True) for name in SUMS_OF_EXCEEDANCES))
+        ends = part.target[0].item(), part.target[-1].item()
+        row = RiskRow(None, horizon, mode, LEVELS[level], int(n.sum()), int(total[0]), *ends)
+        told: dict[str, Any] = {name: _told(value[0]) for name, value in means.items()}
+        yield replace(row, date_statistic=statistic, date_p=p_value, **told)
+
+
+def _tests(sums: TickerSums, level: int) -> dict[str, Floats]:
     """Return the statistics and p-values of each group by name, each (k,): NaN where the group is not tested."""
-    is_tested = (groups.first("horizon") == 1) & (groups.sizes >= FEWEST_SCORES)
-    number = kupiec(counts, groups.sizes, level)
-    independence = christoffersen(*_transitions(groups, is_exceeded, follows))
+    n = sums.of("n")
+    is_tested = (n >= FEWEST_SCORES) & (sums.horizon == 1)
+    number = kupiec(sums.of(f"exceedances_{level}"), n, LEVELS[level])
+    independence = christoffersen(*(sums.of(f"{name}_{level}") for name in TRANSITIONS))
     both = conditional_coverage(number[0], independence[0])
     named = (("kupiec", number), ("independence", independence), ("conditional", both))
     return {
@@ -155,55 +103,25 @@ def _tests(groups: Groups, is_exceeded: Flags, counts: Counts, follows: Flags, l
     }
 
 
-def _follows(groups: Groups) -> Flags:
-    """Return for each score whether its forecast was made at the target of the one before, in its group (n,).
-
-    A gap in the record is no transition. True only of forecasts one session ahead.
-    """
-    origins, targets = groups.column("origin"), groups.column("target")
-    follows = np.zeros(len(targets), bool)
-    follows[1:] = origins[1:] == targets[:-1]
-    follows[groups.begins] = False
-    return follows
-
-
-def _transitions(groups: Groups, is_exceeded: Flags, follows: Flags) -> list[Counts]:
-    """Return how often a score with or without an exceedance follows one: none-none, none-one, one-none, one-one, each (k,)."""
-    before = np.zeros_like(is_exceeded)
-    before[1:] = is_exceeded[:-1]
-    pairs = ((~before, ~is_exceeded), (~before, is_exceeded), (before, ~is_exceeded), (before, is_exceeded))
-    return [groups.counts(follows & first & second) for first, second in pairs]
-
-
-def _mean_exceedances(groups: Groups, is_exceeded: Flags, counts: Counts, level: float) -> dict[str, Floats]:
+def _means(exceedances: Floats, returns: Floats, shortfalls: Floats, unknown: Floats) -> dict[str, Floats]:
     """Return by name what the outcomes below the value at risk were on average, and what their forecasts expected, each (k,).
 
-    Both are natural-log returns, NaN in a group without exceedances.
+    Both are natural-log returns, NaN in a group without exceedances; the second also where a forecast had no mean.
     """
-    at, scores = np.flatnonzero(is_exceeded), groups.scores
-    group, own = np.searchsorted(groups.begins, at, side="right") - 1, groups.order[at]
-    expected = student_t_shortfall(scores.location[own], scores.scale[own], scores.dof[own], level)
-    nothing = np.full(len(counts), np.nan)
-    mean, mean_expected = (
-        np.divide(np.bincount(group, values, len(counts)), counts, out=nothing.copy(), where=counts > 0)
-        for values in (scores.realised_return[own], expected)
-    )
-    return {"mean_exceedance": mean, "mean_shortfall": mean_expected}
+    nothing = np.full(len(exceedances), np.nan)
+    mean = np.divide(returns, exceedances, out=nothing.copy(), where=exceedances > 0)
+    expected = np.divide(shortfalls, exceedances, out=nothing, where=(exceedances > 0) & (unknown == 0))
+    return {"mean_exceedance": mean, "mean_shortfall": expected}
 
 
-def _test_by_date(
-    targets: NDArray[np.datetime64], is_exceeded: Flags, horizon: int, level: float
-) -> tuple[float | None, float | None]:
+def _test_by_date(n: Floats, exceedances: Floats, horizon: int, level: float) -> tuple[float | None, float | None]:
     """Return the statistic and p-value of as many exceedances as promised, from their surplus on each date; None with too few.
 
-    The statistic is positive with more than promised.
+    n, exceedances: (dates,). The statistic is positive with more than promised.
     """
-    begins = np.flatnonzero(np.concatenate([[True], targets[1:] != targets[:-1]]))
-    if len(begins) < max(FEWEST_SCORES, horizon + 2):
+    if len(n) < max(FEWEST_SCORES, horizon + 2):
         return None, None
-    forecasts = np.diff([*begins, len(targets)])
-    exceedances = np.add.reduceat(is_exceeded.astype(np.float64), begins)
-    statistic, p_value = diebold_mariano(exceedances, level * forecasts, horizon)
+    statistic, p_value = diebold_mariano(exceedances, level * n, horizon)
     return _told(statistic), _told(p_value)
 
 
@@ -243,4 +161,9 @@ def _adjusted(rows: Sequence[RiskRow]) -> list[float | None]:
 
 def _told(value: float) -> float | None:
     """Return a number as the database stores it: None for NaN."""
-    return float(value) if np.isfinite(value) else None
+    return float(value) if isfinite(value) else None
+
+
+def _all_told(values: Floats) -> list[float | None]:
+    """Return numbers (k,) as the database stores them: None for NaN."""
+    return [_told(value) for value in values.tolist()]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tickercast.jobs.scoring.distributions import crps_student_t, student_t_cdf
 from tickercast.storage.bars import Bars, log_returns
-from tickercast.storage.queries import ScorableForecast
+from tickercast.storage.queries import ScorableForecast, ScoreColumns
 from tickercast.storage.rows import BaselineForecastRow, ScoreRow
 
 Floats = NDArray[np.float64]
@@ -60,6 +60,33 @@ def twin_crps(twins: Sequence[BaselineForecastRow], realised: Sequence[float]) -
     location, scale, dof = (_column(twins, name) for name in ("location", "scale", "dof"))
     crps: list[float] = crps_student_t(realised, location, scale, dof).tolist()
     return crps
+
+
+def score_columns(scored: Sequence[tuple[ScorableForecast, ScoreRow]]) -> ScoreColumns:
+    """Return some forecasts with their scores by column (n,), as they are read from the record."""
+    forecasts = _columns([forecast for forecast, _ in scored])
+    scores: Any = ScoreRow(*zip(*(score for _, score in scored), strict=True))  # type: ignore[arg-type]
+    realised = np.array(scores.realised_return)
+    location = np.array(forecasts.location)
+    return ScoreColumns(
+        ticker_id=np.array(forecasts.ticker_id, np.int32),
+        horizon=np.array(forecasts.horizon, np.int16),
+        mode=np.array(forecasts.mode, "S8"),
+        origin=np.array(forecasts.origin, "M8[D]"),
+        target=np.array(forecasts.target, "M8[D]"),
+        location=location,
+        scale=np.array(forecasts.scale),
+        dof=np.array(forecasts.dof, np.float64),  # NumPy reads None as NaN
+        realised_return=realised,
+        abs_error=np.abs(realised - location),
+        baseline_abs_error=np.abs(realised - np.array(forecasts.baseline_location)),
+        crps=np.array(scores.crps),
+        baseline_crps=np.array(scores.baseline_crps),
+        pit=np.array(scores.pit),
+        inside_50=np.array(scores.inside_50, np.int8),
+        inside_80=np.array(scores.inside_80, np.int8),
+        inside_90=np.array(scores.inside_90, np.int8),
+    )
 
 
 def _scores_at(forecasts: Sequence[ScorableForecast], realised: Floats) -> list[ScoreRow]:

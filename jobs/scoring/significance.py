@@ -29,6 +29,30 @@ def diebold_mariano(loss: Floats, baseline_loss: Floats, horizon: int) -> tuple[
     return float(statistic), float(2 * special.stdtr(n - 1, -abs(statistic)))
 
 
+def diebold_mariano_of_sums(
+    n: Floats, first_difference: Floats, sums: Floats, products: Floats, first: Floats, last: Floats
+) -> tuple[Floats, Floats]:
+    """Return the statistics and p-values of k series of n differences each, like diebold_mariano, from their sums.
+
+    All but the first two are of the differences less the first one: sums (k,); products (k, h), of those `lag` dates apart;
+    first, last (k, h - 1), the ones at the ends of the series, in the order from the end. NaN where the losses do not differ.
+    """
+    horizon = products.shape[1]
+    mean = sums / n
+    covariance = np.empty_like(products)
+    for lag in range(horizon):
+        ends = 2 * sums - first[:, :lag].sum(axis=1) - last[:, :lag].sum(axis=1)
+        covariance[:, lag] = (products[:, lag] - mean * ends + (n - lag) * mean * mean) / n
+    weights = 1 - np.arange(1, horizon) / horizon
+    plain = covariance[:, 0] + 2 * covariance[:, 1:].sum(axis=1)
+    bartlett = covariance[:, 0] + 2 * (weights * covariance[:, 1:]).sum(axis=1)
+    variance = np.where(plain > 0, plain, bartlett)
+    variance[variance <= 0] = np.nan
+    correction = (n + 1 - 2 * horizon + horizon * (horizon - 1) / n) / n
+    statistic = (first_difference + mean) / np.sqrt(variance / n) * np.sqrt(np.maximum(correction, 0))
+    return statistic, 2 * special.stdtr(n - 1, -np.abs(statistic))
+
+
 def _long_run_variance(difference: Floats, horizon: int) -> float:
     centred = difference - difference.mean()
     n = len(centred)

@@ -7,36 +7,35 @@ tested. Its other figures are means over scores. Rows of mode * are of the forec
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tickercast.jobs.scoring.significance import benjamini_hochberg, diebold_mariano
-from tickercast.storage.queries import ScoreColumns
+from tickercast.jobs.scoring.addends import MEANS, SUMMED
+from tickercast.jobs.scoring.date_sums import DateSums
+from tickercast.jobs.scoring.significance import benjamini_hochberg, diebold_mariano, diebold_mariano_of_sums
+from tickercast.jobs.scoring.ticker_sums import ALL_MODES, TickerSums
 from tickercast.storage.rows import SkillRow
 
 Floats = NDArray[np.float64]
 
 ALPHA = 0.05
 FEWEST_SCORES = 60
-ALL_MODES = "*"
 BETTER, WORSE, NOT_DISTINGUISHABLE = "better", "worse", "not distinguishable"
 
 
-def skill_rows(scores: ScoreColumns) -> list[SkillRow]:
+def skill_rows(tickers: Mapping[int, TickerSums], dates: DateSums) -> list[SkillRow]:
     """Return one row per ticker, horizon and mode, then one per horizon and mode for all tickers together.
 
-    Mode * comes in addition to each. p_adjusted is over tickers x horizons within a mode. Rows for all tickers are adjusted
-    separately from the others.
+    tickers: by horizon, with the sums of mode * too. dates: without it. p_adjusted is over tickers x horizons within a mode.
+    Rows for all tickers are adjusted separately from the others.
     """
-    pooled = replace(scores, mode=np.full(len(scores.mode), ALL_MODES, "S1"))
-    rows = []
-    for part in (scores, pooled):
-        rows += [_untested(int(group.ticker_id[0]), group) for group in _groups(part, "ticker_id", "horizon", "mode")]
-    for part in (scores, pooled):
-        rows += [_untested(None, group) for group in _groups(part, "horizon", "mode")]
+    rows = [row for sums in tickers.values() for row in _rows_of_tickers(sums)]
+    rows.sort(key=lambda row: (row.mode == ALL_MODES, row.ticker_id, row.horizon, row.mode))
+    rows += [row for part in (dates, dates.with_mode(ALL_MODES)) for row in _rows_of_all(part)]
     return [
         replace(
             row,
@@ -54,54 +53,66 @@ def verdict_of(*, n: int, crps: float, baseline_crps: float, p_adjusted: float |
     return BETTER if crps < baseline_crps else WORSE
 
 
-def _groups(scores: ScoreColumns, *by: str) -> Iterator[ScoreColumns]:
-    """Yield the scores of each combination of some columns, ordered by target, then ticker."""
-    if not len(scores.target):
-        return
-    keys = dict.fromkeys((*by, "target", "ticker_id"))
-    order = np.lexsort([getattr(scores, name) for name in reversed(keys)])
-    columns = [getattr(scores, name)[order] for name in by]
-    begins = np.flatnonzero(np.any([column[1:] != column[:-1] for column in columns], axis=0)) + 1
-    for members in np.split(order, begins):
-        yield scores.select(members)
+def _rows_of_tickers(sums: TickerSums) -> Iterator[SkillRow]:
+    """Yield the row of each ticker and mode, without the adjusted p-value and the verdict: they depend on the other rows."""
+    statistic, p_value = diebold_mariano_of_sums(
+        sums.of("dates"), sums.of("first_difference"), sums.of("differences"), sums.products, sums.first, sums.last
+    )
+    is_tested = (sums.of("dates") > sums.horizon + 1) & np.isfinite(statistic)
+    figures = sums.values[:, : len(SUMMED)].tolist()
+    targets = (sums.of(name).astype("M8[D]").tolist() for name in ("first_target", "last_target"))
+    keys = zip(sums.ticker_id.tolist(), sums.mode.astype(str).tolist(), *targets, strict=True)
+    for i, (ticker_id, mode, first, last) in enumerate(keys):
+        row = _row(ticker_id, sums.horizon, mode, dict(zip(SUMMED, figures[i], strict=True)), (first, last))
+        yield replace(row, dm_statistic=float(statistic[i]), p_value=float(p_value[i])) if is_tested[i] else row
 
 
-def _untested(ticker_id: int | None, group: ScoreColumns) -> SkillRow:
-    """Return the row of a group, without the adjusted p-value and the verdict: they depend on the other groups."""
-    horizon = int(group.horizon[0])
-    ours, baseline = _mean_by_date(group.target, group.crps), _mean_by_date(group.target, group.baseline_crps)
-    # Of all tickers, the figures that are compared must be those that are tested: every date weighs the same.
-    means = (ours, baseline) if ticker_id is None else (group.crps, group.baseline_crps)
-    crps, baseline_crps = (float(losses.mean()) for losses in means)
-    statistic, p_value = _difference(ours, baseline, horizon)
-    return SkillRow(
+def _rows_of_all(dates: DateSums) -> Iterator[SkillRow]:
+    """Yield the row of all tickers for each horizon and mode, without the adjusted p-value and the verdict."""
+    for horizon, mode, part in dates.series():
+        figures = part.figures()
+        n, crps, baseline_crps = (figures[:, SUMMED.index(name)] for name in ("n", "crps", "baseline_crps"))
+        ours, baseline = crps / n, baseline_crps / n
+        ends = part.target[0].item(), part.target[-1].item()
+        row = _row(None, horizon, mode, dict(zip(SUMMED, figures.sum(axis=0).tolist(), strict=True)), ends)
+        statistic, p_value = _difference(ours, baseline, horizon)
+        # The figures that are compared must be those that are tested: every date weighs the same.
+        row = _with_losses(row, float(ours.mean()), float(baseline.mean()))
+        yield replace(row, n=len(n), dm_statistic=statistic, p_value=p_value)
+
+
+def _row(ticker_id: int | None, horizon: int, mode: str, sums: Mapping[str, float], targets: tuple[date, date]) -> SkillRow:
+    """Return the row of some scores without a test. sums: by the names of SUMMED. targets: the first and the last one."""
+    means = {name: sums[name] / sums["n"] for name in MEANS}
+    row = SkillRow(
         ticker_id=ticker_id,
         horizon=horizon,
-        mode=str(group.mode[:1].astype(str)[0]),
-        n=len(ours) if ticker_id is None else len(group.target),
-        first_target=group.target[0].item(),
-        last_target=group.target[-1].item(),
-        mae=float(group.abs_error.mean()),
-        baseline_mae=float(group.baseline_abs_error.mean()),
-        crps=crps,
-        baseline_crps=baseline_crps,
-        crps_skill=1 - crps / baseline_crps if baseline_crps else 0.0,
-        coverage_50=float(group.inside_50.mean()),
-        coverage_80=float(group.inside_80.mean()),
-        coverage_90=float(group.inside_90.mean()),
-        hit_rate=_hit_rate(group),
-        dm_statistic=statistic,
-        p_value=p_value,
+        mode=mode,
+        n=int(sums["n"]),
+        first_target=targets[0],
+        last_target=targets[1],
+        mae=means["abs_error"],
+        baseline_mae=means["baseline_abs_error"],
+        crps=means["crps"],
+        baseline_crps=means["baseline_crps"],
+        crps_skill=0.0,
+        coverage_50=means["inside_50"],
+        coverage_80=means["inside_80"],
+        coverage_90=means["inside_90"],
+        # Of the forecasts whose location and return are not zero, the share with one sign.
+        hit_rate=sums["hits"] / sums["moved"] if sums["moved"] else None,
+        dm_statistic=None,
+        p_value=None,
         p_adjusted=None,
         verdict=NOT_DISTINGUISHABLE,
     )
+    return _with_losses(row, row.crps, row.baseline_crps)
 
 
-def _hit_rate(group: ScoreColumns) -> float | None:
-    """Return the share of forecasts whose location has the sign of the realised return; zeros do not count."""
-    moved = (group.location != 0) & (group.realised_return != 0)
-    hits = np.sign(group.location[moved]) == np.sign(group.realised_return[moved])
-    return float(hits.mean()) if len(hits) else None
+def _with_losses(row: SkillRow, crps: float, baseline_crps: float) -> SkillRow:
+    """Return a row with a mean CRPS, that of the baseline, and the skill that they make."""
+    skill = 1 - crps / baseline_crps if baseline_crps else 0.0
+    return replace(row, crps=crps, baseline_crps=baseline_crps, crps_skill=skill)
 
 
 def _difference(ours: Floats, baseline: Floats, horizon: int) -> tuple[float | None, float | None]:
@@ -110,14 +121,6 @@ def _difference(ours: Floats, baseline: Floats, horizon: int) -> tuple[float | N
         return None, None
     statistic, p_value = diebold_mariano(ours, baseline, horizon)
     return (statistic, p_value) if np.isfinite(statistic) else (None, None)
-
-
-def _mean_by_date(targets: NDArray[np.datetime64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean of each date's values, in the order of the dates. targets, values: (n,), sorted by target."""
-    begins = np.flatnonzero(np.concatenate([[True], targets[1:] != targets[:-1]]))
-    counts = np.diff([*begins, len(targets)])
-    means: NDArray[np.float64] = np.add.reduceat(values, begins) / counts
-    return means
 
 
 def _adjusted(rows: Sequence[SkillRow]) -> list[float | None]:

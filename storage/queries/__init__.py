@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from tickercast.storage.queries.events import RequestRow, company_events, context_requests, event_count
-from tickercast.storage.queries.forecasts import committed_origins, forecast_densities, known_at, last_origins, past_publications
+from tickercast.storage.queries.forecasts import (
+    committed_origins,
+    forecast_densities,
+    known_at,
+    last_origins,
+    newest_origin,
+    past_publications,
+)
 from tickercast.storage.queries.models import (
     ServingModel,
     StoredPrior,
@@ -55,6 +62,16 @@ from tickercast.storage.queries.runs import (
     run_outcome,
     session_ends,
 )
+from tickercast.storage.queries.score_sums import (
+    ALL_OF_CONFIG,
+    configs_behind,
+    date_sums,
+    date_sums_at,
+    score_sums,
+    scored_tickers,
+    summed_tickers,
+    unsummed_tickers,
+)
 from tickercast.storage.queries.scores import (
     NewestForecast,
     NewestScore,
@@ -81,6 +98,7 @@ from tickercast.storage.queries.tickers import (
 from tickercast.storage.queries.views import read_view
 
 __all__ = [
+    "ALL_OF_CONFIG",
     "Attempt",
     "CurrentFile",
     "NewestForecast",
@@ -104,6 +122,7 @@ __all__ = [
     "committed_origins",
     "company_events",
     "config_settings",
+    "configs_behind",
     "configs_without_risk",
     "context_requests",
     "copied_bars",
@@ -112,6 +131,8 @@ __all__ = [
     "current_file",
     "current_paths",
     "current_price_paths",
+    "date_sums",
+    "date_sums_at",
     "event_count",
     "fingerprint_of",
     "forecast_densities",
@@ -131,6 +152,7 @@ __all__ = [
     "newest_event",
     "newest_forecasts",
     "newest_instant",
+    "newest_origin",
     "newest_run_at",
     "newest_run_between",
     "newest_scores",
@@ -142,15 +164,19 @@ __all__ = [
     "rescore_from",
     "restated_bars",
     "run_outcome",
+    "score_sums",
     "scored_forecasts",
+    "scored_tickers",
     "serving_model",
     "session_ends",
     "stored_numbers",
     "summarised_priors",
+    "summed_tickers",
     "superseded_files",
     "ticker_by_symbol",
     "universe_priors",
     "unscored_forecasts",
     "unscored_twins",
+    "unsummed_tickers",
     "verdicts",
 ]

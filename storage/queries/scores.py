@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import date
 from functools import cache
@@ -37,6 +37,7 @@ class ScorableForecast(NamedTuple):
     baseline_location: float
     baseline_scale: float
     baseline_dof: float | None
+    mode: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +92,10 @@ class ScoreColumns:
 
 
 SCORABLE = """SELECT f.origin_id, o.ticker_id, o.config_id, o.origin, f.horizon, f.target, o.field, f.location, f.scale, f.dof,
-    o.last_price, f.baseline_location, f.baseline_scale, f.baseline_dof"""
-UNSCORED = f"""{SCORABLE} FROM unscored u JOIN origins o ON o.id = u.origin_id
-JOIN forecasts f ON f.origin_id = u.origin_id WHERE o.ticker_id IN (%s)
+    o.last_price, f.baseline_location, f.baseline_scale, f.baseline_dof, o.mode"""
+# CROSS JOIN and + have SQLite begin with what has no score, which is little, not with all origins of the tickers.
+UNSCORED = f"""{SCORABLE} FROM unscored u CROSS JOIN origins o CROSS JOIN forecasts f
+WHERE o.id = u.origin_id AND f.origin_id = u.origin_id AND +o.ticker_id IN (%s)
 AND NOT EXISTS (SELECT 1 FROM scores s WHERE s.origin_id = f.origin_id AND s.horizon = f.horizon)"""
 # Of each forecast the newest score: SQLite takes the other columns from the row that has the maximum.
 NEWEST = f"""{SCORABLE}, max(s.revision), s.realised_return FROM origins o JOIN forecasts f ON f.origin_id = o.id
@@ -120,8 +122,9 @@ SCORE_COLUMNS: dict[str, tuple[str, str]] = {
     "inside_80": ("s.inside_80", "i1"),
     "inside_90": ("s.inside_90", "i1"),
 }
-SCORED = """FROM scores s JOIN forecasts f ON f.origin_id = s.origin_id AND f.horizon = s.horizon
-JOIN origins o ON o.id = s.origin_id WHERE s.revision = 0 AND o.config_id = ?"""
+SCORED = """FROM origins o JOIN scores s ON s.origin_id = o.id
+JOIN forecasts f ON f.origin_id = s.origin_id AND f.horizon = s.horizon
+WHERE s.revision = 0 AND o.config_id = ? AND o.ticker_id IN (%s)"""
 NEWEST_FORECASTS = """SELECT o.ticker_id, f.horizon, o.origin, f.target, f.location, f.scale, f.dof FROM tickers t
 JOIN origins o ON o.ticker_id = t.id AND o.config_id = ?1
     AND o.origin = (SELECT max(m.origin) FROM origins m WHERE m.ticker_id = t.id AND m.config_id = ?1)
@@ -187,12 +190,13 @@ def configs_without_risk(connection: Connection) -> list[str]:
     return list(connection.exec_driver_sql(query).scalars())
 
 
-def scored_forecasts(connection: Connection, config_id: str) -> ScoreColumns:
-    """Return all scores of revision 0 under a config: what skill and risk are computed from."""
+def scored_forecasts(connection: Connection, config_id: str, tickers: Collection[int]) -> ScoreColumns:
+    """Return all scores of revision 0 of some tickers under a config: what skill and risk are computed from."""
     types = {name: np.dtype(kind) for name, (_, kind) in SCORE_COLUMNS.items()}
-    count = int(connection.exec_driver_sql(f"SELECT count(*) {SCORED}", (config_id,)).scalar_one())
-    query = f"SELECT {', '.join(sql for sql, _ in SCORE_COLUMNS.values())} {SCORED}"
-    return ScoreColumns(**_as_arrays(connection, query, (config_id,), types, count))
+    scored, values = SCORED % ", ".join("?" * len(tickers)), (config_id, *tickers)
+    count = int(connection.exec_driver_sql(f"SELECT count(*) {scored}", values).scalar_one())
+    query = f"SELECT {', '.join(sql for sql, _ in SCORE_COLUMNS.values())} {scored}"
+    return ScoreColumns(**_as_arrays(connection, query, values, types, count))
 
 
 def _scorable(

@@ -15,7 +15,7 @@ from tickercast.storage.schema.forecasts import BaselineForecast, Forecast, Orig
 from tickercast.storage.schema.models import Checkpoint, FeatureSet, Loss, Model, Prior, PriorMember
 from tickercast.storage.schema.prices import Bar, GateVerdict, PriceFile, Restatement
 from tickercast.storage.schema.runs import Config, Event, Run, RunTicker
-from tickercast.storage.schema.scores import RiskTest, Score, SkillTest, Unscored
+from tickercast.storage.schema.scores import DateSum, RiskTest, Score, ScoreSum, SkillTest, Unscored, Unsummed
 from tickercast.storage.schema.tickers import ExchangeSession, Symbol, Ticker
 from tickercast.storage.schema.triggers import TRIGGERS
 
@@ -30,6 +30,7 @@ __all__ = [
     "Config",
     "ContextRequest",
     "DaemonState",
+    "DateSum",
     "Digest",
     "Event",
     "ExchangeSession",
@@ -49,8 +50,10 @@ __all__ = [
     "Run",
     "RunTicker",
     "Score",
+    "ScoreSum",
     "SkillTest",
     "Symbol",
     "Ticker",
     "Unscored",
+    "Unsummed",
 ]

@@ -62,6 +62,7 @@ class Model(Base):
             sqlite_where=sa.text("role = 'twin'"),
             postgresql_where=sa.text("role = 'twin'"),
         ),
+        sa.Index("ix_models_cold_ancestor_number", "cold_ancestor_number"),
         STRICT,
     )
 

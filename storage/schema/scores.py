@@ -1,4 +1,4 @@
-"""Scores of forecasts, and the skill and risk computed from them. Triggers refuse to update or delete a score."""
+"""Scores of forecasts, their sums, and the skill and risk computed from these. Triggers refuse to update or delete a score."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tickercast.storage.schema.base import STRICT, WITHOUT_ROWID, Base, of_forecast, one_of
+from tickercast.storage.schema.base import STRICT, WITHOUT_ROWID, Base, TickerKey, of_forecast, one_of
 
 
 class Score(Base):
@@ -42,6 +42,53 @@ class Unscored(Base):
 
     __tablename__ = "unscored"
     origin_id: Mapped[int] = mapped_column(sa.ForeignKey("origins.id"), primary_key=True)
+    __table_args__ = (WITHOUT_ROWID,)
+
+
+class ScoreSum(Base):
+    """Running sums over the scores of one ticker by horizon and mode, *: all modes. Skill and risk are computed from them.
+
+    n: how many scores. sums: numbers of 64 bits, whose order and meaning jobs.scoring.ticker_sums states.
+    """
+
+    __tablename__ = "score_sums"
+    config_id: Mapped[str] = mapped_column(sa.ForeignKey("configs.id"), primary_key=True)
+    ticker_id: Mapped[TickerKey]
+    horizon: Mapped[int] = mapped_column(primary_key=True)
+    mode: Mapped[str] = mapped_column(primary_key=True)
+    n: Mapped[int]
+    sums: Mapped[bytes]
+    __table_args__ = (
+        sa.CheckConstraint("n >= 1", name="n"),
+        one_of("mode", "live", "catchup", "backfill", "*"),
+        WITHOUT_ROWID,
+    )
+
+
+class DateSum(Base):
+    """Sums over the scores of all tickers by horizon, mode and target. Skill and risk of all tickers are computed from them.
+
+    sums: numbers of 64 bits, whose order and meaning jobs.scoring.date_sums states.
+    """
+
+    __tablename__ = "date_sums"
+    config_id: Mapped[str] = mapped_column(sa.ForeignKey("configs.id"), primary_key=True)
+    horizon: Mapped[int] = mapped_column(primary_key=True)
+    mode: Mapped[str] = mapped_column(primary_key=True)
+    target: Mapped[date] = mapped_column(primary_key=True)
+    sums: Mapped[bytes]
+    __table_args__ = (one_of("mode", "live", "catchup", "backfill"), WITHOUT_ROWID)
+
+
+class Unsummed(Base):
+    """A ticker whose sums under a config lack scores and will be computed anew: it got scores of targets before its last one.
+
+    ticker_id 0: all sums of the config, those of dates too, as an upgrade leaves it.
+    """
+
+    __tablename__ = "unsummed"
+    config_id: Mapped[str] = mapped_column(sa.ForeignKey("configs.id"), primary_key=True)
+    ticker_id: Mapped[int] = mapped_column(primary_key=True)
     __table_args__ = (WITHOUT_ROWID,)
 
 

@@ -41,13 +41,14 @@ PUBLISHED = (
 )
 
 # The newest origin of each ticker and config, and once for all horizons how far it is behind. Then one config for each ticker:
-# the active one where it has forecasts.
+# the active one where it has forecasts. The partition names the symbol too, so that a query of one ticker computes no other.
 RANKED = """newest AS (
     SELECT t.id AS ticker_id, t.symbol, t.exchange, t.currency, c.id AS config_id, c.preset, c.active,
         (SELECT max(m.origin) FROM origins m WHERE m.ticker_id = t.id AND m.config_id = c.id) AS origin
     FROM tickers t CROSS JOIN configs c
 ), ranked AS (
-    SELECT n.*, row_number() OVER (PARTITION BY n.ticker_id ORDER BY n.active DESC, n.origin DESC, n.config_id) AS place, (
+    SELECT n.*,
+        row_number() OVER (PARTITION BY n.ticker_id, n.symbol ORDER BY n.active DESC, n.origin DESC, n.config_id) AS place, (
         SELECT count(*) FROM sessions s WHERE s.exchange = n.exchange AND s.session > n.origin
         AND s.close_at <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) AS sessions_behind
     FROM newest n WHERE n.origin IS NOT NULL

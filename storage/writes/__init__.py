@@ -25,6 +25,7 @@ from tickercast.storage.writes.runs import (
     start_run,
     update_run,
 )
+from tickercast.storage.writes.score_sums import mark_summed, mark_unsummed, put_date_sums, put_score_sums, remove_sums
 from tickercast.storage.writes.scores import insert_scores, replace_risk, replace_skill, score_twins
 from tickercast.storage.writes.tickers import add_ticker, forget_ticker, rename_ticker, store_sessions, update_ticker
 
@@ -47,9 +48,13 @@ __all__ = [
     "insert_recalibrations",
     "insert_rows",
     "insert_scores",
+    "mark_summed",
     "mark_told",
+    "mark_unsummed",
     "note_context_request",
     "prune_checkpoints",
+    "put_date_sums",
+    "put_score_sums",
     "record_event",
     "record_merge",
     "record_price_file",
@@ -57,6 +62,7 @@ __all__ = [
     "record_verdicts",
     "remove_ended_notices",
     "remove_run_tickers",
+    "remove_sums",
     "remove_unused_runs",
     "rename_ticker",
     "replace_risk",

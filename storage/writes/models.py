@@ -64,7 +64,6 @@ def prune_checkpoints(connection: Connection, chains: Collection[str] | None, ke
     """
     of_chains = [] if chains is None else [Model.cold_ancestor_number.in_(numbers_of_models(connection, chains).values())]
     newest_first = sa.func.row_number().over(partition_by=Model.cold_ancestor_number, order_by=Model.depth.desc())
-    # By way of the checkpoints, which are few, because models has no index by chain.
     ranked = (
         sa.select(Model.id, Model.start, newest_first.label("place"))
         .join(Checkpoint, Checkpoint.model_id == Model.id)

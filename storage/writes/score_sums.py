@@ -1,0 +1,44 @@
+"""Write sums of scores by ticker and by target date, and which of them lack scores."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Connection
+
+from tickercast.storage.rows import DateSumRow, ScoreSumRow
+
+PUT_TICKER = """INSERT INTO score_sums (config_id, ticker_id, horizon, mode, n, sums) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (config_id, ticker_id, horizon, mode) DO UPDATE SET n = excluded.n, sums = excluded.sums"""
+PUT_DATE = """INSERT INTO date_sums (config_id, horizon, mode, target, sums) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (config_id, horizon, mode, target) DO UPDATE SET sums = excluded.sums"""
+MARK = "INSERT INTO unsummed (config_id, ticker_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
+
+
+def put_score_sums(connection: Connection, config_id: str, rows: Sequence[ScoreSumRow]) -> None:
+    """Store sums of tickers under a config in place of those that are stored."""
+    if rows:
+        connection.exec_driver_sql(PUT_TICKER, [(config_id, *row) for row in rows])
+
+
+def put_date_sums(connection: Connection, config_id: str, rows: Sequence[DateSumRow]) -> None:
+    """Store sums of dates under a config in place of those that are stored."""
+    if rows:
+        connection.exec_driver_sql(PUT_DATE, [(config_id, *row) for row in rows])
+
+
+def mark_unsummed(connection: Connection, config_id: str, tickers: Collection[int]) -> None:
+    """Note that the sums of some tickers under a config lack scores."""
+    if tickers:
+        connection.exec_driver_sql(MARK, [(config_id, ticker_id) for ticker_id in tickers])
+
+
+def mark_summed(connection: Connection, config_id: str) -> None:
+    """Note that no sum of a config lacks scores."""
+    connection.exec_driver_sql("DELETE FROM unsummed WHERE config_id = ?", (config_id,))
+
+
+def remove_sums(connection: Connection, config_id: str) -> None:
+    """Remove all sums of a config."""
+    for table in ("score_sums", "date_sums"):
+        connection.exec_driver_sql(f"DELETE FROM {table} WHERE config_id = ?", (config_id,))
