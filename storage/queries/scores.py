@@ -125,10 +125,11 @@ SCORE_COLUMNS: dict[str, tuple[str, str]] = {
 SCORED = """FROM origins o JOIN scores s ON s.origin_id = o.id
 JOIN forecasts f ON f.origin_id = s.origin_id AND f.horizon = s.horizon
 WHERE s.revision = 0 AND o.config_id = ? AND o.ticker_id IN (%s)"""
-NEWEST_FORECASTS = """SELECT o.ticker_id, f.horizon, o.origin, f.target, f.location, f.scale, f.dof FROM tickers t
-JOIN origins o ON o.ticker_id = t.id AND o.config_id = ?1
-    AND o.origin = (SELECT max(m.origin) FROM origins m WHERE m.ticker_id = t.id AND m.config_id = ?1)
-JOIN forecasts f ON f.origin_id = o.id ORDER BY o.ticker_id, f.horizon"""
+# CROSS JOIN has SQLite begin with the tickers, each with one look into the index, not with all origins.
+NEWEST_FORECASTS = """SELECT o.ticker_id, f.horizon, o.origin, f.target, f.location, f.scale, f.dof FROM (
+    SELECT t.id, (SELECT max(m.origin) FROM origins m WHERE m.ticker_id = t.id AND m.config_id = ?1) AS newest FROM tickers t) n
+CROSS JOIN origins o CROSS JOIN forecasts f
+WHERE o.ticker_id = n.id AND o.config_id = ?1 AND o.origin = n.newest AND f.origin_id = o.id ORDER BY o.ticker_id, f.horizon"""
 
 
 def unscored_forecasts(connection: Connection, before: Mapping[int, date]) -> list[ScorableForecast]:
