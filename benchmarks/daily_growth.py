@@ -2,8 +2,8 @@
 
 HOME is a home whose tracked tickers have one closed session without forecasts, and is not changed. FOLDER gets two copies of it:
 one keeps the newest sessions of the record alone, the other one has the record several times more, at the sessions before it.
-Then one daily cycle is done in each, on one worker in this process, and processor time is compared: other programs disturb it
-least. docs/performance.md has the figures.
+Then one daily cycle is done in each, on one worker in a process of its own, and processor time is compared, which other programs
+disturb least. docs/performance.md has the figures.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
 
 from tickercast.jobs.pages.today import today_facts
@@ -147,7 +149,9 @@ def main() -> None:
     seconds = []
     for name, change in changes.items():
         forecasts = changed_copy(given.home, given.folder / name, change)
-        seconds.append(cycle_seconds(given.folder / name))
+        # A process of its own, so that both load and warm up the same.
+        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+            seconds.append(pool.submit(cycle_seconds, given.folder / name).result())
         print(f"{forecasts:,} forecasts: {seconds[-1]:.2f} s of processor time for one daily cycle")
         show_queries(given.folder / name)
     print(f"ratio {seconds[1] / seconds[0]:.2f}")
