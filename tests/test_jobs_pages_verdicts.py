@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tickercast.jobs.pages.verdicts import Row, Verdict, verdict_of, verdict_sentences, verdicts_by_mode
-from tickercast.jobs.scoring import skill, terms
 
 
 def skill_row(mode: str, n: int, verdict: str, *, ticker: str = "*", p: float | None = None, horizon: int = 1) -> Row:
@@ -64,7 +63,3 @@ def test_verdicts_by_mode_pool_nothing() -> None:
     assert [(found.mode, found.word, found.n) for found in verdicts_by_mode(SKILL)] == [
         ("live", "not distinguishable", 61), ("backfill", "better", 57),
     ]  # fmt: skip
-
-
-def test_pages_name_verdicts_and_count_scores_as_skill_does() -> None:
-    assert (terms.FEWEST_SCORES, terms.NOT_DISTINGUISHABLE) == (skill.FEWEST_SCORES, skill.NOT_DISTINGUISHABLE)

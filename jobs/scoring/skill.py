@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from tickercast.jobs.scoring.addends import MEANS, SUMMED
 from tickercast.jobs.scoring.date_sums import DateSums
 from tickercast.jobs.scoring.significance import benjamini_hochberg, diebold_mariano, diebold_mariano_of_sums
-from tickercast.jobs.scoring.ticker_sums import ALL_MODES, TickerSums
+from tickercast.jobs.scoring.terms import ALL_MODES, FEWEST_SCORES, NOT_DISTINGUISHABLE
+from tickercast.jobs.scoring.ticker_sums import TickerSums
 from tickercast.storage.rows import SkillRow
 
 Floats = NDArray[np.float64]
 
 ALPHA = 0.05
-FEWEST_SCORES = 60
-BETTER, WORSE, NOT_DISTINGUISHABLE = "better", "worse", "not distinguishable"
+BETTER, WORSE = "better", "worse"
 
 
 def skill_rows(tickers: Mapping[int, TickerSums], dates: DateSums) -> list[SkillRow]:

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickercast.jobs.scoring.addends import LEVELS, SUMMED, addends
+from tickercast.jobs.scoring.terms import ALL_MODES
 from tickercast.storage.queries import ScoreColumns
 from tickercast.storage.rows import ScoreSumRow
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-ALL_MODES = "*"
 # After SUMMED: the number of target dates, the first and the last target in days since 1970, and of the differences of CRPS by
 # date the first one, and the sum of what each is above it: a series that hardly varies loses no digits.
 # Then by level: whether the last score was an exceedance, and how often a score with or without one followed another.
