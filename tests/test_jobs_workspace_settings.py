@@ -84,6 +84,12 @@ def test_an_unknown_network_or_optimizer_is_refused_by_its_key(tmp_path: Path, t
         settings_of(tmp_path, text)
 
 
+@pytest.mark.parametrize("section", ["monitor", "web"])
+def test_a_host_that_is_no_address_is_refused_in_one_plain_line(tmp_path: Path, section: str) -> None:
+    with pytest.raises(SettingsError, match=rf"{section}\.host: neither an IP address nor localhost \(given: 'banana'\)"):
+        settings_of(tmp_path, f'[{section}]\nhost = "banana"\n')
+
+
 @pytest.mark.parametrize(
     ("allowed", "implemented"),
     [

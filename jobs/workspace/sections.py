@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_core import PydanticCustomError
 
 from tickercast.jobs.workspace.choices import (
@@ -39,6 +39,15 @@ def _either(choices: object) -> str:
     """Return the names of a Literal type as text: a, b or c."""
     *most, last = get_args(choices)
     return f"{', '.join(most)} or {last}"
+
+
+def _address(host: str) -> str:
+    if not is_address(host):
+        raise PydanticCustomError("address", "neither an IP address nor localhost")
+    return host
+
+
+Address = Annotated[str, AfterValidator(_address)]
 
 
 class Section(BaseModel):
@@ -83,7 +92,7 @@ class ScheduleSection(Section):
 
 
 class MonitorSection(Section):
-    host: str = Field(
+    host: Address = Field(
         default=MONITOR_HOST, description="address that the daemon serves /healthz and /metrics on; other machines reach 0.0.0.0"
     )
     port: int = Field(default=0, ge=0, le=65_535, description="port for that; 0 = nothing is served")
@@ -97,16 +106,11 @@ class MonitorSection(Section):
         description="minutes after schedule.after_close_minutes until a session is late",
     )
 
-    @field_validator("host")
-    @classmethod
-    def _is_address(cls, host: str) -> str:
-        if not is_address(host):
-            raise ValueError("neither an IP address nor localhost")
-        return host
-
 
 class WebSection(Section):
-    host: str = Field(default="127.0.0.1", description="address that `serve` serves the pages on; other machines reach 0.0.0.0")
+    host: Address = Field(
+        default="127.0.0.1", description="address that `serve` serves the pages on; other machines reach 0.0.0.0"
+    )
     port: int = Field(default=8001, ge=0, le=65_535, description="port for that; 0 = any that is free")
     token: SecretStr = Field(
         default=SecretStr(""), description="what a visitor signs in with, 16 characters or more; needed beyond loopback"
@@ -123,13 +127,6 @@ class WebSection(Section):
     report: str = Field(
         default="", description="folder that the daemon writes the pages of `report` to after each run; empty = none"
     )
-
-    @field_validator("host")
-    @classmethod
-    def _is_address(cls, host: str) -> str:
-        if not is_address(host):
-            raise ValueError("neither an IP address nor localhost")
-        return host
 
     @field_validator("token")
     @classmethod
