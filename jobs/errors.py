@@ -9,6 +9,7 @@ JobError
 ├── LockHeld            another process is writing, or another daemon is running
 ├── RecordAhead         the record is later than the clock, so one of them is wrong
 ├── OutOfResources      memory ran out, or the system killed a worker process
+├── ClusterUnavailable  the Dask scheduler is not there, was lost, or has no workers
 └── Interrupted         a signal ended a one-shot command between two units of work
 """
 
@@ -27,7 +28,7 @@ class ExitCode(IntEnum):
     USAGE = 2, "wrong usage or settings"
     SOME_FAILED = 3, "some tickers failed; the results of the others are committed"
     NOTHING_FETCHED = 4, "the source was not available; nothing new is stored"
-    STORAGE = 5, "storage error: disk full, read-only or busy; or memory ran out"
+    STORAGE = 5, "storage error: disk full, read-only or busy; or memory ran out, or no cluster is there to compute"
     INTEGRITY = 6, "damaged or inconsistent data"
     LOCKED = 7, "another process holds the lock"
     QUERY = 8, "the query was refused or exceeded a limit"
@@ -78,6 +79,10 @@ class RecordAhead(JobError):
 
 
 class OutOfResources(JobError):
+    exit_code = ExitCode.STORAGE
+
+
+class ClusterUnavailable(JobError):
     exit_code = ExitCode.STORAGE
 
 

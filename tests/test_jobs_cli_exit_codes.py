@@ -28,6 +28,7 @@ CASES = [
     (errors.HomeUnwritable("x"), 5),
     (errors.LockHeld("x"), 7),
     (errors.OutOfResources("x"), 5),
+    (errors.ClusterUnavailable("x"), 5),
     (errors.Interrupted("x", signal.SIGINT), 130),
     (errors.Interrupted("x", signal.SIGTERM), 143),
     (SymbolRefused("x"), 2),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from tickercast.jobs.workspace.choices import ComputeEngine
 from tickercast.jobs.workspace.config import Config
 
 
@@ -16,6 +17,7 @@ class RunOptions:
     processes that compute. stack_size: most networks trained in lockstep. with_twins: train a cold twin of each warm start.
     force_cold: start each chain cold at its first due origin. through: the last session that scores may know of; None = all.
     after_close_minutes: how long after its close a bar is complete. kept_checkpoints: newest ones that each chain keeps.
+    engine: processes or dask. scheduler: the address of a Dask cluster, empty = one that is started for the run.
     """
 
     kind: str
@@ -28,6 +30,8 @@ class RunOptions:
     force_cold: bool = False
     after_close_minutes: int = 0
     kept_checkpoints: int = 2
+    engine: ComputeEngine = "processes"
+    scheduler: str = ""
 
     @property
     def is_backfill(self) -> bool:

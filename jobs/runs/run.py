@@ -51,7 +51,10 @@ def run_options(
     count = workers or compute.workers or os.cpu_count() or 1
     after_close = home.settings.schedule.after_close_minutes
     kept = home.settings.retention.checkpoints
-    return RunOptions(kind, now, config, count, compute.stack, through, with_twins, force_cold, after_close, kept)
+    return RunOptions(
+        kind, now, config, count, compute.stack, through, with_twins, force_cold, after_close, kept,
+        compute.engine, compute.scheduler,
+    )  # fmt: skip
 
 
 def tracked_symbols(engine: Engine) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ transaction, so a killed job resumes at its first missing unit.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
@@ -19,12 +20,13 @@ from tickercast.jobs.forecasting.prior import FAMILIES, Member
 from tickercast.jobs.forecasting.stack import forecast_stack
 from tickercast.jobs.forecasting.tasks import Parent, Prior, StackResult, StackTask, TickerTask, priors_of_block
 from tickercast.jobs.runs.backlog import StackPlan, TickerBacklog, bars_of_block, due_by_exchange, plan_stacks
+from tickercast.jobs.runs.engines import Engine, engine_of
 from tickercast.jobs.runs.lineage import parent_at
 from tickercast.jobs.runs.options import RunOptions
 from tickercast.jobs.runs.priors import fit_priors, missing_priors, priors_of
 from tickercast.jobs.runs.record import RunRecord
 from tickercast.jobs.runs.spans import origin_of, session_days
-from tickercast.jobs.runs.workers import Submit, refuse_other_environment, worker_pool
+from tickercast.jobs.runs.workers import Submit, refuse_other_environment
 from tickercast.storage.errors import Corrupt
 
 Progress = Callable[[int, int], None]
@@ -45,31 +47,38 @@ def run_stacks(
     members: of the universe that the config names. references: by exchange.
     progress(done, all) counts stacks times sessions. Raises what a worker raises.
     """
-    plans = plan_stacks([backlog for backlog in backlogs if backlog.due], options.stack_size, options.workers)
+    owed = [backlog for backlog in backlogs if backlog.due]
     due = due_by_exchange(backlogs)
     prior_tasks = missing_priors(record, options.config, due, members, references)
-    done, total = 0, sum(len(plan.sessions) for plan in plans)
-    with worker_pool(min(options.workers, max(len(plans), len(prior_tasks)))) as submit:
-        fit_priors(prior_tasks, record, options.workers, submit, stop)
+    tasks = max(len(plan_stacks(owed, options.stack_size, options.workers)), len(prior_tasks))
+    with engine_of(options, tasks) as engine:
+        fit_priors(prior_tasks, record, engine.workers, engine.submit, stop)
         with record.engine.connect() as connection:
             priors = {exchange: priors_of(connection, options.config, record.calendars.of(exchange)) for exchange in due}
+        plans = plan_stacks(owed, options.stack_size, engine.workers)
         runs = [StackRun(plan, options, record, priors[plan.exchange], references.get(plan.exchange)) for plan in plans]
-        waiting: dict[Future[StackResult], StackRun] = {}
-        ready = runs
-        while True:
-            for run in ready if not stop.is_set() else []:
-                if (future := run.submit_next(submit)) is not None:
-                    waiting[future] = run
-            if not waiting:
-                break
-            finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
-            ready = [waiting.pop(future) for future in finished]
-            for run, future in zip(ready, finished, strict=True):
-                done += run.commit(future.result())
-                record.heart.beat()
-                progress(done, total)
+        _compute(runs, engine, record, stop, progress)
     damaged = {symbol: error for run in runs for symbol, error in run.damaged.items()}
     return StacksDone(all(not run.has_next for run in runs), damaged)
+
+
+def _compute(runs: Sequence[StackRun], engine: Engine, record: RunRecord, stop: threading.Event, progress: Progress) -> None:
+    """Compute and commit the blocks of stacks, until stop is set between units. As many are under way as the engine takes."""
+    done, total = 0, sum(len(run.plan.sessions) for run in runs)
+    ready, waiting = deque(runs), dict[Future[StackResult], StackRun]()
+    while True:
+        while ready and len(waiting) < engine.most_tasks and not stop.is_set():
+            run = ready.popleft()
+            if (future := run.submit_next(engine.submit)) is not None:
+                waiting[future] = run
+        if not waiting:
+            return
+        for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+            run = waiting.pop(future)
+            done += run.commit(future.result())
+            ready.append(run)
+            record.heart.beat()
+            progress(done, total)
 
 
 @dataclass(frozen=True, slots=True)

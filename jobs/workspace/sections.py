@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from tickercast.jobs.workspace.choices import (
     Adjustment,
     Cell,
+    ComputeEngine,
     Learns,
     Optimizer,
     Preset,
@@ -31,6 +32,7 @@ from tickercast.jobs.workspace.limits import (
 )
 
 NOTICE_URL = re.compile(r"[A-Za-z][\w+.-]*://[^\s/]\S*")
+SCHEDULER = re.compile(r"(tcp|tls)://([\w.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}")
 SHORTEST_TOKEN = 16
 NO_URL = "URL {number} is none; write it like mailto://user:password@example.com or json://host/path (it is not shown)"
 
@@ -228,6 +230,17 @@ class TrainingSection(Section):
 class ComputeSection(Section):
     workers: int = Field(default=0, ge=0, le=256, description="training processes; 0 = one per core")
     stack: int = Field(default=128, ge=1, le=2_000, description="most networks trained together in one stack")
+    engine: ComputeEngine = Field(default="processes", description=f"what computes: {_either(ComputeEngine)} (extra dask)")
+    scheduler: str = Field(
+        default="", description="Dask scheduler, like 'tcp://host:8786'; empty = Dask workers of this machine, for the run"
+    )
+
+    @field_validator("scheduler")
+    @classmethod
+    def _is_an_address(cls, scheduler: str) -> str:
+        if scheduler and not SCHEDULER.fullmatch(scheduler):
+            raise PydanticCustomError("scheduler", "not an address like tcp://host:8786 or tls://host:8786")
+        return scheduler
 
 
 class BackupSection(Section):

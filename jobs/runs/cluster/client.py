@@ -1,0 +1,91 @@
+"""The client of a Dask cluster: of the one at a scheduler's address, or of one that is started here for the length of a run."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import dask
+from distributed import Client, LocalCluster
+
+from tickercast.jobs.errors import ClusterUnavailable
+from tickercast.jobs.runs.signals import signals_blocked
+from tickercast.jobs.workspace.temporary import temporary_folder
+
+CONNECT_SECONDS = 10.0
+CLOSE_SECONDS = 2.0
+KEPT = "what was committed stays; repeat the command to resume"
+SILENT = 60  # above every level of logging
+QUIET: dict[str, Any] = {
+    "logging": dict.fromkeys(("distributed", "distributed.client", "distributed.gc", "tornado.application"), "critical"),
+    "distributed.admin.large-graph-warning-threshold": "10GB",  # a task carries its bars
+}
+
+
+@contextmanager
+def cluster_client(scheduler: str, workers: int) -> Iterator[Client]:
+    """Yield a client. scheduler: its address; empty = a cluster of so many processes is started.
+
+    Raises ClusterUnavailable when the scheduler cannot be reached in time.
+    """
+    with dask.config.set(QUIET):
+        if scheduler:
+            with _closing(_connected(scheduler)) as client:
+                yield client
+            return
+        with temporary_folder("dask") as folder, _local_cluster(workers, str(folder)) as cluster:
+            options = {"set_as_default": False, "timeout": CONNECT_SECONDS, "direct_to_workers": True}
+            with _closing(Client(cluster, **options)) as client:
+                yield client
+
+
+def dashboard_of(client: Client) -> str:
+    """Return the link to the dashboard, empty where a cluster that was started here has none, because it needs bokeh."""
+    is_ours = isinstance(client.cluster, LocalCluster)
+    return "" if is_ours and not _has_bokeh() else str(client.dashboard_link or "")
+
+
+def _connected(scheduler: str) -> Client:
+    try:
+        with signals_blocked():  # the threads that it starts leave them to this one
+            return Client(scheduler, set_as_default=False, timeout=CONNECT_SECONDS)
+    except OSError as error:
+        reason = f"the Dask scheduler {scheduler} could not be reached within {CONNECT_SECONDS:.0f} s"
+        raise ClusterUnavailable(f"{reason}; {KEPT} when it runs, or set compute.engine to processes") from error
+
+
+@contextmanager
+def _closing(client: Client) -> Iterator[Client]:
+    try:
+        yield client
+    finally:
+        with suppress(OSError, TimeoutError):
+            client.close(CLOSE_SECONDS)
+
+
+@contextmanager
+def _local_cluster(workers: int, folder: str) -> Iterator[LocalCluster]:
+    """Yield a cluster of worker processes of this machine: deaf to signals, which their parent handles, and gone when it is."""
+    with signals_blocked():
+        cluster = LocalCluster(
+            n_workers=workers, threads_per_worker=1, processes=True, host="127.0.0.1", memory_limit=0, silence_logs=SILENT,
+            dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": _has_bokeh()}, local_directory=folder,
+        )  # fmt: skip
+    try:
+        yield cluster
+    finally:
+        with suppress(TimeoutError):
+            cluster.sync(_end_processes, cluster, callback_timeout=CLOSE_SECONDS)
+            cluster.close(CLOSE_SECONDS)
+
+
+async def _end_processes(cluster: LocalCluster) -> None:
+    """End the worker processes without waiting for what they compute, which an orderly end does."""
+    await asyncio.gather(*(nanny.close(timeout=0) for nanny in cluster.workers.values()))
+
+
+def _has_bokeh() -> bool:
+    return importlib.util.find_spec("bokeh") is not None
