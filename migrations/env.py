@@ -4,10 +4,13 @@ Foreign keys are off while tables are rebuilt, because dropping a parent table w
 are checked before the commit.
 """
 
+from pathlib import Path
+
 import sqlalchemy as sa
 from alembic import context
 from sqlalchemy import Connection, event, pool
 
+from tickercast.storage.database import open_writer
 from tickercast.storage.schema import Base
 
 
@@ -25,7 +28,7 @@ def run(connection: Connection) -> None:
     )
     with context.begin_transaction():
         context.run_migrations()
-        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall() if connection.dialect.name == "sqlite" else []
         if broken:
             raise RuntimeError(f"the upgrade would break {len(broken)} references; nothing was changed")
 
@@ -37,9 +40,15 @@ def prepare(connection: sa.PoolProxiedConnection, _record: object) -> None:
     connection.execute("PRAGMA synchronous=FULL")  # type: ignore[attr-defined]
 
 
-engine = sa.create_engine(context.config.attributes["url"], poolclass=pool.NullPool)
-event.listen(engine, "connect", prepare)
-event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+def sqlite_engine(path: Path) -> sa.Engine:
+    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), poolclass=pool.NullPool)
+    event.listen(engine, "connect", prepare)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return engine
+
+
+database = context.config.attributes["database"]
+engine = sqlite_engine(database) if isinstance(database, Path) else open_writer(database)
 with engine.connect() as connection:
     run(connection)
 engine.dispose()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from tickercast.storage.address import Database
 from tickercast.storage.database import reading
 from tickercast.storage.errors import Corrupt
 
@@ -22,7 +23,7 @@ UNEXPECTED = (
 
 
 @contextmanager
-def damage_reported(database: Path, prices: Path) -> Iterator[None]:
+def damage_reported(database: Database, prices: Path) -> Iterator[None]:
     """Raise Corrupt in place of an error that no sound record causes, where the record is damaged; else the error itself."""
     try:
         yield

@@ -1,14 +1,14 @@
 """Open the database for writing or reading, upgrade its schema, and check its version.
 
-One process writes (BEGIN IMMEDIATE, synchronous=FULL). Readers open the file read-only and do not wait for it. Only this
-module and migrations/ import Alembic. Connection and Engine are SQLAlchemy's, for the signatures of other packages.
+One process writes (on SQLite BEGIN IMMEDIATE, synchronous=FULL). Readers do not wait for it. Only this module and migrations/
+import Alembic. Connection and Engine are SQLAlchemy's, for the signatures of other packages.
 """
 
 from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
 
 from tickercast.storage import digests
+from tickercast.storage.address import Database, PostgresServer
 from tickercast.storage.errors import DatabaseMissing, NotADatabase
 from tickercast.storage.files import make_folder, rename_durably
 from tickercast.storage.newest_schema import create_newest
@@ -52,11 +53,24 @@ GREATEST_ID = (1 << 31) - 1  # user_version is a signed number of 32 bits
 WRITER_PRAGMAS = ("journal_mode=WAL", "busy_timeout=30000", "foreign_keys=ON", "synchronous=FULL")
 
 
-def open_writer(path: Path, clean: Callable[[str], str] | None = None) -> Engine:
-    """Return the engine of the one writer. Each transaction starts with BEGIN IMMEDIATE, so no lock can stop it half-way.
+def open_writer(database: Database, clean: Callable[[str], str] | None = None) -> Engine:
+    """Return the engine of the one writer. The caller holds the writer lock.
 
     clean: what each text goes through that a statement writes to a column of messages.
     """
+    if isinstance(database, PostgresServer):
+        from tickercast.storage.postgres.engine import writing_engine
+
+        engine = writing_engine(database)
+    else:
+        engine = _sqlite_writer(database)
+    if clean is not None:
+        _clean_messages(engine, clean)
+    return engine
+
+
+def _sqlite_writer(path: Path) -> Engine:
+    """Return an engine each of whose transactions starts with BEGIN IMMEDIATE, so no lock can stop it half-way."""
     engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), hide_parameters=True)
 
     @event.listens_for(engine, "connect")
@@ -70,8 +84,6 @@ def open_writer(path: Path, clean: Callable[[str], str] | None = None) -> Engine
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    if clean is not None:
-        _clean_messages(engine, clean)
     return engine
 
 
@@ -80,20 +92,30 @@ def _clean_messages(engine: Engine, clean: Callable[[str], str]) -> None:
 
     @event.listens_for(engine, "before_cursor_execute", retval=True)
     def clean_parameters(_c: Any, _cursor: Any, statement: str, rows: Any, context: Any, many: bool) -> tuple[str, Any]:
-        names = context.compiled.positiontup if context is not None and context.compiled is not None else None
-        messages = {place for place, name in enumerate(names or ()) if name.startswith(MESSAGES)}
-        if not messages:
+        compiled: Any = context.compiled if context is not None else None
+        names = (compiled.positiontup or compiled.bind_names.values()) if compiled is not None else ()
+        if not any(name.startswith(MESSAGES) for name in names):
             return statement, rows
-        return statement, [_cleaned(row, messages, clean) for row in rows] if many else _cleaned(rows, messages, clean)
+        marks = compiled.positiontup
+        return statement, [_cleaned(row, marks, clean) for row in rows] if many else _cleaned(rows, marks, clean)
 
 
-def _cleaned(row: Sequence[Any], messages: Collection[int], clean: Callable[[str], str]) -> tuple[Any, ...]:
-    """Return the parameters of one row with the texts at some places cleaned."""
-    return tuple(clean(value) if place in messages and isinstance(value, str) else value for place, value in enumerate(row))
+def _cleaned(row: Any, names: Sequence[str] | None, clean: Callable[[str], str]) -> Any:
+    """Return the parameters of one row, by name or in the order of names, with the texts of messages cleaned."""
+    values = row.items() if names is None else zip(names, row, strict=True)
+    found = {
+        name: clean(value) if name.startswith(MESSAGES) and isinstance(value, str) else value for name, value in values
+    }  # fmt: skip
+    return found if names is None else tuple(found.values())
 
 
-def open_reader(path: Path) -> Engine:
+def open_reader(database: Database) -> Engine:
     """Return an engine that can only read. Raises DatabaseMissing without a file."""
+    if isinstance(database, PostgresServer):
+        from tickercast.storage.postgres.engine import reading_engine
+
+        return reading_engine(database)
+    path = database
     if not path.exists():
         raise DatabaseMissing(f"{path}: no database there; `tickercast init` makes one")
     engine = sa.create_engine(sa.URL.create("sqlite", database=f"file:{uri_path(path)}", query={"mode": "ro", "uri": "true"}))
@@ -112,73 +134,86 @@ def open_reader(path: Path) -> Engine:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[Connection]:
+def reading(database: Database) -> Iterator[Connection]:
     """Yield a read-only connection in one transaction, so that all of its queries see the same record.
 
     Raises what check_revision raises when the schema is not this program's.
     """
-    check_revision(path)
-    engine = open_reader(path)
+    check_revision(database)
+    engine = open_reader(database)
     try:
-        with translated(path), engine.connect() as connection:
+        with translated(database), engine.connect() as connection:
             yield connection
     finally:
         engine.dispose()
 
 
 @contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Raise SQLite's errors about the file or the disk as StorageErrors."""
+def translated(database: Database) -> Iterator[None]:
+    """Raise the errors about the file, the disk or the server as StorageErrors."""
     try:
         yield
     except (sa.exc.OperationalError, sa.exc.DatabaseError) as error:
-        raise storage_error(path, error.orig if error.orig is not None else error) from error
+        raise storage_error(database, error.orig if error.orig is not None else error) from error
     except DAMAGE as error:
-        raise storage_error(path, error) from error
+        raise storage_error(database, error) from error
 
 
-def upgrade_database(path: Path) -> Path | None:
-    """Upgrade a database to the newest schema, after a backup copy in the same folder. Creates a missing or an empty one.
+def upgrade_database(database: Database) -> Path | None:
+    """Upgrade a database to the newest schema. Creates a missing or an empty one. The caller holds the writer lock.
 
-    Returns the path of the copy; None where there was nothing to upgrade.
+    Returns the path of the copy that was made before in the same folder; None where there was nothing to upgrade, and on a
+    server, where an upgrade is one transaction.
 
     A database is created beside and renamed, so that a kill or a full disk leaves none, never a half-made one. Raises
     SchemaNewer when a newer program wrote it, NotADatabase for another kind of file.
     """
-    make_folder(path.parent)
-    if is_blank(path):
-        _create_database(path)
+    if isinstance(database, Path):
+        make_folder(database.parent)
+    if is_blank(database):
+        _create_database(database)
         return None
-    current, known = stored_revision(path), known_revisions()
+    current, known = stored_revision(database), known_revisions()
     if current is None:
-        raise NotADatabase(f"{path}: no Tickercast database; it is left as it is")
+        raise NotADatabase(f"{database}: no Tickercast database; it is left as it is")
     if current not in known:
-        raise unknown_schema(path, current)
+        raise unknown_schema(database, current)
     copy = None
     if current != known[0]:
-        copy = _copy_aside(path, current)
-        migrate(path)
-        _compact(path)
-    seal_database(path)
+        copy = _copy_aside(database, current) if isinstance(database, Path) else None
+        migrate(database)
+        if isinstance(database, Path):
+            _compact(database)
+    seal_database(database)
     return copy
 
 
-def seal_database(path: Path) -> None:
+def seal_database(database: Database) -> None:
     """Compute the digests of a database that has none, because it was just made or upgraded, or that was killed before.
 
-    One without an id gets one, at random.
+    A file without an id gets one, at random.
     """
-    engine = open_writer(path)
+    engine = open_writer(database)
     try:
-        with translated(path), engine.begin() as connection:
+        with translated(database), engine.begin() as connection:
             digests.seal(connection)
-            if connection.exec_driver_sql("PRAGMA user_version").scalar_one() == 0:
+            if isinstance(database, Path) and connection.exec_driver_sql("PRAGMA user_version").scalar_one() == 0:
                 connection.exec_driver_sql(f"PRAGMA user_version = {1 + secrets.randbelow(GREATEST_ID)}")
     finally:
         engine.dispose()
 
 
-def _create_database(path: Path) -> None:
+def _create_database(database: Database) -> None:
+    if isinstance(database, Path):
+        _create_file(database)
+        return
+    from tickercast.storage.postgres.record import create_record
+
+    create_record(database, known_revisions()[0])
+    seal_database(database)
+
+
+def _create_file(path: Path) -> None:
     new = path.with_name(f"{path.name}.new")
     _remove_database(new)
     try:
@@ -195,12 +230,12 @@ def _create_database(path: Path) -> None:
         _remove_database(new)
 
 
-def migrate(path: Path) -> None:
-    """Bring a database to the newest schema by the migrations. Creates a missing one, step by step."""
+def migrate(database: Database) -> None:
+    """Bring a database to the newest schema by the migrations. Creates a missing file, step by step."""
     from alembic import command
 
-    with translated(path):
-        command.upgrade(alembic_config(path), "head")
+    with translated(database):
+        command.upgrade(alembic_config(database), "head")
 
 
 def _compact(path: Path) -> None:
@@ -219,13 +254,13 @@ def _remove_database(path: Path) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def alembic_config(path: Path) -> Any:
+def alembic_config(database: Database) -> Any:
     """Return Alembic's configuration for a database, with the scripts of the installed package."""
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", "migrations:")
-    config.attributes["url"] = sa.URL.create("sqlite", database=str(path))
+    config.attributes["database"] = database
     return config
 
 

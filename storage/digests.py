@@ -20,8 +20,8 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
-from sqlalchemy.dialects import postgresql, sqlite
 
+from tickercast.storage.dialects import POSTGRES, dialect_of
 from tickercast.storage.instants import instant_text
 from tickercast.storage.schema import Base, Digest
 from tickercast.storage.types import Instant, SessionDate, Sha256
@@ -29,6 +29,7 @@ from tickercast.storage.types import Instant, SessionDate, Sha256
 MODULUS = 1 << 256
 NAN = float("nan")
 ROWS_AT_ONCE = 20_000
+STREAMED = {"stream_results": True}  # a server sends some rows at a time; SQLite always does
 FEW = 20
 OF_TICKERS = {"id", "key", "symbol", "exchange", "currency", "time_zone"}
 # Tables whose rows never change, or that are counted anew with each change; and the columns of each that change by themselves.
@@ -178,12 +179,20 @@ def changed_tables(connection: Connection, seen: RowsSeen = ignore_rows) -> Iter
 def sums_of(connection: Connection, table: str, seen: RowsSeen = ignore_rows) -> dict[Owner, RowSum]:
     """Return the sums of a table's rows by owner."""
     if table == SCHEMA:
-        rows = connection.exec_driver_sql("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name")
+        rows = connection.exec_driver_sql(_schema_query(connection))
         return SCHEMA_FORM.sums(tuple(row) for row in rows)
     form = form_of(table)
     wanted = ", ".join(f'"{name}"' for name in form.columns)
-    answer = connection.execution_options(stream_results=True).exec_driver_sql(f"SELECT {wanted} FROM {table}")
+    answer = connection.exec_driver_sql(f"SELECT {wanted} FROM {table}", execution_options=STREAMED)
     return form.sums(row for rows in seen_parts(answer, seen) for row in rows)
+
+
+def _schema_query(connection: Connection) -> str:
+    if connection.dialect.name != POSTGRES:
+        return "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name"
+    from tickercast.storage.postgres.catalog import SCHEMA_QUERY
+
+    return SCHEMA_QUERY
 
 
 def seen_parts(answer: sa.CursorResult[Any], seen: RowsSeen) -> Iterator[Sequence[Any]]:
@@ -266,8 +275,7 @@ def _sum_of(stored: RowSum | None, added: RowSum) -> RowSum:
 
 
 def _write(connection: Connection, table: str, sums: Mapping[Owner, RowSum]) -> None:
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    insert = dialect.insert(Digest.__table__)
+    insert = dialect_of(connection).insert(Digest.__table__)
     changed = {"rows": insert.excluded.rows, "sha256": insert.excluded.sha256}
     upsert = insert.on_conflict_do_update(index_elements=["table_name", "ticker_id", "config_id"], set_=changed)
     rows = list(_digest_rows(table, sums))

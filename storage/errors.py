@@ -4,6 +4,8 @@ StorageError
 ├── DatabaseMissing      no database where one is wanted
 ├── DatabaseBusy         another program holds the database longer than we wait
 ├── NotADatabase         a file that is no Tickercast database
+├── LibraryMissing       a library that the record's kind of store needs
+├── ServerUnreachable    the server of the record does not answer, or ended the connection
 ├── SchemaNewer          written by a newer program
 ├── SchemaOlder          wants `tickercast db upgrade`
 ├── TickerSourceFixed    a ticker keeps its source and its price basis for life
@@ -28,6 +30,14 @@ class DatabaseBusy(StorageError):
 
 
 class NotADatabase(StorageError):
+    pass
+
+
+class LibraryMissing(StorageError):
+    pass
+
+
+class ServerUnreachable(StorageError):
     pass
 
 

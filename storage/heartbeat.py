@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sqlite3
 from datetime import datetime
-from pathlib import Path
 
+from tickercast.storage.address import Database, PostgresServer
 from tickercast.storage.instants import instant_text
 from tickercast.storage.monitoring import DaemonRow
 from tickercast.storage.versions import storage_error, uri_path
@@ -16,10 +16,13 @@ from tickercast.storage.versions import storage_error, uri_path
 # As every writer (storage.database), but it waits for a second at most: the next beat comes in a minute.
 PRAGMAS = ("busy_timeout=1000", "synchronous=FULL")
 COLUMNS = ("id", "pid", "started_at", "beat_at", "state", "looked_at", "next_look_at", "message")
-BEAT = f"INSERT OR REPLACE INTO daemon_state ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+BEAT = (
+    f"INSERT INTO daemon_state ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))}) "
+    f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in COLUMNS)}"
+)
 
 
-def write_beat(path: Path, row: DaemonRow) -> None:
+def write_beat(database: Database, row: DaemonRow) -> None:
     """Write the daemon's row. The caller holds the writer lock: no other process may write or checkpoint meanwhile.
 
     Raises StorageError, or sqlite3.Error where the table is another program's.
@@ -28,6 +31,13 @@ def write_beat(path: Path, row: DaemonRow) -> None:
         1, row.pid, instant_text(row.started_at), instant_text(row.beat_at), row.state,
         _text(row.last_look), _text(row.next_look), row.message,
     )  # fmt: skip
+    if isinstance(database, PostgresServer):
+        from tickercast.storage.postgres.connections import connected
+
+        with connected(database, "daemon") as server:
+            server.execute(BEAT, values)
+        return
+    path = database
     try:
         connection = sqlite3.connect(f"file:{uri_path(path)}?mode=rw", uri=True, isolation_level=None)
         try:

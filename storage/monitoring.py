@@ -5,11 +5,11 @@ Not here: what is late or wrong (jobs.monitoring).
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from tickercast.storage.connection import Cursor, Reader
 from tickercast.storage.instants import instant_text
 from tickercast.storage.views.runs import LAST_BAR, LAST_ORIGIN
 
@@ -99,58 +99,58 @@ class DaemonRow:
     message: str | None
 
 
-def ticker_facts(connection: sqlite3.Connection, closed_by: datetime) -> list[TickerFacts]:
+def ticker_facts(connection: Reader, closed_by: datetime) -> list[TickerFacts]:
     """Return the facts of each stored ticker by symbol. closed_by: when a session must have closed to be missed."""
     failing = {row[0]: _failure(connection, row[0]) for row in connection.execute(FAILED_IN_NEWEST_RUN).fetchall()}
     rows = _named_rows(connection.execute(TICKERS, {"closed_by": instant_text(closed_by)}))
     return [TickerFacts(**row, **failing.get(row["id"], {})) for row in rows]
 
 
-def _failure(connection: sqlite3.Connection, ticker_id: int) -> dict[str, Any]:
+def _failure(connection: Reader, ticker_id: int) -> dict[str, Any]:
     """Return how many daily runs in a row failed for a ticker, since when, and why the newest did."""
     (found,) = _named_rows(connection.execute(FAILURES_IN_A_ROW, {"ticker": ticker_id}))
     (message,) = connection.execute(FAILURE_MESSAGE, {"ticker": ticker_id}).fetchone()
     return {**found, "failure": message}
 
 
-def daemon_row(connection: sqlite3.Connection) -> DaemonRow | None:
+def daemon_row(connection: Reader) -> DaemonRow | None:
     """Return what the newest daemon of a home wrote of itself, None where none ever ran."""
     rows = _named_rows(connection.execute(DAEMON))
     return DaemonRow(**rows[0]) if rows else None
 
 
-def newest_one_shot_run(connection: sqlite3.Connection) -> datetime | None:
+def newest_one_shot_run(connection: Reader) -> datetime | None:
     """Return when the newest `tickercast run` started, None before the first."""
     return _one_instant(connection, NEWEST_ONE_SHOT_RUN)
 
 
-def newest_complete_run(connection: sqlite3.Connection) -> datetime | None:
+def newest_complete_run(connection: Reader) -> datetime | None:
     """Return when the newest daily run ended that failed for no ticker, None before the first."""
     return _one_instant(connection, NEWEST_COMPLETE_RUN)
 
 
-def runs_by_status(connection: sqlite3.Connection) -> list[tuple[str, str, int]]:
+def runs_by_status(connection: Reader) -> list[tuple[str, str, int]]:
     """Return each kind and status of runs with the number of such runs."""
     return connection.execute(RUNS_BY_STATUS).fetchall()
 
 
-def forecast_count(connection: sqlite3.Connection) -> int:
+def forecast_count(connection: Reader) -> int:
     """Return the number of stored forecasts."""
     return int(connection.execute(FORECASTS).fetchone()[0])
 
 
-def daily_forecasts(connection: sqlite3.Connection, since: datetime) -> tuple[int, datetime | None]:
+def daily_forecasts(connection: Reader, since: datetime) -> tuple[int, datetime | None]:
     """Return how many forecasts daily runs made since an instant, and when the first of those runs started."""
     count, first = connection.execute(DAILY_FORECASTS, (instant_text(since),)).fetchone()
     return int(count), None if first is None else datetime.fromisoformat(first)
 
 
-def _one_instant(connection: sqlite3.Connection, query: str) -> datetime | None:
+def _one_instant(connection: Reader, query: str) -> datetime | None:
     (text,) = connection.execute(query).fetchone()
     return None if text is None else datetime.fromisoformat(text)
 
 
-def _named_rows(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
+def _named_rows(cursor: Cursor) -> list[dict[str, Any]]:
     """Return rows by column name, with instants as instants."""
     names = [column[0] for column in cursor.description]
     return [{name: _value(name, value) for name, value in zip(names, row, strict=True)} for row in cursor]

@@ -5,10 +5,10 @@ Not here: what is worth a notice (jobs.monitoring.conditions), or writing one (s
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from tickercast.storage.connection import Reader
 from tickercast.storage.instants import instant_text
 from tickercast.storage.views.definition import FORECASTS
 from tickercast.storage.views.forecasts import REALISED
@@ -66,29 +66,29 @@ class NewOutcome:
     realised_return: float
 
 
-def unfinished_notices(connection: sqlite3.Connection) -> list[NoticeRow]:
+def unfinished_notices(connection: Reader) -> list[NoticeRow]:
     """Return the notices that last, and those of whose beginning or end nobody was told."""
     return _notices(connection, UNFINISHED)
 
 
-def lasting_notices(connection: sqlite3.Connection) -> list[NoticeRow]:
+def lasting_notices(connection: Reader) -> list[NoticeRow]:
     """Return the notices that last."""
     return _notices(connection, LASTING)
 
 
-def _notices(connection: sqlite3.Connection, query: str) -> list[NoticeRow]:
+def _notices(connection: Reader, query: str) -> list[NoticeRow]:
     return [
         NoticeRow(kind, subject, datetime.fromisoformat(began), message, _instant(told), _instant(ended), _instant(end_told))
         for kind, subject, began, message, told, ended, end_told in connection.execute(query)
     ]
 
 
-def newest_failed_delivery(connection: sqlite3.Connection) -> datetime | None:
+def newest_failed_delivery(connection: Reader) -> datetime | None:
     """Return when a message was last not delivered, None where that never was."""
     return _instant(connection.execute(NEWEST_FAILURE, (EVENT,)).fetchone()[0])
 
 
-def new_outcomes(connection: sqlite3.Connection, since: datetime) -> list[NewOutcome]:
+def new_outcomes(connection: Reader, since: datetime) -> list[NewOutcome]:
     """Return the outcomes of live forecasts whose target closed since an instant, except those with a notice already."""
     return [
         NewOutcome(
@@ -99,7 +99,7 @@ def new_outcomes(connection: sqlite3.Connection, since: datetime) -> list[NewOut
     ]
 
 
-def current_price_file(connection: sqlite3.Connection, ticker_id: int) -> tuple[str, str] | None:
+def current_price_file(connection: Reader, ticker_id: int) -> tuple[str, str] | None:
     """Return the path, in the folder of the prices, and the hash of a ticker's price file, None where it has none."""
     row = connection.execute(CURRENT_FILE, (ticker_id,)).fetchone()
     return None if row is None else (row[0], row[1])

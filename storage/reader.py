@@ -10,9 +10,10 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from tickercast.storage.address import Database, PostgresServer
+from tickercast.storage.connection import Reader
 from tickercast.storage.versions import check_revision, storage_error, uri_path
 from tickercast.storage.views import VIEWS, Column, View
 
@@ -34,9 +35,16 @@ class Rows:
 
 
 @contextmanager
-def snapshot(path: Path) -> Iterator[sqlite3.Connection]:
+def snapshot(database: Database) -> Iterator[Reader]:
     """Yield a read-only connection in one transaction. Raises what check_revision raises, and StorageError."""
-    check_revision(path)
+    check_revision(database)
+    if isinstance(database, PostgresServer):
+        from tickercast.storage.postgres.connections import read_only
+
+        with read_only(database) as server:
+            yield server
+        return
+    path = database
     try:
         connection = sqlite3.connect(f"file:{uri_path(path)}?mode=ro", uri=True, isolation_level=None)
         try:
@@ -50,7 +58,7 @@ def snapshot(path: Path) -> Iterator[sqlite3.Connection]:
         raise storage_error(path, error) from error
 
 
-def select_rows(connection: sqlite3.Connection, query: str, values: Sequence[Any] = ()) -> Rows:
+def select_rows(connection: Reader, query: str, values: Sequence[Any] = ()) -> Rows:
     """Return the rows of one of our own queries."""
     cursor = connection.execute(query, values)
     return Rows(tuple(column[0] for column in cursor.description), cursor.fetchall())
@@ -83,7 +91,7 @@ def _selection(view: View, conditions: Sequence[str]) -> str:
     return f"SELECT {', '.join(view.names)} FROM {view.name}{condition}" + (f" ORDER BY {order}" if order else "")
 
 
-def unknown_symbols(connection: sqlite3.Connection, symbols: Sequence[str]) -> list[str]:
+def unknown_symbols(connection: Reader, symbols: Sequence[str]) -> list[str]:
     """Return the symbols that no stored ticker has now, in the given order."""
     stored = {row[0] for row in connection.execute("SELECT symbol FROM tickers")}
     return [symbol for symbol in symbols if symbol not in stored]

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tickercast.storage import query_process
+from tickercast.storage.address import Database, PostgresServer
 from tickercast.storage.errors import QueryOverLimit, QueryRefused
 from tickercast.storage.hints import with_hint
 from tickercast.storage.versions import PRIMARY_CODE, error_of_code, uri_path
@@ -59,7 +60,7 @@ class Selected:
 
 @contextmanager
 def selecting(
-    path: Path, query: str, parameters: Parameters = (), *, seconds: float, most: ResultLimit = ANY_FORMAT
+    database: Database, query: str, parameters: Parameters = (), *, seconds: float, most: ResultLimit = ANY_FORMAT
 ) -> Iterator[Selected]:
     """Yield the result of one SELECT.
 
@@ -68,6 +69,13 @@ def selecting(
     Raises QueryRefused for a statement that does more than read or that SQLite does not understand. Raises QueryOverLimit, which
     names the limit.
     """
+    if isinstance(database, PostgresServer):
+        from tickercast.storage.postgres import guard
+
+        with guard.selecting(database, query, parameters, seconds=seconds) as (columns, parts):
+            yield Selected(columns, (row for part in parts for row in part))
+        return
+    path = database
     request = _request(path, query, parameters, seconds)
     process = subprocess.Popen(
         COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True

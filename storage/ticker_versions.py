@@ -7,11 +7,11 @@ what the views join to them. So a second export reads only the tickers that have
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
+from tickercast.storage.connection import Reader
 from tickercast.storage.views import View
 
 # The sources of each view with many rows of a ticker. Other views are compared as a whole.
@@ -48,7 +48,7 @@ class TickerVersions:
         return hashlib.sha256(repr(content).encode()).hexdigest()
 
 
-def ticker_versions(connection: sqlite3.Connection) -> TickerVersions:
+def ticker_versions(connection: Reader) -> TickerVersions:
     """Return the versions of all tickers, and of the rows that belong to none."""
     tickers: list[tuple[Any, ...]] = [*connection.execute(TICKERS), (OF_NO_TICKER, None)]
     digests: dict[tuple[int, str], list[Any]] = defaultdict(list)

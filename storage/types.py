@@ -1,8 +1,4 @@
-"""Column types: exchange sessions as dates, instants as UTC, hashes.
-
-On SQLite, the only database in use, the first two are text. Other dialects get their own date and time types here; the rest
-of the store is not made for them.
-"""
+"""Column types: text, exchange sessions as dates, instants as UTC, hashes. Each has the same values on every kind of database."""
 
 from __future__ import annotations
 
@@ -37,21 +33,17 @@ class Sha256(sa.types.TypeDecorator[str]):
 
 
 class SessionDate(sa.types.TypeDecorator[date]):
-    """An exchange trading date: ISO text on SQLite, DATE elsewhere."""
+    """An exchange trading date: ISO text in the database."""
 
     impl = sa.Text
     cache_ok = True
 
-    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
-        return dialect.type_descriptor(sa.Text() if dialect.name == "sqlite" else sa.Date())
-
-    def process_bind_param(self, value: date | None, dialect: Dialect) -> Any:
-        return value if value is None or dialect.name != "sqlite" else value.isoformat()
+    def process_bind_param(self, value: date | None, dialect: Dialect) -> str | None:
+        return value if value is None else value.isoformat()
 
     def process_result_value(self, value: Any, dialect: Dialect) -> date | None:
-        found: date | None = value
-        if dialect.name != "sqlite" or value is None:
-            return found
+        if value is None:
+            return None
         try:
             return date.fromisoformat(value)
         except (TypeError, ValueError) as error:
@@ -59,24 +51,17 @@ class SessionDate(sa.types.TypeDecorator[date]):
 
 
 class Instant(sa.types.TypeDecorator[datetime]):
-    """An instant: UTC text of fixed width on SQLite, TIMESTAMPTZ elsewhere. A datetime without time zone is refused."""
+    """An instant: UTC text of fixed width in the database. A datetime without time zone is refused."""
 
     impl = sa.Text
     cache_ok = True
 
-    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
-        return dialect.type_descriptor(sa.Text() if dialect.name == "sqlite" else sa.DateTime(timezone=True))
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        if value is None:
-            return None
-        text = instant_text(value)
-        return text if dialect.name == "sqlite" else value
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        return None if value is None else instant_text(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        found: datetime | None = value
-        if dialect.name != "sqlite" or value is None:
-            return found
+        if value is None:
+            return None
         try:
             return instant_from_text(value)
         except (TypeError, ValueError) as error:

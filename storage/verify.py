@@ -22,6 +22,7 @@ from tickercast.storage.files import read_regular, sha256_of
 from tickercast.storage.schema import Base
 from tickercast.storage.writes.prices import BAR_COLUMNS, bar_rows
 
+SQLITE = "sqlite"
 STRUCTURE = "integrity_check"
 HAS_NO_SCORE = "NOT EXISTS (SELECT 1 FROM scores s WHERE s.origin_id = f.origin_id AND s.horizon = f.horizon)"
 # Each query counts rows that must not exist.
@@ -116,7 +117,7 @@ def find_problems(connection: Connection, prices: Path) -> list[str]:
     SQLite's integrity_check covers CHECK constraints only on a connection that may write. Where it finds something, values may
     have any form, and no further check is made; nor is one where the schema itself is damaged.
     """
-    problems = [f"{STRUCTURE}: {row[0]}" for row in _rows(connection, "PRAGMA integrity_check") if row[0] != "ok"]
+    problems = list(_broken_structure(connection))
     if problems:
         return problems
     checks = (
@@ -167,7 +168,17 @@ def _found_by(checks: Iterator[str]) -> list[str]:
     return problems
 
 
+def _broken_structure(connection: Connection) -> Iterator[str]:
+    """Yield what is wrong with a file's pages and indexes. A server looks after its own, and after references."""
+    if connection.dialect.name == SQLITE:
+        for (found,) in _rows(connection, "PRAGMA integrity_check"):
+            if found != "ok":
+                yield f"{STRUCTURE}: {found}"
+
+
 def _broken_references(connection: Connection) -> Iterator[str]:
+    if connection.dialect.name != SQLITE:
+        return
     for row in _rows(connection, "PRAGMA foreign_key_check"):
         yield f"foreign_key_check: a row of {row[0]} refers to a missing row of {row[2]}"
 

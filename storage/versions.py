@@ -1,4 +1,4 @@
-"""The schema's version and the id in a database file, and SQLite's errors as ours. sqlite3 alone, so that reading starts quickly.
+"""The schema's version and the id of a database, and SQLite's errors as ours. sqlite3 alone, so that reading starts quickly.
 
 Not here: how a database is upgraded (storage.database).
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from tickercast.storage.address import Database, PostgresServer
 from tickercast.storage.errors import (
     Corrupt,
     DatabaseBusy,
@@ -27,9 +28,10 @@ UNWRITABLE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTO
 PRIMARY_CODE = 0xFF  # the bits of an extended result code that say the kind of error
 
 
-def check_revision(path: Path) -> None:
+def check_revision(database: Database) -> None:
     """Raise DatabaseMissing, NotADatabase, Corrupt, SchemaNewer or SchemaOlder unless the schema is this program's."""
-    if not path.exists():
+    path = database
+    if isinstance(path, Path) and not path.exists():
         raise DatabaseMissing(f"{path}: no database there; `tickercast init` makes one")
     if is_blank(path):
         raise DatabaseMissing(f"{path}: its creation was interrupted; `tickercast init` finishes it")
@@ -42,8 +44,13 @@ def check_revision(path: Path) -> None:
         raise SchemaOlder(f"{path}: its schema {current} is older than this program's; run `tickercast db upgrade`")
 
 
-def is_blank(path: Path) -> bool:
+def is_blank(database: Database) -> bool:
     """Return whether there is no database yet: no file, or one without a table, as a kill in its creation leaves it."""
+    if isinstance(database, PostgresServer):
+        from tickercast.storage.postgres import record
+
+        return record.is_blank(database)
+    path = database
     if not path.exists():
         return True
     if not path.is_file():
@@ -57,8 +64,13 @@ def is_blank(path: Path) -> bool:
         connection.close()
 
 
-def stored_revision(path: Path) -> str | None:
+def stored_revision(database: Database) -> str | None:
     """Return the schema revision of a database, None when it has none. Raises NotADatabase, or Corrupt for damaged bytes."""
+    if isinstance(database, PostgresServer):
+        from tickercast.storage.postgres import record
+
+        return record.stored_revision(database)
+    path = database
     if not path.is_file():
         raise NotADatabase(f"{path}: not a file")
     try:
@@ -74,11 +86,16 @@ def stored_revision(path: Path) -> str | None:
     return str(row[0]) if row else None
 
 
-def database_id(path: Path) -> str:
+def database_id(database: Database) -> str:
     """Return the id that a database got when it was made, "" for one of an earlier version that nothing was written to since.
 
-    It is SQLite's user_version, which every copy keeps. Raises StorageError.
+    On SQLite it is the user_version, which every copy keeps. Raises StorageError.
     """
+    if isinstance(database, PostgresServer):
+        from tickercast.storage.postgres import record
+
+        return record.database_id(database)
+    path = database
     try:
         connection = sqlite3.connect(f"file:{uri_path(path)}?mode=ro", uri=True)
         try:
@@ -99,7 +116,7 @@ def known_revisions() -> list[str]:
     return [name[:4] for name in names if name.endswith(".py")]
 
 
-def unknown_schema(path: Path, revision: str) -> StorageError:
+def unknown_schema(path: Database, revision: str) -> StorageError:
     """Return the error of a schema that this program does not know: a newer one, or one that no version has had."""
     newest = known_revisions()[0]
     if revision > newest:
@@ -107,8 +124,13 @@ def unknown_schema(path: Path, revision: str) -> StorageError:
     return NotADatabase(f"{path}: no version of tickercast has had its schema {revision!r}; it is left as it is")
 
 
-def storage_error(path: Path, error: BaseException) -> Exception:
-    """Return the StorageError of a SQLite error; the same error when it is not about the file or the disk."""
+def storage_error(path: Database, error: BaseException) -> Exception:
+    """Return the StorageError of an error of SQLite or of a server; the same error when it is not about the record's place."""
+    if isinstance(path, PostgresServer):
+        from tickercast.storage.postgres.errors import storage_error_of
+
+        found = storage_error_of(path, error)
+        return found or (error if isinstance(error, Exception) else RuntimeError(str(error)))
     if isinstance(error, UnicodeDecodeError) or "Could not decode" in str(error) or "unsupported file format" in str(error):
         return Corrupt(f"{path}: {error}; restore it from a backup")
     code = getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE

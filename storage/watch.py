@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from pathlib import Path
 from typing import Any
+
+from tickercast.storage.address import Database, PostgresServer
+from tickercast.storage.errors import StorageError
 
 READ_SECONDS = 5.0
 TICKERS = """
@@ -15,8 +17,17 @@ TICKERS = """
 """
 
 
-def ticker_states(path: Path) -> list[tuple[Any, ...]] | None:
+def ticker_states(database: Database) -> list[tuple[Any, ...]] | None:
     """Return what decides whether a ticker may be due beside the clock, for each ticker; None when it cannot be read."""
+    if isinstance(database, PostgresServer):
+        from tickercast.storage.postgres.connections import read_only
+
+        try:
+            with read_only(database) as server:
+                return server.execute(TICKERS).fetchall()
+        except StorageError:
+            return None
+    path = database
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=READ_SECONDS)
         try:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable
+
+from tickercast.storage.connection import Reader
 
 YEAR_SESSIONS = 252
 EVERY_SESSIONS = 5  # widths hardly differ within a week, and a fifth of the rows is read in a fifth of the time
@@ -20,7 +21,7 @@ OF_TICKERS = " AND o.ticker_id IN ({tickers})"
 Newest = tuple[str, str, str, int]
 
 
-def usual_widths(connection: sqlite3.Connection, newest: Iterable[Newest]) -> dict[tuple[str, int], float]:
+def usual_widths(connection: Reader, newest: Iterable[Newest]) -> dict[tuple[str, int], float]:
     """Return the median width in percent of the year before, by ticker and horizon; none for a ticker with too few forecasts.
 
     newest: ticker, config, newest origin and horizon of each. The year is every fifth session of the 252 up to the origin.
@@ -40,9 +41,7 @@ def usual_widths(connection: sqlite3.Connection, newest: Iterable[Newest]) -> di
     return usual
 
 
-def _widths(
-    connection: sqlite3.Connection, config: str, horizon: int, sessions: list[str], tickers: list[int]
-) -> dict[int, list[float]]:
+def _widths(connection: Reader, config: str, horizon: int, sessions: list[str], tickers: list[int]) -> dict[int, list[float]]:
     """Return the widths at some sessions by the number of the ticker, of some tickers."""
     query = WIDTHS.format(sessions=", ".join("?" * len(sessions)))
     values = [config, horizon, *sessions]

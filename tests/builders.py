@@ -115,19 +115,24 @@ def small_record(folder: Path) -> Record:
     """Return a record of two tickers: a prior, a cold start, a warm start and a twin; two origins; one scored forecast."""
     record = empty_record(folder)
     with record.writing() as connection:
-        for table, rows in (*_market_rows(), *_config_rows()):
-            connection.execute(sa.insert(table), rows)
-        _add_models(connection)
-        _add_forecasts(connection)
-        for table, rows in _other_rows():
-            connection.execute(sa.insert(table), rows)
-        for ticker_id, symbol in ((IBM, "IBM"), (MSFT, "MSFT")):
-            file = bar_file(record.prices, symbol)
-            connection.execute(sa.insert(schema.PriceFile), price_file_row(ticker_id, file))
-            writes.copy_bars(connection, ticker_id, as_known(read_bars(record.prices, file.path, file.sha256)))
-        for table in (digests.SCHEMA, *digests.DIGESTED):
-            digests.recount(connection, table)
+        fill_small_record(connection, record.prices)
     return record
+
+
+def fill_small_record(connection: Connection, prices: Path) -> None:
+    """Insert the rows of the small record into an empty one, and write its price files."""
+    for table, rows in (*_market_rows(), *_config_rows()):
+        connection.execute(sa.insert(table), rows)
+    _add_models(connection)
+    _add_forecasts(connection)
+    for table, rows in _other_rows():
+        connection.execute(sa.insert(table), rows)
+    for ticker_id, symbol in ((IBM, "IBM"), (MSFT, "MSFT")):
+        file = bar_file(prices, symbol)
+        connection.execute(sa.insert(schema.PriceFile), price_file_row(ticker_id, file))
+        writes.copy_bars(connection, ticker_id, as_known(read_bars(prices, file.path, file.sha256)))
+    for kind in (digests.SCHEMA, *digests.DIGESTED):
+        digests.recount(connection, kind)
 
 
 def at_close(day: date) -> datetime:

@@ -22,6 +22,7 @@ from tests.builders import Record, small_record
 from tests.command_server import CommandServer
 from tests.loopback_webhook import LoopbackWebhook, loopback_webhook
 from tests.loopback_yahoo import LoopbackYahoo, loopback_yahoo
+from tests.postgres_server import PostgresCluster, postgres_cluster
 from tickercast.jobs.workspace.home import Home, create_home
 from tickercast.storage.database import upgrade_database
 
@@ -122,6 +123,13 @@ def sound_record(tmp_path_factory: pytest.TempPathFactory) -> Record:
 def record(sound_record: Record, tmp_path: Path) -> Record:
     """Return a copy of the small record that a test may change."""
     return sound_record.copy_to(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresCluster]:
+    """Yield a PostgreSQL server of this session. Skips the test where none is installed."""
+    with postgres_cluster() as cluster:
+        yield cluster
 
 
 @pytest.fixture

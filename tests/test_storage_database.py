@@ -14,8 +14,6 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from sqlalchemy import Engine
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.schema import CreateTable
 
 from tests.builders import Record
 from tickercast.storage import newest_schema
@@ -107,11 +105,6 @@ def test_the_writer_is_durable_and_checks_references(engine: Engine) -> None:
             connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous", "foreign_keys")
         ]
     assert settings == ["wal", 2, 1]
-
-
-def test_the_same_models_compile_for_postgresql() -> None:
-    statements = [str(CreateTable(t).compile(dialect=postgresql.dialect())) for t in Base.metadata.sorted_tables]
-    assert any("TIMESTAMP WITH TIME ZONE" in text and "DOUBLE PRECISION" in text for text in statements)
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)

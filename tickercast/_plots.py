@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tickercast.errors import ArgumentError, MissingLibrary
@@ -11,6 +10,7 @@ from tickercast.jobs.exchanges.symbols import parse_symbol
 from tickercast.jobs.pages import ticker_charts
 from tickercast.jobs.pages.charts import Chart
 from tickercast.jobs.pages.ticker_facts import TickerFacts, ticker_facts
+from tickercast.storage.address import Database
 from tickercast.storage.reader import snapshot
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CHARTS = ("fan", "returns")
 
 
-def ticker_figure(database: Path, ticker: str, chart: str, config: str | None) -> go.Figure:
+def ticker_figure(database: Database, ticker: str, chart: str, config: str | None) -> go.Figure:
     """Return a chart of CHARTS. Raises ArgumentError where the ticker has nothing for it, MissingLibrary without plotly."""
     if chart not in CHARTS:
         raise ArgumentError(f"chart is {chart!r}: it can be {' or '.join(CHARTS)}")

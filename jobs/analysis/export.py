@@ -9,7 +9,6 @@ file, also without rows. So a reader finds the columns of a view that is empty y
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +25,8 @@ from tickercast.jobs.terminal.figures import bytes_text
 from tickercast.jobs.terminal.progress import ShowProgress
 from tickercast.jobs.terminal.text import counted
 from tickercast.jobs.terminal.typed_columns import schema_of, typed_table
+from tickercast.storage.address import Database
+from tickercast.storage.connection import Reader
 from tickercast.storage.instants import instant_text
 from tickercast.storage.reader import query_of_no_ticker, snapshot, view_query
 from tickercast.storage.ticker_versions import SOURCES, TickerVersions, ticker_versions
@@ -51,7 +52,7 @@ class Exported:
         return f"export: {path}: {found}"
 
 
-def export(database: Path, path: Path, names: Sequence[str], *, now: datetime, show: ShowProgress) -> Exported:
+def export(database: Database, path: Path, names: Sequence[str], *, now: datetime, show: ShowProgress) -> Exported:
     """Write views into a folder, all of them where none are named, as they are in one transaction.
 
     Raises UsageError for an unknown view and a folder that is something else, LockHeld, StoreUnwritable, Corrupt. What was
@@ -75,7 +76,7 @@ def export(database: Path, path: Path, names: Sequence[str], *, now: datetime, s
 
 
 def _export_view(
-    folder: ExportFolder, connection: sqlite3.Connection, view: View, versions: TickerVersions, exported: Exported
+    folder: ExportFolder, connection: Reader, view: View, versions: TickerVersions, exported: Exported
 ) -> Iterator[None]:
     """Write the files of a view that changed and remove those of tickers that are gone; yield after each step."""
     if "ticker" not in view.names:
@@ -98,7 +99,7 @@ def _export_view(
 
 
 def _export_ticker(
-    folder: ExportFolder, connection: sqlite3.Connection, view: View, symbol: str | None, version: str, exported: Exported
+    folder: ExportFolder, connection: Reader, view: View, symbol: str | None, version: str, exported: Exported
 ) -> set[Path]:
     """Write the file of a ticker, None = of no ticker, unless it has that version. Returns its path, nothing without rows."""
     file = folder.file(view.name, symbol or ALL_TICKERS)
@@ -112,11 +113,11 @@ def _export_ticker(
     return {file}
 
 
-def _rows(connection: sqlite3.Connection, view: View) -> pa.Table:
+def _rows(connection: Reader, view: View) -> pa.Table:
     return typed_table(connection.execute(view_query(view)), view.columns)
 
 
-def _rows_of(connection: sqlite3.Connection, view: View, symbol: str | None) -> pa.Table:
+def _rows_of(connection: Reader, view: View, symbol: str | None) -> pa.Table:
     """Return a ticker's rows, None = those of no ticker."""
     if symbol is None:
         return typed_table(connection.execute(query_of_no_ticker(view)), view.columns)

@@ -6,12 +6,12 @@ Each function returns a line for people, empty where nothing is missing. They ar
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from pathlib import Path
 from typing import Any
 
 from tickercast.jobs.exchanges.symbols import parse_symbol
 from tickercast.jobs.scoring.terms import ALL_MODES, ALL_TICKERS
 from tickercast.jobs.terminal.text import counted, first_names
+from tickercast.storage.address import Database
 from tickercast.storage.reader import select_rows, snapshot
 
 NO_TICKERS = "no tickers yet; `tickercast track MSFT` follows one, `tickercast backfill MSFT` forecasts its past"
@@ -23,7 +23,7 @@ WHERE ? IN (t.symbol, '*')"""
 
 
 def without_forecasts(
-    database: Path, shown: Collection[str], wanted: Sequence[str] | None = None, horizon: int | None = None
+    database: Database, shown: Collection[str], wanted: Sequence[str] | None = None, horizon: int | None = None
 ) -> str:
     """Return which tickers have no row among the newest forecasts, and what to do.
 
@@ -62,7 +62,7 @@ def _cure(missing: Sequence[dict[str, Any]], *, is_all: bool) -> str:
     return f"`tickercast backfill{names or ' TICKER'}` makes those of the last year's sessions"
 
 
-def without_scores(database: Path, wanted: Sequence[str] | None, mode: str | None, horizon: int | None) -> str:
+def without_scores(database: Database, wanted: Sequence[str] | None, mode: str | None, horizon: int | None) -> str:
     """Return why there is no skill to show of some tickers (none = all together), a mode and a horizon (None = any)."""
     ticker = parse_symbol(wanted[0]) if wanted else ALL_TICKERS
     with snapshot(database) as connection:
@@ -80,7 +80,7 @@ def without_scores(database: Path, wanted: Sequence[str] | None, mode: str | Non
     return f"no scores{of} yet: the first forecasts are for {first_target}, and {rule}"
 
 
-def without_rows(database: Path) -> str:
+def without_rows(database: Database) -> str:
     """Return why a query may have found nothing."""
     with snapshot(database) as connection:
         is_empty = not select_rows(connection, "SELECT 1 FROM origins LIMIT 1").rows

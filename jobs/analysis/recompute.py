@@ -31,10 +31,10 @@ FROM scores s JOIN forecasts f ON {OF_FORECAST} {OF_ORIGIN}"""
 # The newest revision of each score beside the return of the bars as known now. Tickers that are owed revisions are left out.
 OUTCOMES = f"""SELECT s.realised_return, (
         SELECT sum(CASE o.field WHEN 'open' THEN b.adjusted_open_return ELSE b.adjusted_return END)
-        FROM bars b WHERE b.ticker_id = o.ticker_id AND b.session > o.origin AND b.session <= f.target), max(s.revision)
+        FROM bars b WHERE b.ticker_id = o.ticker_id AND b.session > o.origin AND b.session <= f.target)
 FROM scores s JOIN forecasts f ON {OF_FORECAST} {OF_ORIGIN}
 WHERE NOT EXISTS (SELECT 1 FROM tickers t WHERE t.id = o.ticker_id AND t.rescore_from IS NOT NULL)
-GROUP BY s.origin_id, s.horizon"""
+AND s.revision = (SELECT max(r.revision) FROM scores r WHERE r.origin_id = s.origin_id AND r.horizon = s.horizon)"""
 
 
 def rows_to_compute(connection: Connection) -> int:
@@ -85,6 +85,6 @@ def _equal(stored: Floats, computed: Floats) -> NDArray[np.bool_]:
 
 def _parts(connection: Connection, query: str, seen: RowsSeen) -> Iterator[Floats]:
     """Yield a query's rows as arrays (n, columns), NULL as NaN."""
-    answer = connection.execution_options(stream_results=True).exec_driver_sql(query)
+    answer = connection.exec_driver_sql(query, execution_options={"stream_results": True})
     for rows in seen_parts(answer, seen):
         yield np.array([tuple(row) for row in rows], np.float64)  # NumPy reads None as NaN

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +16,7 @@ from tickercast.jobs.errors import UsageError
 from tickercast.jobs.exchanges.symbols import parse_symbol
 from tickercast.jobs.scoring.terms import ALL_TICKERS
 from tickercast.jobs.terminal.typed_columns import typed_table
+from tickercast.storage.address import Database
 from tickercast.storage.errors import not_stored
 from tickercast.storage.hints import nearest_name
 from tickercast.storage.reader import snapshot, unknown_symbols, view_query
@@ -47,7 +47,7 @@ def public_view(name: str) -> View:
     return found
 
 
-def view_table(database: Path, view: View, wanted: Wanted) -> pa.Table:
+def view_table(database: Database, view: View, wanted: Wanted) -> pa.Table:
     """Return rows of a view as they are at this instant, sorted by ticker, origin and horizon.
 
     Raises UnknownStoredTicker for a ticker that is not stored, UsageError for a condition on a column that the view lacks.

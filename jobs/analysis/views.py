@@ -15,6 +15,7 @@ from tickercast.jobs.errors import UsageError
 from tickercast.jobs.exchanges.symbols import parse_symbol
 from tickercast.jobs.scoring.terms import ALL_TICKERS
 from tickercast.jobs.terminal.text import counted
+from tickercast.storage.address import Database
 from tickercast.storage.errors import not_stored
 from tickercast.storage.paths import open_at_once
 from tickercast.storage.reader import Rows, select_rows, snapshot, unknown_symbols, view_named, view_query
@@ -48,12 +49,14 @@ WHERE r.failing_since IS NOT NULL AND (r.kind = 'reference' OR t.tracked = 1) GR
 # keeps its prior until its next cold start, which may be three months after a newer one.
 OLD_PRIORS = """SELECT p.family, max(p.cutoff) FROM prior p JOIN config c ON c.id = p.config
 WHERE c.active = 1 AND p.diverged = 0 GROUP BY p.family
-HAVING max(p.cutoff) < (SELECT date(max(o.origin), '-15 months') FROM origins o WHERE o.config_id = c.id) ORDER BY 1"""
+HAVING max(p.cutoff) < (
+    SELECT date(max(o.origin), '-15 months') FROM origins o JOIN configs a ON a.id = o.config_id AND a.active = 1
+) ORDER BY 1"""
 TICKERS_QUERY = """SELECT symbol AS ticker, tracked, status, source, exchange, currency, price_basis, last_error, kind
 FROM tickers ORDER BY symbol"""
 
 
-def view_rows(database: Path, view: str, tickers: Sequence[str] | None, **equal: object) -> Rows:
+def view_rows(database: Database, view: str, tickers: Sequence[str] | None, **equal: object) -> Rows:
     """Return a public view's rows, of some tickers or of all. Raises UnknownStoredTicker for a ticker that is not stored.
 
     equal: columns with the value that their rows must have; None = any.
@@ -68,26 +71,26 @@ def view_rows(database: Path, view: str, tickers: Sequence[str] | None, **equal:
         return replace(found, types=view_named(view).columns)
 
 
-def usual_widths_of(database: Path, forecasts: Rows) -> dict[tuple[str, int], float]:
+def usual_widths_of(database: Database, forecasts: Rows) -> dict[tuple[str, int], float]:
     """Return, by ticker and horizon, the usual width in percent of the forecasts whose newest are rows of latest_forecast."""
     newest = [(row["ticker"], row["config"], row["origin"], row["horizon"]) for row in forecasts.records()]
     with snapshot(database) as connection:
         return usual_widths(connection, newest)
 
 
-def ticker_rows(database: Path) -> Rows:
+def ticker_rows(database: Database) -> Rows:
     """Return the stored tickers."""
     with snapshot(database) as connection:
         return select_rows(connection, TICKERS_QUERY)
 
 
-def upgrade_notices(database: Path) -> list[str]:
+def upgrade_notices(database: Database) -> list[str]:
     """Return what the newest run says of an upgrade of the record."""
     with snapshot(database) as connection:
         return [row[0] for row in select_rows(connection, UPGRADE_QUERY).rows]
 
 
-def context_notices(database: Path) -> list[str]:
+def context_notices(database: Database) -> list[str]:
     """Return one line about the context that could not be fetched, and since when; none where everything was."""
     with snapshot(database) as connection:
         rows = select_rows(connection, FAILING_CONTEXT).rows
@@ -98,7 +101,7 @@ def context_notices(database: Path) -> list[str]:
     return ["; ".join(parts) + "; what is stored serves"] if parts else []
 
 
-def prior_notices(database: Path) -> list[str]:
+def prior_notices(database: Database) -> list[str]:
     """Return one line about priors that are a year older than the newest forecasts; none where there are no such."""
     with snapshot(database) as connection:
         rows = select_rows(connection, OLD_PRIORS).rows
@@ -136,7 +139,7 @@ def query_text(query: str | None, file: Path | None, *, list_views: bool) -> str
 
 
 def answer(
-    database: Path,
+    database: Database,
     query: str,
     parameters: Parameters = (),
     *,

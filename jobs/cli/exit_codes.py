@@ -29,6 +29,7 @@ EXIT_CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
     (SourceSettings, ExitCode.USAGE),
     (SourceError, ExitCode.NOTHING_FETCHED),
     (storage_errors.DatabaseMissing, ExitCode.USAGE),
+    (storage_errors.LibraryMissing, ExitCode.USAGE),
     (storage_errors.SchemaNewer, ExitCode.USAGE),
     (storage_errors.SchemaOlder, ExitCode.USAGE),
     (storage_errors.NotADatabase, ExitCode.USAGE),

@@ -45,9 +45,10 @@ def init(
     offer = check_beginning(beginning)
     home = create_home(folder, settings=beginning.settings())
     refuse_other_source(home, beginning)
-    if warning := network_warning(home.database.parent):
+    file = home.place.database_file
+    if file and (warning := network_warning(file.parent)):
         say(warning)
-    with writer_lock(home.folder, command="init", wait_seconds=WAIT_SECONDS):
+    with writer_lock(home.folder, command="init", wait_seconds=WAIT_SECONDS, database=home.database):
         upgrade_database(home.database)
     if beginning.tickers:
         _track(context, beginning)

@@ -226,7 +226,8 @@ def daemon(
     if file:
         say(f"log lines go to {file.path}")
     start_logging(target.format, target.file)
-    if warning := network_warning(home.database.parent):
+    database = home.place.database_file
+    if database and (warning := network_warning(database.parent)):
         say(warning)
     serve(home, target)
 
@@ -290,7 +291,7 @@ def upgrade(context: typer.Context, wait: WaitOption = WAIT_SECONDS) -> None:
 
     home = open_home(home_of(context))
     require_writable(home)
-    with writer_lock(home.folder, command="db upgrade", wait_seconds=wait):
+    with writer_lock(home.folder, command="db upgrade", wait_seconds=wait, database=home.database):
         with progress_bar("upgrading the database"):
             copy = upgrade_database(home.database)
         for told in fill_copies(home):

@@ -6,7 +6,6 @@ Not here: who was told about what before, and when messages are sent (jobs.runs.
 from __future__ import annotations
 
 import math
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +16,7 @@ from tickercast.jobs.clock import utc_minute
 from tickercast.jobs.monitoring.state import MEGABYTE, HomeState, is_late
 from tickercast.jobs.terminal.text import counted, printable
 from tickercast.jobs.workspace.limits import Limits
+from tickercast.storage.connection import Reader
 from tickercast.storage.errors import Corrupt
 from tickercast.storage.files import read_regular, sha256_of
 from tickercast.storage.monitoring import TickerFacts
@@ -86,7 +86,7 @@ def disk_condition(state: HomeState) -> Iterator[Found]:
         yield Found("disk", "disk", f"{free} of disk are free where the store is; make room", begins=state.is_disk_short)
 
 
-def damage(connection: sqlite3.Connection, prices: Path, tickers: Iterable[TickerFacts], known: set[str]) -> Iterator[Found]:
+def damage(connection: Reader, prices: Path, tickers: Iterable[TickerFacts], known: set[str]) -> Iterator[Found]:
     """Yield the damaged price files of tickers that fail, and of those in known, which were damaged before."""
     for subject in known.intersection(FINDINGS):
         yield Found("integrity", subject, "", begins=False)  # until a later `verify` is content
@@ -119,7 +119,7 @@ def _outside(outcome: NewOutcome, low: float, high: float) -> str:
     )
 
 
-def _is_damaged(connection: sqlite3.Connection, prices: Path, ticker: TickerFacts) -> bool:
+def _is_damaged(connection: Reader, prices: Path, ticker: TickerFacts) -> bool:
     file = current_price_file(connection, ticker.id)
     if file is None:
         return False

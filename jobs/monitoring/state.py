@@ -18,6 +18,7 @@ from tickercast.storage.monitoring import DaemonRow, TickerFacts
 from tickercast.storage.notices import NoticeRow, lasting_notices
 from tickercast.storage.paths import user_path
 from tickercast.storage.reader import snapshot
+from tickercast.storage.sizes import database_size
 
 Condition = Literal["fresh", "ended", "late", "failing", "quarantined", "suspended", "too short", "new", "not tracked"]
 CONDITIONS: tuple[Condition, ...] = get_args(Condition)
@@ -187,9 +188,11 @@ def _is_silent(folder: Path, row: DaemonRow | None, now: datetime) -> bool:
 
 
 def _disk(place: Place, forecasts: int, recent: int, first: datetime | None, now: datetime) -> Disk:
-    usages = [shutil.disk_usage(path) for path in (place.database.parent, place.prices) if path.exists()]
+    file = place.database_file
+    folders = (file.parent if file else place.folder, place.prices)
+    usages = [shutil.disk_usage(path) for path in folders if path.exists()]
     least = min(usages, key=lambda usage: usage.free)
-    database = sum(_size(place.database.with_name(place.database.name + end)) for end in ("", "-wal"))
+    database = database_size(place.database)
     growth = None
     if first is not None and forecasts and (days := (now - first) / timedelta(days=1)) >= LEAST_GROWTH_DAYS:
         growth = database / forecasts * recent / days

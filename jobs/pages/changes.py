@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tickercast.jobs.pages.rows import Row, records
+from tickercast.storage.connection import Reader
 from tickercast.storage.instants import instant_text
 
 A_DAY = timedelta(days=1)
@@ -84,9 +84,7 @@ class Changes:
         return self.outside[:MOST_SURPRISES]
 
 
-def changes_since(
-    connection: sqlite3.Connection, now: datetime, session: str | None, wanted: Sequence[str] | None = None
-) -> Changes:
+def changes_since(connection: Reader, now: datetime, session: str | None, wanted: Sequence[str] | None = None) -> Changes:
     """Return what changed in the last 24 hours; where no run began in them, since the newest run began.
 
     session: the newest origin of any ticker, None before the first forecast. wanted: what is said of these tickers alone; None =
@@ -116,7 +114,7 @@ def _of(wanted: Sequence[str] | None, rows: list[Row]) -> list[Row]:
     return [row for row in rows if wanted is None or row["ticker"] in wanted]
 
 
-def _outcomes(connection: sqlite3.Connection, session: str, wanted: Sequence[str] | None) -> list[Outcome]:
+def _outcomes(connection: Reader, session: str, wanted: Sequence[str] | None) -> list[Outcome]:
     rows = _of(wanted, records(connection, NEWEST_OUTCOMES, session))
     return sorted((_outcome(row) for row in rows), key=lambda outcome: -outcome.size)
 

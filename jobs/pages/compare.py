@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import urlencode
@@ -11,11 +10,10 @@ from tickercast.jobs.pages import compare_charts
 from tickercast.jobs.pages.compare_facts import MOST_ENTRIES, Comparison, compare_facts
 from tickercast.jobs.pages.rendering import render
 from tickercast.jobs.pages.site import Site
+from tickercast.storage.connection import Reader
 
 
-def compare_page(
-    connection: sqlite3.Connection, site: Site, now: datetime, tickers: Sequence[str] = (), configs: Sequence[str] = ()
-) -> str:
+def compare_page(connection: Reader, site: Site, now: datetime, tickers: Sequence[str] = (), configs: Sequence[str] = ()) -> str:
     """Return the page. tickers, configs: those that were chosen; none = the widest next ranges, the active config."""
     found = compare_facts(connection, tickers, configs)
     names = entry_names(found)

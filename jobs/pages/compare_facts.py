@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from statistics import median
 from tickercast.jobs.pages.rows import Row, records
 from tickercast.jobs.pages.ticker_facts import FRESHNESS, NEWEST, configs_of
 from tickercast.jobs.pages.verdicts import Verdict, verdict_of
+from tickercast.storage.connection import Reader
 from tickercast.storage.widths import FEWEST_WIDTHS
 
 MOST_ENTRIES = 12
@@ -94,7 +94,7 @@ def named_tickers(texts: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(names))[:MOST_NAMES]
 
 
-def compare_facts(connection: sqlite3.Connection, tickers: Sequence[str], configs: Sequence[str]) -> Comparison:
+def compare_facts(connection: Reader, tickers: Sequence[str], configs: Sequence[str]) -> Comparison:
     """Return the comparison of some tickers, each under some configs. No ticker: those with the widest next range.
 
     No config: the active one of each ticker, or its newest. At most MOST_ENTRIES entries.
@@ -130,7 +130,7 @@ def _widest(known: Sequence[Row]) -> list[str]:
     return [row["ticker"] for row in widest]
 
 
-def _skill(connection: sqlite3.Connection, entries: Sequence[tuple[str, Row]]) -> dict[tuple[str, str], list[Row]]:
+def _skill(connection: Reader, entries: Sequence[tuple[str, Row]]) -> dict[tuple[str, str], list[Row]]:
     """Return the rows of `skill` one session ahead by ticker and config."""
     tickers, configs = {ticker for ticker, _ in entries}, {config["config"] for _, config in entries}
     query = SCORES.format(configs=", ".join("?" * len(configs)), tickers=", ".join("?" * len(tickers)))
@@ -140,7 +140,7 @@ def _skill(connection: sqlite3.Connection, entries: Sequence[tuple[str, Row]]) -
     return found
 
 
-def _entry(connection: sqlite3.Connection, ticker: str, config: Row, skill: Sequence[Row]) -> Entry:
+def _entry(connection: Reader, ticker: str, config: Row, skill: Sequence[Row]) -> Entry:
     verdict = verdict_of(skill)
     widths = records(connection, WIDTHS, ticker, config["config"], YEAR_SESSIONS)[::EVERY_SESSIONS]
     return Entry(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from tickercast.jobs.pages.rendering import render, whole
 from tickercast.jobs.pages.rows import Row, records
 from tickercast.jobs.pages.site import Site
 from tickercast.jobs.terminal.figures import bytes_text
+from tickercast.storage.connection import Reader
 from tickercast.storage.instants import instant_text
 from tickercast.storage.monitoring import TickerFacts
 
@@ -76,7 +76,7 @@ class Health:
     price_files: int
 
 
-def health_page(connection: sqlite3.Connection, site: Site, now: datetime, state: HomeState) -> str:
+def health_page(connection: Reader, site: Site, now: datetime, state: HomeState) -> str:
     """Return the page. state: of the home at that instant."""
     health = health_facts(connection, now, state)
     return render(
@@ -86,7 +86,7 @@ def health_page(connection: sqlite3.Connection, site: Site, now: datetime, state
     )  # fmt: skip
 
 
-def health_facts(connection: sqlite3.Connection, now: datetime, state: HomeState) -> Health:
+def health_facts(connection: Reader, now: datetime, state: HomeState) -> Health:
     """Return what the page shows, from the public views and the state of the home."""
     price_rows, price_files = connection.execute(PRICE_ROWS).fetchone()
     months = records(connection, MONTHS)

@@ -6,7 +6,6 @@ Files are replaced one by one, so a reader sees each as it was or as it is. They
 from __future__ import annotations
 
 import os
-import sqlite3
 import tempfile
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -32,6 +31,7 @@ from tickercast.jobs.pages.today import today_page
 from tickercast.jobs.terminal.progress import ShowProgress
 from tickercast.jobs.workspace.limits import read_limits
 from tickercast.jobs.workspace.place import Place, refuse_store
+from tickercast.storage.connection import Reader
 from tickercast.storage.errors import StoreUnwritable, not_stored
 from tickercast.storage.reader import snapshot
 
@@ -42,7 +42,7 @@ PUBLIC_FILE, PUBLIC_FOLDER = 0o644, 0o755
 STORED = "SELECT ticker FROM freshness ORDER BY ticker"
 FORECAST = "SELECT ticker FROM latest_forecast WHERE horizon = 1"
 
-Make = Callable[[sqlite3.Connection, Site], str]
+Make = Callable[[Reader, Site], str]
 
 
 def write_report(place: Place, folder: Path, now: datetime, show: ShowProgress, tickers: Sequence[str] | None = None) -> Path:
@@ -108,7 +108,7 @@ def _makers(place: Place, now: datetime, tickers: Sequence[str] | None) -> dict[
     return makers
 
 
-def _wanted(connection: sqlite3.Connection, tickers: Sequence[str] | None) -> list[str]:
+def _wanted(connection: Reader, tickers: Sequence[str] | None) -> list[str]:
     """Return the tickers to make pages of. Raises UsageError where none of them has a forecast, UnknownStoredTicker."""
     stored = [row[0] for row in connection.execute(STORED)]
     for symbol in tickers or ():

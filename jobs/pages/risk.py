@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from datetime import datetime
 
 from tickercast.jobs.pages.rendering import render
@@ -13,6 +12,7 @@ from tickercast.jobs.pages.site import Site
 from tickercast.jobs.pages.verdicts import MODE_NAMES, of_distinct_modes
 from tickercast.jobs.scoring.terms import ALL_MODES, FEWEST_SCORES, NOT_DISTINGUISHABLE
 from tickercast.jobs.terminal.figures import p_text, percent
+from tickercast.storage.connection import Reader
 
 TOO_FEW_SCORES = "too few scores"
 WITHIN_CHANCE = "within chance"
@@ -20,7 +20,7 @@ WORDS = {NOT_DISTINGUISHABLE: "no more than chance explains", "dependent": "but 
 NOTHING_SCORED = "No forecast has been scored yet, so nothing tells whether the value at risk is kept."
 
 
-def risk_page(connection: sqlite3.Connection, site: Site, now: datetime) -> str:
+def risk_page(connection: Reader, site: Site, now: datetime) -> str:
     """Return the page."""
     facts = risk_facts(connection)
     return render(

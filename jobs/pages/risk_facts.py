@@ -5,7 +5,6 @@ Not here: texts and tables (risk) and the chart (risk_charts).
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from tickercast.jobs.pages.rows import Row, records
 from tickercast.jobs.pages.verdicts import judged_mode, mode_order
 from tickercast.jobs.scoring.terms import ALL_MODES, ALL_TICKERS
+from tickercast.storage.connection import Reader
 
 LEVELS = (0.05, 0.01)
 SPAN = "-12 months"  # of the exceedances by date, counted from the newest target
@@ -74,7 +74,7 @@ class RiskFacts:
         return sorted(horizons.items())
 
 
-def risk_facts(connection: sqlite3.Connection) -> RiskFacts:
+def risk_facts(connection: Reader) -> RiskFacts:
     """Return what the page shows."""
     newest = records(connection, NEWEST)
     rows: dict[tuple[str, str], list[Row]] = defaultdict(list)
@@ -106,6 +106,6 @@ def _by_level(rows: Sequence[Row]) -> dict[float, Row]:
     return {row["level"]: row for row in own if row["mode"] == mode}
 
 
-def _days(connection: sqlite3.Connection, config: str, newest: Sequence[Row]) -> list[Row]:
+def _days(connection: Reader, config: str, newest: Sequence[Row]) -> list[Row]:
     last = max(row["target"] for row in newest)
     return records(connection, BY_DATE, config, last, SPAN)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any
 
+from tickercast.storage.connection import Reader
 from tickercast.storage.reader import select_rows
 
 Row = dict[str, Any]
 
 
-def records(connection: sqlite3.Connection, query: str, *values: object) -> list[Row]:
+def records(connection: Reader, query: str, *values: object) -> list[Row]:
     """Return the rows of a query. values: of its `?`, in order."""
     return select_rows(connection, query, values).records()

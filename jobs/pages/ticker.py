@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,6 +21,7 @@ from tickercast.jobs.pages.verdicts import mode_order, verdict_of, verdict_sente
 from tickercast.jobs.scoring.terms import MODES
 from tickercast.jobs.terminal.figures import percent, price_decimals, price_text
 from tickercast.jobs.terminal.text import counted
+from tickercast.storage.connection import Reader
 
 ARTICLE = "article"
 LEVELS = ("q05", "q25", "q50", "q75", "q95")
@@ -55,7 +55,7 @@ class KeyFigure:
     tone: str = ""
 
 
-def ticker_page(connection: sqlite3.Connection, site: Site, now: datetime, ticker: str, config: str | None = None) -> str:
+def ticker_page(connection: Reader, site: Site, now: datetime, ticker: str, config: str | None = None) -> str:
     """Return a ticker's page under a config; None = the active one. The page is complete without a script.
 
     Raises UnknownStoredTicker for a ticker that is not stored, or without forecasts under that config.

@@ -6,11 +6,11 @@ rows of each kind are read, so that a page stays small. Not here: texts, charts 
 
 from __future__ import annotations
 
-import sqlite3
 from collections import defaultdict
 from dataclasses import dataclass
 
 from tickercast.jobs.pages.rows import Row, records
+from tickercast.storage.connection import Reader
 from tickercast.storage.errors import UnknownStoredTicker, not_stored
 from tickercast.storage.reader import unknown_symbols
 from tickercast.storage.widths import usual_widths
@@ -103,7 +103,7 @@ class UnknownStoredConfig(UnknownStoredTicker):
     """A ticker has no forecasts under the config that was asked for."""
 
 
-def ticker_facts(connection: sqlite3.Connection, ticker: str, config: str | None = None) -> TickerFacts:
+def ticker_facts(connection: Reader, ticker: str, config: str | None = None) -> TickerFacts:
     """Return the facts of a ticker under a config; None = the active one, or its newest where that has no forecasts.
 
     Raises UnknownStoredTicker, and UnknownStoredConfig for a config without forecasts of the ticker.
@@ -135,7 +135,7 @@ def ticker_facts(connection: sqlite3.Connection, ticker: str, config: str | None
     )
 
 
-def configs_of(connection: sqlite3.Connection, ticker: str) -> list[Row]:
+def configs_of(connection: Reader, ticker: str) -> list[Row]:
     """Return the configs under which a ticker has forecasts, with its newest origin: the active one first, then the newest."""
     return [row for row in records(connection, CONFIGS, ticker) if row["origin"] is not None]
 
@@ -149,7 +149,7 @@ def _shown_first(configs: list[Row], ticker: str, wanted: str | None) -> list[Ro
     return shown + [row for row in configs if row["config"] != wanted]
 
 
-def _trainings(connection: sqlite3.Connection, ticker: str, config: str) -> list[Row]:
+def _trainings(connection: Reader, ticker: str, config: str) -> list[Row]:
     """Return a row for each training of the newest origins and each of its epochs, oldest first."""
     losses: dict[str, list[Row]] = defaultdict(list)
     for row in records(connection, LOSSES, ticker, config, PAST_TARGETS):
@@ -158,7 +158,7 @@ def _trainings(connection: sqlite3.Connection, ticker: str, config: str) -> list
     return [training | loss for training in trainings for loss in losses.get(training["model_id"], [NO_LOSS])]
 
 
-def _lineage(connection: sqlite3.Connection, model_id: str) -> Lineage:
+def _lineage(connection: Reader, model_id: str) -> Lineage:
     def found(query: str, key: str | None) -> Row | None:
         return next(iter(records(connection, query, key)), None) if key else None
 

@@ -6,7 +6,6 @@ are one thing to know.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -14,6 +13,7 @@ from itertools import groupby
 
 from tickercast.jobs.pages.rows import Row, records
 from tickercast.jobs.terminal.text import counted
+from tickercast.storage.connection import Reader
 
 MOST_ROWS = 200  # read of each view
 AHEAD_DAYS = 14  # reports that are due within them stand in the timeline too
@@ -39,7 +39,7 @@ class Happening:
     known_at: str
 
 
-def timeline(connection: sqlite3.Connection, ticker: str, trainings: Sequence[Row], today: date) -> list[Happening]:
+def timeline(connection: Reader, ticker: str, trainings: Sequence[Row], today: date) -> list[Happening]:
     """Return what happened to a ticker, newest day first. trainings: rows of TickerFacts, for its cold starts.
 
     Reports, and what gates noted of old bars, are told from the first of these trainings on; reports also two weeks ahead.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from tickercast.jobs.pages.site import Site
 from tickercast.jobs.pages.sparklines import sparkline
 from tickercast.jobs.pages.verdicts import ModeVerdict, Verdict, verdict_of, verdicts_by_mode
 from tickercast.jobs.scoring.terms import ALL_TICKERS
+from tickercast.storage.connection import Reader
 from tickercast.storage.widths import usual_widths
 
 LAST_SESSIONS = 30
@@ -101,9 +101,7 @@ class Today:
         return median(known) if known else None
 
 
-def today_page(
-    connection: sqlite3.Connection, site: Site, now: datetime, state: HomeState, tickers: Sequence[str] | None = None
-) -> str:
+def today_page(connection: Reader, site: Site, now: datetime, state: HomeState, tickers: Sequence[str] | None = None) -> str:
     """Return the page. state: of the home at that instant, for the line about its daemon. tickers: these alone; None = all."""
     facts = today_facts(connection, now, tickers)
     return render(
@@ -112,7 +110,7 @@ def today_page(
     )  # fmt: skip
 
 
-def today_facts(connection: sqlite3.Connection, now: datetime, wanted: Sequence[str] | None = None) -> Today:
+def today_facts(connection: Reader, now: datetime, wanted: Sequence[str] | None = None) -> Today:
     """Return what the page shows, from the public views. wanted: these tickers alone; None = all."""
     skill: dict[str, list[Row]] = defaultdict(list)
     for row in records(connection, SKILL):
@@ -131,7 +129,7 @@ def today_facts(connection: sqlite3.Connection, now: datetime, wanted: Sequence[
     )
 
 
-def _ticker_rows(connection: sqlite3.Connection, latest: Sequence[Row], skill: Mapping[str, Sequence[Row]]) -> list[TickerToday]:
+def _ticker_rows(connection: Reader, latest: Sequence[Row], skill: Mapping[str, Sequence[Row]]) -> list[TickerToday]:
     usual = usual_widths(connection, [(row["ticker"], row["config"], row["origin"], 1) for row in latest])
     held = dict(connection.execute(HELD).fetchall())
     return [
@@ -148,7 +146,7 @@ def _ticker_rows(connection: sqlite3.Connection, latest: Sequence[Row], skill: M
     ]
 
 
-def _closes(connection: sqlite3.Connection, ticker: str, origin: str, last_price: float) -> tuple[float, ...]:
+def _closes(connection: Reader, ticker: str, origin: str, last_price: float) -> tuple[float, ...]:
     """Return the newest closes up to an origin, scaled so that the last one is the price at the origin."""
     returns = [row[0] for row in connection.execute(RETURNS, (ticker, origin, LAST_SESSIONS))]
     closes = [last_price]

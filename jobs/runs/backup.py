@@ -67,18 +67,18 @@ def back_up(home: Home, target: Path, *, now: datetime) -> str:
     """
     _refuse_target(target)
     refuse_inside(home.folder, target, "the backup")
-    refuse_outside(home.place)
-    check_revision(home.database)  # so that an error names this file and not its copy
+    database = refuse_outside(home.place)
+    check_revision(database)  # so that an error names this file and not its copy
     partial, copy = target.with_name(f"{target.name}{PARTIAL}"), target.with_name(f"{target.name}.db{PARTIAL}")
     try:
         make_folder(target.parent)
         _remove(partial, copy)  # of a backup that was killed
         try:
             with progress_bar("copying the database"):
-                copy_database(home.database, copy)
+                copy_database(database, copy)
         except StoreUnwritable as error:
             raise StoreUnwritable(f"{target}: the database cannot be copied beside it; no backup was made ({error})") from error
-        with _named_in_errors(home.database, copy):
+        with _named_in_errors(database, copy):
             manifest = _written(home, copy, partial, now)
         _refuse_other_content(partial, manifest)
         rename_durably(partial, target)
@@ -109,11 +109,15 @@ def read_manifest(archive: tarfile.TarFile) -> Manifest:
     return Manifest(**values)
 
 
-def refuse_outside(place: Place) -> None:
-    """Raise UsageError for a home whose database or prices lie outside of its folder."""
-    for name, path in (("store.url", place.database), ("store.prices", place.prices)):
+def refuse_outside(place: Place) -> Path:
+    """Return the path of a home's database. Raises UsageError where that or the prices lie outside of its folder."""
+    database = place.database_file
+    if database is None:
+        raise UsageError("store.url names a server; back it up with its own tools (docs/guides/backups.md); nothing was written")
+    for name, path in (("store.url", database), ("store.prices", place.prices)):
         if not real_path(path).is_relative_to(real_path(place.folder)):
             raise UsageError(f"{name} lies outside of the home ({path}); such a home cannot be backed up or restored as one file")
+    return database
 
 
 def refuse_inside(folder: Path, path: Path, name: str) -> None:

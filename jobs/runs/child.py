@@ -24,6 +24,7 @@ from tickercast.jobs.terminal.logs import LogTarget, start_logging
 from tickercast.jobs.terminal.progress import silence_progress
 from tickercast.jobs.terminal.secrets import hide_secrets
 from tickercast.jobs.terminal.streams import hide_on_stderr
+from tickercast.storage.address import Database
 
 POLL_SECONDS = 0.1
 # After a stop signal the child drops its unit of work after DROP_SECONDS (interrupts) and enters that in the run's row. What goes
@@ -51,7 +52,7 @@ class Look:
     waits_for: str = ""
     failed: bool = False
     tracked: int | None = None
-    database: Path | None = None
+    database: Database | None = None
     next_upkeep: datetime | None = None
     refused: str = ""
     tickers: list[tuple[Any, ...]] | None = None
@@ -71,10 +72,10 @@ class ChildDied(Exception):
     """The process ended without an answer."""
 
 
-Work = Callable[[Path, Path | None, threading.Event], Look]
+Work = Callable[[Path, Database | None, threading.Event], Look]
 
 
-def look(settings: bytes | None, folder: Path, database: Path | None, stop: threading.Event) -> Look:
+def look(settings: bytes | None, folder: Path, database: Database | None, stop: threading.Event) -> Look:
     """Do a cycle if one is due. Called in the child alone, because its imports take the memory that the daemon saves.
 
     settings: the content of the settings file that was valid last, None where none was.
@@ -84,7 +85,7 @@ def look(settings: bytes | None, folder: Path, database: Path | None, stop: thre
     return look_for_due_cycle(folder, database, stop, settings)
 
 
-def count_death(reason: str, folder: Path, database: Path | None, stop: threading.Event) -> Look:
+def count_death(reason: str, folder: Path, database: Database | None, stop: threading.Event) -> Look:
     """Count a look whose process died, so that a user is told when too many do. Called in another child."""
     from tickercast.jobs import clock
     from tickercast.jobs.runs.failing_looks import count_failing_look
@@ -93,14 +94,14 @@ def count_death(reason: str, folder: Path, database: Path | None, stop: threadin
     return Look(failed=True, database=database)
 
 
-def reread(settings: bytes | None, folder: Path, database: Path | None, _stop: threading.Event) -> Look:
+def reread(settings: bytes | None, folder: Path, database: Database | None, _stop: threading.Event) -> Look:
     """Read the settings again. Called in the child alone. settings: as for look."""
     from tickercast.jobs.runs.cycle import read_settings_again
 
     return read_settings_again(folder, database, settings)
 
 
-def look_in_child(work: Work, folder: Path, database: Path | None, target: LogTarget, control: LookControl) -> Look | None:
+def look_in_child(work: Work, folder: Path, database: Database | None, target: LogTarget, control: LookControl) -> Look | None:
     """Return what a look in a process of its own found; None when it was given up because of a stop.
 
     database: where failures are entered while the settings cannot be read. Raises ChildDied.
@@ -151,7 +152,7 @@ def _how_it_ended(exit_code: int | None) -> str:
     return f"the process of the cycle {how}; what it committed stays"
 
 
-def _begin_child(there: Connection, work: Work, folder: Path, database: Path | None, target: LogTarget) -> None:
+def _begin_child(there: Connection, work: Work, folder: Path, database: Database | None, target: LogTarget) -> None:
     """Look, send the answer and end. Signals are left to the daemon, and when it dies this process ends at once."""
     ignore_signals()
     hide_on_stderr()

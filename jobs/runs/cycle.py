@@ -28,6 +28,7 @@ from tickercast.jobs.workspace.in_force import last_valid, serve_last_valid
 from tickercast.jobs.workspace.locks import writer_lock
 from tickercast.jobs.workspace.writer import open_for_writing, writing_engine
 from tickercast.storage import queries, writes
+from tickercast.storage.address import Database
 from tickercast.storage.database import Connection, reading
 from tickercast.storage.errors import StorageError
 from tickercast.storage.versions import check_revision
@@ -40,7 +41,7 @@ EXPECTED = (JobError, StorageError, SourceError, SymbolRefused, OSError)
 LEVELS: dict[str, Level] = {"done": "info", "partial": "warning", "interrupted": "warning", "failed": "error"}
 
 
-def look(folder: Path, database: Path | None, stop: threading.Event, settings: bytes | None = None) -> Look:
+def look(folder: Path, database: Database | None, stop: threading.Event, settings: bytes | None = None) -> Look:
     """Do a cycle if one is due, log how it went, then do the upkeep, and return when each is due next.
 
     database: as for _look_for_cycle. settings: those that were valid last, None where none were. After a stop there is no upkeep,
@@ -59,7 +60,7 @@ def look(folder: Path, database: Path | None, stop: threading.Event, settings: b
     return replace(found, next_upkeep=keep_up(home, clock.now()), refused=home.refused, settings=last_valid(folder))
 
 
-def read_settings_again(folder: Path, database: Path | None, settings: bytes | None) -> Look:
+def read_settings_again(folder: Path, database: Database | None, settings: bytes | None) -> Look:
     """Return whether the settings can be read, and what is wrong with them. settings: those that were valid last."""
     serve_last_valid(folder, settings)
     try:
@@ -69,7 +70,7 @@ def read_settings_again(folder: Path, database: Path | None, settings: bytes | N
         return Look(failed=True, database=database, refused=str(error))
 
 
-def _look_for_cycle(folder: Path, database: Path | None, stop: threading.Event) -> Look:
+def _look_for_cycle(folder: Path, database: Database | None, stop: threading.Event) -> Look:
     """Do a cycle if one is due, log how it went, and return when the next one is due.
 
     database: the one of the last look, where a failure is entered while the settings cannot be read.
@@ -167,11 +168,11 @@ def _log_failure(error: Exception) -> None:
     log_event("error", "cycle failed", error=text, traceback="".join(traceback.format_exception(error)))
 
 
-def _enter_failure(folder: Path, database: Path, began: datetime, error: Exception) -> None:
+def _enter_failure(folder: Path, database: Database, began: datetime, error: Exception) -> None:
     """Enter a cycle that failed before it had a row of its own, so that status shows it and the next attempt backs off."""
     try:
         check_revision(database)
-        with writer_lock(folder, command="daemon", wait_seconds=WRITER_WAIT_SECONDS):
+        with writer_lock(folder, command="daemon", wait_seconds=WRITER_WAIT_SECONDS, database=database):
             engine = writing_engine(database)
             try:
                 with engine.begin() as connection:

@@ -44,7 +44,7 @@ def serve(home: Home, target: LogTarget) -> None:
     """
     watch = Watch(home.folder, home.database, target)
     with stopped_by_signals(watch):
-        with daemon_lock(home.folder):
+        with daemon_lock(home.folder, home.database):
             check_revision(home.database)
             _look_until_stopped(home, watch)
         write_metrics(home.place)  # which say that no daemon runs

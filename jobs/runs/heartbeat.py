@@ -16,6 +16,7 @@ from tickercast.jobs.errors import JobError, LockHeld
 from tickercast.jobs.terminal.logs import log_event
 from tickercast.jobs.terminal.secrets import hide_secrets
 from tickercast.jobs.workspace.locks import writer_lock
+from tickercast.storage.address import Database
 from tickercast.storage.errors import StorageError
 from tickercast.storage.heartbeat import write_beat
 from tickercast.storage.monitoring import DaemonRow
@@ -31,14 +32,14 @@ class Heartbeat:
         self.is_silent = False
 
     def beat(
-        self, database: Path, state: str, *, last_look: datetime | None, next_look: datetime | None, message: str | None
+        self, database: Database, state: str, *, last_look: datetime | None, next_look: datetime | None, message: str | None
     ) -> None:
         """Write that the daemon lives and is in a state. A failure is one log line until it works again, and nothing else."""
         told = None if message is None else hide_secrets(message)
         row = DaemonRow(os.getpid(), self.started, clock.now(), state, last_look, next_look, told)
         wait_seconds = STOPPED_WAIT_SECONDS if state == "stopped" else 0
         try:
-            with writer_lock(self.folder, command="daemon", wait_seconds=wait_seconds):
+            with writer_lock(self.folder, command="daemon", wait_seconds=wait_seconds, database=database):
                 write_beat(database, row)
         except LockHeld:
             return

@@ -10,6 +10,7 @@ from pathlib import Path
 from tickercast.jobs.errors import JobError, UsageError
 from tickercast.jobs.runs.daily import run_cycle
 from tickercast.jobs.workspace.home import Home
+from tickercast.jobs.workspace.place import DATABASE_FILE
 from tickercast.jobs.workspace.temporary import temporary_folder
 from tickercast.jobs.workspace.writer import writing_engine
 from tickercast.storage import queries
@@ -54,9 +55,12 @@ def rehearse(home: Home, now: datetime, *, workers: int | None = None, force_col
 
 def copy_home(home: Home, folder: Path) -> Home:
     """Return a copy of a home in a new folder: its database, the price files in use, and its settings as read now."""
+    database = home.place.database_file
+    if database is None:
+        raise UsageError("a rehearsal works on a copy of a SQLite file, and store.url names a server; nothing was done")
     folder.mkdir()
     copy = Home(folder, home.settings.with_usual_store())
-    copy_database(home.database, copy.database)
+    copy_database(database, folder / DATABASE_FILE)
     check_revision(copy.database)
     copy.prices.mkdir()
     with reading(copy.database) as connection:

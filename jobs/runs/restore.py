@@ -54,7 +54,7 @@ def restore(folder: Path, source: Path, *, now: datetime, wait_seconds: float) -
             manifest = _extracted(source, staging)
             _verify(staging, manifest)
             register_database(_place(staging).prices, replace(_place(staging), folder=folder).database)
-            keep_access(staging, folder, _place(staging).database)
+            keep_access(staging, folder, refuse_outside(_place(staging)))
             kept = replace_home(folder, staging, now)
             _remove_notes(kept)
     except tarfile.TarError as error:
@@ -154,7 +154,7 @@ def _place(folder: Path, settings: bytes | None = None) -> Place:
 
 def _path_of(place: Place, name: str) -> Path:
     if name == DATABASE_FILE:
-        return place.database
+        return refuse_outside(place)
     return place.folder / name if name == SETTINGS_FILE else place.prices / PurePosixPath(name).relative_to(PRICES)
 
 

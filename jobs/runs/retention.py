@@ -68,8 +68,11 @@ def retain(home: Home, engine: Engine, now: datetime) -> list[str]:
 
 def _remove_old_copies(home: Home) -> int:
     """Remove the oldest copies that upgrades made of the database, and return how many."""
-    pattern = re.compile(re.escape(home.database.name) + COPY_NAME)
-    found = [(match[1], path) for path in home.database.parent.iterdir() if (match := pattern.fullmatch(path.name))]
+    database = home.place.database_file
+    if database is None:
+        return 0
+    pattern = re.compile(re.escape(database.name) + COPY_NAME)
+    found = [(match[1], path) for path in database.parent.iterdir() if (match := pattern.fullmatch(path.name))]
     old = sorted(found, reverse=True)[home.settings.retention.upgrade_copies :]
     for _, path in old:
         path.unlink()

@@ -21,6 +21,7 @@ from tickercast.jobs.runs.heartbeat import Heartbeat
 from tickercast.jobs.runs.retry import retry_wait
 from tickercast.jobs.terminal.logs import Level, LogTarget, log_event
 from tickercast.jobs.workspace.place import SETTINGS_FILE
+from tickercast.storage.address import Database
 from tickercast.storage.watch import ticker_states
 
 CHECK_EVERY_SECONDS = 60
@@ -35,7 +36,7 @@ class Watch:
     hung_up: whether a SIGHUP came. signals: the numbers of signals, which wake the thread that handles them.
     """
 
-    def __init__(self, folder: Path, database: Path, target: LogTarget) -> None:
+    def __init__(self, folder: Path, database: Database, target: LogTarget) -> None:
         self.folder, self.database, self.target = folder, database, target
         self.control = LookControl()
         self.stop, self.hung_up = self.control.stop, False

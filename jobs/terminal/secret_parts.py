@@ -15,7 +15,8 @@ VARIABLES = "TICKERCAST_"
 LEAST = 4  # characters: what is shorter is hidden with its URL, and is no secret by itself
 # Words of many URLs that are no secret. Hiding them would make messages hard to read.
 COMMON = {"tickercast", "localhost", "http", "https", "html", "text", "markdown", "true", "false", "none", "split", "truncate"}
-PLAIN = {"http", "https", "sqlite", "file"}  # of any other kind outside of [notices], all is secret
+PLAIN = {"http", "https", "sqlite", "file"}
+SERVERS = {"postgresql", "postgres"}  # of any other kind than these and PLAIN outside of [notices], all is secret
 URL = re.compile(r"""[A-Za-z][A-Za-z0-9+.-]*://[^\s"'<>]+""")
 HOST = re.compile(
     r"(?:localhost|(?:[a-z0-9-]+\.)+[a-z]{2,10}|[0-9]{1,3}(?:\.[0-9]{1,3}){3}|\[[0-9a-f:.]+\])(?::[0-9]+)?", re.IGNORECASE
@@ -31,7 +32,7 @@ def of_environment(environment: Mapping[str, str]) -> Iterator[str]:
             yield from parts_of_link(value if "://" in value else f"http://{value}")
         elif upper == f"{VARIABLES}STORE__URL":
             yield from parts_of_database(value)
-        elif upper == f"{VARIABLES}WEB__TOKEN":
+        elif upper in (f"{VARIABLES}WEB__TOKEN", "PGPASSWORD"):
             yield value
         elif upper.startswith(f"{VARIABLES}NOTICES__"):
             yield from _of_notices([value])
@@ -59,7 +60,8 @@ def _of_setting(section: str, key: str, texts: list[str]) -> Iterator[str]:
     elif (section, key) == ("web", "token"):
         yield from texts
     for url in (url for text in (section, key, *texts) for url in URL.findall(text)):  # also where it does not belong
-        yield from parts_of_link(url) if url.partition("://")[0].lower() in PLAIN else parts_of_notice(url)
+        kind = url.partition("://")[0].lower()
+        yield from (parts_of_database if kind in SERVERS else parts_of_link if kind in PLAIN else parts_of_notice)(url)
 
 
 def _of_notices(texts: Iterable[str]) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Executor
 from datetime import datetime
@@ -23,13 +22,14 @@ from tickercast.jobs.web.request import Request
 from tickercast.jobs.web.responses import MakePage, Page
 from tickercast.jobs.workspace.limits import read_limits
 from tickercast.jobs.workspace.place import Place
+from tickercast.storage.connection import Reader
 from tickercast.storage.reader import snapshot
 
 TICKERS = f"/{TICKER_FOLDER}/"
 PLAIN = "text/plain; charset=utf-8"
 
 # Returns a page as HTML.
-Text = Callable[[sqlite3.Connection, Site, datetime, Request], str]
+Text = Callable[[Reader, Site, datetime, Request], str]
 
 
 class OurPages:
@@ -60,20 +60,20 @@ class OurPages:
         with snapshot(self.place.database) as connection:
             return Page(text(connection, served_site(now, others=OTHERS), now, request).encode())
 
-    def _ticker(self, connection: sqlite3.Connection, site: Site, now: datetime, request: Request) -> str:
+    def _ticker(self, connection: Reader, site: Site, now: datetime, request: Request) -> str:
         symbol = unquote(request.path.removeprefix(TICKERS))
         return ticker_page(connection, site, now, symbol, request.first("config"))
 
-    def _compare(self, connection: sqlite3.Connection, site: Site, now: datetime, request: Request) -> str:
+    def _compare(self, connection: Reader, site: Site, now: datetime, request: Request) -> str:
         return compare_page(connection, site, now, request.all("t"), request.all("c"))
 
-    def _health(self, connection: sqlite3.Connection, site: Site, now: datetime, request: Request) -> str:
+    def _health(self, connection: Reader, site: Site, now: datetime, request: Request) -> str:
         return health_page(connection, site, now, self._state(now))
 
-    def _today(self, connection: sqlite3.Connection, site: Site, now: datetime, request: Request) -> str:
+    def _today(self, connection: Reader, site: Site, now: datetime, request: Request) -> str:
         return today_page(connection, site, now, self._state(now))
 
-    def _risk(self, connection: sqlite3.Connection, site: Site, now: datetime, request: Request) -> str:
+    def _risk(self, connection: Reader, site: Site, now: datetime, request: Request) -> str:
         return risk_page(connection, site, now)
 
     def _state(self, now: datetime) -> HomeState:

@@ -45,8 +45,11 @@ def serve(place: Place, access: Access, host: str, port: int, listening: Callabl
 
     Raises LockHeld for a port in use, UsageError for an address that this machine does not have.
     """
+    file = place.database_file
+    if file is None:
+        raise UsageError("serve reads a SQLite file, and store.url names a server; nothing was served")
     sys.setswitchinterval(SWITCH_SECONDS)
-    with _listener(host, port) as listener, _pool(place.database) as (pool, executor):
+    with _listener(host, port) as listener, _pool(file) as (pool, executor):
         number = listener.getsockname()[1]
         asyncio.run(_serve(place, access, pool, executor, listener, lambda: listening(address_of(host, number))))
 

@@ -20,6 +20,7 @@ from tickercast.jobs.workspace.replacement import finish_replacement
 from tickercast.jobs.workspace.setting_values import RETIRED_KEYS
 from tickercast.jobs.workspace.settings import Settings, read_settings, retired_keys
 from tickercast.jobs.workspace.settings_template import settings_template
+from tickercast.storage.address import Database
 from tickercast.storage.files import make_folder
 from tickercast.storage.paths import real_path, user_path
 
@@ -42,8 +43,8 @@ class Home:
         return Place(self.folder, self.settings.store.url.get_secret_value(), self.settings.store.prices)
 
     @property
-    def database(self) -> Path:
-        """Return the path of the SQLite file. Raises SettingsError for a URL of another kind of database."""
+    def database(self) -> Database:
+        """Return the path of the SQLite file, or the server. Raises SettingsError for a URL of another kind of database."""
         return self.place.database
 
     @property

@@ -14,28 +14,48 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from tickercast.jobs.errors import HomeUnwritable, LockHeld
+from tickercast.storage.address import Database, PostgresServer
 
 # `status` holds the lock for an instant, to see whether a daemon has it (lock_state).
 LOOKED_AT_SECONDS = 0.5
 
 
 @contextmanager
-def writer_lock(folder: Path, *, command: str, wait_seconds: float) -> Iterator[None]:
-    """Hold the writer lock. Raises LockHeld, which names the holder, when it is not free within wait_seconds."""
+def writer_lock(folder: Path, *, command: str, wait_seconds: float, database: Database | None = None) -> Iterator[None]:
+    """Hold the writer lock. Raises LockHeld, which names the holder, when it is not free within wait_seconds.
+
+    database: where the record is a server, whose lock is held instead of the home's.
+    """
     advice = "retry when it ends, or with a longer --wait"
-    with _lock(folder, "writer", command=command, wait_seconds=wait_seconds, advice=advice):
+    with _lock(folder, "writer", database, command=command, wait_seconds=wait_seconds, advice=advice):
         yield
 
 
 @contextmanager
-def daemon_lock(folder: Path) -> Iterator[None]:
-    """Hold the daemon lock. Raises LockHeld when another daemon runs in this home."""
-    with _lock(folder, "daemon", command="daemon", wait_seconds=LOOKED_AT_SECONDS, advice="stop it first"):
+def daemon_lock(folder: Path, database: Database | None = None) -> Iterator[None]:
+    """Hold the daemon lock. Raises LockHeld when another daemon runs in this home, or on the server of its record."""
+    with _lock(folder, "daemon", database, command="daemon", wait_seconds=LOOKED_AT_SECONDS, advice="stop it first"):
         yield
 
 
 @contextmanager
-def _lock(folder: Path, name: str, *, command: str, wait_seconds: float, advice: str) -> Iterator[None]:
+def _lock(
+    folder: Path, name: str, database: Database | None, *, command: str, wait_seconds: float, advice: str
+) -> Iterator[None]:
+    if not isinstance(database, PostgresServer):
+        with _file_lock(folder, name, command=command, wait_seconds=wait_seconds, advice=advice):
+            yield
+        return
+    from tickercast.storage.postgres.locks import advisory_lock
+
+    with advisory_lock(database, name, command=command, wait_seconds=wait_seconds) as holder:
+        if holder is not None:
+            raise LockHeld(f"the {name} lock of {database} is held by {holder}; nothing was changed; {advice}")
+        yield
+
+
+@contextmanager
+def _file_lock(folder: Path, name: str, *, command: str, wait_seconds: float, advice: str) -> Iterator[None]:
     note = folder / f"{name}.holder"
     lock = FileLock(folder / f"{name}.lock", mode=0o600)
     try:

@@ -16,9 +16,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tickercast.jobs.errors import HomeUnwritable, SettingsError, UsageError
 from tickercast.jobs.terminal.secrets import learn_settings
+from tickercast.storage.address import POSTGRES_PREFIXES, Database, PostgresServer
 from tickercast.storage.paths import real_path, user_path
 
 SETTINGS_FILE = "tickercast.toml"
@@ -43,18 +45,26 @@ class Place:
     store_prices: str
 
     @property
-    def database(self) -> Path:
-        """Return the path of the SQLite file. Raises SettingsError for a URL of another kind of database."""
+    def database(self) -> Database:
+        """Return the path of the SQLite file, or the server. Raises SettingsError for a URL of another kind of database."""
         if not self.store_url:
             return self.folder / DATABASE_FILE
+        if self.store_url.startswith(POSTGRES_PREFIXES):
+            return _server(self.store_url)
         if not self.store_url.startswith(SQLITE_PREFIX):
             # Only the part before :// is shown: whatever else was written may be a password.
             kind, found, _ = self.store_url.partition("://")
             given = f", not {kind!r}" if found else ""
-            raise SettingsError(f"store.url: only {SQLITE_PREFIX}PATH is supported{given}")
+            raise SettingsError(f"store.url: only {SQLITE_PREFIX}PATH and {POSTGRES_PREFIXES[0]}... are supported{given}")
         if "?" in self.store_url:  # else the options, which may hold a key, would become part of the file's name
             raise SettingsError(f"store.url: options after ? are not supported; write {SQLITE_PREFIX}PATH")
         return self.folder / self.store_url.removeprefix(SQLITE_PREFIX)
+
+    @property
+    def database_file(self) -> Path | None:
+        """Return the path of the SQLite file, None where the record is on a server."""
+        database = self.database
+        return database if isinstance(database, Path) else None
 
     @property
     def prices(self) -> Path:
@@ -65,6 +75,18 @@ class Place:
     def cache(self) -> Path:
         """Return the folder of files that can be deleted at any time."""
         return self.folder / "cache"
+
+
+def _server(url: str) -> PostgresServer:
+    """Return the server that a URL names. Raises SettingsError for one without a database, or that is none."""
+    try:
+        parts = urlsplit(url)
+        is_whole = bool(parts.path.strip("/")) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        is_whole = False
+    if not is_whole:  # what was written is not shown: it may hold a password
+        raise SettingsError(f"store.url: write it like {POSTGRES_PREFIXES[0]}user@host:5432/database")
+    return PostgresServer(url)
 
 
 def settings_bytes(path: Path) -> bytes:

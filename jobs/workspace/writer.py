@@ -9,6 +9,7 @@ from pathlib import Path
 from tickercast.jobs.terminal.secrets import hide_secrets
 from tickercast.jobs.workspace.home import Home, create_home, open_home, require_writable
 from tickercast.jobs.workspace.locks import writer_lock
+from tickercast.storage.address import Database
 from tickercast.storage.damage import damage_reported
 from tickercast.storage.database import Engine, open_writer, seal_database, translated, upgrade_database
 from tickercast.storage.versions import check_revision, is_blank
@@ -27,7 +28,7 @@ def open_for_writing(
     """
     home = create_home(folder, create) if create else open_home(folder)
     require_writable(home)
-    with writer_lock(home.folder, command=command, wait_seconds=wait_seconds):
+    with writer_lock(home.folder, command=command, wait_seconds=wait_seconds, database=home.database):
         if create and is_blank(home.database):
             upgrade_database(home.database)
         check_revision(home.database)
@@ -40,6 +41,6 @@ def open_for_writing(
                 engine.dispose()
 
 
-def writing_engine(database: Path) -> Engine:
+def writing_engine(database: Database) -> Engine:
     """Return the engine of the one writer, which stores no secret in a message. The caller holds the writer lock."""
     return open_writer(database, clean=hide_secrets)

@@ -97,10 +97,11 @@ SCORABLE = """SELECT f.origin_id, o.ticker_id, o.config_id, o.origin, f.horizon,
 UNSCORED = f"""{SCORABLE} FROM unscored u CROSS JOIN origins o CROSS JOIN forecasts f
 WHERE o.id = u.origin_id AND f.origin_id = u.origin_id AND +o.ticker_id IN (%s)
 AND NOT EXISTS (SELECT 1 FROM scores s WHERE s.origin_id = f.origin_id AND s.horizon = f.horizon)"""
-# Of each forecast the newest score: SQLite takes the other columns from the row that has the maximum.
-NEWEST = f"""{SCORABLE}, max(s.revision), s.realised_return FROM origins o JOIN forecasts f ON f.origin_id = o.id
+# Of each forecast the newest score.
+NEWEST = f"""{SCORABLE}, s.revision, s.realised_return FROM origins o JOIN forecasts f ON f.origin_id = o.id
 JOIN scores s ON s.origin_id = f.origin_id AND s.horizon = f.horizon
-WHERE o.ticker_id = ? AND f.target >= ? GROUP BY f.origin_id, f.horizon"""
+WHERE o.ticker_id = ? AND f.target >= ? AND s.revision = (
+    SELECT max(r.revision) FROM scores r WHERE r.origin_id = f.origin_id AND r.horizon = f.horizon)"""
 
 # Where each of ScoreColumns comes from, and its type.
 SCORE_COLUMNS: dict[str, tuple[str, str]] = {
@@ -127,9 +128,9 @@ JOIN forecasts f ON f.origin_id = s.origin_id AND f.horizon = s.horizon
 WHERE s.revision = 0 AND o.config_id = ? AND o.ticker_id IN (%s)"""
 # CROSS JOIN has SQLite begin with the tickers, each with one look into the index, not with all origins.
 NEWEST_FORECASTS = """SELECT o.ticker_id, f.horizon, o.origin, f.target, f.location, f.scale, f.dof FROM (
-    SELECT t.id, (SELECT max(m.origin) FROM origins m WHERE m.ticker_id = t.id AND m.config_id = ?1) AS newest FROM tickers t) n
+    SELECT t.id, (SELECT max(m.origin) FROM origins m WHERE m.ticker_id = t.id AND m.config_id = ?) AS newest FROM tickers t) n
 CROSS JOIN origins o CROSS JOIN forecasts f
-WHERE o.ticker_id = n.id AND o.config_id = ?1 AND o.origin = n.newest AND f.origin_id = o.id ORDER BY o.ticker_id, f.horizon"""
+WHERE o.ticker_id = n.id AND o.config_id = ? AND o.origin = n.newest AND f.origin_id = o.id ORDER BY o.ticker_id, f.horizon"""
 
 
 def unscored_forecasts(connection: Connection, before: Mapping[int, date]) -> list[ScorableForecast]:
@@ -180,7 +181,7 @@ def crps_against_twins(connection: Connection, config_id: str) -> tuple[float, f
 
 def newest_forecasts(connection: Connection, config_id: str) -> list[NewestForecast]:
     """Return the forecasts of each ticker's newest origin under a config, by ticker and horizon."""
-    rows = connection.exec_driver_sql(NEWEST_FORECASTS, (config_id,))
+    rows = connection.exec_driver_sql(NEWEST_FORECASTS, (config_id, config_id))
     return [NewestForecast(row[0], row[1], _day(row[2]), _day(row[3]), *row[4:]) for row in rows]
 
 
@@ -217,7 +218,7 @@ def _as_arrays(
 ) -> dict[str, NDArray[Any]]:
     """Return a query's columns as arrays (count,). Reads in parts: all rows as Python objects would take gigabytes."""
     arrays = {name: np.empty(count, kind) for name, kind in types.items()}
-    answer = connection.execution_options(stream_results=True).exec_driver_sql(query, values)
+    answer = connection.exec_driver_sql(query, values, execution_options={"stream_results": True})
     begin = 0
     for rows in answer.partitions(ROWS_AT_ONCE):
         for (name, kind), column in zip(types.items(), zip(*rows, strict=True), strict=True):

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 from sqlalchemy import Connection
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from tickercast.storage import digests
+from tickercast.storage.dialects import POSTGRES, dialect_of
 from tickercast.storage.rows import CheckpointRow, PriorMemberRow, PriorRow
 from tickercast.storage.schema import Base, Checkpoint, Prior, PriorMember
 
@@ -46,11 +46,14 @@ def insert_new_values(connection: Connection, table: type[Base], rows: Sequence[
         return 0
     columns = Base.metadata.tables[table.__tablename__].columns
     _refuse_infinite(columns, rows)
-    added = _insert(connection, columns, rows)
-    if added != len(rows):
+    if connection.dialect.name == POSTGRES:
+        from tickercast.storage.postgres.bulk import copy_new
+
+        copy_new(connection, table.__tablename__, columns.keys(), rows)
+    elif (added := _insert(connection, columns, rows)) != len(rows):
         raise ValueError(f"{table.__tablename__}: {len(rows) - added} of {len(rows)} new rows have a key that is stored")
     digests.add_rows(connection, table.__tablename__, rows)
-    return added
+    return len(rows)
 
 
 def insert_values(connection: Connection, table: type[Base], rows: Sequence[Values]) -> int:
@@ -84,8 +87,7 @@ def insert_mappings(connection: Connection, table: type[Base], rows: Iterable[Ro
     plain = [{name: _plain(value, name) for name, value in row.items()} for row in rows]
     if not plain:
         return 0
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(table.__table__).on_conflict_do_nothing()
+    statement = dialect_of(connection).insert(table.__table__).on_conflict_do_nothing()
     if table.__tablename__ not in digests.DIGESTED:
         return int(connection.execute(statement, plain).rowcount)
     attempt = connection.begin_nested()
@@ -103,6 +105,10 @@ def insert_mappings(connection: Connection, table: type[Base], rows: Iterable[Ro
 def _insert(connection: Connection, columns: Columns, rows: Sequence[Values]) -> int:
     names, marks = ", ".join(columns.keys()), ", ".join("?" * len(columns))
     table = columns.values()[0].table.name
+    if connection.dialect.name == POSTGRES:
+        from tickercast.storage.postgres.bulk import copy_unless_stored
+
+        return copy_unless_stored(connection, table, columns.keys(), rows)
     statement = f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING"
     return int(connection.exec_driver_sql(statement, list(rows)).rowcount)
 

@@ -1,0 +1,61 @@
+"""SQLAlchemy's engines on a PostgreSQL server: one that writes under the writer lock, one that reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine, event
+
+from tickercast.storage.address import PostgresServer
+from tickercast.storage.postgres.connections import connect
+from tickercast.storage.postgres.locks import require_writer
+from tickercast.storage.postgres.marks import with_percent_marks
+
+READ_ONLY = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+
+def writing_engine(server: PostgresServer) -> Engine:
+    """Return an engine whose transactions each need the writer lock of this process (locks.advisory_lock)."""
+    engine = _engine(server, "writer")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        require_writer(server, _driver_connection(connection))
+
+    return engine
+
+
+def reading_engine(server: PostgresServer) -> Engine:
+    """Return an engine whose transactions each see the record of one instant and cannot change it."""
+    engine = _engine(server, "reader")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        _driver_connection(connection).execute(READ_ONLY)
+
+    return engine
+
+
+def _engine(server: PostgresServer, purpose: str) -> Engine:
+    def open_connection() -> psycopg.Connection[Any]:
+        connection = connect(server, purpose)
+        connection.cursor_factory = psycopg.Cursor  # SQLAlchemy's own statements have percent marks
+        connection.autocommit = False
+        return connection
+
+    engine = sa.create_engine("postgresql+psycopg://", creator=open_connection, hide_parameters=True, pool_pre_ping=True)
+
+    @event.listens_for(engine, "before_cursor_execute", retval=True)
+    def translate(_c: Any, _cursor: Any, statement: str, values: Any, context: Any, _many: bool) -> tuple[str, Any]:
+        is_ours = context is not None and context.compiled is None
+        return (with_percent_marks(statement) if is_ours else statement), values
+
+    return engine
+
+
+def _driver_connection(connection: Connection) -> psycopg.Connection[Any]:
+    found = connection.connection.driver_connection
+    assert isinstance(found, psycopg.Connection)
+    return found

@@ -1,0 +1,113 @@
+"""A PostgreSQL server on the loopback, in a folder of its own, for the tests that need a real one."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.ports import free_port
+from tickercast.storage.address import PostgresServer
+
+SERVERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+OLDEST = 15
+MISSING = f"no PostgreSQL server of version {OLDEST} or newer is installed"
+USERS = ("postgres", "nobody")  # of whom one runs the server where the tests run as root, whom it refuses
+SETTINGS = "listen_addresses='127.0.0.1'\nmax_connections=60\nshared_buffers=64MB\nfsync=off\n"
+START_SECONDS = 30.0
+
+
+class PostgresCluster:
+    """A server with its databases. folder: of its data and its log."""
+
+    def __init__(self, binaries: Path, folder: Path) -> None:
+        self.binaries, self.folder, self.port = binaries, folder, free_port()
+        self.user = next((name for name in USERS if _exists(name)), None) if os.geteuid() == 0 else None
+        self.numbers = count(1)
+        if self.user:
+            shutil.chown(folder, self.user)
+        self._call("initdb", "-D", str(self.data), "-A", "trust", "-U", "test", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+        with (self.data / "postgresql.conf").open("a") as file:
+            file.write(f"{SETTINGS}port={self.port}\nunix_socket_directories='{folder}'\n")
+        self.start()
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def start(self) -> None:
+        """Start the server, also after it was killed, and wait until it answers."""
+        self._call("pg_ctl", "-D", str(self.data), "-l", str(self.folder / "log"), "-w", "-t", "30", "start")
+
+    def stop(self) -> None:
+        """Stop the server at once, which ends every connection."""
+        self._call("pg_ctl", "-D", str(self.data), "-m", "immediate", "-w", "stop")
+
+    def kill(self) -> None:
+        """Kill the server's first process; the others end with it."""
+        pid = int((self.data / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+        until = time.monotonic() + START_SECONDS
+        while self._processes() and time.monotonic() < until:
+            time.sleep(0.05)
+
+    def url(self, database: str = "test") -> str:
+        return f"postgresql://test@127.0.0.1:{self.port}/{database}"
+
+    def sql(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
+        """Run a statement as the server's owner and return its rows."""
+        import psycopg
+
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    def new_database(self) -> PostgresServer:
+        """Return the address of a new, empty database."""
+        name = f"record{next(self.numbers)}"
+        self.sql(f"CREATE DATABASE {name}")
+        return PostgresServer(self.url(name))
+
+    def _processes(self) -> str:
+        found = subprocess.run(("pgrep", "-f", str(self.data)), capture_output=True, text=True, check=False)
+        return found.stdout
+
+    def _call(self, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            (str(self.binaries / program), *arguments), user=self.user, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True, cwd="/", check=False, start_new_session=True,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{program}: {done.stderr}"
+
+
+@contextmanager
+def postgres_cluster() -> Iterator[PostgresCluster]:
+    """Yield a server that ends with the block. Skips the test where none is installed."""
+    newest = next((path for path in reversed(SERVERS) if int(path.parent.name) >= OLDEST), None)
+    if newest is None:
+        pytest.skip(MISSING)
+    folder = Path(tempfile.mkdtemp(prefix="tickercast-postgres-"))
+    cluster = PostgresCluster(newest, folder)
+    try:
+        yield cluster
+    finally:
+        cluster.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _exists(user: str) -> bool:
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        return False
+    return True
