@@ -17,9 +17,12 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from tests import written_paths
+
+if TYPE_CHECKING:
+    from tests.server_homes import ServerHomes
 
 # What the program loads inside functions.
 LIBRARIES = ("alembic.command", "exchange_calendars", "pandas", "pyarrow.parquet", "scipy.stats")
@@ -27,10 +30,15 @@ LONGEST_SECONDS = 120.0
 
 
 class CommandServer:
-    """The client. environment: of the server and, with what a command adds, of its commands. root: the folder of the program."""
+    """The client.
+
+    environment: of the server and, with what a command adds, of its commands. root: the folder of the program. homes: gives homes
+    their databases where records are on a PostgreSQL server.
+    """
 
     def __init__(self, environment: Mapping[str, str], root: Path | None = None) -> None:
         self.environment = dict(environment)
+        self.homes: ServerHomes | None = None
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__], env=self.environment, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             text=True,

@@ -23,6 +23,7 @@ from tests.command_server import CommandServer
 from tests.loopback_webhook import LoopbackWebhook, loopback_webhook
 from tests.loopback_yahoo import LoopbackYahoo, loopback_yahoo
 from tests.postgres_server import PostgresCluster, postgres_cluster
+from tests.server_homes import ABOUT_SQLITE, EVERYWHERE, POSTGRES, ServerHomes, require_writer_if_any
 from tickercast.jobs.workspace.home import Home, create_home
 from tickercast.storage.database import upgrade_database
 
@@ -34,13 +35,29 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).parent.parent
 DATABASE_IDS = count(1)
 Command = Callable[..., subprocess.CompletedProcess[str]]
+MakeHome = Callable[..., Home]
 OF_THE_INTERPRETER = ("PYTHON", "OPENBLAS")  # variables that are read when Python starts or a library is loaded
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test marked both_records with a SQLite file and with a PostgreSQL server."""
+    if metafunc.definition.get_closest_marker("both_records") and not EVERYWHERE:
+        server = pytest.param(POSTGRES, marks=pytest.mark.slow)
+        metafunc.parametrize("record_kind", ["sqlite", server], indirect=True)
+
+
+@pytest.fixture
+def record_kind(request: pytest.FixtureRequest) -> str:
+    """Return where the records of a test are: sqlite or postgres."""
+    if EVERYWHERE and request.node.get_closest_marker("sqlite_file"):
+        pytest.skip(ABOUT_SQLITE)
+    return str(getattr(request, "param", POSTGRES if EVERYWHERE else "sqlite"))
 
 
 @pytest.fixture(autouse=True)
 def fast_tests_stay_in_this_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Refuse to start a process or a server in a test that is not marked slow."""
-    if request.node.get_closest_marker("slow"):
+    if request.node.get_closest_marker("slow") or EVERYWHERE:
         return
 
     def refuse(*_: object, **__: object) -> None:
@@ -59,28 +76,55 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def server_homes(request: pytest.FixtureRequest) -> ServerHomes:
+    """Return what gives homes a database of a PostgreSQL server each."""
+    return ServerHomes(request.getfixturevalue("postgres"))
+
+
 @pytest.fixture
-def make_home(tmp_path: Path, empty_database: Path) -> Callable[[str, str], Home]:
+def make_home(tmp_path: Path, empty_database: Path, record_kind: str, request: pytest.FixtureRequest) -> MakeHome:
     """Return a function (name, settings text) that makes a home with a database."""
+    if record_kind == POSTGRES:
+        made: MakeHome = request.getfixturevalue("make_server_home")
+        return made
 
     def make(name: str, settings: str = "") -> Home:
-        folder = tmp_path / name
-        folder.mkdir()
-        (folder / "tickercast.toml").write_text(settings, encoding="utf-8")
-        home = create_home(folder)
-        shutil.copy(empty_database, home.database)
-        with closing(sqlite3.connect(home.database)) as connection:  # each home's own, as when it is made
-            connection.execute("PRAGMA synchronous = OFF")
-            connection.execute(f"PRAGMA user_version = {next(DATABASE_IDS)}")
+        home = _home_with(tmp_path / name, settings)
+        assert isinstance(home.database, Path)
+        copy_empty(empty_database, home.database)
         return home
 
     return make
 
 
+@pytest.fixture
+def make_server_home(tmp_path: Path, server_homes: ServerHomes, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeHome]:
+    """Yield a function as make_home whose homes have their records on a PostgreSQL server."""
+    monkeypatch.setattr("tickercast.storage.postgres.engine.require_writer", require_writer_if_any)
+    with server_homes.removed_at_the_end():
+        yield lambda name, settings="": _home_with(tmp_path / name, server_homes.settings(settings))
+
+
+def _home_with(folder: Path, settings: str) -> Home:
+    folder.mkdir()
+    (folder / "tickercast.toml").write_text(settings, encoding="utf-8")
+    return create_home(folder)
+
+
+def copy_empty(empty: Path, path: Path) -> None:
+    """Copy an empty database, with an id of its own, as when it is made."""
+    shutil.copy(empty, path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute(f"PRAGMA user_version = {next(DATABASE_IDS)}")
+
+
 @pytest.fixture(scope="session")
-def command_server() -> Iterator[CommandServer]:
+def command_server(request: pytest.FixtureRequest) -> Iterator[CommandServer]:
     """Yield a process from which command lines are forked."""
     server = CommandServer(clean_environment())
+    server.homes = request.getfixturevalue("server_homes") if EVERYWHERE else None
     yield server
     server.close()
 
@@ -95,12 +139,18 @@ def run_tickercast(
     server: CommandServer, folder: Path, *arguments: object, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run the command line as a user would, in a folder: forked, or in a new interpreter where a variable is for that."""
+    words = [str(argument) for argument in arguments]
+    given = server.homes.environment(folder, words, environment) if server.homes else environment
     if not any(name.startswith(OF_THE_INTERPRETER) for name in environment):
-        return server.run(folder, [str(argument) for argument in arguments], environment)
-    return subprocess.run(
-        command_of(*arguments), cwd=folder, env=clean_environment(**environment), capture_output=True, text=True,
-        timeout=120, check=False,
-    )  # fmt: skip
+        done = server.run(folder, words, given)
+    else:
+        done = subprocess.run(
+            command_of(*words), cwd=folder, env=clean_environment(**given), capture_output=True, text=True, timeout=120,
+            check=False,
+        )  # fmt: skip
+    if server.homes:
+        server.homes.keep(folder, words, given)
+    return done
 
 
 def command_of(*arguments: object) -> list[str]:
@@ -163,7 +213,7 @@ def followed(made_followed: Path, tmp_path: Path, webhook: LoopbackWebhook) -> F
 
 
 @pytest.fixture
-def follow(make_home: Callable[[str, str], Home], server: LoopbackYahoo) -> Follow:
+def follow(make_home: MakeHome, server: LoopbackYahoo) -> Follow:
     """Return a function (*tickers) that makes a home which follows some tickers of the loopback Yahoo."""
     from tests.daemons import make_following_home
 
@@ -180,7 +230,7 @@ def start_daemon() -> Iterator[StartDaemon]:
 
 
 @pytest.fixture
-def price_home(make_home: Callable[[str, str], Home], server: LoopbackYahoo) -> Iterator[Callable[..., PriceHome]]:
+def price_home(make_home: MakeHome, server: LoopbackYahoo) -> Iterator[Callable[..., PriceHome]]:
     """Yield a function (*tracked, name, settings) that makes a home with prices from the loopback Yahoo."""
     from tests.price_homes import price_homes  # imports the runs, which unit tests do without
 

@@ -47,6 +47,15 @@ def test_ten_days_run_one_by_one_leave_the_record_of_one_backfill(make_home: Mak
     )
 
 
+def test_daily_runs_on_a_server_leave_the_record_of_a_backfill_in_a_file(make_home: Make, make_server_home: Make) -> None:
+    days = ten_sessions()
+    server, file = (
+        day_by_day(make_server_home("server", SMALL_SETTINGS), days),
+        in_one_go(make_home("file", SMALL_SETTINGS), days),
+    )
+    assert hash_of(server) == hash_of(file)
+
+
 @pytest.mark.parametrize(
     "model",
     [
@@ -75,6 +84,7 @@ def test_another_span_has_another_hash(make_home: Make) -> None:
     )
 
 
+@pytest.mark.both_records
 def test_a_rerun_adds_no_rows_and_the_record_verifies(make_home: Make) -> None:
     days = ten_sessions()
     home = in_one_go(make_home("again", SMALL_SETTINGS), days)
@@ -190,6 +200,7 @@ def test_a_restated_bar_makes_the_next_start_cold(make_home: Make, tmp_path: Pat
     assert [(row[1], row[2], row[6]) for row in restated] == [(days[0].isoformat(), "close", 10)]
 
 
+@pytest.mark.both_records
 def test_a_restated_target_is_scored_again_as_a_further_revision(make_home: Make, tmp_path: Path) -> None:
     bars, days = SampleSource().fetch("IBM", None).bars, ten_sessions()
     close = bars.close.copy()

@@ -23,6 +23,8 @@ ORDER BY c.id"""
 
 def score_sums(connection: Connection, config_id: str, tickers: Collection[int]) -> list[ScoreSumRow]:
     """Return the sums of some tickers under a config, by ticker, horizon and mode."""
+    if not tickers:  # PostgreSQL has no empty list
+        return []
     rows = connection.exec_driver_sql(OF_TICKERS % ", ".join("?" * len(tickers)), (config_id, *tickers))
     return [ScoreSumRow(*row) for row in rows]
 

@@ -135,6 +135,8 @@ WHERE o.ticker_id = n.id AND o.config_id = ? AND o.origin = n.newest AND f.origi
 
 def unscored_forecasts(connection: Connection, before: Mapping[int, date]) -> list[ScorableForecast]:
     """Return the forecasts without a score, under any config, whose target is before a session. before: by ticker id."""
+    if not before:  # PostgreSQL has no empty list
+        return []
     rows = connection.exec_driver_sql(UNSCORED % ", ".join("?" * len(before)), tuple(before))
     until = {ticker_id: session.isoformat() for ticker_id, session in before.items()}
     # The sixth and the second column are the target and the ticker's id.
