@@ -59,7 +59,10 @@ class Section(BaseModel):
 
 
 class StoreSection(Section):
-    url: SecretStr = Field(default=SecretStr(""), description="the record: sqlite:///PATH or postgresql://USER@HOST/DATABASE; empty = tickercast.db in the home")
+    url: SecretStr = Field(
+        default=SecretStr(""),
+        description="the record: sqlite:///PATH or postgresql://USER@HOST/DATABASE; empty = tickercast.db in the home",
+    )
     prices: str = Field(default="", description="folder of the Parquet files; empty = prices/ in the home")
 
 
