@@ -81,7 +81,7 @@ FROM risk WHERE horizon = 1 AND mode = '*' AND ticker <> '*' ORDER BY ticker, le
         "Did prices fall below the value at risk more often than promised?",
         """SELECT ticker, level, n, exceedances, round(expected, 1) AS expected, kupiec_p, independence_p, conditional_p, date_p,
     verdict
-FROM risk WHERE horizon = 1 AND mode = '*' ORDER BY ticker <> '*', level, exceedances / expected DESC""",
+FROM risk WHERE horizon = 1 AND mode = '*' ORDER BY ticker <> '*', level, exceedances / expected DESC, ticker""",
     ),
     Recipe(
         "exceedances",
@@ -92,7 +92,7 @@ FROM scored_forecast WHERE ticker = 'AAPL' AND horizon = 1 AND pit < 0.05 ORDER 
     Recipe(
         "skill_by_quarter",
         "How did the skill change from quarter to quarter?",
-        """SELECT substr(target, 1, 4) || ' Q' || ((substr(target, 6, 2) + 2) / 3) AS quarter, count(*) AS n,
+        """SELECT substr(target, 1, 4) || ' Q' || ((CAST(substr(target, 6, 2) AS integer) + 2) / 3) AS quarter, count(*) AS n,
     round(100 * (1 - avg(crps) / avg(baseline_crps)), 2) AS skill_percent
 FROM scored_forecast WHERE horizon = 1 GROUP BY quarter ORDER BY quarter""",
     ),
@@ -152,9 +152,10 @@ WHERE newest.model_id = (SELECT model_id FROM latest_forecast WHERE ticker = 'AA
     Recipe(
         "priors",
         "Which prior did each ticker's newest cold start begin from, and who was it fitted on?",
-        """SELECT m.ticker, max(m.origin) AS cold_start, p.kind, p.cutoff, p.member_count, p.members
+        """SELECT m.ticker, m.origin AS cold_start, p.kind, p.cutoff, p.member_count, p.members
 FROM model_lineage m LEFT JOIN prior p ON p.model_id = m.prior_id
-WHERE m.role = 'chain' AND m.start = 'cold' GROUP BY m.ticker ORDER BY m.ticker""",
+WHERE m.role = 'chain' AND m.start = 'cold' AND (m.ticker, m.origin) IN (
+    SELECT ticker, max(origin) FROM model_lineage WHERE role = 'chain' AND start = 'cold' GROUP BY ticker) ORDER BY m.ticker""",
     ),
     Recipe(
         "config_settings",
@@ -165,7 +166,7 @@ WHERE m.role = 'chain' AND m.start = 'cold' GROUP BY m.ticker ORDER BY m.ticker"
         "behind",
         "Which tickers are behind, and why?",
         """SELECT ticker, status, last_bar, last_origin, sessions_behind, last_error
-FROM freshness ORDER BY sessions_behind DESC, ticker""",
+FROM freshness ORDER BY sessions_behind DESC NULLS LAST, ticker""",
     ),
     Recipe(
         "gates",

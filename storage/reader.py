@@ -19,6 +19,7 @@ from tickercast.storage.views import VIEWS, Column, View
 
 READER_PRAGMAS = ("busy_timeout=5000", "query_only=ON")
 SORTED_BY = ("ticker", "origin", "horizon", "mode", "epoch", "session")
+OF_NONE_FIRST = ("ticker", "session")  # may be NULL, which servers sort last unless they are told
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,8 @@ def query_of_no_ticker(view: View) -> str:
 
 def _selection(view: View, conditions: Sequence[str]) -> str:
     condition = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    order = ", ".join(key for key in SORTED_BY if key in view.names)
+    keys = (key for key in SORTED_BY if key in view.names)
+    order = ", ".join(f"{key} NULLS FIRST" if key in OF_NONE_FIRST else key for key in keys)
     return f"SELECT {', '.join(view.names)} FROM {view.name}{condition}" + (f" ORDER BY {order}" if order else "")
 
 

@@ -17,8 +17,10 @@ SHARE_OUTSIDE = 0.1  # of outcomes outside of a 90 % range, as forecast
 NEWEST_RUN = """SELECT run_id, kind, started_at, finished_at, status, tickers_ok, tickers_failed, forecasts, message
 FROM run_summary ORDER BY run_id DESC LIMIT 1"""
 NEW_FORECASTS = """SELECT coalesce(sum(forecasts), 0), count(*) FROM run_summary WHERE started_at >= ?"""
-FAILED = """SELECT r.ticker, r.message FROM run_ticker r WHERE r.status = 'failed' AND r.run_id >= (
-    SELECT min(s.run_id) FROM run_summary s WHERE s.started_at >= ?) GROUP BY r.ticker ORDER BY r.ticker"""
+# The newest failure of each ticker since then.
+FAILED = """SELECT r.ticker, r.message FROM run_ticker r WHERE r.status = 'failed' AND (r.ticker, r.run_id) IN (
+    SELECT f.ticker, max(f.run_id) FROM run_ticker f WHERE f.status = 'failed' AND f.run_id >= (
+        SELECT min(s.run_id) FROM run_summary s WHERE s.started_at >= ?) GROUP BY f.ticker) ORDER BY r.ticker"""
 QUARANTINED = "SELECT ticker, session, message FROM gate WHERE state = 'held' AND recorded_at >= ? ORDER BY ticker, session"
 RESTATED = (
     "SELECT ticker, count(DISTINCT session) AS bars FROM restatement WHERE recorded_at >= ? GROUP BY ticker ORDER BY ticker"

@@ -25,9 +25,11 @@ RECENT = timedelta(days=30)
 FINE = ("fresh", "ended", "new", "not tracked")
 RUNS = f"""SELECT run_id, kind, started_at, finished_at, status, tickers_ok, tickers_failed, forecasts, seconds, message
 FROM run_summary ORDER BY run_id DESC LIMIT {NEWEST}"""
-FAILURES = f"""SELECT f.ticker, count(*) AS times, max(r.started_at) AS newest, f.message, max(f.run_id)
-FROM run_ticker f JOIN run_summary r ON r.run_id = f.run_id
-WHERE f.status = 'failed' AND r.started_at >= ? GROUP BY f.ticker ORDER BY newest DESC, f.ticker LIMIT {NEWEST}"""
+FAILURES = f"""SELECT f.ticker, n.times, n.newest, f.message FROM run_ticker f JOIN (
+    SELECT t.ticker, count(*) AS times, max(r.started_at) AS newest, max(t.run_id) AS run_id
+    FROM run_ticker t JOIN run_summary r ON r.run_id = t.run_id
+    WHERE t.status = 'failed' AND r.started_at >= ? GROUP BY t.ticker) n ON n.ticker = f.ticker AND n.run_id = f.run_id
+ORDER BY n.newest DESC, f.ticker LIMIT {NEWEST}"""
 NOTICES = f"""SELECT kind, subject, began_at, ended_at, told_at, message FROM notice
 ORDER BY ended_at IS NOT NULL, began_at DESC LIMIT {NEWEST}"""
 MONTHS = """SELECT substr(started_at, 1, 7) AS month, count(*) AS runs, sum(forecasts) AS forecasts FROM run_summary

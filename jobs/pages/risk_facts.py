@@ -21,7 +21,8 @@ NEWEST = "SELECT ticker, config, currency, target FROM latest_forecast WHERE hor
 RISK = """SELECT ticker, config, horizon, mode, level, n, exceedances, expected, rate, kupiec_p, independence_p, conditional_p,
 date_p, p_adjusted, verdict, mean_exceedance, mean_shortfall, target, last_price, var_price, var_percent, es_percent, computed_at
 FROM risk WHERE horizon = 1 OR ticker = '*' ORDER BY horizon, mode, level DESC"""
-BY_DATE = """SELECT target, count(*) AS n, sum(pit < 0.05) AS below_5, sum(pit < 0.01) AS below_1 FROM scored_forecast
+BY_DATE = """SELECT target, count(*) AS n, sum(CASE WHEN pit < 0.05 THEN 1 ELSE 0 END) AS below_5,
+    sum(CASE WHEN pit < 0.01 THEN 1 ELSE 0 END) AS below_1 FROM scored_forecast
 WHERE config = ? AND horizon = 1 AND origin > date(?, ?) GROUP BY target ORDER BY target"""
 
 

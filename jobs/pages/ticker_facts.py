@@ -21,7 +21,7 @@ PAST_TARGETS = 504  # two years
 # The newest origin of each config, found by the index of origins: a record may have dozens of configs and thousands of origins.
 CONFIGS = """SELECT c.id AS config, c.preset, c.field, c.active, (SELECT h.origin FROM forecast_history h
 WHERE h.ticker = ? AND h.config = c.id AND h.horizon = 1 ORDER BY h.origin DESC LIMIT 1) AS origin
-FROM config c ORDER BY c.active DESC, origin DESC, c.id"""
+FROM config c ORDER BY c.active DESC, origin DESC NULLS LAST, c.id"""
 NEWEST = """SELECT origin, target, horizon, last_price, q05, q10, q25, q50, q75, q90, q95, made_at, mode, model_id, config,
 preset, field, context, location, scale, dof, baseline_location, baseline_scale, baseline_dof, price_basis
 FROM forecast_history WHERE ticker = ? AND config = ? AND origin = ? ORDER BY horizon"""

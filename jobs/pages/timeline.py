@@ -23,8 +23,11 @@ GATES = """SELECT session, code, state, message, recorded_at, decided_at FROM ga
 WHERE ticker = ? ORDER BY recorded_at DESC, session DESC LIMIT ?"""
 RESTATEMENTS = """SELECT session, field, old_value, new_value, recorded_at, forecasts_affected FROM restatement
 WHERE ticker = ? ORDER BY recorded_at DESC, session DESC LIMIT ?"""
-REPORTS = """SELECT kind, date, min(recorded_at) AS recorded_at, source FROM company_event
-WHERE ticker = ? AND date BETWEEN ? AND ? GROUP BY kind, date ORDER BY date DESC LIMIT ?"""
+# Each as it was first recorded.
+REPORTS = """SELECT kind, date, recorded_at, source FROM (
+    SELECT kind, date, recorded_at, source, row_number() OVER (PARTITION BY kind, date ORDER BY recorded_at) AS place
+    FROM company_event WHERE ticker = ? AND date BETWEEN ? AND ?) e
+WHERE place = 1 ORDER BY date DESC LIMIT ?"""
 
 STATES = {"held": "quarantined", "refused": "refused", "ok": "noted"}
 

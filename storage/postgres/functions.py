@@ -18,7 +18,7 @@ def _pattern() -> str:
 FUNCTIONS = (
     "CREATE FUNCTION hex(bytea) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN upper(encode($1, 'hex'))",
     "CREATE FUNCTION julianday(at text) RETURNS double precision LANGUAGE sql STABLE PARALLEL SAFE "
-    f"RETURN extract(epoch FROM {INSTANT}) / 86400.0 + 2440587.5",
+    f"RETURN CAST(pg_catalog.round(extract(epoch FROM {INSTANT}) * 1000) + 210866760000000 AS double precision) / 86400000.0",
     "CREATE FUNCTION strftime(format text, at text, VARIADIC moves text[] DEFAULT '{}') RETURNS text "
     "LANGUAGE sql STABLE PARALLEL SAFE "
     f"RETURN (SELECT to_char(utc, {_pattern()}) FROM (SELECT ({MOVED}) AT TIME ZONE 'UTC' AS utc) i)",
@@ -29,6 +29,9 @@ FUNCTIONS = (
     "CREATE FUNCTION joined(text, text, text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE "
     "RETURN CASE WHEN $1 IS NULL THEN $2 ELSE $1 || $3 || $2 END",
     "CREATE AGGREGATE group_concat(text, text) (SFUNC = joined, STYPE = text)",
+    "CREATE FUNCTION json_each(document text) RETURNS TABLE (key text, value text) LANGUAGE sql IMMUTABLE PARALLEL SAFE "
+    "BEGIN ATOMIC SELECT e.key, CASE e.value WHEN 'true' THEN '1' WHEN 'false' THEN '0' ELSE e.value #>> '{}' END "
+    "FROM jsonb_each(CAST(document AS jsonb)) e; END",
     "CREATE FUNCTION json_extract(document text, path text) RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE "
     "RETURN CAST(jsonb_path_query_first(CAST(document AS jsonb), CAST(path AS jsonpath)) #>> '{}' AS numeric)",
 )
