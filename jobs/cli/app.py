@@ -77,6 +77,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     record_commands.replay,
     record_commands.backup,
     record_commands.restore,
+    record_commands.move,
     read_commands.evaluate,
     read_commands.demo,
 )

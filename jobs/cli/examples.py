@@ -48,6 +48,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "replay": ("tickercast replay 3f2a91c0", "tickercast replay --all --sample 200"),
     "backup": ("tickercast backup tickercast.tar", "tickercast backup"),
     "restore": ("tickercast restore tickercast.tar",),
+    "move": ("tickercast move --to postgresql://forecasts@db.example/forecasts", "tickercast move --to record.db"),
     "evaluate": (
         "tickercast evaluate MSFT --start 2023-01-03 --end 2023-12-29 --source folder:prices --adjustment split",
         "tickercast evaluate --source folder:prices --adjustment split --start 2019-01-02 --end 2024-12-31 --garch",

@@ -1,4 +1,4 @@
-"""The commands that prove and keep the record: its forecasts computed again, backups, and what is put back from one."""
+"""The commands that prove and keep the record: its forecasts computed again, backups, what is put back from one, and moves."""
 
 from __future__ import annotations
 
@@ -63,3 +63,20 @@ def restore(
     from tickercast.jobs.runs.restore import restore as put_back
 
     say(put_back(home_of(context), file.absolute(), now=clock.now(), wait_seconds=wait))
+
+
+def move(
+    context: typer.Context,
+    to: Annotated[
+        str, typer.Option("--to", metavar="URL", help="postgresql://user@host/database, sqlite:///PATH, or the path of a file.")
+    ],
+    wait: WaitOption = 60.0,
+) -> None:
+    """Copy the record to an empty database, whole, and prove the copy. It says what to put into store.url then.
+
+    Rows keep their ids, instants and hashes; price files stay where they are. A move that is killed leaves nothing. The record
+    that it reads is not changed.
+    """
+    from tickercast.jobs.runs.move import move as move_record
+
+    say(move_record(existing_home(context), to, wait_seconds=wait))

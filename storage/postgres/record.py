@@ -60,12 +60,22 @@ def create_record(server: PostgresServer, revision: str) -> None:
     from tickercast.storage.postgres.schema import creating_statements
 
     with connected(server, "init") as connection, connection.transaction():
-        encoding = connection.execute("SHOW server_encoding").fetchone()
-        if encoding is None or encoding[0] != ENCODING:
-            raise DatabaseMissing(f"{server}: its encoding is {encoding and encoding[0]}; create the database with {ENCODING}")
+        require_encoding(server, connection)
         for statement in creating_statements(revision):
             connection.execute(statement)
-        connection.execute(f"COMMENT ON TABLE {VERSION_TABLE} IS 'tickercast record {secrets.token_hex(4)}'")
+        connection.execute(naming_statement(""))
+
+
+def require_encoding(server: PostgresServer, connection: psycopg.Connection[Any]) -> None:
+    """Raise DatabaseMissing unless the database has Unicode text."""
+    encoding = connection.execute("SHOW server_encoding").fetchone()
+    if encoding is None or encoding[0] != ENCODING:
+        raise DatabaseMissing(f"{server}: its encoding is {encoding and encoding[0]}; create the database with {ENCODING}")
+
+
+def naming_statement(record_id: str) -> str:
+    """Return the statement that gives a record its id; a new one where it has none."""
+    return f"COMMENT ON TABLE {VERSION_TABLE} IS 'tickercast record {record_id or secrets.token_hex(4)}'"
 
 
 def _require_schema(server: PostgresServer, connection: psycopg.Connection[Any]) -> None:
