@@ -6,8 +6,11 @@ pyarrow returns wrong numbers from a damaged file without an error.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from tickercast.storage.errors import Corrupt
 from tickercast.storage.files import quote_ticker, read_regular, sha256_of, write_atomically
 
 SCHEMA_VERSION = "1"
+WRITTEN_AT_ONCE = 8
 COLUMNS = pa.schema(
     [
         pa.field("session", pa.date32(), nullable=False),
@@ -45,17 +49,43 @@ class WrittenFile:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class EncodedFile:
+    """A price file that is about to be written: what the database will store about it, and its bytes."""
+
+    written: WrittenFile
+    content: bytes
+
+
 def write_bars(folder: Path, history: BarHistory) -> WrittenFile:
     """Write a history to <KEY>/<start of its sha256>.parquet and return what the database stores about it.
 
     The history's listing names the ticker by its key, which no other ticker of the database ever has.
     """
+    return write_file(folder, encode_bars(history))
+
+
+def encode_bars(history: BarHistory) -> EncodedFile:
+    """Return a history as the bytes of its file."""
     content = _to_parquet(history)
     digest = sha256_of(content)
     path = f"{quote_ticker(history.listing.ticker)}/{digest[:16]}.parquet"
-    write_atomically(folder / path, content)
     days = history.bars.session
-    return WrittenFile(path, len(days), days[0].item(), days[-1].item(), digest)
+    return EncodedFile(WrittenFile(path, len(days), days[0].item(), days[-1].item(), digest), content)
+
+
+def write_file(folder: Path, file: EncodedFile) -> WrittenFile:
+    """Write an encoded file, whole and under its name on disk when this returns. Raises StoreUnwritable."""
+    write_atomically(folder / file.written.path, file.content)
+    return file.written
+
+
+def write_files(folder: Path, files: Sequence[EncodedFile]) -> list[WrittenFile]:
+    """Write some encoded files as write_file does. Most of the time is spent waiting for the disk, so some wait together."""
+    if len(files) <= 1:
+        return [write_file(folder, file) for file in files]
+    with ThreadPoolExecutor(WRITTEN_AT_ONCE) as pool:
+        return list(pool.map(partial(write_file, folder), files))
 
 
 def sha256_of_history(history: BarHistory) -> str:
@@ -69,8 +99,10 @@ def read_bars(folder: Path, path: str, sha256: str) -> BarHistory:
     if sha256_of(content) != sha256:
         raise Corrupt(f"{folder / path}: its bytes are not what was written (sha256 differs)")
     try:
-        table = pq.read_table(pa.BufferReader(content), schema=COLUMNS, page_checksum_verification=True)
-        meta = {key.decode(): value.decode() for key, value in pq.read_metadata(pa.BufferReader(content)).metadata.items()}
+        # A file has a few hundred rows to some thousands: threads would take longer to begin than to read it.
+        with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
+            table = file.read(list(COLUMNS.names), use_threads=False).cast(COLUMNS)
+            meta = {key.decode(): value.decode() for key, value in file.metadata.metadata.items()}
         return BarHistory(Listing(*(meta[key] for key in LISTING_KEYS)), _from_table(table))
     except (pa.ArrowException, KeyError, OSError) as error:
         raise Corrupt(f"{folder / path}: {error}") from error

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tickercast.storage.days import Days, are_among, instant64
+
 PRICE_FIELDS = ("open", "high", "low", "close")
 VALUE_FIELDS = (*PRICE_FIELDS, "volume", "dividend", "split")
 # A relative difference below this is float noise, not a restatement; the first record stays.
@@ -21,7 +23,6 @@ SAME_WITHIN = 1e-4
 MOST_PRICE, MOST_SPLIT, MOST_VOLUME = 1e12, 1e5, 2**62
 REPEATED = "repeated row"  # marks a row that repeats another; it is dropped and not reported
 
-Days = NDArray[np.datetime64]
 Floats = NDArray[np.float64]
 
 
@@ -65,7 +66,7 @@ class Bars:
 
     def recorded(self, at: datetime, source: str) -> Bars:
         """Return the same bars with the instant and the source of their recording."""
-        stamp = np.full(len(self), _utc64(at))
+        stamp = np.full(len(self), instant64(at))
         return replace(self, recorded_at=stamp, source=np.full(len(self), source))
 
 
@@ -142,6 +143,8 @@ def refuse_bad_rows(bars: Bars) -> tuple[Bars, tuple[Refusal, ...]]:
     reasons = codes.copy()
 
     def refuse(which: NDArray[np.bool_], code: str, reason: str) -> None:
+        if not which.any():
+            return
         fresh = which & (codes == "")
         codes[fresh], reasons[fresh] = code, reason
 
@@ -160,6 +163,8 @@ def refuse_bad_rows(bars: Bars) -> tuple[Bars, tuple[Refusal, ...]]:
     refuse(~_are_splits(bars.split), "bad action", "split is not positive or absurd")
     _mark_duplicates(bars, codes, reasons)
     keep = codes == ""
+    if keep.all():
+        return bars, ()
     bars = _with_actions_passed_on(bars, codes)
     refused = [
         Refusal(day, code, reason)
@@ -174,7 +179,7 @@ def as_known(history: BarHistory, known_at: datetime | None = None, through: dat
     recorded = history.bars
     keep = np.ones(len(recorded), dtype=np.bool_)
     if known_at is not None:
-        keep &= recorded.recorded_at <= _utc64(known_at)
+        keep &= recorded.recorded_at <= instant64(known_at)
     if through is not None:
         keep &= recorded.session <= np.datetime64(through)
     bars = recorded if keep.all() else recorded.select(keep)
@@ -199,7 +204,7 @@ def merge_bars(history: BarHistory | None, listing: Listing, incoming: Bars, *, 
     old, new = latest.select(position[known]), incoming.select(known)
     restated = tuple(_differences(old, new))
     changed_days = np.array(sorted({r.session for r in restated}), dtype="datetime64[D]")
-    new_rows = incoming.select(~known | np.isin(incoming.session, changed_days))
+    new_rows = incoming.select(~known | are_among(incoming.session, changed_days))
     bars = concatenate_bars([history.bars, new_rows])
     order = np.lexsort((bars.recorded_at, bars.session))
     merged = BarHistory(listing, bars.select(order))
@@ -292,9 +297,3 @@ def _differences(old: Bars, new: Bars) -> Iterable[ChangedValue]:
         differs = np.abs(now - was) > SAME_WITHIN * np.maximum(np.abs(was), np.abs(now))
         for i in np.flatnonzero(differs):
             yield ChangedValue(old.session[i].item(), name, float(was[i]), float(now[i]))
-
-
-def _utc64(instant: datetime) -> np.datetime64:
-    if instant.tzinfo is None:
-        raise ValueError(f"{instant}: an instant needs its time zone")
-    return np.datetime64(int(instant.timestamp() * 1_000_000 + 0.5), "us")

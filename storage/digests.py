@@ -30,7 +30,7 @@ MODULUS = 1 << 256
 NAN = float("nan")
 ROWS_AT_ONCE = 20_000
 STREAMED = {"stream_results": True}  # a server sends some rows at a time; SQLite always does
-FEW = 20
+FEW = 1_000  # tickers, whose digests are found one by one; those of more are read with all others
 OF_TICKERS = {"id", "key", "symbol", "exchange", "currency", "time_zone"}
 # Tables whose rows never change, or that are counted anew with each change; and the columns of each that change by themselves.
 DIGESTED: dict[str, frozenset[str]] = {
@@ -56,6 +56,7 @@ DIGESTED: dict[str, frozenset[str]] = {
 }
 SCHEMA = "sqlite_master"  # digested too: a changed view would give wrong answers
 RowsSeen = Callable[[int], None]  # is told how many rows were read since it was told last
+Row = Mapping[str, Any]
 Owner = tuple[int, str]  # the ticker's id and the config's, 0 and "" where a table has none
 
 
@@ -105,7 +106,7 @@ class TableForm:
             totals[owner] += int.from_bytes(hashlib.sha256(content).digest(), "big")
         return {owner: RowSum(count, totals[owner] % MODULUS) for owner, count in counts.items()}
 
-    def stored(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
+    def stored(self, row: Row) -> tuple[Any, ...]:
         """Return the values of a row that is about to be inserted, as the database stores them."""
         return tuple(convert(row.get(name)) for name, convert in zip(self.columns, self.converters, strict=True))
 
@@ -123,10 +124,19 @@ def add_rows(connection: Connection, table: str, rows: Iterable[Sequence[Any]]) 
     _add(connection, table, rows)
 
 
-def add_mappings(connection: Connection, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+def add_mappings(connection: Connection, table: str, rows: Iterable[Row]) -> None:
     """Add rows that were all just inserted to the digests of their table: values by column, as SQLAlchemy takes them."""
     form = form_of(table)
     _add(connection, table, (form.stored(row) for row in rows))
+
+
+def exchange_mappings(connection: Connection, table: str, before: Iterable[Row], after: Iterable[Row]) -> None:
+    """Take rows from the digests of their table as they were, and add them as they are now: values as in add_mappings."""
+    form = form_of(table)
+    old, new = (form.sums(form.stored(row) for row in rows) for rows in (before, after))
+    stored = _stored(connection, table, {ticker_id for ticker_id, _ in old.keys() | new.keys()})
+    left = stored | {owner: _sum_of(stored.get(owner), RowSum(-removed.rows, -removed.total)) for owner, removed in old.items()}
+    _write(connection, table, {owner: _sum_of(left.get(owner), new.get(owner, RowSum())) for owner in old.keys() | new.keys()})
 
 
 def recount(connection: Connection, table: str) -> None:
@@ -278,13 +288,9 @@ def _write(connection: Connection, table: str, sums: Mapping[Owner, RowSum]) -> 
     insert = dialect_of(connection).insert(Digest.__table__)
     changed = {"rows": insert.excluded.rows, "sha256": insert.excluded.sha256}
     upsert = insert.on_conflict_do_update(index_elements=["table_name", "ticker_id", "config_id"], set_=changed)
-    rows = list(_digest_rows(table, sums))
+    rows = [
+        {"table_name": table, "ticker_id": ticker_id, "config_id": config, "rows": found.rows, "sha256": found.sha256}
+        for (ticker_id, config), found in sums.items()
+    ]
     if rows:
         connection.execute(upsert, rows)
-
-
-def _digest_rows(table: str, sums: Mapping[Owner, RowSum]) -> Iterable[dict[str, Any]]:
-    for (ticker_id, config_id), found in sums.items():
-        yield {
-            "table_name": table, "ticker_id": ticker_id, "config_id": config_id, "rows": found.rows, "sha256": found.sha256,
-        }  # fmt: skip

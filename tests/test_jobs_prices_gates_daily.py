@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.price_builders import CALM, bars_of_moves, with_value
+from tickercast.jobs.prices.answers import OVERLAP
 from tickercast.jobs.prices.gates import apply_gates
-from tickercast.jobs.prices.ingest import OVERLAP
 from tickercast.jobs.prices.verdicts import QUARANTINED, REFUSED, Verdict
 from tickercast.storage.bars import BarHistory, Bars, Listing, as_known, concatenate_bars, merge_bars
 

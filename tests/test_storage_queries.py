@@ -94,8 +94,9 @@ def test_verdicts_are_those_of_one_ticker_and_state_by_session_and_code(record: 
             (SESSIONS[2], "gap"),
         ]
         assert (queries.verdicts(connection, MSFT, "held"), held[1]["close"]) == ([], 150.0)
-        assert queries.judged_sessions(connection, IBM) == set(SESSIONS[:3])
-        assert queries.judged_sessions(connection, MSFT) == set()
+        found = queries.all_verdicts(connection, [IBM, MSFT])
+        assert [row["session"] for row in found[IBM]] == [SESSIONS[0], *SESSIONS[:3]]
+        assert MSFT not in found
 
 
 def test_scores_are_owed_a_revision_from_the_first_bar_that_changed(record: Record) -> None:

@@ -19,6 +19,7 @@ from tickercast.jobs.errors import UsageError
 from tickercast.jobs.exchanges.extension import Hours, Schedule, earlier_sessions, later_sessions, short_sessions
 from tickercast.jobs.exchanges.numbering import RecordedSessions, numbers_from, with_recorded
 from tickercast.jobs.exchanges.symbols import exchange_of
+from tickercast.storage.days import are_among
 
 # Session indices count from here; sessions before it have negative ones.
 FIRST_DAY = date(1980, 1, 2)
@@ -110,7 +111,7 @@ class ExchangeCalendar(BuiltSessions):
         """Return (n,): which of some days (n,) are sessions."""
         if len(days):
             self._cover(days.min().item(), days.max().item())
-        return np.isin(days, self.sessions)
+        return are_among(days, self.sessions)
 
     def session_index(self, session: date) -> int:
         """Return the index of a session. Raises CalendarError for a day that is not one."""
@@ -151,7 +152,7 @@ class ExchangeCalendar(BuiltSessions):
         self._cover(first, last)
         begin = max(first, _bound(self._kind.bound_min()) or first)
         span = self.sessions[self._position_from(begin) : self._position_after(last)]
-        return span[~np.isin(span, days)]
+        return span[~are_among(span, days)]
 
     def end_warning(self, now: datetime) -> str | None:
         """Return a warning when the known holidays end in less than 60 days or have ended, else None."""

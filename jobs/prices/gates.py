@@ -22,6 +22,7 @@ from tickercast.jobs.prices.moves import series_of
 from tickercast.jobs.prices.verdicts import NOTED, QUARANTINED, Verdict
 from tickercast.jobs.terminal.text import counted
 from tickercast.storage.bars import PRICE_FIELDS, SAME_WITHIN, Bars, concatenate_bars
+from tickercast.storage.days import are_among
 
 Mask = NDArray[np.bool_]
 Days = NDArray[np.datetime64]
@@ -58,7 +59,7 @@ def apply_gates(stored: Bars | None, incoming: Bars, dismissed: Bars | None = No
         return Judgement(incoming, rescaled)
     bars, is_new = _merged(stored, incoming)
     judged = judge_levels(series_of(bars), is_new)
-    admitted = judged.bars.select(judged.keep & np.isin(bars.session, incoming.session))
+    admitted = judged.bars.select(judged.keep & are_among(bars.session, incoming.session))
     return Judgement(admitted, rescaled + [_as_delivered(verdict, delivered) for verdict in judged.verdicts])
 
 
@@ -90,7 +91,7 @@ def _without_dismissed(stored: Bars | None, incoming: Bars, dismissed: Bars) -> 
         if begin > 0 and end < len(series):
             split[end], dividend[end] = actions_over(series, begin, end, float(series.close[begin - 1]))
     series = replace(series, split=split, dividend=dividend)
-    return series.select(~left_out & np.isin(series.session, incoming.session))
+    return series.select(~left_out & are_among(series.session, incoming.session))
 
 
 def _in_order(*parts: Bars) -> Bars:
@@ -111,13 +112,13 @@ def _without_rescaled(stored: Bars, incoming: Bars) -> tuple[Bars, list[Verdict]
     A bar that is a stored one times the factor is left out, and the stored one stays. Bars of new sessions next to one are on
     that scale too, whether they are newer or fill a gap, and are quarantined.
     """
-    common, ours, theirs = np.intersect1d(stored.session, incoming.session, return_indices=True)
+    common, ours, theirs = np.intersect1d(stored.session, incoming.session, assume_unique=True, return_indices=True)
     factors = np.log(incoming.close[theirs] / stored.close[ours])
     differs = np.abs(factors) > RESCALED
     if not _have_one_factor(factors, differs):
         return incoming, []
     is_other_scale = _on_other_scale(incoming.session, common, differs)
-    added = incoming.session[is_other_scale & ~np.isin(incoming.session, stored.session)]
+    added = incoming.session[is_other_scale & ~are_among(incoming.session, stored.session)]
     days = added if len(added) else common[differs][:1]
     times = float(np.exp(np.median(factors[differs])))
     message = f"{times:.4g} times the stored price in {counted(int(differs.sum()), 'bar')}, as after a split that is not reported"
@@ -146,7 +147,7 @@ def _merged(stored: Bars | None, incoming: Bars) -> tuple[Bars, Mask]:
     """Return one series of the stored and the incoming bars in session order, and which of it is new or restated."""
     if stored is None or not len(stored):
         return incoming, np.ones(len(incoming), dtype=np.bool_)
-    rest = stored.select(~np.isin(stored.session, incoming.session))
+    rest = stored.select(~are_among(stored.session, incoming.session))
     series = concatenate_bars([rest, incoming])
     is_new = np.concatenate([np.zeros(len(rest), dtype=np.bool_), ~_same_bars(incoming, stored, within=CHANGED_BY_FAR)])
     order = np.argsort(series.session)
@@ -155,7 +156,7 @@ def _merged(stored: Bars | None, incoming: Bars) -> tuple[Bars, Mask]:
 
 def _same_bars(bars: Bars, others: Bars, within: float = SAME_WITHIN) -> Mask:
     """Return which bars have one among others with the same session, split and dividend, and prices within a share of it."""
-    _, ours, theirs = np.intersect1d(bars.session, others.session, return_indices=True)
+    _, ours, theirs = np.intersect1d(bars.session, others.session, assume_unique=True, return_indices=True)
     matches = np.zeros(len(bars), dtype=np.bool_)
     same = np.ones(len(ours), dtype=np.bool_)
     for name in (*PRICE_FIELDS, "dividend", "split"):

@@ -1,73 +1,53 @@
-"""Brings a ticker's stored prices up to date: fetch from the source, keep closed sessions, apply the gates, merge, store.
+"""Brings tickers' stored prices up to date: look up what is stored, get what their sources answer, store that, many at once.
 
 A live ticker costs one request a day, and none while its newest closed session is stored. There is a second request where a
-price of the overlap has changed (then for the whole history) or where a recent session is missing.
+price of the overlap has changed (then for the whole history) or where a recent session is missing. What is fetched and judged:
+answers. Here: which tickers are fetched, by which process, and what is committed together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from tickercast.jobs.exchanges.calendars import CalendarError, exchange_calendar
+from tickercast.jobs.prices.answers import Answer, Asking, FolderPart, PriceRequest, Send, answers_of_part, send_here
 from tickercast.jobs.prices.bindings import Binding, Sources
-from tickercast.jobs.prices.judging import judged_fetch
-from tickercast.jobs.prices.price_record import (
-    JudgedFetch,
-    PriceRecord,
-    StoredPrices,
-    file_without_quarantine,
-    read_stored_prices,
-)
-from tickercast.jobs.prices.sources.base import BadSourceData, Fetch, Source, SourceError, UnknownTicker
-from tickercast.jobs.prices.ticker_status import is_fetched
+from tickercast.jobs.prices.desk import Desk
+from tickercast.jobs.prices.price_record import PriceRecord, Written
+from tickercast.jobs.prices.sources.base import Fetch, SourceError
+from tickercast.jobs.prices.stored_prices import StoredPrices, look_up
 from tickercast.storage import queries
-from tickercast.storage.bars import PRICE_FIELDS, BarHistory
+from tickercast.storage.bars import BarHistory
 from tickercast.storage.database import Engine
 from tickercast.storage.errors import Corrupt
 
-# Fetched again before the last stored bar, or before the first quarantined one, to see what the source changed since.
-OVERLAP = timedelta(days=15)
-RESTATED_FIELDS = (*PRICE_FIELDS, "split", "dividend")  # a change in one of these puts the whole history in doubt
+AT_ONCE = 100  # tickers whose answers are committed together
+LONGEST_WAIT = 1.0  # seconds for which an answer waits for others
+FEWEST_FOR_WORKERS = 400  # tickers; below that the start of workers takes longer than they save
+PARTS_AHEAD = 4  # which workers read, or have read, while one is stored
+
+Submit = Callable[[Callable[[FolderPart], list[Answer]], FolderPart], "Future[list[Answer]]"]
 
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """A ticker with its stored bars after a fetch, and the error of a fetch that failed."""
+    """A ticker with its stored bars after a fetch, and the error of a fetch that failed. symbol: as it was given."""
 
+    symbol: str
     ticker: queries.TickerRow | None
     history: BarHistory | None
     error: SourceError | Corrupt | None = None
     is_suspended: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PriceRequest:
-    """What a ticker's source has to be asked for, beside what is stored of it. start: the first day, None = all of them."""
-
-    stored: StoredPrices
-    binding: Binding
-    source: Source
-    start: date | None
-    version: str | None
-
-    def send(self) -> Fetch:
-        """Return the source's response. Reads and writes nothing of the store, so any thread may call it. Raises SourceError."""
-        return self.source.fetch(self.stored.symbol, self.start, self.stored.older_names)
-
-
-Send = Callable[[Callable[[], Fetch]], Fetch]
-
-
-def send_here(request: Callable[[], Fetch]) -> Fetch:
-    """Send a request in this thread, and return the response."""
-    return request()
-
-
 class Ingest:
-    """Brings the stored prices of one ticker per call up to date. include_suspended: fetch suspended tickers too.
+    """Brings the stored prices of tickers up to date. include_suspended: fetch suspended tickers too.
 
     send: how a request is sent that is waited for at once.
     """
@@ -86,6 +66,7 @@ class Ingest:
     ) -> None:
         self.engine, self.prices, self.sources, self.now = engine, prices, sources, now
         self.after_close_minutes, self.include_suspended, self.send = after_close_minutes, include_suspended, send
+        self.desk = Desk(Asking(prices, now, after_close_minutes), sources, include_suspended=include_suspended)
         self.record = PriceRecord(engine, prices, now, after_close_minutes, run_id)
 
     def at(self, now: datetime) -> Ingest:
@@ -105,111 +86,82 @@ class Ingest:
 
     def begin(self, symbol: str, binding: Binding | None = None) -> Ingested | PriceRequest:
         """Return the request that a ticker needs, or the ticker as it is stored where it needs none. binding: as for fetch."""
-        stored = read_stored_prices(self.engine, self.prices, symbol)
-        ticker = stored.ticker
-        if ticker and not self.include_suspended and not is_fetched(ticker.status, ticker.probe_at, self.now):
-            return Ingested(ticker, stored.history, is_suspended=True)
-        if ticker and stored.damage:
-            return self._damaged(ticker, stored.damage)
-        if ticker and stored.history:
-            self.record.copy_missing_bars(ticker, stored.history)
-        try:
-            binding = binding or self.sources.binding_of(ticker)
-            source = self.sources.open(binding, symbol)
-            version = source.version(symbol, stored.older_names)
-            if _is_complete(self, stored, source, version):
-                return Ingested(ticker, stored.history)
-            return PriceRequest(stored, binding, source, _first_day(stored, source), version)
-        except CalendarError as error:
-            return self._failed(stored, BadSourceData(f"{symbol}: {error}"))
-        except SourceError as error:
-            return self._failed(stored, error)
+        [stored] = look_up(self.engine, [symbol])
+        begun = self.desk.begin(stored, binding)
+        return begun if isinstance(begun, PriceRequest) else self._store([begun])[0]
 
     def finish(self, request: PriceRequest, response: Callable[[], Fetch]) -> Ingested:
         """Store what a ticker's source responded and return the ticker. response: returns it, or raises SourceError."""
-        stored = request.stored
-        try:
-            judged = self._judge_response(request, response())
-            ticker = self.record.write(stored, judged, request.binding, request.source.live)
-            _remember(self, stored, judged, request.version)
-            return Ingested(ticker, judged.merge.history)
-        except CalendarError as error:
-            return self._failed(stored, BadSourceData(f"{stored.symbol}: {error}"))
-        except SourceError as error:
-            return self._failed(stored, error)
+        return self._store([self.desk.asking.finish(request, response, self.send)])[0]
 
-    def fetch_whole(self, stored: StoredPrices) -> JudgedFetch:
-        """Return all that a ticker's source gives now, judged and merged with what is stored. Raises SourceError."""
-        source = self.sources.open(self.sources.binding_of(stored.ticker), stored.symbol)
-        try:
-            return self._judge(stored, source.fetch(stored.symbol, None, stored.older_names), source.kind)
-        except CalendarError as error:
-            raise BadSourceData(f"{stored.symbol}: {error}") from error
+    def fetch_all(self, symbols: Sequence[str], stop: threading.Event | None = None) -> Iterator[Ingested]:
+        """Yield each ticker with its merged history once it is stored, in the order given, until stop is set.
 
-    def _judge_response(self, request: PriceRequest, fetch: Fetch) -> JudgedFetch:
-        """Return a response after gates and merge; that of a second request where the first response is in doubt."""
-        stored, source, start = request.stored, request.source, request.start
-        judged = self._judge(stored, fetch, source.kind)
-        if start is None:
-            return judged
-        if any(value.field in RESTATED_FIELDS for value in judged.merge.restated):
-            return self._judge(stored, self.send(replace(request, start=None).send), source.kind)
-        if any(day >= start for day in judged.missing):
-            return self._judge(stored, self.send(request.send), source.kind)
-        return judged
+        Answers are committed together: at most AT_ONCE of them, and none later than LONGEST_WAIT seconds after the first.
+        """
+        waiting: list[Answer] = []
+        since = time.monotonic()
+        for stored in self._looked_up(symbols):
+            if stop is not None and stop.is_set():
+                break
+            waiting.append(self.desk.answer(stored, self.send))
+            if len(waiting) == AT_ONCE or time.monotonic() - since > LONGEST_WAIT:
+                yield from self._store(waiting)
+                waiting, since = [], time.monotonic()
+        yield from self._store(waiting)
 
-    def _judge(self, stored: StoredPrices, fetch: Fetch, source: str) -> JudgedFetch:
-        return judged_fetch(stored, fetch, source, self.now, self.after_close_minutes)
+    def fetch_by_workers(self, symbols: Sequence[str], submit: Submit, stop: threading.Event) -> Iterator[Ingested]:
+        """Yield what fetch_all yields. Files of folders are read by workers; submit: starts such a reading."""
+        ahead: deque[Future[list[Answer]]] = deque()
+        for part in _parts(symbols):
+            if stop.is_set():
+                break
+            ahead.append(self._submitted(part, submit))
+            if len(ahead) > PARTS_AHEAD:
+                yield from self._store(ahead.popleft().result())
+        while ahead:
+            yield from self._store(ahead.popleft().result())
 
-    def _damaged(self, ticker: queries.TickerRow, damage: Corrupt) -> Ingested:
-        """Store that a ticker's price file cannot be read, and return it. The other tickers go on."""
-        error = Corrupt(f"{ticker.symbol}: {damage}; its forecasts stay; mend it with `tickercast repair {ticker.symbol}`")
-        self.record.write_error(ticker, str(error))
-        return Ingested(ticker, None, error)
+    def has_work_for_workers(self, symbols: Sequence[str]) -> bool:
+        """Return whether the first of many tickers have files of their own in a folder, so that workers can read them."""
+        first = symbols[: AT_ONCE if len(symbols) >= FEWEST_FOR_WORKERS else 0]
+        return bool(first) and all(self.desk.folder_of(stored) is not None for stored in self._looked_up(first))
 
-    def _failed(self, stored: StoredPrices, error: SourceError) -> Ingested:
-        """Store a failed fetch and return it. A ticker that it suspends counts as suspended, not as failed."""
-        shown = error
-        if stored.file is not None:
-            shown = type(error)(f"{error}; stored bars end {stored.file.last_session} and stay")
-        self.sources.read_files.forget(stored.key)
-        ticker = stored.ticker
-        if ticker is None:
-            return Ingested(None, None, shown)
-        if not isinstance(error, UnknownTicker) or not self.sources.is_live(ticker):
-            self.record.write_error(ticker, str(shown))
-            return Ingested(ticker, stored.history, shown)
-        status = self.record.write_unknown(stored, ticker, str(shown))
-        if status.status == "suspended" and not self.include_suspended:
-            return Ingested(ticker, stored.history, is_suspended=True)
-        return Ingested(ticker, stored.history, shown)
+    def _looked_up(self, symbols: Sequence[str]) -> Iterator[StoredPrices]:
+        for part in _parts(symbols):
+            yield from look_up(self.engine, part)
 
+    def _submitted(self, symbols: Sequence[str], submit: Submit) -> Future[list[Answer]]:
+        """Return the future answers of a part, of a worker where all its tickers are in one folder."""
+        stored = look_up(self.engine, symbols)
+        folders = {self.desk.folder_of(one) for one in stored}
+        if len(folders) == 1 and (binding := folders.pop()) is not None:
+            return submit(answers_of_part, self.desk.part(binding, stored))
+        done: Future[list[Answer]] = Future()
+        done.set_result([self.desk.answer(one, self.send) for one in stored])
+        return done
 
-def _first_day(stored: StoredPrices, source: Source) -> date | None:
-    """Return the first day to request. Files are cheap: they are read whole, and what changed is restated at any age."""
-    if not source.live or stored.file is None:
-        return None
-    return min(filter(None, (stored.file.last_session, stored.quarantined_from))) - OVERLAP
+    def _store(self, answers: Sequence[Answer]) -> list[Ingested]:
+        """Store some answers in one transaction and return their tickers as they are then."""
+        written = self.record.write_all(answers)
+        return [self._ingested(answer, one) for answer, one in zip(answers, written, strict=True)]
 
-
-def _is_complete(ingest: Ingest, stored: StoredPrices, source: Source, version: str | None) -> bool:
-    """Return whether a source can have nothing new, with no bar in quarantine and the ticker's kind known.
-
-    A live one: the newest closed session is stored. A file: it was read completely and is unchanged.
-    """
-    if stored.ticker is None or stored.file is None or stored.quarantined_from or stored.ticker.kind is None:
-        return False
-    if not source.live:
-        return ingest.sources.read_files.has(stored.key, version, stored.file.sha256, stored.told)
-    closed = exchange_calendar(stored.ticker.exchange).last_closed_session(ingest.now, ingest.after_close_minutes)
-    return closed is None or closed <= stored.file.last_session
+    def _ingested(self, answer: Answer, written: Written) -> Ingested:
+        """Return a ticker after its answer is stored, and remember a file that was read completely."""
+        stored, read_files = answer.stored, self.sources.read_files
+        if answer.judged is not None:
+            read_files.forget(stored.key)
+            if answer.version is not None and answer.judged.is_final and written.sha256 is not None:
+                read_files.remember(stored.key, answer.version, written.sha256, stored.told)
+            return Ingested(stored.symbol, written.ticker, answer.judged.merge.history)
+        if isinstance(answer.error, SourceError):
+            read_files.forget(stored.key)
+        if answer.is_suspended or (written.is_suspended and not self.include_suspended):
+            return Ingested(stored.symbol, written.ticker, stored.history, is_suspended=True)
+        return Ingested(stored.symbol, written.ticker, stored.history, answer.shown_error)
 
 
-def _remember(ingest: Ingest, stored: StoredPrices, judged: JudgedFetch, version: str | None) -> None:
-    """Remember a file that was read completely."""
-    read_files = ingest.sources.read_files
-    read_files.forget(stored.key)
-    if version is not None and judged.is_final:
-        file = file_without_quarantine(ingest.engine, stored.symbol)
-        if file is not None:
-            read_files.remember(stored.key, version, file.sha256, stored.told)
+def _parts(symbols: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield the symbols, AT_ONCE of them at a time, each once."""
+    unique = list(dict.fromkeys(symbols))
+    yield from (unique[begin : begin + AT_ONCE] for begin in range(0, len(unique), AT_ONCE))

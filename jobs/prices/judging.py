@@ -6,23 +6,44 @@ No I/O. Not here: the request and what is written (jobs.prices.ingest).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 import numpy as np
 
 from tickercast.jobs.exchanges.calendars import ExchangeCalendar, exchange_calendar
 from tickercast.jobs.prices.gates import apply_gates, notes
-from tickercast.jobs.prices.price_record import JudgedFetch, StoredPrices
 from tickercast.jobs.prices.sources.base import BadSourceData, Fetch
+from tickercast.jobs.prices.stored_prices import StoredPrices
 from tickercast.jobs.prices.told import as_told
-from tickercast.jobs.prices.verdicts import NOTED, REFUSED, Verdict
+from tickercast.jobs.prices.verdicts import NOTED, QUARANTINED, REFUSED, Verdict
 from tickercast.jobs.terminal.text import counted
-from tickercast.storage.bars import Bars, Listing, as_known, merge_bars
+from tickercast.storage.bars import Bars, Listing, Merge, as_known, merge_bars
+from tickercast.storage.days import are_among
 
 FUTURE_FROM = timedelta(days=2)  # from the date in UTC; an exchange can be one day ahead of it
 GAPS_SHOWN = 5
 FEWEST_TO_SHRINK = 4
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedFetch:
+    """One response of the source, judged and merged.
+
+    verdicts: of refused rows, quarantined bars and missing sessions. confirmed: stored bars that it gave again and that passed.
+    is_final: no bar of it waits for its session to close.
+    """
+
+    merge: Merge
+    verdicts: list[Verdict]
+    missing: list[date]
+    confirmed: int = 0
+    is_final: bool = False
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Return whether a bar is quarantined by it."""
+        return any(verdict.state == QUARANTINED for verdict in self.verdicts)
 
 
 def judged_fetch(stored: StoredPrices, fetch: Fetch, source: str, now: datetime, after_close_minutes: int) -> JudgedFetch:
@@ -43,7 +64,7 @@ def judged_fetch(stored: StoredPrices, fetch: Fetch, source: str, now: datetime,
     missing = _new_gaps(calendar, known, before, explained)
     verdicts += _gap_notes(calendar, missing)
     verdicts += notes(known, stored.file.last_session if stored.file else None)
-    confirmed = int(np.isin(before.session, judgement.admitted.session).sum()) if before is not None else 0
+    confirmed = int(are_among(before.session, judgement.admitted.session).sum()) if before is not None else 0
     unopened = len(fetch.bars) - len(bars) - sum(verdict.code == "no session" for verdict in outside)
     return JudgedFetch(merge, verdicts, missing, confirmed, is_final=not unopened)
 
@@ -110,7 +131,7 @@ def _shrunken(stored: Bars | None, incoming: Bars) -> Iterator[Verdict]:
     if stored is None or not len(incoming):
         return
     expected = stored.select(stored.session >= incoming.session[0])
-    delivered = int(np.isin(expected.session, incoming.session).sum())
+    delivered = int(are_among(expected.session, incoming.session).sum())
     if len(expected) >= FEWEST_TO_SHRINK and delivered < len(expected) / 2:
         message = f"the source delivered {delivered} of {len(expected)} stored bars; the stored ones stay"
         yield Verdict(expected.session[-1].item(), NOTED, "shrunken", message)

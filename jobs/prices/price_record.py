@@ -1,114 +1,45 @@
-"""A ticker's stored prices before a fetch, and the one transaction that stores the outcome of the fetch."""
+"""The one transaction that stores what some tickers' sources came to: files, bars, verdicts, statuses, events."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 from tickercast.jobs.exchanges.calendars import exchange_calendar
 from tickercast.jobs.exchanges.symbols import kind_of_symbol
+from tickercast.jobs.prices.answers import Answer
 from tickercast.jobs.prices.bindings import Binding
+from tickercast.jobs.prices.judging import JudgedFetch
+from tickercast.jobs.prices.sources.base import UnknownTicker
+from tickercast.jobs.prices.stored_prices import StoredPrices
 from tickercast.jobs.prices.ticker_status import TickerStatus, status_after_answer, status_after_unknown
 from tickercast.jobs.prices.tickers import stored_ticker
-from tickercast.jobs.prices.told import Told, told_actions
-from tickercast.jobs.prices.verdicts import NOTED, QUARANTINED, REFUSED, Verdict, bars_of_verdicts, verdict_row
+from tickercast.jobs.prices.verdicts import NOTED, QUARANTINED, REFUSED, Verdict, verdict_row
 from tickercast.jobs.terminal.secrets import shortened
 from tickercast.jobs.terminal.text import counted
 from tickercast.storage import bar_files, queries, writes
-from tickercast.storage.bars import BarHistory, Bars, Merge, as_known
+from tickercast.storage.bars import BarHistory, Merge, as_known
 from tickercast.storage.database import Connection, Engine
-from tickercast.storage.errors import Corrupt
 
 LONGEST_ERROR = 500
 EVENT_STATUSES = {"suspended", "held"}  # entering or leaving one of these is an event
 
 
 @dataclass(frozen=True, slots=True)
-class StoredPrices:
-    """What is stored of a ticker before a fetch.
+class Written:
+    """A ticker after its answer is stored.
 
-    quarantined_from: the first quarantined session. dismissed: bars that were refused. judged: sessions with a verdict.
-    older_names: symbols that were the ticker's and are nobody's now, newest first. key: of the ticker, stored or to be stored.
-    told: splits and dividends that the source does not report and somebody told. damage: why the file cannot be read.
+    sha256: of its file, None while a bar is quarantined and after an error. is_suspended: whether it is unknown to its source,
+    which suspended it. changed: its changed columns, with its id.
     """
 
-    symbol: str
-    ticker: queries.TickerRow | None = None
-    file: queries.CurrentFile | None = None
-    history: BarHistory | None = None
-    quarantined_from: date | None = None
-    dismissed: Bars | None = None
-    judged: frozenset[date] = frozenset()
-    older_names: tuple[str, ...] = ()
-    told: tuple[Told, ...] = ()
-    key: str = ""
-    damage: Corrupt | None = None
-
-    @property
-    def bars(self) -> Bars | None:
-        """Return the newest record of each stored session, None before the first."""
-        return as_known(self.history) if self.history else None
-
-
-def read_stored_prices(engine: Engine, prices: Path, symbol: str) -> StoredPrices:
-    """Return what is stored of a ticker. prices: the folder of the price files. A damaged file is stated."""
-    with engine.connect() as connection:
-        ticker = queries.ticker_by_symbol(connection, symbol)
-        if ticker is None:
-            return StoredPrices(symbol, key=queries.free_key(connection, symbol))
-        file = queries.current_file(connection, ticker.id)
-        quarantined = queries.verdicts(connection, ticker.id, QUARANTINED)
-        refused = [row for row in queries.verdicts(connection, ticker.id, REFUSED) if row["close"] is not None]
-        judged = frozenset(queries.judged_sessions(connection, ticker.id))
-        older_names = queries.older_symbols(connection, ticker.id)
-        told = told_actions(connection, ticker.id)
-    history, damage = _history(prices, file) if file else (None, None)
-    return StoredPrices(
-        symbol,
-        ticker,
-        file,
-        history=history,
-        quarantined_from=min((row["session"] for row in quarantined), default=None),
-        dismissed=bars_of_verdicts(refused) if refused else None,
-        judged=judged,
-        older_names=older_names,
-        told=told,
-        key=ticker.key,
-        damage=damage,
-    )
-
-
-def _history(prices: Path, file: queries.CurrentFile) -> tuple[BarHistory | None, Corrupt | None]:
-    """Return the history in a price file, or why the file cannot be read."""
-    try:
-        return bar_files.read_bars(prices, file.path, file.sha256), None
-    except Corrupt as error:
-        return None, error
-
-
-def file_without_quarantine(engine: Engine, symbol: str) -> queries.CurrentFile | None:
-    """Return a ticker's current file, None while one of its bars is quarantined."""
-    with engine.connect() as connection:
-        ticker = stored_ticker(connection, symbol)
-        has_quarantine = queries.verdicts(connection, ticker.id, QUARANTINED)
-        return None if has_quarantine else queries.current_file(connection, ticker.id)
-
-
-@dataclass(frozen=True, slots=True)
-class JudgedFetch:
-    """One response of the source, judged and merged.
-
-    verdicts: of refused rows, quarantined bars and missing sessions. confirmed: stored bars that it gave again and that passed.
-    is_final: no bar of it waits for its session to close.
-    """
-
-    merge: Merge
-    verdicts: list[Verdict]
-    missing: list[date]
-    confirmed: int = 0
-    is_final: bool = False
+    ticker: queries.TickerRow | None
+    sha256: str | None = None
+    is_suspended: bool = False
+    changed: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,58 +52,82 @@ class PriceRecord:
     after_close_minutes: int
     run_id: int | None
 
-    def write(self, stored: StoredPrices, judged: JudgedFetch, binding: Binding, is_live: bool) -> queries.TickerRow:
-        """Store a fetched history, its verdicts and the ticker's status, bind it to its source, and return the ticker.
+    def write(self, stored: StoredPrices, judged: JudgedFetch, binding: Binding, is_live: bool) -> None:
+        """Store a fetched history, its verdicts and the ticker's status, and bind it to its source."""
+        file = bar_files.encode_bars(judged.merge.history) if judged.merge.changed or stored.damage else None
+        self.write_all([Answer(stored, binding, is_live, judged, file)])
 
-        The price file is written first. The transaction that names it, and copies its bars to SQL, is the commit.
+    def write_all(self, answers: Sequence[Answer]) -> list[Written]:
+        """Store what some answers came to, and return each ticker as it is then.
+
+        The price files are written first. The transaction that names them, and copies their bars to SQL, is the commit.
         """
-        merge, verdicts = judged.merge, judged.verdicts
-        if stored.damage:
-            merge = replace(merge, changed_from=None)  # the copy in SQL is compared as a whole
-        listing = merge.history.listing
-        file = bar_files.write_bars(self.prices, merge.history) if merge.changed or stored.damage else None
+        bar_files.write_files(self.prices, [answer.file for answer in answers if answer.file is not None])
+        uncopied = _uncopied(self.engine, answers)
+        if not uncopied and all(answer.is_empty for answer in answers):
+            return [Written(answer.stored.ticker) for answer in answers]
         with self.engine.begin() as connection:
-            ticker = stored.ticker or self._add_ticker(connection, stored.symbol, merge, binding)
-            if file is not None:
-                writes.record_merge(connection, ticker.id, file, merge, at=self.now)
-                self._record_restatement(connection, ticker.id, merge)
-            writes.record_verdicts(connection, ticker.id, [verdict_row(v) for v in verdicts], at=self.now)
-            self._decide_stored(connection, ticker.id, merge, verdicts)
-            status = self._status_after_answer(connection, ticker, merge.history, is_live=is_live)
-            kind = ticker.kind or listing.kind or kind_of_symbol(stored.symbol)
-            writes.update_ticker(
-                connection, ticker.id, currency=listing.currency, price_basis=listing.price_basis,
-                exchange=listing.exchange, time_zone=listing.time_zone, last_error=None, status=status.status,
-                failures=status.failures, probe_at=status.probe_at, source=binding.kind, source_path=binding.path,
-                adjustment=binding.adjustment, kind=kind,
-            )  # fmt: skip
-            self._record_status_change(connection, ticker, status)
-        return replace(ticker, exchange=listing.exchange, status=status.status, kind=kind)
+            for ticker_id, history in uncopied.items():
+                writes.copy_bars(connection, ticker_id, as_known(history))
+            tickers = [_ticker(connection, answer, self.now) for answer in answers]
+            self._name_files(connection, answers, tickers)
+            pairs = zip(answers, tickers, strict=True)
+            written = [self._written(connection, answer, ticker) for answer, ticker in pairs]
+            for rows in _by_columns([one.changed for one in written if one.changed]):
+                writes.update_tickers(connection, rows)
+        return written
 
-    def copy_missing_bars(self, ticker: queries.TickerRow, history: BarHistory) -> None:
-        """Copy a ticker's bars to SQL where an earlier version stored them without a copy."""
-        with self.engine.connect() as connection:
-            if queries.is_copied(connection, ticker.id, history.bars.session[0].item()):
-                return
-        with self.engine.begin() as connection:
-            writes.copy_bars(connection, ticker.id, as_known(history))
+    def _name_files(self, connection: Connection, answers: Sequence[Answer], tickers: Sequence[queries.TickerRow | None]) -> None:
+        """Record the files that were written, copy their bars, and enter which stored values changed."""
+        merges = []
+        for answer, ticker in zip(answers, tickers, strict=True):
+            if answer.file is None or answer.judged is None or ticker is None:
+                continue
+            merge = answer.judged.merge
+            if answer.stored.damage:
+                merge = replace(merge, changed_from=None)  # the copy in SQL is compared as a whole
+            merges.append(writes.WrittenMerge(ticker.id, answer.file.written, merge))
+        writes.record_merges(connection, merges, at=self.now)
+        for one in merges:
+            self._record_restatement(connection, one.ticker_id, one.merge)
 
-    def write_error(self, ticker: queries.TickerRow, message: str) -> None:
-        """Store why a ticker's fetch failed."""
-        with self.engine.begin() as connection:
-            writes.update_ticker(connection, ticker.id, last_error=shortened(message, LONGEST_ERROR))
-
-    def write_unknown(self, stored: StoredPrices, ticker: queries.TickerRow, message: str) -> TickerStatus:
-        """Store that a live source has no such ticker, and return the ticker's new status."""
-        behind = self._sessions_behind(ticker.exchange, stored.file.last_session) if stored.file else 0
+    def _written(self, connection: Connection, answer: Answer, ticker: queries.TickerRow | None) -> Written:
+        """Store the verdicts and the events of an answer, and return the ticker with the columns that change."""
+        if ticker is None or answer.is_empty:
+            return Written(ticker)
+        if answer.judged is not None and answer.binding is not None:
+            return self._written_fetch(connection, answer, answer.judged, answer.binding, ticker)
+        message = shortened(str(answer.shown_error), LONGEST_ERROR)
+        if not isinstance(answer.error, UnknownTicker) or not answer.is_live:
+            return Written(ticker, changed={"id": ticker.id, "last_error": message})
+        file = answer.stored.file
+        behind = self._sessions_behind(ticker.exchange, file.last_session) if file else 0
         status = status_after_unknown(sessions_behind=behind, before=ticker.status, failures=ticker.failures, now=self.now)
-        with self.engine.begin() as connection:
-            writes.update_ticker(
-                connection, ticker.id, last_error=shortened(message, LONGEST_ERROR), status=status.status,
-                failures=status.failures, probe_at=status.probe_at,
-            )  # fmt: skip
-            self._record_status_change(connection, ticker, status)
-        return status
+        self._record_status_change(connection, ticker, status)
+        changed = {"id": ticker.id, "last_error": message, **asdict(status)}
+        return Written(ticker, changed=changed, is_suspended=status.status == "suspended")
+
+    def _written_fetch(
+        self, connection: Connection, answer: Answer, judged: JudgedFetch, binding: Binding, ticker: queries.TickerRow
+    ) -> Written:
+        """Store the verdicts of a fetch and what they decide, and return the ticker with its status and its source."""
+        stored, listing = answer.stored, judged.merge.history.listing
+        writes.record_verdicts(connection, ticker.id, [verdict_row(v) for v in judged.verdicts], at=self.now)
+        quarantined: list[date] = []
+        if stored.quarantined_from or judged.is_in_doubt:  # else no bar is in quarantine
+            _decide_stored(connection, ticker.id, judged.merge, judged.verdicts, self.now)
+            quarantined = [row["session"] for row in queries.verdicts(connection, ticker.id, QUARANTINED)]
+        status = self._status_after_answer(ticker, judged.merge.history, quarantined, is_live=answer.is_live)
+        self._record_status_change(connection, ticker, status)
+        kind = ticker.kind or listing.kind or kind_of_symbol(stored.symbol)
+        changed = {
+            "id": ticker.id, "currency": listing.currency, "price_basis": listing.price_basis, "exchange": listing.exchange,
+            "time_zone": listing.time_zone, "last_error": None, **asdict(status), "source": binding.kind,
+            "source_path": binding.path, "adjustment": binding.adjustment, "kind": kind,
+        }  # fmt: skip
+        now = replace(ticker, exchange=listing.exchange, status=status.status, kind=kind)
+        file = answer.file.written if answer.file else stored.file
+        return Written(now, sha256=file.sha256 if file and not quarantined else None, changed=changed)
 
     def _sessions_behind(self, exchange: str, last: date) -> int:
         """Return how many closed sessions are newer than a bar."""
@@ -180,33 +135,13 @@ class PriceRecord:
         closed = calendar.last_closed_session(self.now, self.after_close_minutes)
         return calendar.sessions_between(last, closed) if closed else 0
 
-    def _add_ticker(self, connection: Connection, symbol: str, merge: Merge, binding: Binding) -> queries.TickerRow:
-        writes.add_ticker(connection, symbol, merge.history.listing, source=binding.kind, tracked=False, at=self.now)
-        return stored_ticker(connection, symbol)
-
-    def _decide_stored(self, connection: Connection, ticker_id: int, merge: Merge, verdicts: Iterable[Verdict]) -> None:
-        """Decide the quarantined bars of sessions that have a stored bar now: noted if it is the same one, else refused."""
-        known = as_known(merge.history)
-        values = zip(known.close.tolist(), known.split.tolist(), known.dividend.tolist(), strict=True)
-        stored = dict(zip(known.session.tolist(), values, strict=True))
-        decided = stored.keys() - {verdict.session for verdict in verdicts if verdict.state == QUARANTINED}
-        rows = [row for row in queries.verdicts(connection, ticker_id, QUARANTINED) if row["session"] in decided]
-        same = {row["session"] for row in rows if (row["close"], row["split"], row["dividend"]) == stored[row["session"]]}
-        for days, state, message in (
-            (same, NOTED, "stored, since the bars before it are decided"),
-            ({row["session"] for row in rows} - same, REFUSED, "the source now has another bar, which is stored"),
-        ):
-            if days:
-                writes.decide_verdicts(connection, ticker_id, sorted(days), state=state, at=self.now, message=message)
-
     def _status_after_answer(
-        self, connection: Connection, ticker: queries.TickerRow, history: BarHistory, *, is_live: bool
+        self, ticker: queries.TickerRow, history: BarHistory, quarantined: Sequence[date], *, is_live: bool
     ) -> TickerStatus:
         last = history.bars.session[-1].item()
-        has_newer = any(row["session"] > last for row in queries.verdicts(connection, ticker.id, QUARANTINED))
         return status_after_answer(
-            is_live=is_live, sessions_behind=self._sessions_behind(history.listing.exchange, last),
-            has_quarantine=has_newer, before=ticker.status, failures=ticker.failures, now=self.now,
+            is_live=is_live, sessions_behind=self._sessions_behind(history.listing.exchange, last) if is_live else 0,
+            has_quarantine=any(day > last for day in quarantined), before=ticker.status, failures=ticker.failures, now=self.now,
         )  # fmt: skip
 
     def _record_restatement(self, connection: Connection, ticker_id: int, merge: Merge) -> None:
@@ -228,3 +163,47 @@ class PriceRecord:
         if status.probe_at:
             message += f"; retried from {status.probe_at:%Y-%m-%d}"
         writes.record_event(connection, "status", message, at=self.now, run_id=self.run_id, ticker_id=ticker.id)
+
+
+def _by_columns(rows: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Return the rows in groups that have the same columns."""
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row), []).append(row)
+    return list(groups.values())
+
+
+def _ticker(connection: Connection, answer: Answer, at: datetime) -> queries.TickerRow | None:
+    """Return the ticker of an answer, added if it is new and has bars."""
+    stored, judged, binding = answer.stored, answer.judged, answer.binding
+    if stored.ticker is not None or judged is None or binding is None:
+        return stored.ticker
+    writes.add_ticker(connection, stored.symbol, judged.merge.history.listing, source=binding.kind, tracked=False, at=at)
+    return stored_ticker(connection, stored.symbol)
+
+
+def _uncopied(engine: Engine, answers: Sequence[Answer]) -> dict[int, BarHistory]:
+    """Return the stored histories that an earlier version did not copy to SQL, by ticker id."""
+    pairs = [(answer.stored.ticker, answer.stored.history) for answer in answers]
+    stored = {ticker.id: history for ticker, history in pairs if ticker is not None and history is not None}
+    first = {ticker_id: history.bars.session[0].item() for ticker_id, history in stored.items()}
+    if not first:
+        return {}
+    with engine.connect() as connection:
+        return {ticker_id: stored[ticker_id] for ticker_id in sorted(queries.uncopied(connection, first))}
+
+
+def _decide_stored(connection: Connection, ticker_id: int, merge: Merge, verdicts: Iterable[Verdict], at: datetime) -> None:
+    """Decide the quarantined bars of sessions that have a stored bar now: noted if it is the same one, else refused."""
+    known = as_known(merge.history)
+    values = zip(known.close.tolist(), known.split.tolist(), known.dividend.tolist(), strict=True)
+    stored = dict(zip(known.session.tolist(), values, strict=True))
+    decided = stored.keys() - {verdict.session for verdict in verdicts if verdict.state == QUARANTINED}
+    rows = [row for row in queries.verdicts(connection, ticker_id, QUARANTINED) if row["session"] in decided]
+    same = {row["session"] for row in rows if (row["close"], row["split"], row["dividend"]) == stored[row["session"]]}
+    for days, state, message in (
+        (same, NOTED, "stored, since the bars before it are decided"),
+        ({row["session"] for row in rows} - same, REFUSED, "the source now has another bar, which is stored"),
+    ):
+        if days:
+            writes.decide_verdicts(connection, ticker_id, sorted(days), state=state, at=at, message=message)

@@ -47,7 +47,7 @@ def release(home: Home, engine: Engine, symbol: str, session: date | None, told:
             merge = merge_bars(history, listing, bars, recorded_at=now, source=ticker.source)
             refuse_unlikely(symbol, as_known(merge.history), told)
             file = bar_files.write_bars(home.prices, merge.history)
-            writes.record_merge(connection, ticker.id, file, merge, at=now)
+            writes.record_merges(connection, [writes.WrittenMerge(ticker.id, file, merge)], at=now)
         for item in told:
             writes.replace_verdict(connection, ticker.id, told_row(item), at=now)
         decided = _sessions(rows if told else valued)

@@ -25,7 +25,7 @@ class ReadFiles:
 
     def has(self, key: str, *parts: object) -> bool:
         """Return whether the entry of a ticker was made of the same parts."""
-        return self.entries.get(key) == _entry(parts)
+        return is_entry(self.entries.get(key), *parts)
 
     def remember(self, key: str, *parts: object) -> None:
         """Make the entry of a ticker."""
@@ -44,6 +44,11 @@ class ReadFiles:
         except StorageError:
             return
         self._stored = dict(self.entries)
+
+
+def is_entry(entry: str | None, *parts: object) -> bool:
+    """Return whether an entry was made of some parts."""
+    return entry == _entry(parts)
 
 
 def _entry(parts: tuple[object, ...]) -> str:

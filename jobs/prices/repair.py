@@ -17,8 +17,9 @@ from tickercast.jobs.errors import UsageError
 from tickercast.jobs.exchanges.symbols import parse_symbol
 from tickercast.jobs.prices.bindings import Sources
 from tickercast.jobs.prices.ingest import Ingest
-from tickercast.jobs.prices.price_record import JudgedFetch, StoredPrices, read_stored_prices
+from tickercast.jobs.prices.judging import JudgedFetch
 from tickercast.jobs.prices.sources.base import SourceError
+from tickercast.jobs.prices.stored_prices import StoredPrices, read_stored_prices
 from tickercast.jobs.terminal.text import counted
 from tickercast.jobs.workspace.home import Home
 from tickercast.storage import bar_files, queries, writes
@@ -123,7 +124,7 @@ def _each_record_once(bars: Bars) -> Bars:
 def _fetched_again(ingest: Ingest, stored: StoredPrices) -> tuple[JudgedFetch, SourceError | None]:
     """Return the rebuilt history with what the source gives now, or alone and the error of the source."""
     try:
-        return ingest.fetch_whole(stored), None
+        return ingest.desk.fetch_whole(stored), None
     except SourceError as error:
         if stored.history is None:
             raise

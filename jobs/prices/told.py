@@ -6,7 +6,7 @@ They are notes in `gate_verdicts`, codes `split told` and `dividend told`. Not h
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -18,9 +18,7 @@ from tickercast.jobs.errors import UsageError
 from tickercast.jobs.prices.gates import SAME_FACTOR
 from tickercast.jobs.prices.moves import move_over
 from tickercast.jobs.prices.verdicts import NOTED
-from tickercast.storage import queries
 from tickercast.storage.bars import MOST_PRICE, MOST_SPLIT, PRICE_FIELDS, VALUE_FIELDS, Bars
-from tickercast.storage.database import Connection
 
 SPLIT_TOLD, DIVIDEND_TOLD = "split told", "dividend told"
 COMPARED_BARS = 10  # before a split, to see whether the source has applied it to earlier prices
@@ -55,9 +53,9 @@ def parse_told(splits: Sequence[str], dividends: Sequence[str]) -> tuple[Told, .
     return tuple(told)
 
 
-def told_actions(connection: Connection, ticker_id: int) -> tuple[Told, ...]:
-    """Return what somebody told of a ticker, by session."""
-    rows = [row for row in queries.verdicts(connection, ticker_id, NOTED) if row["code"] in (SPLIT_TOLD, DIVIDEND_TOLD)]
+def told_actions(verdicts: Sequence[Mapping[str, Any]]) -> tuple[Told, ...]:
+    """Return what somebody told of a ticker, by session. verdicts: all of the ticker, as stored, by session."""
+    rows = [row for row in verdicts if row["state"] == NOTED and row["code"] in (SPLIT_TOLD, DIVIDEND_TOLD)]
     return tuple(Told(row["session"], row["split"] or 1.0, row["dividend"] or 0.0) for row in rows)
 
 

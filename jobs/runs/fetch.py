@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence, Set
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -16,6 +17,7 @@ from tickercast.jobs.runs.backlog import TickerBacklog, due_by_exchange
 from tickercast.jobs.runs.options import RunOptions
 from tickercast.jobs.runs.priors import owed_cutoffs
 from tickercast.jobs.runs.record import RunRecord
+from tickercast.jobs.runs.workers import worker_pool
 from tickercast.jobs.terminal.progress import each_with_progress, progress_bar
 from tickercast.storage import queries
 from tickercast.storage.bars import BarHistory, Bars, as_known
@@ -56,11 +58,17 @@ class BacklogFetcher:
     def fetch(self, symbols: Sequence[str], stop: threading.Event) -> Fetched:
         """Return the backlogs of some tickers, as far as fetching got before it was stopped."""
         fetched = Fetched()
-        with progress_bar("prices") as progress:
-            for done, symbol in enumerate(symbols, start=1):
-                if stop.is_set():
-                    break
-                self._fetch_one(symbol, fetched)
+        with ExitStack() as stack:
+            progress = stack.enter_context(progress_bar("prices"))
+            if self.options.workers > 1 and self.ingest.has_work_for_workers(symbols):
+                submit = stack.enter_context(worker_pool(self.options.workers))
+                found = self.ingest.fetch_by_workers(symbols, submit, stop)
+            else:
+                found = self.ingest.fetch_all(symbols, stop)
+            for done, ingested in enumerate(found, start=1):
+                if ingested.symbol in self.options.config.universe:
+                    self._ingested[ingested.symbol] = ingested
+                self._take(ingested, fetched)
                 self.record.heart.beat()
                 progress(done, len(symbols))
         return fetched
@@ -103,12 +111,12 @@ class BacklogFetcher:
                 fetched.failures[backlog.symbol] = f"{backlog.symbol}: {reason}"
                 fetched.backlogs[index] = replace(backlog, due=())
 
-    def _fetch_one(self, symbol: str, fetched: Fetched) -> None:
-        ingested = self._ingest(symbol)
+    def _take(self, ingested: Ingested, fetched: Fetched) -> None:
+        """Add what a ticker's fetch came to."""
         if ingested.is_suspended:
-            fetched.suspended.append(symbol)
+            fetched.suspended.append(ingested.symbol)
         if ingested.error is not None:
-            fetched.failures[symbol] = ingested.error
+            fetched.failures[ingested.symbol] = ingested.error
         elif ingested.history is not None and ingested.ticker is not None:
             self._add_backlog(ingested.ticker, ingested.history, fetched)
 

@@ -80,8 +80,8 @@ def run_over(
     NothingFetched or Interrupted after committing the rest.
     """
     with engine.connect() as connection:
-        stored = [queries.ticker_by_symbol(connection, symbol) for symbol in symbols]
-    refuse_other_source(sources, stored)
+        tickers = {ticker.symbol: ticker for ticker in queries.list_tickers(connection)}
+    refuse_other_source(sources, [tickers.get(symbol) for symbol in symbols])
     register_database(home.prices, home.database)
     record = begin_run(engine, options, home.settings.config())
     ingest = Ingest(

@@ -21,6 +21,7 @@ from tickercast.storage.queries.models import (
     summarised_priors,
     universe_priors,
 )
+from tickercast.storage.queries.price_sets import all_older_symbols, all_verdicts, current_files, uncopied
 from tickercast.storage.queries.prices import (
     CurrentFile,
     bars_left_out,
@@ -28,8 +29,6 @@ from tickercast.storage.queries.prices import (
     current_file,
     current_paths,
     current_price_paths,
-    is_copied,
-    judged_sessions,
     last_bars,
     needed_files,
     restated_bars,
@@ -94,6 +93,7 @@ from tickercast.storage.queries.tickers import (
     older_symbols,
     rescore_from,
     ticker_by_symbol,
+    tickers_by_symbol,
 )
 from tickercast.storage.queries.views import read_view
 
@@ -112,7 +112,9 @@ __all__ = [
     "StoredOrigin",
     "StoredPrior",
     "TickerRow",
+    "all_older_symbols",
     "all_origins",
+    "all_verdicts",
     "attempts_since",
     "bar_count",
     "bars_left_out",
@@ -129,6 +131,7 @@ __all__ = [
     "counted_members",
     "crps_against_twins",
     "current_file",
+    "current_files",
     "current_paths",
     "current_price_paths",
     "date_sums",
@@ -139,9 +142,7 @@ __all__ = [
     "free_key",
     "has_event",
     "has_forecasts",
-    "is_copied",
     "is_first_without_priors_of_runs",
-    "judged_sessions",
     "known_at",
     "last_bars",
     "last_origins",
@@ -174,6 +175,8 @@ __all__ = [
     "summed_tickers",
     "superseded_files",
     "ticker_by_symbol",
+    "tickers_by_symbol",
+    "uncopied",
     "universe_priors",
     "unscored_forecasts",
     "unscored_twins",

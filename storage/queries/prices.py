@@ -69,12 +69,6 @@ def copied_bars(connection: Connection, ticker_id: int) -> list[dict[str, Any]]:
     return as_dicts(connection, sa.select(Bar.__table__).where(Bar.ticker_id == ticker_id).order_by(Bar.session))
 
 
-def is_copied(connection: Connection, ticker_id: int, session: date) -> bool:
-    """Return whether table `bars` has a ticker's bar of a session. With the first one it has them all."""
-    query = sa.select(Bar.session).where(Bar.ticker_id == ticker_id, Bar.session == session)
-    return connection.execute(query).first() is not None
-
-
 def verdicts(connection: Connection, ticker_id: int, state: str) -> list[dict[str, Any]]:
     """Return a ticker's gate verdicts of one state, by session and code."""
     query = sa.select(GateVerdict.__table__).where(GateVerdict.ticker_id == ticker_id, GateVerdict.state == state)
@@ -98,8 +92,3 @@ def restated_bars(connection: Connection, symbols: Sequence[str], at: datetime) 
     bars = bars.join(Restatement, Ticker.id == Restatement.ticker_id)
     bars = bars.where(Ticker.symbol.in_(symbols), Restatement.recorded_at == at)
     return {row[0]: row[1] for row in connection.execute(bars.group_by(Ticker.symbol).order_by(Ticker.symbol))}
-
-
-def judged_sessions(connection: Connection, ticker_id: int) -> set[date]:
-    """Return a ticker's sessions that have a gate verdict."""
-    return set(connection.scalars(sa.select(GateVerdict.session).where(GateVerdict.ticker_id == ticker_id)))

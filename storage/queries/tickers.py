@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -69,6 +70,11 @@ def ticker_by_symbol(connection: Connection, symbol: str) -> TickerRow | None:
     """Return the ticker whose current symbol this is, None when there is none."""
     row = connection.execute(_TICKERS.where(Ticker.symbol == symbol)).first()
     return _ticker(row) if row else None
+
+
+def tickers_by_symbol(connection: Connection, symbols: Collection[str]) -> dict[str, TickerRow]:
+    """Return the tickers whose current symbols these are, by symbol. A symbol without a ticker is left out."""
+    return {row.symbol: _ticker(row) for row in connection.execute(_TICKERS.where(Ticker.symbol.in_(symbols)))}
 
 
 def older_symbols(connection: Connection, ticker_id: int) -> tuple[str, ...]:

@@ -8,9 +8,11 @@ from tickercast.storage.writes.inserts import insert_mappings, insert_rows
 from tickercast.storage.writes.models import insert_losses, insert_models, prune_checkpoints
 from tickercast.storage.writes.notices import begin_notices, end_notices, mark_told
 from tickercast.storage.writes.prices import (
+    WrittenMerge,
+    copy_all_bars,
     copy_bars,
     decide_verdicts,
-    record_merge,
+    record_merges,
     record_price_file,
     record_verdicts,
     replace_verdict,
@@ -27,14 +29,23 @@ from tickercast.storage.writes.runs import (
 )
 from tickercast.storage.writes.score_sums import mark_summed, mark_unsummed, put_date_sums, put_score_sums, remove_sums
 from tickercast.storage.writes.scores import insert_scores, replace_risk, replace_skill, score_twins
-from tickercast.storage.writes.tickers import add_ticker, forget_ticker, rename_ticker, store_sessions, update_ticker
+from tickercast.storage.writes.tickers import (
+    add_ticker,
+    forget_ticker,
+    rename_ticker,
+    store_sessions,
+    update_ticker,
+    update_tickers,
+)
 
 __all__ = [
+    "WrittenMerge",
     "add_failed_run",
     "add_reports",
     "add_ticker",
     "beat_in_cycle",
     "begin_notices",
+    "copy_all_bars",
     "copy_bars",
     "decide_verdicts",
     "end_notices",
@@ -56,7 +67,7 @@ __all__ = [
     "put_date_sums",
     "put_score_sums",
     "record_event",
-    "record_merge",
+    "record_merges",
     "record_price_file",
     "record_run_tickers",
     "record_verdicts",
@@ -73,4 +84,5 @@ __all__ = [
     "store_sessions",
     "update_run",
     "update_ticker",
+    "update_tickers",
 ]

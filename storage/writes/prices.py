@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -27,7 +28,17 @@ BAR_VALUES = ("open", "high", "low", "close", "volume", "dividend", "split")
 BAR_COLUMNS = ("session", *BAR_VALUES, "adjusted_return", "adjusted_open_return", "recorded_at")
 # The table without types: thousands of rows a ticker are written and compared as they are stored.
 INSERT_BAR = f"INSERT INTO bars (ticker_id, {', '.join(BAR_COLUMNS)}) VALUES (?{', ?' * len(BAR_COLUMNS)})"
+BARS_AT_ONCE = 10_000
 _BARS = sa.table("bars", *(sa.column(name) for name in ("ticker_id", *BAR_COLUMNS)))
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenMerge:
+    """A ticker's merged history and the file that it was written to."""
+
+    ticker_id: int
+    file: WrittenFile
+    merge: Merge
 
 
 def record_price_file(
@@ -40,59 +51,94 @@ def record_price_file(
     at: datetime,
 ) -> None:
     """Record a written file as a ticker's current one, and the stored values that it changed."""
-    current = (PriceFile.ticker_id == ticker_id) & PriceFile.superseded_at.is_(None)
+    _record_files(connection, [(ticker_id, file, price_basis)], at)
+    _record_restated(connection, ticker_id, restated, at)
+
+
+def record_merges(connection: Connection, written: Sequence[WrittenMerge], *, at: datetime) -> None:
+    """Record merged histories that were written to files: each file as its ticker's current one, what it restated, its copy."""
+    _record_files(connection, [(one.ticker_id, one.file, one.merge.history.listing.price_basis) for one in written], at)
+    for one in written:
+        _record_restated(connection, one.ticker_id, one.merge.restated, at)
+    since: dict[date | None, dict[int, Bars]] = {}
+    for one in written:
+        since.setdefault(one.merge.changed_from, {})[one.ticker_id] = as_known(one.merge.history)
+    for first, bars in since.items():
+        copy_all_bars(connection, bars, since=first)
+
+
+def _record_files(connection: Connection, files: Sequence[tuple[int, WrittenFile, str]], at: datetime) -> None:
+    """Record written files as the current ones of their tickers. files: with the ticker's id and the basis of the prices."""
+    if not files:
+        return
+    current = PriceFile.ticker_id.in_([ticker_id for ticker_id, _, _ in files]) & PriceFile.superseded_at.is_(None)
     connection.execute(sa.update(PriceFile).where(current).values(superseded_at=at))
-    row = {
-        "ticker_id": ticker_id, "path": file.path, "rows": file.rows, "first_session": file.first_session,
-        "last_session": file.last_session, "price_basis": price_basis, "sha256": file.sha256, "recorded_at": at,
-        "superseded_at": None,
-    }  # fmt: skip
-    connection.execute(sa.insert(PriceFile), [row])
-    digests.add_mappings(connection, PriceFile.__tablename__, [row])
-    insert_mappings(
-        connection,
-        Restatement,
-        [
-            {
-                "ticker_id": ticker_id,
-                "session": r.session,
-                "field": r.field,
-                "old_value": r.old,
-                "new_value": r.new,
-                "recorded_at": at,
-            }
-            for r in restated
-        ],
-    )
+    rows = [
+        {
+            "ticker_id": ticker_id, "path": file.path, "rows": file.rows, "first_session": file.first_session,
+            "last_session": file.last_session, "price_basis": basis, "sha256": file.sha256, "recorded_at": at,
+            "superseded_at": None,
+        }
+        for ticker_id, file, basis in files
+    ]  # fmt: skip
+    connection.execute(sa.insert(PriceFile), rows)
+    digests.add_mappings(connection, PriceFile.__tablename__, rows)
 
 
-def record_merge(connection: Connection, ticker_id: int, file: WrittenFile, merge: Merge, *, at: datetime) -> None:
-    """Record a merged history that was written to a file: the file as the current one, what it restated, its copy in SQL."""
-    basis = merge.history.listing.price_basis
-    record_price_file(connection, ticker_id, file, merge.restated, price_basis=basis, at=at)
-    copy_bars(connection, ticker_id, as_known(merge.history), since=merge.changed_from)
+def _record_restated(connection: Connection, ticker_id: int, restated: Sequence[ChangedValue], at: datetime) -> None:
+    values = [
+        {"session": r.session, "field": r.field, "old_value": r.old, "new_value": r.new} for r in restated
+    ]  # fmt: skip
+    insert_mappings(connection, Restatement, [{"ticker_id": ticker_id, **row, "recorded_at": at} for row in values])
 
 
 def copy_bars(connection: Connection, ticker_id: int, bars: Bars, *, since: date | None = None) -> int:
-    """Make the table of bars equal to a ticker's bars as known, one a session, and return how many rows were written.
+    """Make the table of bars equal to a ticker's bars as known, one a session, and return how many rows were written."""
+    return copy_all_bars(connection, {ticker_id: bars}, since=since)
 
-    since: the first session whose bar may have changed; earlier rows are not read. Only bars that differ are written: a day
-    costs one row, a restatement those it changed and their next return. Scores from the first changed bar on are owed a revision.
+
+def copy_all_bars(connection: Connection, bars: Mapping[int, Bars], *, since: date | None = None) -> int:
+    """Make the table of bars equal to the bars of some tickers as known, and return how many rows were written.
+
+    bars: one a session, by ticker id. since: the first session whose bar may have changed; earlier rows are not read. Only bars
+    that differ are written: a day costs one row, a restatement those it changed and their next return. Scores from the first
+    changed bar on are owed a revision.
     """
+    of_tickers = _BARS.c.ticker_id.in_(bars) & (_BARS.c.session >= (since or date.min).isoformat())
+    found = sa.select(_BARS.c.ticker_id, *(_BARS.c[name] for name in BAR_COLUMNS)).where(of_tickers)
+    stored: dict[int, set[tuple[Any, ...]]] = {}
+    for ticker_id, *row in connection.execute(found):
+        stored.setdefault(ticker_id, set()).add(tuple(row))
+    written, added = 0, list[tuple[Any, ...]]()
+    for ticker_id, own in bars.items():
+        rows, before = _rows_since(own, since), stored.get(ticker_id, set())
+        _remove_bars(connection, ticker_id, sorted({row[0] for row in before - set(rows)}))
+        added += [(ticker_id, *row) for row in rows if row not in before]
+        if len(added) >= BARS_AT_ONCE:
+            written += _insert_bars(connection, added)
+            added = []
+    return written + _insert_bars(connection, added)
+
+
+def _insert_bars(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
+    if rows:
+        connection.exec_driver_sql(INSERT_BAR, list(rows))
+    return len(rows)
+
+
+def _rows_since(bars: Bars, since: date | None) -> list[tuple[Any, ...]]:
+    """Return the rows of table `bars` from a session on."""
     first = int(np.searchsorted(bars.session, np.datetime64(since))) if since else 0
     bars = bars.select(slice(max(first - 1, 0), None))  # the bar before gives the first return
-    of_ticker = (_BARS.c.ticker_id == ticker_id) & (_BARS.c.session >= (since or date.min).isoformat())
-    stored = {tuple(row) for row in connection.execute(sa.select(*(_BARS.c[name] for name in BAR_COLUMNS)).where(of_ticker))}
-    known = set(bar_rows(bars)[min(first, 1) :])
-    changed = sorted({row[0] for row in stored - known})
-    if changed:
-        rescore(connection, ticker_id, date.fromisoformat(changed[0]))
-    for day in changed:
-        connection.execute(sa.delete(_BARS).where(_BARS.c.ticker_id == ticker_id, _BARS.c.session == day))
-    added = [(ticker_id, *row) for row in sorted(known - stored)]
-    if added:
-        connection.exec_driver_sql(INSERT_BAR, added)
-    return len(added)
+    return bar_rows(bars)[min(first, 1) :]
+
+
+def _remove_bars(connection: Connection, ticker_id: int, changed: Sequence[str]) -> None:
+    """Remove stored bars of some sessions that changed, and note that the scores from the first one on are owed a revision."""
+    if not changed:
+        return
+    rescore(connection, ticker_id, date.fromisoformat(changed[0]))
+    connection.exec_driver_sql("DELETE FROM bars WHERE ticker_id = ? AND session = ?", [(ticker_id, day) for day in changed])
 
 
 def bar_rows(bars: Bars) -> list[tuple[Any, ...]]:

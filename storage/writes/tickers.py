@@ -60,18 +60,34 @@ def add_ticker(
     name = {"ticker_id": key[0], "symbol": symbol, "valid_from": date(1, 1, 1), "valid_to": None}
     connection.execute(sa.insert(Symbol), [name])
     digests.add_mappings(connection, Symbol.__tablename__, [name])
-    digests.recount(connection, Ticker.__tablename__)
+    digests.add_mappings(connection, Ticker.__tablename__, [{"id": key[0], **row}])
     return int(key[0])
 
 
 def update_ticker(connection: Connection, ticker_id: int, **values: Any) -> None:
     """Change columns of a ticker."""
-    digested = values.keys() & digests.OF_TICKERS
-    columns = [Ticker.__table__.c[name] for name in sorted(digested)]
-    before = connection.execute(sa.select(*columns).where(Ticker.id == ticker_id)).first() if columns else None
-    connection.execute(sa.update(Ticker).where(Ticker.id == ticker_id).values(**values))
-    if before is not None and any(before._mapping[name] != values[name] for name in digested):
-        digests.recount(connection, Ticker.__tablename__)
+    update_tickers(connection, [{"id": ticker_id, **values}])
+
+
+def update_tickers(connection: Connection, rows: Sequence[Row]) -> None:
+    """Change columns of some tickers. rows: the id of each and its new values, of the same columns in each row."""
+    if not rows:
+        return
+    changed = rows[0].keys() - {"id"}
+    before = _digested(connection, [row["id"] for row in rows]) if changed & digests.OF_TICKERS else {}
+    statement = sa.update(Ticker).where(Ticker.id == sa.bindparam("of"))
+    connection.execute(statement, [{"of": row["id"], **{name: row[name] for name in changed}} for row in rows])
+    after = {row["id"]: before[row["id"]] | {name: row[name] for name in changed & digests.OF_TICKERS} for row in rows if before}
+    other = [ticker_id for ticker_id, row in after.items() if row != before[ticker_id]]
+    if other:
+        digests.exchange_mappings(connection, Ticker.__tablename__, *([rows[i] for i in other] for rows in (before, after)))
+
+
+def _digested(connection: Connection, tickers: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """Return the digested columns of some tickers by id."""
+    columns = [Ticker.__table__.c[name] for name in sorted(digests.OF_TICKERS)]
+    found = connection.execute(sa.select(*columns).where(Ticker.id.in_(tickers))).mappings()
+    return {row["id"]: dict(row) for row in found}
 
 
 def rescore(connection: Connection, ticker_id: int, session: date) -> None:

@@ -86,6 +86,11 @@ class FolderSource:
         """Return a line for each name in the folder that is no symbol, and for each ticker that it cannot give."""
         return [*self._names.left_out, *(f"{symbol}: {reason}" for symbol, reason in sorted(self._names.refused.items()))]
 
+    @property
+    def has_file_each(self) -> bool:
+        """Return whether each ticker has a file of its own. Raises SourceSettings for a folder without any."""
+        return self._many is None
+
     @cached_property
     def event_file(self) -> Path | None:
         """Return the folder's file of company events, None without one."""

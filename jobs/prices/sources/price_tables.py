@@ -29,6 +29,7 @@ ALIASES = {
     "stock_splits": "split", "splits": "split", "symbol": "ticker", "datetime": "date",
 }  # fmt: skip
 
+MANY_ROWS = 100_000
 LONGEST_KIND = 40  # characters of a wrong kind that an error shows
 TIME_WITH_ZONE = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*(?:Z|[+-]\d\d:?\d\d)"
 
@@ -56,7 +57,7 @@ def read_table(path: Path, content: bytes) -> pd.DataFrame:
     import pyarrow as pa
 
     try:
-        frame = pd.read_csv(io.BytesIO(content)) if path.suffix.lower() == ".csv" else pd.read_parquet(io.BytesIO(content))
+        frame = pd.read_csv(io.BytesIO(content)) if path.suffix.lower() == ".csv" else _parquet_rows(content)
         frame = _with_index_columns(frame)
     except (ValueError, TypeError, KeyError, OverflowError, OSError, pa.ArrowException) as error:
         raise BadSourceData(f"{path}: cannot be read: {_one_line(error)}") from error
@@ -73,6 +74,17 @@ def read_table(path: Path, content: bytes) -> pd.DataFrame:
         return _with_types(frame[[name for name in ("ticker", "date", "kind", *NUMBERS) if name in frame]].copy())
     except (ValueError, TypeError, OverflowError, pa.ArrowException) as error:
         raise BadSourceData(f"{path}: {_one_line(error)[:200]}") from error
+
+
+def _parquet_rows(content: bytes) -> pd.DataFrame:
+    """Return the rows of a Parquet file, with days of type date as datetime64."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    # One ticker has some thousands of rows: threads would take longer to begin than to read them.
+    with pq.ParquetFile(pa.BufferReader(content)) as file:
+        table = file.read(use_threads=file.metadata.num_rows > MANY_ROWS)
+    return table.to_pandas(date_as_object=False, use_threads=False)
 
 
 def bars_of_table(table: pd.DataFrame, adjustment: str, time_zone: str) -> Bars:
@@ -99,7 +111,7 @@ def kind_of_table(table: pd.DataFrame) -> str:
     """Return the kind of security that a table states, empty where it states none. Raises BadSourceData for anything else."""
     if "kind" not in table:
         return ""
-    stated = sorted({str(value).strip().lower() for value in table["kind"].dropna()} - {""})
+    stated = sorted({str(value).strip().lower() for value in table["kind"].dropna().unique()} - {""})
     if len(stated) > 1:
         raise BadSourceData(f"column kind has {first_names(stated)}; a ticker has one kind")
     if stated and stated[0] not in get_args(SecurityKind):
