@@ -6,6 +6,7 @@ StorageError
 ├── NotADatabase         a file that is no Tickercast database
 ├── LibraryMissing       a library that the record's kind of store needs
 ├── ServerUnreachable    the server of the record does not answer, or ended the connection
+├── LoginMayWrite        the login that is to read the record may also change it
 ├── SchemaNewer          written by a newer program
 ├── SchemaOlder          wants `tickercast db upgrade`
 ├── TickerSourceFixed    a ticker keeps its source and its price basis for life
@@ -38,6 +39,10 @@ class LibraryMissing(StorageError):
 
 
 class ServerUnreachable(StorageError):
+    pass
+
+
+class LoginMayWrite(StorageError):
     pass
 
 

@@ -8,18 +8,20 @@ from collections.abc import Sequence
 
 from tickercast.storage.views import VIEWS, View
 
-WRONG_NAME = re.compile(r"no such (table|column): (\S+)")
+# As SQLite says it, and as PostgreSQL does.
+WRONG_NAME = re.compile(r"no such (table|column): (\S+)|(relation|column) (\S+) does not exist")
 LEAST_LIKENESS = 0.6
 LISTED = "`tickercast sql --list` lists the views and their columns"
 
 
 def with_hint(text: str, query: str) -> str:
-    """Return an error of SQLite, with the nearest known name where it is about a name that does not exist."""
+    """Return an error of the database, with the nearest known name where it is about a name that does not exist."""
     found = WRONG_NAME.match(text)
     if found is None:
         return text
-    name = found[2].rpartition(".")[2].strip("\"'`[];").lower()
-    return f"{text}; {nearest_name(name, [view.name for view in VIEWS] if found[1] == 'table' else _columns(query))}"
+    kind, wrong = (part for part in found.groups() if part)
+    name = wrong.rpartition(".")[2].strip("\"'`[];").lower()
+    return f"{text}; {nearest_name(name, _columns(query) if kind == 'column' else [view.name for view in VIEWS])}"
 
 
 def nearest_name(name: str, known: Sequence[str]) -> str:

@@ -72,11 +72,11 @@ def selecting(
     if isinstance(database, PostgresServer):
         from tickercast.storage.postgres import guard
 
-        with guard.selecting(database, query, parameters, seconds=seconds) as (columns, parts):
-            yield Selected(columns, (row for part in parts for row in part))
+        with guard.selecting(database, _unescaped(query), parameters, seconds=seconds, most=most) as found:
+            yield found
         return
     path = database
-    request = _request(path, query, parameters, seconds)
+    request = _request(path, _unescaped(query), parameters, seconds)
     process = subprocess.Popen(
         COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
     )
@@ -90,11 +90,14 @@ def selecting(
             pass
 
 
-def _request(path: Path, query: str, parameters: Parameters, seconds: float) -> bytes:
+def _unescaped(query: str) -> str:
     try:
-        query = query.encode(errors="surrogateescape").decode()  # Python escapes an argument's bytes in a locale without UTF-8
+        return query.encode(errors="surrogateescape").decode()  # Python escapes an argument's bytes in a locale without UTF-8
     except UnicodeError as error:
         raise QueryRefused("the query is not UTF-8 text; nothing was changed") from error
+
+
+def _request(path: Path, query: str, parameters: Parameters, seconds: float) -> bytes:
     values = dict(parameters) if isinstance(parameters, Mapping) else tuple(parameters)
     try:
         return marshal.dumps((f"file:{uri_path(path)}?mode=ro", query, values, seconds))

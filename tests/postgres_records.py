@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 
 from tests.postgres_server import PostgresCluster
@@ -12,6 +13,15 @@ from tickercast.storage.database import upgrade_database
 from tickercast.storage.postgres.connections import connected
 from tickercast.storage.postgres.locks import advisory_lock
 from tickercast.storage.schema import Base
+
+# As docs/guides/postgresql.md has them.
+READING_LOGIN = """
+CREATE ROLE {0} LOGIN;
+GRANT USAGE ON SCHEMA public TO {0};
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO {0};
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {0};
+"""
+NUMBERS = count(1)
 
 
 def new_record(postgres: PostgresCluster) -> PostgresServer:
@@ -35,3 +45,10 @@ def copied_record(file: Path, postgres: PostgresCluster) -> PostgresServer:
                     copy.write_row(row)
         target.execute("ANALYZE")
     return server
+
+
+def reading_login(postgres: PostgresCluster, server: PostgresServer) -> PostgresServer:
+    """Return the address of a record by a new login that may only read."""
+    name = f"reader{next(NUMBERS)}"
+    postgres.sql(READING_LOGIN.format(name), server.url.rpartition("/")[2])
+    return PostgresServer(server.url.replace("//test@", f"//{name}@"))

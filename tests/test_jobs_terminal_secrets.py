@@ -112,9 +112,17 @@ def test_secrets_of_earlier_settings_stay_hidden() -> None:
     assert known.hidden("earlier1 later222") == "*** ***"
 
 
+def test_the_password_of_the_login_that_reads_is_hidden() -> None:
+    known = Secrets()
+    known.learn('[store]\nreader_url = "postgresql://reader:hunter22@db.example/forecasts"')
+    assert known.hidden("FATAL: hunter22") == "FATAL: ***"
+
+
 def test_every_secret_setting_is_one_that_is_hidden() -> None:
     keys = keys_of_type({name: field.annotation for name, field in settings.Settings.model_fields.items()}, SecretStr)
-    assert [key for key in keys if key not in ("store.url", "web.token") and not key.startswith("notices.")] == []
+    assert [
+        key for key in keys if key not in ("store.url", "store.reader_url", "web.token") and not key.startswith("notices.")
+    ] == []
     assert "store.url" in keys
 
 

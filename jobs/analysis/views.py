@@ -15,6 +15,7 @@ from tickercast.jobs.errors import UsageError
 from tickercast.jobs.exchanges.symbols import parse_symbol
 from tickercast.jobs.scoring.terms import ALL_TICKERS
 from tickercast.jobs.terminal.text import counted
+from tickercast.jobs.workspace.place import Place
 from tickercast.storage.address import Database
 from tickercast.storage.errors import not_stored
 from tickercast.storage.paths import open_at_once
@@ -30,6 +31,7 @@ __all__ = [
     "answer",
     "context_notices",
     "prior_notices",
+    "queried",
     "query_text",
     "ticker_rows",
     "upgrade_notices",
@@ -136,6 +138,20 @@ def query_text(query: str | None, file: Path | None, *, list_views: bool) -> str
         return content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file or 'stdin'}: cannot be read: {error}") from error
+
+
+def queried(place: Place) -> Database:
+    """Return the record as a user's queries read it: on a server by the login that may only read, where the settings name one.
+
+    Raises SettingsError, and LoginMayWrite where that login may do more.
+    """
+    if (reader := place.reader) is None:
+        return place.database
+    check_revision(reader)
+    from tickercast.storage.postgres.logins import require_reader
+
+    require_reader(reader)
+    return reader
 
 
 def answer(

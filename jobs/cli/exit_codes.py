@@ -30,6 +30,7 @@ EXIT_CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
     (SourceError, ExitCode.NOTHING_FETCHED),
     (storage_errors.DatabaseMissing, ExitCode.USAGE),
     (storage_errors.LibraryMissing, ExitCode.USAGE),
+    (storage_errors.LoginMayWrite, ExitCode.USAGE),
     (storage_errors.SchemaNewer, ExitCode.USAGE),
     (storage_errors.SchemaOlder, ExitCode.USAGE),
     (storage_errors.NotADatabase, ExitCode.USAGE),

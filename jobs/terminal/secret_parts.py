@@ -30,7 +30,7 @@ def of_environment(environment: Mapping[str, str]) -> Iterator[str]:
         upper = name.upper()
         if upper.endswith("_PROXY") and upper != "NO_PROXY":
             yield from parts_of_link(value if "://" in value else f"http://{value}")
-        elif upper == f"{VARIABLES}STORE__URL":
+        elif upper in (f"{VARIABLES}STORE__URL", f"{VARIABLES}STORE__READER_URL"):
             yield from parts_of_database(value)
         elif upper in (f"{VARIABLES}WEB__TOKEN", "PGPASSWORD"):
             yield value
@@ -55,7 +55,7 @@ def of_settings(text: str) -> Iterator[str]:
 def _of_setting(section: str, key: str, texts: list[str]) -> Iterator[str]:
     if section == "notices":
         yield from _of_notices(texts)
-    elif (section, key) == ("store", "url"):
+    elif section == "store" and key in ("url", "reader_url"):
         yield from (part for text in texts for part in parts_of_database(text))
     elif (section, key) == ("web", "token"):
         yield from texts

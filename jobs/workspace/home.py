@@ -40,7 +40,8 @@ class Home:
     @property
     def place(self) -> Place:
         """Return the home's paths."""
-        return Place(self.folder, self.settings.store.url.get_secret_value(), self.settings.store.prices)
+        store = self.settings.store
+        return Place(self.folder, store.url.get_secret_value(), store.prices, store.reader_url.get_secret_value())
 
     @property
     def database(self) -> Database:

@@ -29,6 +29,7 @@ SQLITE_PREFIX = "sqlite:///"
 ENVIRONMENT_PREFIX = "TICKERCAST_"
 NOT_SETTINGS = {"TICKERCAST_HOME"}
 CHECKED_FILE = "checked-settings"
+STORE_KEYS = ("url", "prices", "reader_url")  # in the order of Place
 STORE_FOLDERS = ("prices", "cache")
 SQLITE_HEADER = b"SQLite format 3\0"
 MOST_CHECKED = 20  # texts that the cache remembers, the newest last
@@ -38,11 +39,12 @@ CHECKING_MODULES = ("settings.py", "sections.py", "setting_values.py", "config.p
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The paths of one home. store_url, store_prices: the settings of section [store]."""
+    """The paths of one home. store_url, store_prices, reader_url: the settings of section [store]."""
 
     folder: Path
     store_url: str
     store_prices: str
+    reader_url: str = ""
 
     @property
     def database(self) -> Database:
@@ -67,6 +69,17 @@ class Place:
         return database if isinstance(database, Path) else None
 
     @property
+    def reader(self) -> PostgresServer | None:
+        """Return the server by the login that may only read, None where the settings name none. Raises SettingsError."""
+        if not self.reader_url:
+            return None
+        if not isinstance(self.database, PostgresServer):
+            raise SettingsError("store.reader_url: store.url names no server; remove it: a SQLite file needs no login")
+        if not self.reader_url.startswith(POSTGRES_PREFIXES):  # what was written is not shown
+            raise SettingsError(f"store.reader_url: write it like {POSTGRES_PREFIXES[0]}user@host:5432/database")
+        return _server(self.reader_url, "reader_url")
+
+    @property
     def prices(self) -> Path:
         """Return the folder of the Parquet files."""
         return self.folder / (self.store_prices or "prices")
@@ -77,7 +90,7 @@ class Place:
         return self.folder / "cache"
 
 
-def _server(url: str) -> PostgresServer:
+def _server(url: str, key: str = "url") -> PostgresServer:
     """Return the server that a URL names. Raises SettingsError for one without a database, or that is none."""
     try:
         parts = urlsplit(url)
@@ -85,7 +98,7 @@ def _server(url: str) -> PostgresServer:
     except ValueError:
         is_whole = False
     if not is_whole:  # what was written is not shown: it may hold a password
-        raise SettingsError(f"store.url: write it like {POSTGRES_PREFIXES[0]}user@host:5432/database")
+        raise SettingsError(f"store.{key}: write it like {POSTGRES_PREFIXES[0]}user@host:5432/database")
     return PostgresServer(url)
 
 
@@ -176,8 +189,7 @@ def _given(folder: Path, environment: Mapping[str, str]) -> tuple[bytes, dict[st
 
 def _place(folder: Path, content: bytes, variables: Mapping[str, str]) -> Place:
     store: dict[str, Any] = tomllib.loads(content.decode()).get("store", {})
-    url, prices = (variables.get(f"{ENVIRONMENT_PREFIX}STORE__{key.upper()}", store.get(key, "")) for key in ("url", "prices"))
-    return Place(folder, url, prices)
+    return Place(folder, *(variables.get(f"{ENVIRONMENT_PREFIX}STORE__{key.upper()}", store.get(key, "")) for key in STORE_KEYS))
 
 
 def _check(folder: Path, environment: Mapping[str, str] | None) -> None:

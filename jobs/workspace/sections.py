@@ -63,6 +63,10 @@ class StoreSection(Section):
         default=SecretStr(""),
         description="the record: sqlite:///PATH or postgresql://USER@HOST/DATABASE; empty = tickercast.db in the home",
     )
+    reader_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="the record on a server by a login that may only read; `sql` uses it, and `serve` needs it",
+    )
     prices: str = Field(default="", description="folder of the Parquet files; empty = prices/ in the home")
 
 

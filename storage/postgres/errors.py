@@ -54,7 +54,7 @@ def storage_error_of(server: PostgresServer, error: BaseException) -> StorageErr
         if state.startswith(states):
             return kind(f"{server}: {text}; {advice}")
     is_lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and not state
-    if (is_lost and "password" in text) or "authentication" in text:
+    if (is_lost and ("password" in text or "role " in text)) or "authentication" in text:
         return DatabaseMissing(f"{server}: {text}; nothing was changed; check the user, PGPASSWORD or the password file")
     if is_lost and "does not exist" in text:
         return DatabaseMissing(f"{server}: {text}; create the database, or mend store.url")

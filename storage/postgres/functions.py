@@ -29,6 +29,9 @@ FUNCTIONS = (
     "CREATE FUNCTION joined(text, text, text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE "
     "RETURN CASE WHEN $1 IS NULL THEN $2 ELSE $1 || $3 || $2 END",
     "CREATE AGGREGATE group_concat(text, text) (SFUNC = joined, STYPE = text)",
+    "CREATE FUNCTION refuse_long(bytes integer) RETURNS boolean LANGUAGE plpgsql STABLE AS $$ BEGIN "
+    "RAISE EXCEPTION 'a row of the result has % MB, more than 10', bytes / 1000000 USING ERRCODE = 'program_limit_exceeded'; "
+    "END $$",
     "CREATE FUNCTION json_each(document text) RETURNS TABLE (key text, value text) LANGUAGE sql IMMUTABLE PARALLEL SAFE "
     "BEGIN ATOMIC SELECT e.key, CASE e.value WHEN 'true' THEN '1' WHEN 'false' THEN '0' ELSE e.value #>> '{}' END "
     "FROM jsonb_each(CAST(document AS jsonb)) e; END",
