@@ -195,7 +195,7 @@ def test_a_folder_without_a_home_is_left_as_it_is(tmp_path: Path) -> None:
 
 def test_a_wrong_setting_is_told_without_the_secrets_of_its_file(record: Record) -> None:
     secret = "opensesame"
-    settings = f'[store]\nurl = "postgresql://me:{secret}@localhost/x"\n'
+    settings = f'[store]\nurl = "mysql://me:{secret}@localhost/x"\n'
     (record.database.parent / "tickercast.toml").write_text(settings)
     with pytest.raises(tc.TickercastError, match=r"store\.url") as raised:
         tc.open(record.database.parent).forecasts()
