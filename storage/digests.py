@@ -26,8 +26,7 @@ from tickercast.storage.instants import instant_text
 from tickercast.storage.schema import Base, Digest
 from tickercast.storage.types import Instant, SessionDate, Sha256
 
-MODULUS = 1 << 256
-NAN = float("nan")
+MODULUS, NAN = 1 << 256, float("nan")
 ROWS_AT_ONCE = 20_000
 STREAMED = {"stream_results": True}  # a server sends some rows at a time; SQLite always does
 FEW = 1_000  # tickers, whose digests are found one by one; those of more are read with all others
@@ -147,10 +146,15 @@ def recount(connection: Connection, table: str) -> None:
     _write(connection, table, sums_of(connection, table))
 
 
-def seal(connection: Connection) -> None:
-    """Compute the digests of the tables that have none: of a new database, or of what an upgrade has changed.
+def forget(connection: Connection, table: str, config_id: str) -> None:
+    """Remove the digests of a config's rows, all of which were removed."""
+    connection.execute(sa.delete(Digest).filter_by(table_name=table, config_id=config_id))
 
-    The digests of rows that an upgrade left alone stay, so a damage older than the upgrade is still found.
+
+def seal(connection: Connection) -> None:
+    """Compute the digests of the tables that have none, as they are new or changed by an upgrade.
+
+    Those of rows that an upgrade left alone stay, so a damage older than it is still found.
     """
     sealed = set(connection.scalars(sa.select(Digest.table_name).distinct()))
     for table in (SCHEMA, *DIGESTED):

@@ -176,8 +176,7 @@ class ScoreRow(NamedTuple):
     inside_90: int
 
 
-@dataclass(frozen=True, slots=True)
-class SkillRow:
+class SkillRow(NamedTuple):
     """Skill of one ticker (None: all of them), horizon and mode against the baseline. verdict is in words."""
 
     ticker_id: int | None
@@ -201,8 +200,7 @@ class SkillRow:
     verdict: str
 
 
-@dataclass(frozen=True, slots=True)
-class RiskRow:
+class RiskRow(NamedTuple):
     """Exceedances of one ticker (None: of all of them), horizon, mode and level, their tests, and the newest forecast's risk.
 
     A figure is None where it is not known: a test with too few scores or of overlapping forecasts, a mean without an exceedance.

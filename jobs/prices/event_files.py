@@ -17,7 +17,7 @@ from tickercast.jobs.exchanges.symbols import SymbolRefused, parse_symbol
 from tickercast.jobs.prices.company_events import Reports, is_plausible, new_reports
 from tickercast.jobs.prices.sources.base import BadSourceData
 from tickercast.jobs.prices.sources.folder_files import content_of
-from tickercast.jobs.prices.sources.price_tables import ALIASES
+from tickercast.jobs.prices.sources.price_columns import ALIASES
 from tickercast.jobs.terminal.text import counted, printable
 from tickercast.storage import queries, writes
 from tickercast.storage.database import Connection

@@ -21,7 +21,7 @@ from tickercast.jobs.forecasting.stack import forecast_stack
 from tickercast.jobs.forecasting.tasks import Parent, Prior, StackResult, StackTask, TickerTask, priors_of_block
 from tickercast.jobs.runs.backlog import StackPlan, TickerBacklog, bars_of_block, due_by_exchange, plan_stacks
 from tickercast.jobs.runs.engines import Engine, engine_of
-from tickercast.jobs.runs.lineage import parent_at
+from tickercast.jobs.runs.lineage import parents_before
 from tickercast.jobs.runs.options import RunOptions
 from tickercast.jobs.runs.priors import fit_priors, missing_priors, priors_of
 from tickercast.jobs.runs.record import RunRecord
@@ -119,7 +119,9 @@ class StackRun:
         while self.has_next:
             block = self.plan.blocks[self.next_block]
             self.next_block += 1
-            tickers = tuple(self._ticker_task(ticker, block) for ticker in self.plan.tickers)
+            due = {ticker.ticker_id: frozenset(block) & frozenset(ticker.due) for ticker in self.plan.tickers}
+            parents = parents_before(self.record.engine, self.config, self.plan.tickers, due, self.parents)
+            tickers = tuple(self._ticker_task(ticker, due[ticker.ticker_id], parents) for ticker in self.plan.tickers)
             if any(ticker.due for ticker in tickers):
                 self.task = self._task(block, tickers)
                 return submit(forecast_stack, self.task)
@@ -152,31 +154,19 @@ class StackRun:
             reference=_through(self.reference, block[-1]) if self.reference else None,
         )
 
-    def _ticker_task(self, ticker: TickerBacklog, block: tuple[date, ...]) -> TickerTask:
-        due = frozenset(block) & frozenset(ticker.due) if ticker.symbol not in self.damaged else frozenset()
-        parent = self.parents.get(ticker.ticker_id)
-        try:
-            parent = self._parent(ticker, min(due)) if due else parent
-        except Corrupt as error:
-            self.damaged[ticker.symbol], due = error, frozenset()
+    def _ticker_task(
+        self, ticker: TickerBacklog, due: frozenset[date], parents: Mapping[int, Parent | Corrupt | None]
+    ) -> TickerTask:
+        found = parents.get(ticker.ticker_id)
+        if isinstance(found, Corrupt):
+            self.damaged[ticker.symbol] = found
+        if ticker.symbol in self.damaged:
+            due = frozenset()
+        parent = found if due and not isinstance(found, Corrupt) else self.parents.get(ticker.ticker_id)
         bars = bars_of_block(ticker.bars, min(due), max(due), self.config) if due else ticker.bars.select(slice(0, 0))
         return TickerTask(
             ticker.ticker_id, ticker.key, ticker.price_basis, bars, due, parent, kind=ticker.kind, events=ticker.events
         )
-
-    def _parent(self, ticker: TickerBacklog, first_due: date) -> Parent | None:
-        """Return the model that served the bar before the first due one: from the last block, else from the record."""
-        position = int(np.searchsorted(ticker.bars.session, np.datetime64(first_due)))
-        if position == 0:
-            return None
-        before = ticker.bars.session[position - 1].item()
-        carried = self.parents.get(ticker.ticker_id)
-        if carried is not None and carried.session == before:
-            return carried
-        if before not in ticker.committed:
-            return None
-        with self.record.engine.connect() as connection:
-            return parent_at(connection, self.config, ticker.ticker_id, before)
 
 
 def _through(reference: Reference, last: date) -> Reference:

@@ -8,8 +8,8 @@ overlap, and a choice of every fifth forecast leaves too few exceedances to tell
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from math import isfinite
 from typing import Any
 
@@ -21,7 +21,7 @@ from tickercast.jobs.scoring.date_sums import DateSums
 from tickercast.jobs.scoring.distributions import student_t_price_shortfall, student_t_quantiles, student_t_shortfall
 from tickercast.jobs.scoring.exceedances import christoffersen, conditional_coverage, kupiec
 from tickercast.jobs.scoring.significance import benjamini_hochberg, diebold_mariano
-from tickercast.jobs.scoring.skill import ALPHA
+from tickercast.jobs.scoring.skill import ALPHA, all_told
 from tickercast.jobs.scoring.terms import ALL_MODES, FEWEST_SCORES, NOT_DISTINGUISHABLE
 from tickercast.jobs.scoring.ticker_sums import TRANSITIONS, TickerSums
 from tickercast.storage.queries import NewestForecast
@@ -30,6 +30,7 @@ from tickercast.storage.rows import RiskRow
 Floats = NDArray[np.float64]
 
 SUMS_OF_EXCEEDANCES = ("returns", "shortfalls", "unknown")
+P_ADJUSTED, ORIGIN = RiskRow._fields.index("p_adjusted"), RiskRow._fields.index("origin")
 TOO_MANY, TOO_FEW, DEPENDENT = "too many", "too few", "dependent"
 
 
@@ -44,7 +45,11 @@ def risk_rows(tickers: Mapping[int, TickerSums], dates: DateSums, newest: Sequen
     rows.sort(key=lambda row: (row.mode == ALL_MODES, row.level, row.ticker_id, row.horizon, row.mode))
     rows = _with_newest(rows, newest)
     rows += [row for part in (dates, dates.with_mode(ALL_MODES)) for i in range(len(LEVELS)) for row in _rows_of_all(part, i)]
-    return [replace(row, p_adjusted=p, verdict=verdict_of(row, p)) for row, p in zip(rows, _adjusted(rows), strict=True)]
+    after = P_ADJUSTED + 2
+    return [
+        RiskRow._make((*row[:P_ADJUSTED], p, verdict_of(row, p), *row[after:]))
+        for row, p in zip(rows, _adjusted(rows), strict=True)
+    ]
 
 
 def verdict_of(row: RiskRow, p_adjusted: float | None) -> str:
@@ -65,14 +70,16 @@ def _rows_of_tickers(sums: TickerSums, level: int) -> Iterator[RiskRow]:
     """Yield the row of each ticker and mode at a level of LEVELS, given by its position."""
     n, exceedances = sums.of("n"), sums.of(f"exceedances_{level}")
     figures = _tests(sums, level) | _means(exceedances, *(sums.of(f"{name}_{level}") for name in SUMS_OF_EXCEEDANCES))
-    columns = (
-        sums.ticker_id, sums.mode.astype(str), n.astype(int), exceedances.astype(int),
-        *(sums.of(name).astype("M8[D]") for name in ("first_target", "last_target")),
-    )  # fmt: skip
-    told = [dict(zip(figures, values, strict=True)) for values in zip(*map(_all_told, figures.values()), strict=True)]
-    for row, more in zip(zip(*(column.tolist() for column in columns), strict=True), told, strict=True):
-        ticker_id, *rest = row
-        yield RiskRow(ticker_id, sums.horizon, rest[0], LEVELS[level], *rest[1:], **more)
+    known: dict[str, Iterable[Any]] = {
+        "ticker_id": sums.ticker_id.tolist(), "horizon": repeat(sums.horizon), "mode": sums.mode.astype(str).tolist(),
+        "level": repeat(LEVELS[level]), "n": n.astype(int).tolist(), "exceedances": exceedances.astype(int).tolist(),
+        "first_target": sums.of("first_target").astype("M8[D]").tolist(),
+        "last_target": sums.of("last_target").astype("M8[D]").tolist(),
+        "verdict": repeat(NOT_DISTINGUISHABLE),
+        **{name: all_told(values) for name, values in figures.items()},
+    }  # fmt: skip
+    columns = [known.get(name, repeat(None)) for name in RiskRow._fields]
+    yield from map(RiskRow._make, zip(*columns, strict=False))  # what repeats has no end
 
 
 def _rows_of_all(dates: DateSums, level: int) -> Iterator[RiskRow]:
@@ -86,7 +93,7 @@ def _rows_of_all(dates: DateSums, level: int) -> Iterator[RiskRow]:
         ends = part.target[0].item(), part.target[-1].item()
         row = RiskRow(None, horizon, mode, LEVELS[level], int(n.sum()), int(total[0]), *ends)
         told: dict[str, Any] = {name: _told(value[0]) for name, value in means.items()}
-        yield replace(row, date_statistic=statistic, date_p=p_value, **told)
+        yield row._replace(date_statistic=statistic, date_p=p_value, **told)
 
 
 def _tests(sums: TickerSums, level: int) -> dict[str, Floats]:
@@ -132,18 +139,20 @@ def _with_newest(rows: Sequence[RiskRow], newest: Sequence[NewestForecast]) -> l
         return list(rows)
     columns = NewestForecast(*zip(*newest, strict=True))  # type: ignore[arg-type]
     location, scale, dof = (np.array(values, np.float64) for values in (columns.location, columns.scale, columns.dof))
-    risks: dict[tuple[int, int, float], dict[str, Any]] = {}
+    risks: dict[tuple[int | None, int, float], tuple[Any, ...]] = {}
     for level in LEVELS:
-        quantiles = student_t_quantiles(location, scale, dof, (level,))[:, 0]
-        shortfalls = student_t_shortfall(location, scale, dof, level)
-        percents = 100 * student_t_price_shortfall(location, scale, dof, level)
-        for forecast, *figures in zip(newest, quantiles.tolist(), shortfalls.tolist(), percents.tolist(), strict=True):
-            told = dict(zip(("var_return", "es_return", "es_percent"), map(_told, figures), strict=True))
-            key = (forecast.ticker_id, forecast.horizon, level)
-            risks[key] = {"origin": forecast.origin, "target": forecast.target, **told}
+        figures = (
+            student_t_quantiles(location, scale, dof, (level,))[:, 0],
+            student_t_shortfall(location, scale, dof, level),
+            100 * student_t_price_shortfall(location, scale, dof, level),
+        )
+        told: list[tuple[Any, ...]] = list(zip(*(all_told(values) for values in figures), strict=True))
+        for forecast, values in zip(newest, told, strict=True):
+            risks[forecast.ticker_id, forecast.horizon, level] = (forecast.origin, forecast.target, *values)
     known = {(row.ticker_id, row.horizon, row.level) for row in rows}
     rows = [*rows, *(RiskRow(t, h, ALL_MODES, level, 0, 0, None, None) for t, h, level in risks if (t, h, level) not in known)]
-    return [replace(row, **risks.get((row.ticker_id or 0, row.horizon, row.level), {})) for row in rows]
+    keys = ((row.ticker_id, row.horizon, row.level) for row in rows)
+    return [RiskRow._make((*row[:ORIGIN], *risks.get(key, row[ORIGIN:]))) for row, key in zip(rows, keys, strict=True)]
 
 
 def _adjusted(rows: Sequence[RiskRow]) -> list[float | None]:
@@ -163,8 +172,3 @@ def _adjusted(rows: Sequence[RiskRow]) -> list[float | None]:
 def _told(value: float) -> float | None:
     """Return a number as the database stores it: None for NaN."""
     return float(value) if isfinite(value) else None
-
-
-def _all_told(values: Floats) -> list[float | None]:
-    """Return numbers (k,) as the database stores them: None for NaN."""
-    return [_told(value) for value in values.tolist()]

@@ -8,8 +8,9 @@ tested. Its other figures are means over scores. Rows of mode * are of the forec
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import date
+from itertools import repeat
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,12 +38,8 @@ def skill_rows(tickers: Mapping[int, TickerSums], dates: DateSums) -> list[Skill
     rows.sort(key=lambda row: (row.mode == ALL_MODES, row.ticker_id, row.horizon, row.mode))
     rows += [row for part in (dates, dates.with_mode(ALL_MODES)) for row in _rows_of_all(part)]
     return [
-        replace(
-            row,
-            p_adjusted=p_adjusted,
-            verdict=verdict_of(n=row.n, crps=row.crps, baseline_crps=row.baseline_crps, p_adjusted=p_adjusted),
-        )
-        for row, p_adjusted in zip(rows, _adjusted(rows), strict=True)
+        SkillRow(*row[:-2], p, verdict_of(n=row.n, crps=row.crps, baseline_crps=row.baseline_crps, p_adjusted=p))
+        for row, p in zip(rows, _adjusted(rows), strict=True)
     ]
 
 
@@ -59,12 +56,25 @@ def _rows_of_tickers(sums: TickerSums) -> Iterator[SkillRow]:
         sums.of("dates"), sums.of("first_difference"), sums.of("differences"), sums.products, sums.first, sums.last
     )
     is_tested = (sums.of("dates") > sums.horizon + 1) & np.isfinite(statistic)
-    figures = sums.values[:, : len(SUMMED)].tolist()
-    targets = (sums.of(name).astype("M8[D]").tolist() for name in ("first_target", "last_target"))
-    keys = zip(sums.ticker_id.tolist(), sums.mode.astype(str).tolist(), *targets, strict=True)
-    for i, (ticker_id, mode, first, last) in enumerate(keys):
-        row = _row(ticker_id, sums.horizon, mode, dict(zip(SUMMED, figures[i], strict=True)), (first, last))
-        yield replace(row, dm_statistic=float(statistic[i]), p_value=float(p_value[i])) if is_tested[i] else row
+    n, moved = sums.of("n"), sums.of("moved")
+    means = {name: sums.of(name) / n for name in MEANS}
+    crps, baseline = means["crps"], means["baseline_crps"]
+    skill = 1 - np.divide(crps, baseline, out=np.ones(len(n)), where=baseline != 0)
+    hits = np.divide(sums.of("hits"), moved, out=np.full(len(n), np.nan), where=moved != 0)
+    columns = (
+        sums.ticker_id.tolist(), repeat(sums.horizon), sums.mode.astype(str).tolist(), n.astype(int).tolist(),
+        *(sums.of(name).astype("M8[D]").tolist() for name in ("first_target", "last_target")),
+        *(figures.tolist() for figures in (means["abs_error"], means["baseline_abs_error"], crps, baseline, skill)),
+        *(means[f"inside_{share}"].tolist() for share in (50, 80, 90)),
+        all_told(hits), *(all_told(np.where(is_tested, figures, np.nan)) for figures in (statistic, p_value)),
+        repeat(None), repeat(NOT_DISTINGUISHABLE),
+    )  # fmt: skip
+    yield from map(SkillRow._make, zip(*columns, strict=False))  # what repeats has no end
+
+
+def all_told(values: Floats) -> list[float | None]:
+    """Return numbers (k,) as the database stores them: None for what is not finite."""
+    return [value if isfinite(value) else None for value in values.tolist()]
 
 
 def _rows_of_all(dates: DateSums) -> Iterator[SkillRow]:
@@ -74,18 +84,18 @@ def _rows_of_all(dates: DateSums) -> Iterator[SkillRow]:
         n, crps, baseline_crps = (figures[:, SUMMED.index(name)] for name in ("n", "crps", "baseline_crps"))
         ours, baseline = crps / n, baseline_crps / n
         ends = part.target[0].item(), part.target[-1].item()
-        row = _row(None, horizon, mode, dict(zip(SUMMED, figures.sum(axis=0).tolist(), strict=True)), ends)
+        row = _row(horizon, mode, dict(zip(SUMMED, figures.sum(axis=0).tolist(), strict=True)), ends)
         statistic, p_value = _difference(ours, baseline, horizon)
         # The figures that are compared must be those that are tested: every date weighs the same.
         row = _with_losses(row, float(ours.mean()), float(baseline.mean()))
-        yield replace(row, n=len(n), dm_statistic=statistic, p_value=p_value)
+        yield row._replace(n=len(n), dm_statistic=statistic, p_value=p_value)
 
 
-def _row(ticker_id: int | None, horizon: int, mode: str, sums: Mapping[str, float], targets: tuple[date, date]) -> SkillRow:
-    """Return the row of some scores without a test. sums: by the names of SUMMED. targets: the first and the last one."""
+def _row(horizon: int, mode: str, sums: Mapping[str, float], targets: tuple[date, date]) -> SkillRow:
+    """Return a row of all tickers without a test. sums: by the names of SUMMED. targets: the first and the last one."""
     means = {name: sums[name] / sums["n"] for name in MEANS}
     row = SkillRow(
-        ticker_id=ticker_id,
+        ticker_id=None,
         horizon=horizon,
         mode=mode,
         n=int(sums["n"]),
@@ -112,7 +122,7 @@ def _row(ticker_id: int | None, horizon: int, mode: str, sums: Mapping[str, floa
 def _with_losses(row: SkillRow, crps: float, baseline_crps: float) -> SkillRow:
     """Return a row with a mean CRPS, that of the baseline, and the skill that they make."""
     skill = 1 - crps / baseline_crps if baseline_crps else 0.0
-    return replace(row, crps=crps, baseline_crps=baseline_crps, crps_skill=skill)
+    return row._replace(crps=crps, baseline_crps=baseline_crps, crps_skill=skill)
 
 
 def _difference(ours: Floats, baseline: Floats, horizon: int) -> tuple[float | None, float | None]:

@@ -18,6 +18,7 @@ from tickercast.storage.queries.models import (
     counted_members,
     is_first_without_priors_of_runs,
     serving_model,
+    serving_models,
     summarised_priors,
     universe_priors,
 )
@@ -169,6 +170,7 @@ __all__ = [
     "scored_forecasts",
     "scored_tickers",
     "serving_model",
+    "serving_models",
     "session_ends",
     "stored_numbers",
     "summarised_priors",

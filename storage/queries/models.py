@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
@@ -56,19 +57,36 @@ def whole_checkpoint(model_id: str, sha256: str | None, content: bytes | None) -
 
 
 def serving_model(connection: Connection, ticker_id: int, config_id: str, origin: date) -> ServingModel | None:
-    """Return the model that made a ticker's forecasts at an origin, None without forecasts."""
+    """Return the model that made a ticker's forecasts at an origin, None without forecasts. Raises Corrupt."""
+    found = serving_models(connection, [ticker_id], config_id, origin).get(ticker_id)
+    if isinstance(found, Corrupt):
+        raise found
+    return found
+
+
+def serving_models(
+    connection: Connection, tickers: Collection[int], config_id: str, origin: date
+) -> dict[int, ServingModel | Corrupt]:
+    """Return the models that made the forecasts of some tickers at an origin, by ticker id, or that a checkpoint is damaged."""
     ancestor, prior = sa.orm.aliased(Model), sa.orm.aliased(Model)
-    row = connection.execute(
+    rows = connection.execute(
         sa.select(
-            Model.id, Model.depth, ancestor.id, Origin.input_sha256, Model.reason, prior.id, Checkpoint.sha256, Checkpoint.content
+            Origin.ticker_id, Model.id, Model.depth, ancestor.id, Origin.input_sha256, Model.reason, prior.id,
+            Checkpoint.sha256, Checkpoint.content,
         )
         .join(Model, Model.number == Origin.model_number)
         .join(ancestor, ancestor.number == Model.cold_ancestor_number)
         .outerjoin(prior, prior.number == Model.prior_number)
         .outerjoin(Checkpoint, Checkpoint.model_id == Model.id)
-        .where(Origin.ticker_id == ticker_id, Origin.config_id == config_id, Origin.origin == origin)
-    ).first()
-    return ServingModel(*row[:-2], whole_checkpoint(row[0], *row[-2:])) if row else None
+        .where(Origin.ticker_id.in_(tickers), Origin.config_id == config_id, Origin.origin == origin)
+    )  # fmt: skip
+    found: dict[int, ServingModel | Corrupt] = {}
+    for row in rows:
+        try:
+            found[row[0]] = ServingModel(*row[1:-2], whole_checkpoint(row[1], *row[-2:]))
+        except Corrupt as error:
+            found[row[0]] = error
+    return found
 
 
 def checkpoint_content(connection: Connection, model_id: str) -> bytes | None:

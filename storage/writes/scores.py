@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
+from functools import cache
+from itertools import count, repeat
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from tickercast.storage import digests
+from tickercast.storage.instants import instant_text
 from tickercast.storage.rows import TWIN, RiskRow, ScoreRow, SkillRow
 from tickercast.storage.schema import BaselineForecast, RiskTest, Score, SkillTest
 from tickercast.storage.writes.inserts import insert_new_values
 
+DAYS = {"first_target", "last_target", "origin", "target"}  # columns of skill and risk
 SETTLE = """DELETE FROM unscored WHERE origin_id = ? AND NOT EXISTS (
     SELECT 1 FROM forecasts f WHERE f.origin_id = unscored.origin_id AND NOT EXISTS (
         SELECT 1 FROM scores s WHERE s.origin_id = f.origin_id AND s.horizon = f.horizon))"""
@@ -60,7 +63,18 @@ def _replace(
     computed_at: datetime,
 ) -> None:
     connection.execute(sa.delete(table).where(table.config_id == config_id))
-    if rows:
-        common = {"config_id": config_id, "computed_at": computed_at}
-        connection.execute(sa.insert(table), [{**asdict(row), **common} for row in rows])
-    digests.recount(connection, table.__tablename__)
+    digests.forget(connection, table.__tablename__, config_id)
+    if not rows:
+        return
+    first = int(connection.exec_driver_sql(f"SELECT coalesce(max(id), 0) + 1 FROM {table.__tablename__}").scalar_one())
+    columns = [
+        list(map(_text, column)) if name in DAYS else column
+        for name, column in zip(rows[0]._fields, zip(*rows, strict=True), strict=True)
+    ]
+    values = zip(count(first), repeat(config_id), *columns, repeat(instant_text(computed_at)), strict=False)
+    insert_new_values(connection, table, list(values))
+
+
+@cache
+def _text(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()

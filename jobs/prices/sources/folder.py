@@ -21,7 +21,14 @@ from tickercast.jobs.exchanges.symbols import exchange_of, parse_symbol
 from tickercast.jobs.prices.sources.adjusting import as_traded
 from tickercast.jobs.prices.sources.base import BadSourceData, Fetch, SourceSettings, UnknownTicker
 from tickercast.jobs.prices.sources.folder_files import Names, content_of, event_file_of, names_of, names_of_files, price_files
-from tickercast.jobs.prices.sources.price_tables import bars_of_table, has_ticker_column, kind_of_table, read_table
+from tickercast.jobs.prices.sources.price_columns import PriceColumns
+from tickercast.jobs.prices.sources.price_tables import (
+    columns_of_file,
+    columns_of_table,
+    has_ticker_column,
+    kind_of,
+    tables_by_ticker,
+)
 from tickercast.jobs.terminal.text import counted, first_names
 from tickercast.storage.bars import Bars, Listing, refuse_bad_rows
 from tickercast.storage.files import sha256_of
@@ -99,22 +106,22 @@ class FolderSource:
     def fetch(self, ticker: str, start: date | None, older_names: Sequence[str] = ()) -> Fetch:
         """Return the bars from `start` on, or all of them. Raises UnknownTicker, BadSourceData or SourceSettings."""
         names = (ticker, *older_names)
-        table = self._table(names)
         stated = self._stated_splits(names)
         exchange = exchange_of(ticker)
         zone = exchange_calendar(exchange).time_zone
-        bars, refused = refuse_bad_rows(_with_splits(bars_of_table(table, self.adjustment, zone), stated))
+        columns = self._columns(names, zone)
+        bars, refused = refuse_bad_rows(_with_splits(columns.bars(self.adjustment), stated))
         if not len(bars):
             first = f", the first: {refused[0].session} {refused[0].reason}" if refused else ""
             raise BadSourceData(f"{ticker}: no usable row in {self.path}; {counted(len(refused), 'refused row')}{first}")
         basis = BASES[self.adjustment]
-        if self.adjustment == "split" and ("split" in table or stated):
+        if self.adjustment == "split" and ("split" in columns.numbers or stated):
             # The prices are adjusted for a split that is stated for a day after the last bar.
             after = math.prod(ratio for day, ratio in stated.items() if np.datetime64(day) > bars.session[-1])
             bars, basis = as_traded(bars, after), "as_traded"
         if start is not None:
             bars = bars.select(bars.session >= np.datetime64(start))
-        return Fetch(Listing(ticker, "USD", exchange, zone, basis, _kind(ticker, table)), bars, refused)
+        return Fetch(Listing(ticker, "USD", exchange, zone, basis, _kind(ticker, columns.kinds)), bars, refused)
 
     def forget_rows(self) -> None:
         """Free the rows of a file with all tickers. Another fetch reads the file again."""
@@ -142,12 +149,13 @@ class FolderSource:
                 raise BadSourceData(f"{name}: {self._names.refused[name]}")
         raise UnknownTicker(f"{names[0]}: not in {self.path}; it has {first_names(self.tickers())}")
 
-    def _table(self, names: Sequence[str]) -> pd.DataFrame:
+    def _columns(self, names: Sequence[str], time_zone: str) -> PriceColumns:
         """Return the rows under the first of a ticker's names that the folder has."""
         path = self._path(names)
         if not self._many:
-            return read_table(path, content_of(path))
-        return self._tables[next(self._names.by_symbol[name] for name in names if name in self._names.by_symbol)]
+            return columns_of_file(path, content_of(path), time_zone)
+        table = self._tables[next(self._names.by_symbol[name] for name in names if name in self._names.by_symbol)]
+        return columns_of_table(table, time_zone)
 
     @cached_property
     def _files(self) -> dict[str, Path]:
@@ -172,17 +180,15 @@ class FolderSource:
 
     @cached_property
     def _tables(self) -> dict[str, pd.DataFrame]:
-        """Return the rows of the one file with all tickers by the ticker as written. Rows without one are left out by name."""
+        """Return the rows of the one file with all tickers, by the ticker as written."""
         assert self._many is not None
-        table = read_table(self._many, content_of(self._many))
-        names = table["ticker"].astype("object").where(table["ticker"].notna(), "").map(str)
-        return {str(name): rows for name, rows in table.groupby(names, sort=True)}
+        return tables_by_ticker(self._many, content_of(self._many))
 
 
-def _kind(ticker: str, table: pd.DataFrame) -> str:
+def _kind(ticker: str, kinds: frozenset[str]) -> str:
     """Return the kind that a ticker's rows state, empty without one. Raises BadSourceData."""
     try:
-        return kind_of_table(table)
+        return kind_of(kinds)
     except BadSourceData as error:
         raise BadSourceData(f"{ticker}: {error}") from error
 

@@ -1,4 +1,4 @@
-"""Price files as tables: reads CSV and Parquet, checks the columns, and converts rows to bars.
+"""Price files as tables: reads CSV and Parquet, checks the columns, and converts rows to arrays.
 
 Columns by name, in any case: date, open, high, low, close, volume; optional adj_close, dividend, split, kind (of
 security), and ticker in a Parquet file with many tickers. Other columns are ignored.
@@ -7,29 +7,20 @@ security), and ticker in a Parquet file with many tickers. Other columns are ign
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tickercast.jobs.prices.sources.adjusting import implied_dividends
 from tickercast.jobs.prices.sources.base import BadSourceData
+from tickercast.jobs.prices.sources.price_columns import ALIASES, MANY_ROWS, NUMBERS, REQUIRED, PriceColumns, plain_columns
 from tickercast.jobs.terminal.text import counted, first_names
 from tickercast.jobs.workspace.choices import SecurityKind
-from tickercast.storage.bars import PRICE_FIELDS, Bars, make_bars
 
 if TYPE_CHECKING:
     import pandas as pd
 
-REQUIRED = ("date", *PRICE_FIELDS)
-NUMBERS = (*PRICE_FIELDS, "volume", "adj_close", "dividend", "split")
-ALIASES = {
-    "adj close": "adj_close", "adjclose": "adj_close", "dividends": "dividend", "stock splits": "split",
-    "stock_splits": "split", "splits": "split", "symbol": "ticker", "datetime": "date",
-}  # fmt: skip
-
-MANY_ROWS = 100_000
 LONGEST_KIND = 40  # characters of a wrong kind that an error shows
 TIME_WITH_ZONE = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*(?:Z|[+-]\d\d:?\d\d)"
 
@@ -76,6 +67,19 @@ def read_table(path: Path, content: bytes) -> pd.DataFrame:
         raise BadSourceData(f"{path}: {_one_line(error)[:200]}") from error
 
 
+def columns_of_file(path: Path, content: bytes, time_zone: str) -> PriceColumns:
+    """Return the rows of a file of one ticker. time_zone: as for columns_of_table. Raises BadSourceData."""
+    plain = plain_columns(content) if path.suffix.lower() == ".parquet" else None
+    return plain or columns_of_table(read_table(path, content), time_zone)
+
+
+def tables_by_ticker(path: Path, content: bytes) -> dict[str, pd.DataFrame]:
+    """Return the rows of a file with many tickers by the ticker as written. Rows without one are left out by name."""
+    table = read_table(path, content)
+    names = table["ticker"].astype("object").where(table["ticker"].notna(), "").map(str)
+    return {str(name): rows for name, rows in table.groupby(names, sort=True)}
+
+
 def _parquet_rows(content: bytes) -> pd.DataFrame:
     """Return the rows of a Parquet file, with days of type date as datetime64."""
     import pyarrow as pa
@@ -87,36 +91,31 @@ def _parquet_rows(content: bytes) -> pd.DataFrame:
     return table.to_pandas(date_as_object=False, use_threads=False)
 
 
-def bars_of_table(table: pd.DataFrame, adjustment: str, time_zone: str) -> Bars:
-    """Return the rows of a table as bars, sorted by session. time_zone: of the exchange, in which an instant has its day.
-
-    A table without dividends, but with adj_close, has the dividends that adj_close implies. Fully adjusted prices already
-    contain splits and dividends, so their bars have none.
-    """
-    table = _on_days_of(table, time_zone).sort_values("date", kind="stable")
-    values = {name: np.array(table[name], np.float64) for name in PRICE_FIELDS}
-    split, dividend = _column(table, "split", 1.0), _column(table, "dividend", 0.0)
-    split[split == 0] = 1.0  # Yahoo writes 0 for no split
-    if adjustment == "full":
-        split[:], dividend[:] = 1.0, 0.0
-    elif "dividend" not in table and "adj_close" in table:
-        unadjusted_split = split if adjustment == "as_traded" else np.ones(len(split))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            dividend = implied_dividends(values["close"], _column(table, "adj_close", np.nan), unadjusted_split)
-    days = table["date"].to_numpy().astype("datetime64[D]")
-    return make_bars(days, {**values, "volume": _column(table, "volume", 0.0), "dividend": dividend, "split": split})
+def columns_of_table(table: pd.DataFrame, time_zone: str) -> PriceColumns:
+    """Return the rows of a table. time_zone: of the exchange, in which an instant has its day."""
+    table = _on_days_of(table, time_zone)
+    numbers = {name: np.array(table[name], np.float64) for name in NUMBERS if name in table}
+    return PriceColumns(table["date"].to_numpy().astype("datetime64[D]"), numbers, _kinds(table))
 
 
 def kind_of_table(table: pd.DataFrame) -> str:
     """Return the kind of security that a table states, empty where it states none. Raises BadSourceData for anything else."""
-    if "kind" not in table:
-        return ""
-    stated = sorted({str(value).strip().lower() for value in table["kind"].dropna().unique()} - {""})
+    return kind_of(_kinds(table))
+
+
+def kind_of(kinds: Iterable[str]) -> str:
+    """Return the kind of security that some texts state. Raises as kind_of_table does."""
+    stated = sorted({kind.strip().lower() for kind in kinds} - {""})
     if len(stated) > 1:
         raise BadSourceData(f"column kind has {first_names(stated)}; a ticker has one kind")
     if stated and stated[0] not in get_args(SecurityKind):
         raise BadSourceData(f"column kind has {stated[0][:LONGEST_KIND]!r}; use {', '.join(get_args(SecurityKind))}")
     return stated[0] if stated else ""
+
+
+def _kinds(table: pd.DataFrame) -> frozenset[str]:
+    """Return the distinct texts of a table's column kind, without missing ones."""
+    return frozenset(str(value) for value in table["kind"].dropna().unique()) if "kind" in table else frozenset()
 
 
 def _with_types(table: pd.DataFrame) -> pd.DataFrame:
@@ -185,11 +184,6 @@ def _with_index_columns(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _column_name(name: object) -> str:
     return str(name).strip().lower()
-
-
-def _column(table: pd.DataFrame, name: str, default: float) -> NDArray[np.float64]:
-    """Return a column (n,) with a default for missing values, or for the whole column where there is none."""
-    return np.array(table[name].fillna(default), np.float64) if name in table else np.full(len(table), default)
 
 
 def _one_line(error: Exception) -> str:
