@@ -2,19 +2,119 @@
 
 from __future__ import annotations
 
+import pickle
+import re
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
 import pytest
 
-from tests.conftest import Command
+from tests.conftest import Command, clean_environment
+from tests.dask_clusters import DaskCluster, dask_cluster
+from tickercast.jobs.errors import ClusterUnavailable, SettingsError, UsageError
+from tickercast.jobs.forecasting.fingerprint import fingerprint
+from tickercast.jobs.runs.cluster import client as client_module
+from tickercast.jobs.runs.cluster.members import difference
+from tickercast.jobs.runs.cluster.pool import cluster_pool
+from tickercast.jobs.runs.cluster.worker import compute, packed
+from tickercast.jobs.runs.engines import TASKS_A_WORKER, Engine, engine_of
+from tickercast.jobs.runs.options import RunOptions
+from tickercast.jobs.runs.run import run_options
+from tickercast.jobs.workspace.config import PRESETS
+from tickercast.jobs.workspace.home import Home
 
 SPAN = ("backfill", "AAPL", "IBM", "MSFT", "--source", "sample", "--start", "2012-10-01", "--end", "2012-12-14", "--workers", "2")
 SMALL = {"TICKERCAST_MODEL__HISTORY_SESSIONS": "260", "TICKERCAST_TRAINING__COLD_EPOCHS": "3", "TICKERCAST_COMPUTE__STACK": "1"}
+DASK = {**SMALL, "TICKERCAST_COMPUTE__ENGINE": "dask"}
+OTHER_VERSION = "9.9.9"
+
+
+def content_hash(tickercast: Command, home: str) -> str:
+    return tickercast("--home", home, "verify", "--content-hash").stdout
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[DaskCluster]:
+    """Yield a cluster without workers."""
+    with dask_cluster(tmp_path / "cluster", clean_environment()) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def other_path(tmp_path: Path) -> str:
+    """Return a PYTHONPATH on which this package says that it is another version."""
+    metadata = tmp_path / "other" / f"tickercast-{OTHER_VERSION}.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: tickercast\nVersion: {OTHER_VERSION}\n", encoding="utf-8")
+    return f"{metadata.parent}:{clean_environment()['PYTHONPATH']}"
 
 
 @pytest.mark.slow
 def test_dask_leaves_the_record_of_processes(tickercast: Command) -> None:
-    for engine in ("processes", "dask"):
-        done = tickercast("--home", engine, *SPAN, **SMALL, TICKERCAST_COMPUTE__ENGINE=engine)
-        assert done.returncode == 0, done.stderr
-    assert "dask: 2 workers on this machine" in done.stderr
-    first, second = (tickercast("--home", engine, "verify", "--content-hash").stdout for engine in ("processes", "dask"))
-    assert first == second
+    processes = tickercast("--home", "processes", *SPAN, **SMALL)
+    dask = tickercast("--home", "dask", *SPAN, **DASK)
+    assert (processes.returncode, dask.returncode) == (0, 0), dask.stderr
+    assert "dask: 2 workers on this machine\n" in dask.stderr
+    assert content_hash(tickercast, "processes") == content_hash(tickercast, "dask") != ""
+
+
+@pytest.mark.slow
+def test_a_worker_of_another_environment_is_named_and_left_out(
+    tickercast: Command, cluster: DaskCluster, other_path: str
+) -> None:
+    cluster.start_workers(1, PYTHONPATH=other_path)
+    cluster.wait_for_workers(1)
+    alone = tickercast("--home", "home", *SPAN, **DASK, TICKERCAST_COMPUTE__SCHEDULER=cluster.address)
+    cluster.start_workers(1)
+    cluster.wait_for_workers(2)
+    beside = tickercast("--home", "home", *SPAN, **DASK, TICKERCAST_COMPUTE__SCHEDULER=cluster.address)
+    assert alone.returncode == 2
+    assert re.search(
+        rf"no worker of .* process: tcp://127.0.0.1:\d+ has tickercast {OTHER_VERSION}, not tickercast ", alone.stderr
+    )
+    assert beside.returncode == 0, beside.stderr
+    assert f"left out: it has tickercast {OTHER_VERSION}, not tickercast " in beside.stderr
+    assert f"dask: 1 worker of {cluster.address}, dashboard http://127.0.0.1:" in beside.stderr
+
+
+def test_a_task_is_not_read_in_another_environment() -> None:
+    with pytest.raises(RuntimeError, match=r"worker environment differs: tickercast .*expected another"):
+        compute(b"not a pickle", "another")
+    assert pickle.loads(compute(packed(len, "abc"), fingerprint())) == 3
+
+
+def test_only_the_parts_of_a_fingerprint_that_differ_are_named() -> None:
+    found = "tickercast 1, python 3.11.7, numpy 2.4.6 (X86_V3), openblas 0.3 Haswell, x86_64"
+    expected = "tickercast 1, python 3.11.9, numpy 2.4.6 (X86_V3), openblas 0.3 SkylakeX, x86_64"
+    told = "has python 3.11.7, openblas 0.3 Haswell, not python 3.11.9, openblas 0.3 SkylakeX"
+    assert difference(found, expected) == told
+
+
+def test_a_scheduler_that_cannot_be_reached_is_one_error_in_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "CONNECT_SECONDS", 0.2)
+    told = r"^the Dask scheduler tcp://127.0.0.1:9 could not be reached within 0 s; what was committed stays; repeat the command"
+    with pytest.raises(ClusterUnavailable, match=told), cluster_pool("tcp://127.0.0.1:9", 2):
+        pass
+
+
+def test_a_missing_library_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tickercast.jobs.runs.cluster.pool", None)
+    options = RunOptions("run", datetime.now(UTC), PRESETS["density"], 2, 1, engine="dask")
+    with pytest.raises(UsageError, match=r"pip install 'tickercast\[dask\]'"), engine_of(options, 2):
+        pass
+
+
+def test_a_scheduler_without_its_engine_is_refused(make_home: Callable[[str, str], Home]) -> None:
+    home = make_home("home", '[compute]\nscheduler = "tcp://127.0.0.1:8786"\n')
+    with pytest.raises(SettingsError, match=r"compute.engine is processes; set it to dask"):
+        run_options(home, kind="run", now=datetime.now(UTC), config=PRESETS["density"], workers=None)
+
+
+def test_an_engine_takes_two_tasks_for_each_worker_and_counts_those_that_are_there_now() -> None:
+    workers = [3]
+    engine = Engine(lambda *_: None, lambda: workers[0])
+    before = engine.most_tasks
+    workers[0] = 0
+    assert (before, engine.most_tasks, TASKS_A_WORKER) == (6, 2, 2)

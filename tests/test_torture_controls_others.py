@@ -1,4 +1,4 @@
-"""Builds that the remaining harnesses notice: full disk, syscalls, drill, laws, answers and starts.
+"""Builds that the remaining harnesses notice: full disk, syscalls, drill, laws, answers, starts and cluster.
 
 No fault hides another one, so all share a build, because loading a build takes seconds.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.torture import answers, drill, full_disk, laws, starts, syscalls
+from tests.torture import answers, cluster, drill, full_disk, laws, starts, syscalls
 from tests.torture.builds import Build, Sabotage, broken_build
 from tests.torture.controls import SEED
 from tests.torture.harness import Bench, Harness
@@ -49,8 +49,12 @@ PARTIAL_BACKUP_LEFT = Sabotage(
     "    finally:\n        _remove(partial, copy)\n",
     "    else:\n        _remove(copy)\n",
 )
+LOST_SCHEDULER = Sabotage(
+    "a lost scheduler", "jobs/runs/cluster/pool.py", "            raise self._lost() from error\n", "            raise\n"
+)
 FAULTS = (
-    SEED_OF_A_NEIGHBOUR, NO_CHECK_FOR_NULLS, NO_WRITE_AHEAD_LOG, NO_LOCK, TEMPORARY_FILE_LEFT, PARTIAL_BACKUP_LEFT,
+    LOST_SCHEDULER, SEED_OF_A_NEIGHBOUR, NO_CHECK_FOR_NULLS, NO_WRITE_AHEAD_LOG, NO_LOCK, TEMPORARY_FILE_LEFT,
+    PARTIAL_BACKUP_LEFT,
 )  # fmt: skip
 
 
@@ -131,3 +135,7 @@ def test_a_missing_check_for_null_prices_is_noticed(sentence_with: Callable[...,
 def test_a_lock_that_is_not_taken_is_noticed(sentence_with: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(starts, "LONGEST_SECONDS", 5.0)  # none of the daemons ends by itself
     assert sentence_with("10 of 10 went on, not 1", replace(starts.HARNESS, prepare=prepare_starts), 0)
+
+
+def test_a_lost_scheduler_without_its_exit_code_is_noticed(sentence_with: Callable[..., str]) -> None:
+    assert sentence_with("ended with code 1", cluster.HARNESS, 0)

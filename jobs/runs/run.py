@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from tickercast.jobs import clock
-from tickercast.jobs.errors import Interrupted, NothingFetched, SomeTickersFailed
+from tickercast.jobs.errors import Interrupted, NothingFetched, SettingsError, SomeTickersFailed
 from tickercast.jobs.prices.bindings import Sources, refuse_other_source
 from tickercast.jobs.prices.event_files import EventFile
 from tickercast.jobs.prices.events import EventIngest
@@ -48,6 +48,8 @@ def run_options(
 ) -> RunOptions:
     """Return a run's options, with what the settings decide filled in. Without a number of workers it is one a core."""
     compute = home.settings.compute
+    if compute.scheduler and compute.engine == "processes":
+        raise SettingsError("compute.scheduler names a Dask cluster, but compute.engine is processes; set it to dask")
     count = workers or compute.workers or os.cpu_count() or 1
     after_close = home.settings.schedule.after_close_minutes
     kept = home.settings.retention.checkpoints

@@ -34,9 +34,10 @@ class StopRequest:
 @contextmanager
 def signals_blocked() -> Iterator[None]:
     """Block the stop signals in this thread, so that a process started meanwhile is not hit before it ignores them."""
-    resource_tracker.ensure_running()  # multiprocessing's helper process; its start would unblock them again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
+        resource_tracker.ensure_running()  # multiprocessing's helper, which SIGHUP would end; its start unblocks the others
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -6,6 +6,7 @@ from types import ModuleType
 
 from tests.torture import (
     answers,
+    cluster,
     damage,
     drill,
     full_disk,
@@ -34,6 +35,7 @@ MODULES: tuple[ModuleType, ...] = (
     answers,
     readers,
     starts,
+    cluster,
     hostile,
 )
 HARNESSES: dict[str, Harness] = {module.HARNESS.name: module.HARNESS for module in MODULES}

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import dask
 from distributed import Client, LocalCluster
+from distributed.versions import VersionMismatchWarning
 
 from tickercast.jobs.errors import ClusterUnavailable
 from tickercast.jobs.runs.signals import signals_blocked
@@ -19,8 +22,9 @@ CONNECT_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
 KEPT = "what was committed stays; repeat the command to resume"
 SILENT = 60  # above every level of logging
+LOGGERS = ("distributed", "distributed.client", "distributed.gc", "tornado.application")
 QUIET: dict[str, Any] = {
-    "logging": dict.fromkeys(("distributed", "distributed.client", "distributed.gc", "tornado.application"), "critical"),
+    "logging": dict.fromkeys(LOGGERS, "critical"),  # of worker processes that are started here
     "distributed.admin.large-graph-warning-threshold": "10GB",  # a task carries its bars
 }
 
@@ -31,12 +35,15 @@ def cluster_client(scheduler: str, workers: int) -> Iterator[Client]:
 
     Raises ClusterUnavailable when the scheduler cannot be reached in time.
     """
-    with dask.config.set(QUIET):
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(SILENT)
+    with dask.config.set(QUIET), warnings.catch_warnings():
+        warnings.simplefilter("ignore", VersionMismatchWarning)  # fingerprints are compared instead
         if scheduler:
             with _closing(_connected(scheduler)) as client:
                 yield client
             return
-        with temporary_folder("dask") as folder, _local_cluster(workers, str(folder)) as cluster:
+        with _own_folder(), _local_cluster(workers) as cluster:
             options = {"set_as_default": False, "timeout": CONNECT_SECONDS, "direct_to_workers": True}
             with _closing(Client(cluster, **options)) as client:
                 yield client
@@ -67,12 +74,19 @@ def _closing(client: Client) -> Iterator[Client]:
 
 
 @contextmanager
-def _local_cluster(workers: int, folder: str) -> Iterator[LocalCluster]:
+def _own_folder() -> Iterator[None]:
+    """Let Dask write its temporary files to a folder that is removed, also after a kill."""
+    with temporary_folder("dask") as folder, dask.config.set({"temporary-directory": str(folder)}):
+        yield
+
+
+@contextmanager
+def _local_cluster(workers: int) -> Iterator[LocalCluster]:
     """Yield a cluster of worker processes of this machine: deaf to signals, which their parent handles, and gone when it is."""
     with signals_blocked():
         cluster = LocalCluster(
             n_workers=workers, threads_per_worker=1, processes=True, host="127.0.0.1", memory_limit=0, silence_logs=SILENT,
-            dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": _has_bokeh()}, local_directory=folder,
+            dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": _has_bokeh()},
         )  # fmt: skip
     try:
         yield cluster

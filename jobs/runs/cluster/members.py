@@ -32,6 +32,7 @@ class Members:
         self.resource = f"tickercast-{hashlib.sha256(self.expected.encode()).hexdigest()[:12]}"
         self.usable: set[str] = set()
         self.left_out: dict[str, str] = {}
+        self.told: set[str] = set()
 
     async def wait_for(self, fewest: int) -> None:
         """Return when there are some members, or some of them for long enough.
@@ -49,6 +50,7 @@ class Members:
             await asyncio.sleep(POLL_SECONDS / 10)
         if not self.usable:
             raise self.none_left()
+        self.tell_left_out()
 
     async def meet(self) -> bool:
         """Ask the workers that are new, forget those that are gone, and return whether some became members."""
@@ -68,16 +70,20 @@ class Members:
         if self.left_out:
             address, reason = next(iter(self.left_out.items()))
             whose = f"no worker of {self.scheduler} has the environment of this process: {address} {reason}"
-            return UsageError(f"{whose}; install the same versions; {KEPT} when they are there")
+            return UsageError(f"{whose}; install the same versions; {KEPT} then")
         return ClusterUnavailable(f"{self.scheduler} has had no worker for {WORKERLESS_SECONDS:.0f} s; {KEPT} when it has some")
 
-    def _leave_out(self, answers: Mapping[str, object]) -> None:
-        """Leave workers out that gave another fingerprint or an error, and say so. One that has just gone is not one of them."""
-        for address, answer in answers.items():
-            if isinstance(answer, OSError):
-                continue
-            self.left_out[address] = difference(answer, self.expected) if isinstance(answer, str) else _reason(answer)
+    def tell_left_out(self) -> None:
+        """Show a line on each worker that was left out since the last time."""
+        for address in sorted(self.left_out.keys() - self.told):
             show_line(f"dask: worker {address} is left out: it {self.left_out[address]}")
+        self.told |= self.left_out.keys()
+
+    def _leave_out(self, answers: Mapping[str, object]) -> None:
+        """Leave workers out that gave another fingerprint or an error. One that has just gone is not one of them."""
+        for address, answer in answers.items():
+            if not isinstance(answer, OSError):
+                self.left_out[address] = difference(answer, self.expected) if isinstance(answer, str) else _reason(answer)
 
 
 def difference(found: str, expected: str) -> str:
@@ -88,6 +94,6 @@ def difference(found: str, expected: str) -> str:
 
 
 def _reason(error: object) -> str:
-    if isinstance(error, ImportError) and (error.name or "").startswith("tickercast"):
-        return "has no tickercast installed"
+    if "No module named 'tickercast" in str(error):
+        return "has no tickercast installed, or another version"
     return f"failed with {type(error).__name__}: {error}"

@@ -46,11 +46,12 @@ def cluster_pool(scheduler: str, workers: int) -> Iterator[tuple[Submit, Callabl
 
 
 class _Task:
-    """A task under way: what is sent, and its newest future. is_stranded: it is sent again because it would wait for ever."""
+    """A task under way: what is sent, its newest future, and who waits for it. is_stranded: no worker can take that future."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content
         self.future: ClusterFuture | None = None
+        self.waiting: asyncio.Task[Any] | None = None
         self.is_stranded = False
 
 
@@ -85,15 +86,20 @@ class _Pool:
             for future in (ready, watching):
                 if future is not None:
                     future.cancel()
-            with suppress(OSError, TimeoutError):
-                run_coroutine_threadsafe(self._forget_tasks(), self.loop).result(CLOSE_SECONDS)
+            with suppress(TimeoutError):
+                run_coroutine_threadsafe(self._give_up(), self.loop).result(CLOSE_SECONDS)
 
     async def _outcome(self, task: _Task) -> Any:
         self.tasks.add(task)
+        task.waiting = asyncio.current_task()
         try:
             return pickle.loads(await self._computed(task))
-        except CancelledError as error:
-            raise self.failure or self._lost() from error
+        except CancelledError as error:  # by the client, which has lost the scheduler
+            raise self._lost() from error
+        except asyncio.CancelledError:
+            if self.failure:
+                raise self.failure from None
+            raise
         except KilledWorker as error:
             ended = f"a task ended {error.allowed_failures + 1} workers, the last one at {error.last_worker.address}"
             raise OutOfResources(f"{ended}, probably because memory ran out; {ADVICE}") from error
@@ -121,14 +127,22 @@ class _Pool:
         until = self.loop.time() + WORKERLESS_SECONDS
         while self.failure is None:
             await asyncio.sleep(POLL_SECONDS)
-            with suppress(OSError):  # a lost scheduler cancels the tasks
-                if await self.members.meet():
-                    await self._send_stranded_again()
+            try:
+                await asyncio.wait_for(self._follow_workers(), WORKERLESS_SECONDS)
+            except TimeoutError:
+                self.failure = self._lost()
+            except OSError:  # the connection is lost, and the client says so to the tasks
+                continue
             if self.members.usable:
                 until = self.loop.time() + WORKERLESS_SECONDS
             elif self.loop.time() > until:
                 self.failure = self.members.none_left()
-                await self._forget_tasks()
+        await self._give_up()
+
+    async def _follow_workers(self) -> None:
+        if await self.members.meet():
+            await self._send_stranded_again()
+        self.members.tell_left_out()
 
     async def _send_stranded_again(self) -> None:
         """Send tasks again that no worker could take when they were sent: the scheduler does not offer them to newer members."""
@@ -138,5 +152,10 @@ class _Pool:
                 task.is_stranded = True
                 await task.future.cancel()
 
-    async def _forget_tasks(self) -> None:
-        await self.client.cancel([task.future for task in self.tasks if task.future is not None], force=True)
+    async def _give_up(self) -> None:
+        """Let the scheduler forget the tasks under way, without waiting for its answer, and end what waits for them."""
+        for task in self.tasks:
+            if task.future is not None:
+                task.future.release()
+            if task.waiting is not None:
+                task.waiting.cancel()
