@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,10 +90,13 @@ def _is_near(wanted: str, found: str) -> bool:
 
 
 class Shell:
-    """Runs command lines in a folder, which is also its HOME."""
+    """Runs command lines in a folder, which is also its HOME. hosts: what stands in the place of the hosts that pages name."""
 
-    def __init__(self, server: CommandServer, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, server: CommandServer, folder: Path, environment: dict[str, str], hosts: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = self.here = folder
+        self.hosts = hosts or {}
         self.environment = {**environment, "HOME": str(folder)}
         self._server = server
         self._programs = folder / ".programs"
@@ -106,11 +109,14 @@ class Shell:
         """Return a shell in a new folder, which has what is in this one's."""
         folder = self.folder.with_name(f"{self.folder.name}-{name}")
         shutil.copytree(self.folder, folder)
-        return Shell(self._server, folder, self.environment)
+        return Shell(self._server, folder, self.environment, self.hosts)
 
     def run(self, block: Block) -> str:
         """Run a shell block and return what it printed. Raises AssertionError when a line fails."""
-        return "".join(self._run_line(line, block) for line in lines_of(block.code))
+        code = block.code
+        for host, here in self.hosts.items():
+            code = code.replace(host, here)
+        return "".join(self._run_line(line, block) for line in lines_of(code))
 
     def _run_line(self, line: str, block: Block) -> str:
         words = shlex.split(line, comments=True)

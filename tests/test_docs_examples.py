@@ -14,6 +14,7 @@ import pytest
 from tests.command_server import CommandServer
 from tests.doc_examples import Block, Shell, blocks_of, is_as_shown, lines_of
 from tests.loopback_yahoo import LoopbackYahoo, loopback_yahoo
+from tests.postgres_server import PostgresCluster
 from tests.price_builders import write_csv
 from tickercast.jobs.exchanges.calendars import exchange_calendar
 from tickercast.jobs.workspace.settings import read_settings
@@ -21,7 +22,8 @@ from tickercast.storage.bars import Bars, make_bars
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-GUIDES = sorted((DOCS / "guides").glob("*.md"))
+CLUSTER = DOCS / "guides" / "cluster.md"
+GUIDES = sorted(page for page in (DOCS / "guides").glob("*.md") if page != CLUSTER)
 WITH_SETTINGS = [page for page in sorted(DOCS.rglob("*.md")) if blocks_of(page, "toml")]
 SERVED = {
     "MSFT": ("XNYS", "America/New_York"), "AAPL": ("XNYS", "America/New_York"), "^GSPC": ("XNYS", "America/New_York"),
@@ -89,6 +91,16 @@ def test_the_readme_and_the_guides_run_and_print_what_they_show(shell: Shell) ->
     for page in GUIDES:
         wrong += run_page(shell.copy(page.stem), page)
     if wrong:
+        pytest.fail(wrong)
+
+
+@pytest.mark.slow
+def test_the_guide_of_several_machines_runs_on_servers_of_this_one(shell: Shell, postgres: PostgresCluster) -> None:
+    postgres.sql("CREATE DATABASE forecasts")
+    shell.hosts = {"forecasts@db.example": f"test@127.0.0.1:{postgres.port}"}
+    write_csv(shell.folder / "prices", "ACME", recent_bars("XNYS"))
+    shell.run(Block("", 0, "sh", "tickercast init --source folder:~/prices --adjustment split --ticker ACME\n"))
+    if wrong := run_page(shell, CLUSTER):
         pytest.fail(wrong)
 
 
