@@ -153,7 +153,7 @@ def translated(database: Database) -> Iterator[None]:
     """Raise the errors about the file, the disk or the server as StorageErrors."""
     try:
         yield
-    except (sa.exc.OperationalError, sa.exc.DatabaseError) as error:
+    except sa.exc.DBAPIError as error:
         raise storage_error(database, error.orig if error.orig is not None else error) from error
     except DAMAGE as error:
         raise storage_error(database, error) from error

@@ -5,7 +5,7 @@ StorageError
 ├── DatabaseBusy         another program holds the database longer than we wait
 ├── NotADatabase         a file that is no Tickercast database
 ├── LibraryMissing       a library that the record's kind of store needs
-├── ServerUnreachable    the server of the record does not answer, or ended the connection
+├── ServerUnreachable    the server of the record does not answer, ended the connection, or only reads for now
 ├── LoginMayWrite        the login that is to read the record may also change it
 ├── SchemaNewer          written by a newer program
 ├── SchemaOlder          wants `tickercast db upgrade`

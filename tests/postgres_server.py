@@ -38,7 +38,7 @@ class PostgresCluster:
             shutil.chown(folder, self.user)
         self._call("initdb", "-D", str(self.data), "-A", "trust", "-U", "test", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
         with (self.data / "postgresql.conf").open("a") as file:
-            file.write(f"{SETTINGS}port={self.port}\nunix_socket_directories='{folder}'\n")
+            file.write(f"{SETTINGS}port={self.port}\nunix_socket_directories=''\n")
         self.start()
 
     @property
@@ -54,12 +54,14 @@ class PostgresCluster:
         self._call("pg_ctl", "-D", str(self.data), "-m", "immediate", "-w", "stop")
 
     def kill(self) -> None:
-        """Kill the server's first process; the others end with it."""
+        """Kill the server's first process, and wait until the others have ended with it."""
         pid = int((self.data / "postmaster.pid").read_text().split()[0])
+        children = _children(pid)
         os.kill(pid, signal.SIGKILL)
         until = time.monotonic() + START_SECONDS
-        while self._processes() and time.monotonic() < until:
-            time.sleep(0.05)
+        while any(map(_lives, (pid, *children))) and time.monotonic() < until:
+            time.sleep(0.02)
+        (self.data / "postmaster.pid").unlink()  # else a start sees the process where nobody has taken its exit code
 
     def url(self, database: str = "test") -> str:
         return f"postgresql://test@127.0.0.1:{self.port}/{database}"
@@ -78,16 +80,13 @@ class PostgresCluster:
         self.sql(f"CREATE DATABASE {name}")
         return PostgresServer(self.url(name))
 
-    def _processes(self) -> str:
-        found = subprocess.run(("pgrep", "-f", str(self.data)), capture_output=True, text=True, check=False)
-        return found.stdout
-
     def _call(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
             (str(self.binaries / program), *arguments), user=self.user, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, text=True, cwd="/", check=False, start_new_session=True,
         )  # fmt: skip
-        assert done.returncode == 0, f"{program}: {done.stderr}"
+        log = self.folder / "log"
+        assert done.returncode == 0, f"{program}: {done.stderr}{log.read_text()[-1000:] if log.exists() else ''}"
 
 
 @contextmanager
@@ -111,3 +110,16 @@ def _exists(user: str) -> bool:
     except KeyError:
         return False
     return True
+
+
+def _children(pid: int) -> list[int]:
+    found = subprocess.run(("pgrep", "-P", str(pid)), capture_output=True, text=True, check=False)
+    return [int(child) for child in found.stdout.split()]
+
+
+def _lives(pid: int) -> bool:
+    """Return whether a process has not ended; one that nobody has taken the exit code of has."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

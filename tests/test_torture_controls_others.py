@@ -1,4 +1,4 @@
-"""Builds that the remaining harnesses notice: full disk, syscalls, drill, laws, answers, starts and cluster.
+"""Builds that the remaining harnesses notice: full disk, syscalls, drill, laws, answers, starts, cluster and postgres.
 
 No fault hides another one, so all share a build, because loading a build takes seconds.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.torture import answers, cluster, drill, full_disk, laws, starts, syscalls
+from tests.torture import answers, cluster, drill, full_disk, laws, postgres, starts, syscalls
 from tests.torture.builds import Build, Sabotage, broken_build
 from tests.torture.controls import SEED
 from tests.torture.harness import Bench, Harness
@@ -52,9 +52,12 @@ PARTIAL_BACKUP_LEFT = Sabotage(
 LOST_SCHEDULER = Sabotage(
     "a lost scheduler", "jobs/runs/cluster/pool.py", "            raise self._lost() from error\n", "            raise\n"
 )
+NO_WAIT_FOR_A_SERVER = Sabotage(
+    "a lost server is not waited for", "jobs/workspace/outage.py", "return not self.stop.wait(pause)", "return False"
+)
 FAULTS = (
     LOST_SCHEDULER, SEED_OF_A_NEIGHBOUR, NO_CHECK_FOR_NULLS, NO_WRITE_AHEAD_LOG, NO_LOCK, TEMPORARY_FILE_LEFT,
-    PARTIAL_BACKUP_LEFT,
+    PARTIAL_BACKUP_LEFT, NO_WAIT_FOR_A_SERVER,
 )  # fmt: skip
 
 
@@ -139,3 +142,7 @@ def test_a_lock_that_is_not_taken_is_noticed(sentence_with: Callable[..., str], 
 
 def test_a_lost_scheduler_without_its_exit_code_is_noticed(sentence_with: Callable[..., str]) -> None:
     assert sentence_with("ended with code 1", cluster.HARNESS, 0)
+
+
+def test_a_server_that_is_not_waited_for_is_noticed(sentence_with: Callable[..., str]) -> None:
+    assert sentence_with("ended with code 5", postgres.HARNESS, 0)

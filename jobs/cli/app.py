@@ -83,7 +83,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 )
 for command in COMMANDS:
     app.command(cls=PlainCommand, epilog=epilog_of(command.__name__))(command)
-database_app.command(cls=PlainCommand, epilog=epilog_of("db upgrade"))(write_commands.upgrade)
+database_app.command(cls=PlainCommand, epilog=epilog_of("db upgrade"))(record_commands.upgrade)
 prior_app.command("list", cls=PlainCommand, epilog=epilog_of("prior list"))(prior_commands.list_priors)
 prior_app.command("fit", cls=PlainCommand, epilog=epilog_of("prior fit"))(prior_commands.fit)
 app.add_typer(prior_app, name="prior")

@@ -1,4 +1,4 @@
-"""The commands that prove and keep the record: its forecasts computed again, backups, what is put back from one, and moves."""
+"""The commands that prove and keep the record: its forecasts computed again, backups, moves, upgrades."""
 
 from __future__ import annotations
 
@@ -80,3 +80,24 @@ def move(
     from tickercast.jobs.runs.move import move as move_record
 
     say(move_record(existing_home(context), to, wait_seconds=wait))
+
+
+def upgrade(context: typer.Context, wait: WaitOption = 60.0) -> None:
+    """Upgrade the database to this program's schema, after a backup copy in the same folder."""
+    from tickercast.jobs import clock
+    from tickercast.jobs.prices.copies import fill_copies
+    from tickercast.jobs.runs.upgrade import fill_skill_and_risk
+    from tickercast.jobs.terminal.progress import progress_bar
+    from tickercast.jobs.workspace.home import open_home, require_writable
+    from tickercast.jobs.workspace.locks import writer_lock
+    from tickercast.storage.database import upgrade_database
+
+    home = open_home(home_of(context))
+    require_writable(home)
+    with writer_lock(home.folder, command="db upgrade", wait_seconds=wait, database=home.database):
+        with progress_bar("upgrading the database"):
+            copy = upgrade_database(home.database)
+        for told in fill_copies(home):
+            say(told)
+        fill_skill_and_risk(home, clock.now())
+    say(f"{home.database} has this program's schema{f'; as it was before: {copy}' if copy else ''}")

@@ -37,6 +37,9 @@ from tickercast.jobs.workspace.choices import SecurityKind
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from tickercast.jobs.workspace.home import Home
+    from tickercast.storage.database import Engine
+
 
 def track(
     context: typer.Context,
@@ -127,18 +130,20 @@ def backfill(
     request = backfill_request(tickers, start, end, source, adjustment, workers, events)
     request = replace(request, preset=preset, with_twins=twins, force_cold=cold, everything=everything)
     request.check()
-    is_new = _has_no_home(context)
-    with writing(context, "backfill", wait, create=preset or "density") as (home, engine):
-        if is_new:
-            say(f"home {home.folder} is created")
-        if baselines:
-            from tickercast.jobs.analysis.store_baselines import backfill_with_baselines
+    if baselines:
+        from tickercast.jobs.analysis.store_baselines import backfill_with_baselines as forecast_span
+    else:
+        from tickercast.jobs.runs.backfill import backfill_span as forecast_span
+    from tickercast.jobs.workspace.home import create_home
+    from tickercast.jobs.workspace.outage import work_through_outages
 
-            say(backfill_with_baselines(home, engine, request))
-        else:
-            from tickercast.jobs.runs.backfill import backfill_span
-
-            say(backfill_span(home, engine, request))
+    if _has_no_home(context):
+        create_home(home_of(context), preset or "density")
+        say(f"home {home_of(context)} is created")
+    say(work_through_outages(
+        home_of(context), lambda home, engine: forecast_span(home, engine, request), command="backfill", wait_seconds=wait,
+        create=preset or "density",
+    ))  # fmt: skip
 
 
 def _has_no_home(context: typer.Context) -> bool:
@@ -177,6 +182,7 @@ def run(
     from tickercast.jobs.runs.daily import run_once
     from tickercast.jobs.runs.notices import told_at_end
     from tickercast.jobs.runs.retention import next_retention, retain
+    from tickercast.jobs.workspace.outage import work_through_outages
 
     if now and rehearse:
         raise UsageError("--now acts and --rehearse does not; give one of them")
@@ -184,14 +190,17 @@ def run(
         _rehearse(context, parse_instant(rehearse), workers, cold)
         return
     instant = parse_instant(now) if now else None
-    with (
-        metrics_at_end(home_of(context)),
-        told_at_end(home_of(context), instant),
-        writing(context, "run", wait) as (home, engine),
-    ):
+
+    def work(home: Home, engine: Engine) -> None:
         say(run_once(home, engine, now=instant, workers=workers, force_cold=cold))
         if next_retention(home, present := clock.now()) <= present:
             retain(home, engine, present)
+
+    with (
+        metrics_at_end(home_of(context)),
+        told_at_end(home_of(context), instant),
+    ):
+        work_through_outages(home_of(context), work, command="run", wait_seconds=wait)
 
 
 def _rehearse(context: typer.Context, instant: datetime, workers: int | None, cold: bool) -> None:
@@ -277,24 +286,3 @@ def repair(context: typer.Context, ticker: TickerArgument, wait: WaitOption = WA
         with progress_bar(f"repairing {ticker}"):
             told = repair_prices(home, engine, ticker)
         say(told)
-
-
-def upgrade(context: typer.Context, wait: WaitOption = WAIT_SECONDS) -> None:
-    """Upgrade the database to this program's schema, after a backup copy in the same folder."""
-    from tickercast.jobs import clock
-    from tickercast.jobs.prices.copies import fill_copies
-    from tickercast.jobs.runs.upgrade import fill_skill_and_risk
-    from tickercast.jobs.terminal.progress import progress_bar
-    from tickercast.jobs.workspace.home import open_home, require_writable
-    from tickercast.jobs.workspace.locks import writer_lock
-    from tickercast.storage.database import upgrade_database
-
-    home = open_home(home_of(context))
-    require_writable(home)
-    with writer_lock(home.folder, command="db upgrade", wait_seconds=wait, database=home.database):
-        with progress_bar("upgrading the database"):
-            copy = upgrade_database(home.database)
-        for told in fill_copies(home):
-            say(told)
-        fill_skill_and_risk(home, clock.now())
-    say(f"{home.database} has this program's schema{f'; as it was before: {copy}' if copy else ''}")

@@ -26,10 +26,11 @@ from tickercast.jobs.terminal.secrets import shortened
 from tickercast.jobs.workspace.home import Home, open_home
 from tickercast.jobs.workspace.in_force import last_valid, serve_last_valid
 from tickercast.jobs.workspace.locks import writer_lock
-from tickercast.jobs.workspace.writer import open_for_writing, writing_engine
+from tickercast.jobs.workspace.outage import work_through_outages
+from tickercast.jobs.workspace.writer import writing_engine
 from tickercast.storage import queries, writes
 from tickercast.storage.address import Database
-from tickercast.storage.database import Connection, reading
+from tickercast.storage.database import Connection, Engine, reading
 from tickercast.storage.errors import StorageError
 from tickercast.storage.versions import check_revision
 from tickercast.storage.watch import ticker_states
@@ -139,24 +140,32 @@ def _at_minute(minutes: int) -> datetime:
 
 
 def _do_cycle(folder: Path, began: datetime, stop: threading.Event) -> bool:
-    """Do a cycle with the writer lock held, log its start and its end, and return whether nothing of it succeeded."""
+    """Do a cycle with the writer lock held, log how it ends, and return whether nothing of it succeeded."""
     start = time.perf_counter()
-    with open_for_writing(folder, command="daemon", wait_seconds=WRITER_WAIT_SECONDS) as (home, engine):
-        log_event("info", "cycle started", tickers=_tracked(home))
-        try:
-            run_once(home, engine, kind="daemon", stop=stop)
-        except JobError:
-            with engine.connect() as connection:
-                if queries.newest_run_between(connection, "daemon", began, clock.now()) is None:
-                    raise
-        with engine.connect() as connection:
-            run = queries.newest_run_between(connection, "daemon", began, clock.now())
-    assert run is not None
+    run = work_through_outages(
+        folder, lambda home, engine: _run_of_cycle(home, engine, began, stop), command="daemon",
+        wait_seconds=WRITER_WAIT_SECONDS, tell=lambda line: log_event("warning", "outage", reason=line), stop=stop,
+    )  # fmt: skip
     log_event(
         LEVELS.get(run.status, "error"), "cycle ended", status=run.status, tickers=run.tickers_ok, forecasts=run.forecasts,
         failed=run.tickers_failed, seconds=round(time.perf_counter() - start, 1), message=run.message,
     )  # fmt: skip
     return run.status == "failed"
+
+
+def _run_of_cycle(home: Home, engine: Engine, began: datetime, stop: threading.Event) -> queries.RunRow:
+    """Log that a cycle starts, do it, and return how its run ended. Raises what ended it before it had one."""
+    log_event("info", "cycle started", tickers=_tracked(home))
+    try:
+        run_once(home, engine, kind="daemon", stop=stop)
+    except JobError:
+        with engine.connect() as connection:
+            if queries.newest_run_between(connection, "daemon", began, clock.now()) is None:
+                raise
+    with engine.connect() as connection:
+        run = queries.newest_run_between(connection, "daemon", began, clock.now())
+    assert run is not None
+    return run
 
 
 def _log_failure(error: Exception) -> None:

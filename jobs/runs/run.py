@@ -32,6 +32,7 @@ from tickercast.jobs.workspace.home import Home
 from tickercast.storage import queries
 from tickercast.storage.bars import Bars
 from tickercast.storage.database import Engine
+from tickercast.storage.errors import ServerUnreachable
 from tickercast.storage.price_folder import collect_old_files, register_database
 
 
@@ -136,7 +137,7 @@ def _compute(
                 stop=stop.event, progress=progress,
             )  # fmt: skip
     except BaseException as error:
-        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        status = "interrupted" if isinstance(error, KeyboardInterrupt | ServerUnreachable) else "failed"
         record.finish(status, str(error), ticker_ids=list(bars))
         raise
     fetched.failures.update(done.damaged)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from sqlalchemy import Connection
+
+from tickercast.storage.postgres.errors import server_errors
+
+SERVER = "server"  # the key of a connection's info that holds the server's address
 
 
 def copy_new(connection: Connection, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -36,7 +41,11 @@ def _copy(cursor: psycopg.Cursor[Any], table: str, columns: Sequence[str], rows:
             copy.write_row(row)
 
 
-def _cursor(connection: Connection) -> psycopg.Cursor[Any]:
-    cursor = connection.connection.cursor()
-    assert isinstance(cursor, psycopg.Cursor)
-    return cursor
+@contextmanager
+def _cursor(connection: Connection) -> Iterator[psycopg.Cursor[Any]]:
+    """Yield a cursor of the driver. SQLAlchemy does not see its errors, so they become ours here."""
+    with server_errors(connection.info[SERVER]):
+        cursor = connection.connection.cursor()
+        assert isinstance(cursor, psycopg.Cursor)
+        with cursor:
+            yield cursor

@@ -9,7 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
 
 from tickercast.storage.address import PostgresServer
+from tickercast.storage.errors import StorageError
+from tickercast.storage.postgres.bulk import SERVER
 from tickercast.storage.postgres.connections import connect
+from tickercast.storage.postgres.errors import server_errors, storage_error_of
 from tickercast.storage.postgres.locks import require_writer
 from tickercast.storage.postgres.marks import with_percent_marks
 
@@ -22,7 +25,8 @@ def writing_engine(server: PostgresServer) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        require_writer(server, _driver_connection(connection))
+        with server_errors(server):
+            require_writer(server, _driver_connection(connection))
 
     return engine
 
@@ -33,7 +37,8 @@ def reading_engine(server: PostgresServer) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        _driver_connection(connection).execute(READ_ONLY)
+        with server_errors(server):
+            _driver_connection(connection).execute(READ_ONLY)
 
     return engine
 
@@ -51,6 +56,14 @@ def _engine(server: PostgresServer, purpose: str) -> Engine:
     def translate(_c: Any, _cursor: Any, statement: str, values: Any, context: Any, _many: bool) -> tuple[str, Any]:
         is_ours = context is not None and context.compiled is None
         return (with_percent_marks(statement) if is_ours else statement), values
+
+    @event.listens_for(engine, "handle_error")
+    def explain(context: sa.engine.ExceptionContext) -> StorageError | None:
+        return storage_error_of(server, context.original_exception)
+
+    @event.listens_for(engine, "connect")
+    def name(_connection: Any, record: Any) -> None:
+        record.info[SERVER] = server
 
     return engine
 

@@ -135,3 +135,9 @@ def run_outcome(connection: Connection, run_id: int) -> Rows:
     query = query.outerjoin(made, made.c.ticker_id == Ticker.id).outerjoin(outcome, outcome.c.ticker_id == Ticker.id)
     rows = connection.execute(query.where(Ticker.tracked == 1).order_by(Ticker.symbol))
     return Rows(columns, [(row[0], row[1], row[2] and str(row[2]), row[3] and str(row[3]), *row[4:]) for row in rows])
+
+
+def newest_numbers(connection: Connection) -> tuple[int | None, ...]:
+    """Return numbers that grow with each unit of work of a run: of the newest price file, model and origin."""
+    query = "SELECT (SELECT max(id) FROM price_files), (SELECT max(number) FROM models), (SELECT max(id) FROM origins)"
+    return tuple(connection.execute(sa.text(query)).one())

@@ -14,6 +14,7 @@ from tests.torture import (
     kills,
     laws,
     order,
+    postgres,
     power_loss,
     readers,
     starts,
@@ -37,5 +38,6 @@ MODULES: tuple[ModuleType, ...] = (
     starts,
     cluster,
     hostile,
+    postgres,
 )
 HARNESSES: dict[str, Harness] = {module.HARNESS.name: module.HARNESS for module in MODULES}

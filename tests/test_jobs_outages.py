@@ -1,0 +1,93 @@
+"""Work on a record on a server waits where the server is lost, resumes by itself, and gives up in the end."""
+
+from __future__ import annotations
+
+import threading
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from tests.builders import at_night
+from tests.postgres_proxy import postgres_proxy
+from tests.postgres_server import PostgresCluster
+from tickercast.jobs.workspace import outage
+from tickercast.jobs.workspace.home import Home, create_home
+from tickercast.jobs.workspace.outage import Outage, work_through_outages
+from tickercast.storage import queries, writes
+from tickercast.storage.database import Engine
+from tickercast.storage.errors import ServerUnreachable
+
+LOST = ServerUnreachable("postgresql://host/db: connection refused; what is committed stays; retry when it is back")
+DAY = date(2026, 3, 6)
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outage, "PAUSES", (0.0,))
+
+
+def test_a_server_that_never_was_there_is_not_waited_for() -> None:
+    told: list[str] = []
+    assert not Outage(told.append, threading.Event()).waited(LOST)
+    assert told == []
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_an_outage_is_one_line_and_its_end_another() -> None:
+    told: list[str] = []
+    found = Outage(told.append, threading.Event())
+    found.ended((1,))
+    assert [found.waited(LOST) for _ in range(5)] == [True] * 5
+    found.ended((1,))
+    assert told == [
+        "postgresql://host/db: connection refused; what is committed stays; waiting for the server, for 10 min at most",
+        "the server is back after 0 s; the work resumes",
+    ]
+
+
+def test_pauses_without_progress_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outage, "MOST_SECONDS", 0.03)
+    monkeypatch.setattr(outage, "PAUSES", (0.01,))
+    found = Outage(lambda _line: None, threading.Event())
+    found.ended((1,))
+    assert [found.waited(LOST) for _ in range(4)] == [True, True, True, False]
+    found.ended((1,))
+    assert not found.waited(LOST)
+    found.ended((2,))
+    assert found.waited(LOST)
+
+
+def test_a_stop_ends_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outage, "PAUSES", (60.0,))
+    stop = threading.Event()
+    found = Outage(lambda _line: stop.set(), stop)
+    found.ended((1,))
+    assert not found.waited(LOST)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_pauses")
+def test_a_commit_whose_answer_was_lost_is_there_once(
+    postgres: PostgresCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = postgres.new_database().url.rpartition("/")[2]
+    with postgres_proxy(postgres.port) as proxy:
+        monkeypatch.setenv("TICKERCAST_STORE__URL", f"postgresql://test@127.0.0.1:{proxy.port}/{name}")
+        create_home(tmp_path)
+        attempts = []
+
+        def work(_home: Home, engine: Engine) -> None:
+            attempts.append(1)
+            with engine.begin() as connection:
+                if queries.has_event(connection, "unit", "of work"):
+                    return
+                writes.record_event(connection, "unit", "of work", at=at_night(DAY))
+                proxy.lose_next_commit()
+
+        told: list[str] = []
+        work_through_outages(tmp_path, work, command="test", wait_seconds=5, create="density", tell=told.append)
+        assert proxy.lost_commits == 1
+    assert len(attempts) == 2
+    assert len(told) == 2
+    assert postgres.sql("SELECT count(*) FROM events WHERE kind = 'unit'", name) == [(1,)]

@@ -1,0 +1,167 @@
+"""A backfill whose PostgreSQL server is killed, restarted and read-only, and whose connections are cut, at random instants.
+
+A trial is one backfill on a server of its own, through a proxy. The command is never repeated: it waits and resumes by itself. At
+the end the record has to be that of an undisturbed twin in a SQLite file, byte for byte.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.command_server import StartedCommand
+from tests.postgres_proxy import PostgresProxy, postgres_proxy
+from tests.postgres_server import OLDEST, SERVERS, PostgresCluster, postgres_cluster
+from tests.torture.builds import Build
+from tests.torture.harness import Bench, Harness, Outcome
+from tests.torture.homes import SETTINGS, TICKERS, Feed, make_feed, read_feed
+from tests.torture.processes import living_in_group
+from tests.torture.program import must_run, start
+
+NAME = "postgres"
+KINDS = (("kill", "cut", "lost commit"), ("one cut", "away", "read-only"))  # of trials by turns
+COPIES = ("C1", "C2", "C3", "C4")  # tickers with the prices of the first one
+LONGEST_AWAY = 2.0  # seconds
+LONGEST_PAUSE = 1.0  # between faults; where it is short, the next one falls into the recovery
+WAITING = 0.6  # share of the faults that wait for commits
+LONGEST_SECONDS = 240.0
+LONGEST_WITHOUT_COMMIT = 60.0
+OUTAGE, END = "waiting for the server", "the server is back"
+CUT_ALL = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = 'record1'"
+CUT_ONE = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'record1' AND application_name LIKE 'tickercast%' "
+    "ORDER BY random() LIMIT 1"
+)
+
+
+def prepare(bench: Bench) -> None:
+    """Make the prices, and the record of the undisturbed twin."""
+    feed = make_feed(bench.prepared / "feed")
+    for ticker in COPIES:
+        shutil.copy(bench.prepared / "feed" / "AAA.csv", bench.prepared / "feed" / f"{ticker}.csv")
+    home = _make_home(bench, bench.prepared, "")
+    must_run(bench.build, home, *_backfill(feed))
+    (bench.prepared / "hash").write_text(must_run(bench.build, home, "verify", "--content-hash"))
+
+
+def trial(bench: Bench, index: int) -> Outcome:
+    """Disturb one backfill."""
+    rng = bench.rng(NAME, index)
+    with bench.scratch() as folder, postgres_cluster() as cluster, postgres_proxy(cluster.port) as proxy:
+        cluster.new_database()
+        home = _make_home(bench, folder, f"postgresql://test@127.0.0.1:{proxy.port}/record1")
+        command = start(bench.build, home, *_backfill(read_feed(bench.prepared / "feed")), "--workers", "1" if index % 2 else "2")
+        disturber = Disturber(cluster, proxy, rng)
+        disturber.disturb(command, KINDS[index % len(KINDS)])
+        broken = [*disturber.broken, *_judged(bench.build, home, command, disturber, (bench.prepared / "hash").read_text())]
+    return Outcome(
+        sum(disturber.done.values()), dict(disturber.done), tuple(f"{NAME} {index}: {sentence}" for sentence in broken)
+    )
+
+
+class Disturber:
+    """Injects the faults of one trial. done: how many of each kind."""
+
+    def __init__(self, cluster: PostgresCluster, proxy: PostgresProxy, rng: random.Random) -> None:
+        self.cluster, self.proxy, self.rng = cluster, proxy, rng
+        self.done: Counter[str] = Counter()
+        self.broken: list[str] = []
+
+    def disturb(self, command: StartedCommand, kinds: Sequence[str]) -> None:
+        """Inject faults while a command is under way, in any order, each after some commits or, but for the first, some time."""
+        for number, kind in enumerate(self.rng.sample(kinds, len(kinds))):
+            if (number == 0 or self.rng.random() < WAITING) and not self._wait_for_commits(command):
+                return
+            time.sleep(self.rng.uniform(0, LONGEST_PAUSE))
+            if command.has_ended():
+                return
+            self._inject(kind)
+            self.done[kind] += 1
+
+    def _inject(self, kind: str) -> None:
+        seconds = self.rng.uniform(0, LONGEST_AWAY)
+        if kind == "kill":
+            self.cluster.kill()
+            time.sleep(seconds)
+            self.cluster.start()
+        elif kind == "cut":
+            self.cluster.sql(CUT_ALL)
+        elif kind == "one cut":
+            self.cluster.sql(CUT_ONE)
+        elif kind == "lost commit":
+            self.proxy.lose_next_commit()
+        elif kind == "away":
+            self.proxy.leave()
+            time.sleep(seconds)
+            self.proxy.come_back()
+        else:
+            self.cluster.sql("ALTER DATABASE record1 SET default_transaction_read_only = on")
+            self.cluster.sql(CUT_ALL)
+            time.sleep(seconds)
+            self.cluster.sql("ALTER DATABASE record1 RESET default_transaction_read_only")
+            self.cluster.sql(CUT_ALL)
+
+    def _wait_for_commits(self, command: StartedCommand) -> bool:
+        """Return whether more was committed while the command was under way."""
+        before, deadline = self._origins(), time.monotonic() + LONGEST_WITHOUT_COMMIT
+        while not command.has_ended(0.05):
+            if self._origins() > before:
+                return True
+            if time.monotonic() > deadline:
+                self.broken.append(f"nothing was committed for {LONGEST_WITHOUT_COMMIT:g} s")
+                return False
+        return False
+
+    def _origins(self) -> int:
+        found = self.cluster.sql("SELECT to_regclass('origins') IS NOT NULL", "record1")
+        return int(str(self.cluster.sql("SELECT count(*) FROM origins", "record1")[0][0])) if found[0][0] else 0
+
+
+def _make_home(bench: Bench, folder: Path, url: str) -> Path:
+    home, feed = folder / "home", read_feed(bench.prepared / "feed")
+    home.mkdir()
+    (home / "tickercast.toml").write_text(f'[store]\nurl = "{url}"\n{SETTINGS.format(feed=feed.folder)}', encoding="utf-8")
+    return home
+
+
+def _backfill(feed: Feed) -> tuple[str, ...]:
+    return "backfill", *TICKERS, *COPIES, "--start", feed.sessions[0], "--end", feed.sessions[-1]
+
+
+def _judged(build: Build, home: Path, command: StartedCommand, disturber: Disturber, expected: str) -> list[str]:
+    """Return what is wrong with the end of a disturbed backfill and with its record."""
+    done = command.wait(LONGEST_SECONDS)
+    broken = [f"process {pid} lives on" for pid in living_in_group(command.pid)]
+    if done.returncode or "Traceback" in done.stderr:
+        return [*broken, f"it ended with code {done.returncode}: {done.stderr[-600:]}"]
+    outages, ends = done.stderr.count(OUTAGE), done.stderr.count(END)
+    if outages != ends or outages > sum(disturber.done.values()) + disturber.done["read-only"]:
+        broken.append(f"{outages} lines say that an outage began and {ends} that it ended, after {dict(disturber.done)}")
+    if must_run(build, home, "verify", "--content-hash") != expected:
+        broken.append("the content hash is not that of the twin")
+    must_run(build, home, "verify", "--deep")
+    unfinished = disturber.cluster.sql("SELECT count(*) FROM runs WHERE status NOT IN ('interrupted', 'done')", "record1")
+    return [*broken, *(["a run has neither ended nor been interrupted"] if unfinished[0][0] else [])]
+
+
+def _unavailable() -> str:
+    is_there = any(int(path.parent.name) >= OLDEST for path in SERVERS)
+    return "" if is_there else f"no PostgreSQL server of version {OLDEST} or newer is installed"
+
+
+HARNESS = Harness(
+    name=NAME,
+    promise="a backfill outlasts kills of its server, cuts and lost answers: one line each, and it leaves the twin's record",
+    faults="outages",
+    trials=36,
+    short_trials=1,
+    full_trials=100,
+    prepare=prepare,
+    trial=trial,
+    work=KINDS[0],
+    unavailable=_unavailable,
+)
