@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-fast lint bench mutants torture docs site screenshots clean
+.PHONY: demo test test-fast s3-server lint bench mutants torture docs site screenshots clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tickercast demo
@@ -14,6 +14,9 @@ test: $(VENV)/.dev
 
 test-fast: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -n 2 -m "not slow"
+
+# The S3 server of the tests of an object store; they are skipped without it.
+s3-server: $(VENV)/.s3-server
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -60,6 +63,11 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP_INSTALL) -e ".[dev]"
 	touch $@ $(VENV)/.demo
+
+$(VENV)/.s3-server: tests/s3_server.txt | $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)/s3-server
+	$(VENV)/s3-server/bin/python -m pip install --quiet --disable-pip-version-check -r tests/s3_server.txt
+	touch $@
 
 $(VENV)/.mutants: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP_INSTALL) -e ".[dev,mutants]"

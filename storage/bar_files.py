@@ -1,4 +1,4 @@
-"""Bars on disk: Parquet files named by their content and never changed; the database names the current file of each ticker.
+"""Bars as Parquet files, named by their content and never changed; the database names the current file of each ticker.
 
 Page checksums are written and checked. The sha256 of the whole file is compared before any of it is parsed. Without both,
 pyarrow returns wrong numbers from a damaged file without an error.
@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,8 @@ import pyarrow.parquet as pq
 
 from tickercast.storage.bars import BarHistory, Bars, Listing
 from tickercast.storage.errors import Corrupt
-from tickercast.storage.files import quote_ticker, read_regular, sha256_of, write_atomically
+from tickercast.storage.files import quote_ticker, sha256_of
+from tickercast.storage.price_store import PriceAddress, price_store
 
 SCHEMA_VERSION = "1"
 WRITTEN_AT_ONCE = 8
@@ -40,7 +40,7 @@ LISTING_KEYS = ("ticker", "currency", "exchange", "time_zone", "price_basis")
 
 @dataclass(frozen=True, slots=True)
 class WrittenFile:
-    """A price file just written. path is below the prices folder."""
+    """A price file just written. path is below the store's address."""
 
     path: str
     rows: int
@@ -57,12 +57,12 @@ class EncodedFile:
     content: bytes
 
 
-def write_bars(folder: Path, history: BarHistory) -> WrittenFile:
+def write_bars(prices: PriceAddress, history: BarHistory) -> WrittenFile:
     """Write a history to <KEY>/<start of its sha256>.parquet and return what the database stores about it.
 
     The history's listing names the ticker by its key, which no other ticker of the database ever has.
     """
-    return write_file(folder, encode_bars(history))
+    return write_file(prices, encode_bars(history))
 
 
 def encode_bars(history: BarHistory) -> EncodedFile:
@@ -74,18 +74,18 @@ def encode_bars(history: BarHistory) -> EncodedFile:
     return EncodedFile(WrittenFile(path, len(days), days[0].item(), days[-1].item(), digest), content)
 
 
-def write_file(folder: Path, file: EncodedFile) -> WrittenFile:
-    """Write an encoded file, whole and under its name on disk when this returns. Raises StoreUnwritable."""
-    write_atomically(folder / file.written.path, file.content)
+def write_file(prices: PriceAddress, file: EncodedFile) -> WrittenFile:
+    """Write an encoded file, whole and under its name in the store when this returns. Raises what writing to the store raises."""
+    price_store(prices).write(file.written.path, file.content)
     return file.written
 
 
-def write_files(folder: Path, files: Sequence[EncodedFile]) -> list[WrittenFile]:
-    """Write some encoded files as write_file does. Most of the time is spent waiting for the disk, so some wait together."""
+def write_files(prices: PriceAddress, files: Sequence[EncodedFile]) -> list[WrittenFile]:
+    """Write some encoded files as write_file does. Most of the time is spent waiting for the store, so some wait together."""
     if len(files) <= 1:
-        return [write_file(folder, file) for file in files]
+        return [write_file(prices, file) for file in files]
     with ThreadPoolExecutor(WRITTEN_AT_ONCE) as pool:
-        return list(pool.map(partial(write_file, folder), files))
+        return list(pool.map(partial(write_file, prices), files))
 
 
 def sha256_of_history(history: BarHistory) -> str:
@@ -93,11 +93,12 @@ def sha256_of_history(history: BarHistory) -> str:
     return sha256_of(_to_parquet(history))
 
 
-def read_bars(folder: Path, path: str, sha256: str) -> BarHistory:
-    """Return the history in a file. Raises Corrupt when its bytes are not those that were written."""
-    content = read_regular(folder / path)
+def read_bars(prices: PriceAddress, path: str, sha256: str) -> BarHistory:
+    """Return the history in a file. Raises Corrupt when its bytes are not those that were written, or StoreUnavailable."""
+    store = price_store(prices)
+    content = store.read(path)
     if sha256_of(content) != sha256:
-        raise Corrupt(f"{folder / path}: its bytes are not what was written (sha256 differs)")
+        raise Corrupt(f"{store.name(path)}: its bytes are not what was written (sha256 differs)")
     try:
         # A file has a few hundred rows to some thousands: threads would take longer to begin than to read it.
         with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
@@ -105,7 +106,7 @@ def read_bars(folder: Path, path: str, sha256: str) -> BarHistory:
             meta = {key.decode(): value.decode() for key, value in file.metadata.metadata.items()}
         return BarHistory(Listing(*(meta[key] for key in LISTING_KEYS)), _from_table(table))
     except (pa.ArrowException, KeyError, OSError) as error:
-        raise Corrupt(f"{folder / path}: {error}") from error
+        raise Corrupt(f"{store.name(path)}: {error}") from error
 
 
 def _to_parquet(history: BarHistory) -> bytes:

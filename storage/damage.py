@@ -8,13 +8,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import sqlalchemy as sa
 
 from tickercast.storage.address import Database
 from tickercast.storage.database import reading
 from tickercast.storage.errors import Corrupt
+from tickercast.storage.price_store import PriceAddress
 
 UNEXPECTED = (
     sa.exc.IntegrityError, ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, RuntimeError, TypeError,
@@ -23,7 +23,7 @@ UNEXPECTED = (
 
 
 @contextmanager
-def damage_reported(database: Database, prices: Path) -> Iterator[None]:
+def damage_reported(database: Database, prices: PriceAddress) -> Iterator[None]:
     """Raise Corrupt in place of an error that no sound record causes, where the record is damaged; else the error itself."""
     try:
         yield

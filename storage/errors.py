@@ -14,6 +14,8 @@ StorageError
 ├── QueryRefused         a query that would do more than read
 ├── QueryOverLimit       a query that ran longer or returned more than allowed
 ├── StoreUnwritable      the disk is full, read-only or not ours
+├── StoreUnavailable     an object store does not answer
+├── StoreRefused         an object store refuses us, or has no such bucket
 └── Corrupt              bytes that are not what was written
 """
 
@@ -76,6 +78,14 @@ class QueryOverLimit(StorageError):
 
 
 class StoreUnwritable(StorageError):
+    pass
+
+
+class StoreUnavailable(StorageError):
+    pass
+
+
+class StoreRefused(StorageError):
     pass
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -21,6 +20,7 @@ from tickercast.storage.address import Database, PostgresServer
 from tickercast.storage.database import reading
 from tickercast.storage.digests import ROWS_AT_ONCE, SCHEMA, STREAMED, RowsSeen, RowSum, TableForm
 from tickercast.storage.errors import Corrupt, NotADatabase
+from tickercast.storage.price_store import PriceAddress
 from tickercast.storage.schema import Base
 from tickercast.storage.versions import database_id, is_blank, stored_revision
 
@@ -49,7 +49,7 @@ class Load(Protocol):
         """Make what is left of the schema."""
 
 
-def copy_record(source: Database, target: Database, prices: Path, stage: Stage) -> Copied:
+def copy_record(source: Database, target: Database, prices: PriceAddress, stage: Stage) -> Copied:
     """Copy a record to a place that holds none. The caller holds the writer locks of both.
 
     A target that holds the same record already is compared. Raises NotADatabase where it holds another one, Corrupt where the

@@ -1,6 +1,6 @@
-"""The folder of price files, which several homes may share: which databases use it, and which files nobody needs.
+"""Which databases use a store of price files, which several homes may share, and which files nobody needs.
 
-Each database that writes here is registered in a small file. A price file goes only when it is old enough, this database named it
+Each database that writes there is registered in the store. A price file goes only when it is old enough, this database named it
 before, and no registered database needs it now. Where one of them cannot be read, every file stays.
 """
 
@@ -12,6 +12,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from socket import gethostname
+from urllib.parse import quote, unquote, urlsplit
 
 import sqlalchemy as sa
 
@@ -19,66 +21,70 @@ from tickercast.storage import queries
 from tickercast.storage.address import POSTGRES_PREFIXES, Database, PostgresServer
 from tickercast.storage.database import open_reader
 from tickercast.storage.errors import StorageError
-from tickercast.storage.files import make_folder
+from tickercast.storage.price_store import PriceAddress, StoreUser, price_store
 
-REGISTRY = ".databases"
 KEPT_SUPERSEDED = 2  # files before a ticker's current one that stay for databases of other homes
 
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A database that uses a folder, and since when."""
+    """A database that uses a store, and since when. host: the machine of its path, "" = this one."""
 
     path: Database
     since: datetime
+    host: str = ""
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Return whether the database is a file of another machine, so that it cannot be read here."""
+        return self.host not in ("", gethostname())
+
+    @property
+    def is_gone(self) -> bool:
+        """Return whether the database was a file of this machine and is no more. Raises StorageError for one elsewhere."""
+        if self.is_elsewhere:
+            raise StorageError(f"{self.path} is on {self.host}")
+        return isinstance(self.path, Path) and not self.path.exists()
 
 
-def register_database(folder: Path, database: Database) -> None:
-    """Register a database as a user of a folder, once."""
-    path = _resolved(database)
-    if any(entry.path == path for entry in registered_databases(folder)):
-        return
-    make_folder(folder)
-    with (folder / REGISTRY).open("a", encoding="utf-8") as file:
-        file.write(f"{datetime.now(UTC).isoformat()} {_uri_of(path)}\n")  # one short write, so two homes do not mix their lines
+def register_database(prices: PriceAddress, database: Database) -> None:
+    """Register a database as a user of a store, once."""
+    store = price_store(prices)
+    url = _url_of(_resolved(database), store.machine)
+    if all(user.url != url for user in store.users()):
+        store.add_user(StoreUser(url, datetime.now(UTC)))
 
 
-def registered_databases(folder: Path) -> list[Registered]:
-    """Return every database that was ever registered as a user of a folder, oldest first. A torn line is left out."""
-    try:
-        lines = (folder / REGISTRY).read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return []
-    pairs = [line.split(" ") for line in lines]
-    return [Registered(_database_of(pair[1]), datetime.fromisoformat(pair[0])) for pair in pairs if len(pair) == 2]
+def registered_databases(prices: PriceAddress) -> list[Registered]:
+    """Return every database that was ever registered as a user of a store, oldest first."""
+    return [_registered(user) for user in price_store(prices).users()]
 
 
-def collect_old_files(folder: Path, database: Database, before: datetime, kept: int = KEPT_SUPERSEDED) -> int:
+def collect_old_files(prices: PriceAddress, database: Database, before: datetime, kept: int = KEPT_SUPERSEDED) -> int:
     """Remove the files written before an instant that no database needs, and return how many. Needs the writer lock.
 
     kept: how many files before a ticker's current one this database still needs. A file that it never named is a stranger's,
-    except one that a killed writer left in a folder of our own.
+    except one that a killed writer left in a store of our own.
     """
-    old = {path.relative_to(folder).as_posix() for path in folder.glob("*/*") if _written_at(path) < before.timestamp()}
-    own = _named_before(database, old) | _left_by_killed_writers(folder, database, old)
-    return _remove_unneeded(folder, own, {_resolved(database): kept})
+    old = {path: at for path, at in price_store(prices).files().items() if at < before.timestamp()}
+    own = _named_before(database, old) | _left_by_killed_writers(prices, database, old)
+    return _remove_unneeded(prices, own, {_resolved(database): kept})
 
 
-def remove_unneeded(folder: Path, paths: Collection[str]) -> int:
+def remove_unneeded(prices: PriceAddress, paths: Collection[str]) -> int:
     """Remove those of some files that no registered database needs, and return how many; none where one cannot be read."""
-    return _remove_unneeded(folder, paths, {})
+    return _remove_unneeded(prices, paths, {})
 
 
-def _remove_unneeded(folder: Path, paths: Collection[str], kept: Mapping[Database, int]) -> int:
+def _remove_unneeded(prices: PriceAddress, paths: Collection[str], kept: Mapping[Database, int]) -> int:
     if not paths:
         return 0
     try:
-        users = [entry.path for entry in registered_databases(folder) if not isinstance(entry.path, Path) or entry.path.exists()]
+        users = [entry.path for entry in registered_databases(prices) if not entry.is_gone]
         needed = {path for user in users for path in _needed_by(user, kept.get(user, KEPT_SUPERSEDED))}
     except (StorageError, sa.exc.SQLAlchemyError, OSError):
         return 0
-    unneeded = sorted(set(paths) - needed)
-    return sum(_removed(folder / path) for path in unneeded)
+    return price_store(prices).remove(sorted(set(paths) - needed))
 
 
 def _needed_by(database: Database, kept: int) -> set[str]:
@@ -100,33 +106,16 @@ def _named_before(database: Database, paths: Collection[str]) -> set[str]:
     return named & set(paths)
 
 
-def _left_by_killed_writers(folder: Path, database: Database, paths: Collection[str]) -> set[str]:
-    """Return those of some files that no row names because their writer was killed.
+def _left_by_killed_writers(prices: PriceAddress, database: Database, old: Mapping[str, float]) -> set[str]:
+    """Return those of some files, with the time of each, that no row names because their writer was killed.
 
     Only while no other database was ever registered. Files from before the registration may belong to one that is not.
     """
-    users = registered_databases(folder)
-    if [entry.path for entry in users] != [_resolved(database)]:
+    users = registered_databases(prices)
+    if [(entry.path, entry.is_elsewhere) for entry in users] != [(_resolved(database), False)]:
         return set()
     since = users[0].since.timestamp()
-    return {path for path in paths if since < _written_at(folder / path) < math.inf}
-
-
-def _written_at(path: Path) -> float:
-    """Return when a file was written, as a timestamp; infinity for one that another home has just removed."""
-    try:
-        return path.stat(follow_symlinks=False).st_mtime
-    except OSError:
-        return math.inf
-
-
-def _removed(path: Path) -> bool:
-    """Remove a file, and return whether it is gone: a file that may not be removed stays, and a later run tries again."""
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        return False
-    return True
+    return {path for path, at in old.items() if since < at < math.inf}
 
 
 def _resolved(database: Database) -> Database:
@@ -134,13 +123,12 @@ def _resolved(database: Database) -> Database:
     return database.shared if isinstance(database, PostgresServer) else Path(os.path.realpath(database))
 
 
-def _uri_of(database: Database) -> str:
-    return database.url if isinstance(database, PostgresServer) else database.as_uri()
+def _url_of(database: Database, machine: str) -> str:
+    return database.url if isinstance(database, PostgresServer) else f"file://{machine}{quote(str(database))}"
 
 
-def _database_of(uri: str) -> Database:
-    from urllib.parse import unquote, urlsplit
-
-    if uri.startswith(POSTGRES_PREFIXES):
-        return PostgresServer(uri)
-    return Path(unquote(urlsplit(uri).path))
+def _registered(user: StoreUser) -> Registered:
+    if user.url.startswith(POSTGRES_PREFIXES):
+        return Registered(PostgresServer(user.url), user.since)
+    parts = urlsplit(user.url)
+    return Registered(Path(unquote(parts.path)), user.since, parts.netloc)

@@ -7,7 +7,6 @@ import sqlite3
 import struct
 from collections.abc import Iterator
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +17,8 @@ from tickercast.storage.bar_files import read_bars
 from tickercast.storage.bars import Bars, as_known
 from tickercast.storage.digests import RowsSeen, ignore_rows
 from tickercast.storage.errors import Corrupt
-from tickercast.storage.files import read_regular, sha256_of
+from tickercast.storage.files import sha256_of
+from tickercast.storage.price_store import PriceAddress, price_store
 from tickercast.storage.schema import Base
 from tickercast.storage.writes.prices import BAR_COLUMNS, bar_rows
 
@@ -111,7 +111,7 @@ HASHED = (
 HASHED_TABLES = ("configs", "models", "prior_members", "losses", "forecasts", "baseline_forecasts", "recalibrations", "scores")
 
 
-def find_problems(connection: Connection, prices: Path) -> list[str]:
+def find_problems(connection: Connection, prices: PriceAddress) -> list[str]:
     """Return the problems found, one line each, in order: SQLite's checks, forbidden rows, price files, checkpoints.
 
     SQLite's integrity_check covers CHECK constraints only on a connection that may write. Where it finds something, values may
@@ -134,7 +134,7 @@ def rows_to_check(connection: Connection) -> int:
     return sum(counts.values()) + int(bars or 0)
 
 
-def all_problems(connection: Connection, prices: Path, seen: RowsSeen = ignore_rows) -> list[str]:
+def all_problems(connection: Connection, prices: PriceAddress, seen: RowsSeen = ignore_rows) -> list[str]:
     """Return what find_problems finds and, where the database's structure is sound, what find_deep_problems finds."""
     problems = find_problems(connection, prices)
     if problems and problems[0].startswith(STRUCTURE):
@@ -142,7 +142,7 @@ def all_problems(connection: Connection, prices: Path, seen: RowsSeen = ignore_r
     return problems + find_deep_problems(connection, prices, seen)
 
 
-def find_deep_problems(connection: Connection, prices: Path, seen: RowsSeen = ignore_rows) -> list[str]:
+def find_deep_problems(connection: Connection, prices: PriceAddress, seen: RowsSeen = ignore_rows) -> list[str]:
     """Return the problems that only reading every row shows, one line each.
 
     Rows whose digests differ, rows that a check of their table forbids, price files with other rows or sessions than the
@@ -190,8 +190,9 @@ def _forbidden_rows(connection: Connection) -> Iterator[str]:
             yield f"{what}: {count}"
 
 
-def _other_prices(connection: Connection, prices: Path, seen: RowsSeen) -> Iterator[str]:
+def _other_prices(connection: Connection, prices: PriceAddress, seen: RowsSeen) -> Iterator[str]:
     """Yield a line for each current price file with other rows than the database states, or than its copy there."""
+    store = price_store(prices)
     for path, sha256, rows, first, last, ticker_id, symbol in _rows(connection, CURRENT_FILES):
         try:
             history = read_bars(prices, path, sha256)
@@ -201,9 +202,9 @@ def _other_prices(connection: Connection, prices: Path, seen: RowsSeen) -> Itera
         days = history.bars.session
         found = f"{len(days)} rows {days[0]}..{days[-1]}" if len(days) else "no rows"
         if found != f"{rows} rows {first}..{last}":
-            yield f"{prices / path}: {found}, the database states {rows} rows {first}..{last}"
+            yield f"{store.name(path)}: {found}, the database states {rows} rows {first}..{last}"
         elif different := _different_bars(connection, ticker_id, as_known(history)):
-            yield f"{symbol}: {different} rows of bars differ from {prices / path}"
+            yield f"{symbol}: {different} rows of bars differ from {store.name(path)}"
         seen(rows)
 
 
@@ -244,11 +245,12 @@ def _forbidden_by_checks(connection: Connection) -> Iterator[str]:
                     yield f"rows of {table.name} that its check {constraint.name} forbids: {count}"
 
 
-def _damaged_files(connection: Connection, prices: Path) -> Iterator[str]:
+def _damaged_files(connection: Connection, prices: PriceAddress) -> Iterator[str]:
+    store = price_store(prices)
     for path, sha256, *_ in _rows(connection, CURRENT_FILES):
         try:
-            if sha256_of(read_regular(prices / path)) != sha256:
-                yield f"{prices / path}: its bytes are not what was written (sha256 differs)"
+            if sha256_of(store.read(path)) != sha256:
+                yield f"{store.name(path)}: its bytes are not what was written (sha256 differs)"
         except Corrupt as error:
             yield str(error)
 

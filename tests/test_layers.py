@@ -56,7 +56,7 @@ DOORS = {
     "sklearn": ("tickercast/forecaster.py",),
     "sqlalchemy": ("storage/", "migrations/"),
     "structlog": ("jobs/terminal/logs.py",),
-    "tenacity": ("jobs/prices/sources/yahoo.py",),
+    "tenacity": ("jobs/prices/sources/yahoo.py", "storage/object_requests.py"),
     "typer": ("jobs/cli/",),
     "yfinance": ("jobs/prices/sources/yahoo.py",),
 }

@@ -84,10 +84,11 @@ def _disk_line(state: HomeState) -> str:
     disk = state.disk
     growth = f", growing by {bytes_text(disk.growth)} a day" if disk.growth else ""
     short = f"; {state.disk_limit}" if state.is_disk_short else ""
-    return (
-        f"{bytes_text(disk.free)} of {bytes_text(disk.total)} free{short}; store {bytes_text(disk.store)} "
-        f"(database {bytes_text(disk.database)}, prices {bytes_text(disk.prices)}){growth}"
-    )
+    free = f"{bytes_text(disk.free)} of {bytes_text(disk.total)} free{short}"
+    database = bytes_text(disk.database)
+    if disk.bucket:
+        return f"{free}; database {database}, prices in {disk.bucket}{growth}"
+    return f"{free}; store {bytes_text(disk.store)} (database {database}, prices {bytes_text(disk.prices)}){growth}"
 
 
 def status_table(state: HomeState, rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -9,7 +9,6 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Literal
 
 from tickercast.jobs.clock import utc_minute
@@ -18,9 +17,10 @@ from tickercast.jobs.terminal.text import counted, printable
 from tickercast.jobs.workspace.limits import Limits
 from tickercast.storage.connection import Reader
 from tickercast.storage.errors import Corrupt
-from tickercast.storage.files import read_regular, sha256_of
+from tickercast.storage.files import sha256_of
 from tickercast.storage.monitoring import TickerFacts
 from tickercast.storage.notices import NewOutcome, NoticeRow, current_price_file
+from tickercast.storage.price_store import PriceAddress, price_store
 
 Kind = Literal["late", "failing", "quarantined", "disk", "integrity", "outside", "backup"]
 LONGEST_REASON = 300  # characters of an error in a message
@@ -86,7 +86,7 @@ def disk_condition(state: HomeState) -> Iterator[Found]:
         yield Found("disk", "disk", f"{free} of disk are free where the store is; make room", begins=state.is_disk_short)
 
 
-def damage(connection: Reader, prices: Path, tickers: Iterable[TickerFacts], known: set[str]) -> Iterator[Found]:
+def damage(connection: Reader, prices: PriceAddress, tickers: Iterable[TickerFacts], known: set[str]) -> Iterator[Found]:
     """Yield the damaged price files of tickers that fail, and of those in known, which were damaged before."""
     for subject in known.intersection(FINDINGS):
         yield Found("integrity", subject, "", begins=False)  # until a later `verify` is content
@@ -119,13 +119,13 @@ def _outside(outcome: NewOutcome, low: float, high: float) -> str:
     )
 
 
-def _is_damaged(connection: Reader, prices: Path, ticker: TickerFacts) -> bool:
+def _is_damaged(connection: Reader, prices: PriceAddress, ticker: TickerFacts) -> bool:
     file = current_price_file(connection, ticker.id)
     if file is None:
         return False
     path, sha256 = file
     try:
-        return sha256_of(read_regular(prices / path)) != sha256
+        return sha256_of(price_store(prices).read(path)) != sha256
     except Corrupt:
         return True
 

@@ -85,7 +85,8 @@ def _of_store(state: HomeState) -> Iterator[Metric]:
         "last_complete_run_timestamp_seconds", "When the newest daily run without a failure ended.", state.complete_run
     )
     yield _gauge("database_size_bytes", "Size of the database.", state.disk.database)
-    yield _gauge("prices_size_bytes", "Size of the price files.", state.disk.prices)
+    if not state.disk.bucket:
+        yield _gauge("prices_size_bytes", "Size of the price files.", state.disk.prices)
     yield _gauge("disk_free_bytes", "Free space where the store is.", state.disk.free)
     yield _instant("last_backup_timestamp_seconds", "When the newest backup by schedule was made.", state.backup)
     notices = GaugeMetricFamily(f"{PREFIX}lasting_notices", "Notices that last, see docs/operations.md.", labels=["kind"])

@@ -36,13 +36,17 @@ MEGABYTE = 10**6
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """Free and total bytes where the store is; bytes of the database and of the prices; new bytes a day where it is known."""
+    """Free and total bytes where the store is; bytes of the database and of the prices; new bytes a day where it is known.
+
+    bucket: where the prices are that take no disk, "" for a folder. Their bytes are not counted: a listing takes long.
+    """
 
     free: int
     total: int
     database: int
     prices: int
     growth: float | None = None
+    bucket: str = ""
 
     @property
     def store(self) -> int:
@@ -189,14 +193,16 @@ def _is_silent(folder: Path, row: DaemonRow | None, now: datetime) -> bool:
 
 def _disk(place: Place, forecasts: int, recent: int, first: datetime | None, now: datetime) -> Disk:
     file = place.database_file
-    folders = (file.parent if file else place.folder, place.prices)
-    usages = [shutil.disk_usage(path) for path in folders if path.exists()]
+    folder = place.prices if isinstance(place.prices, Path) else None
+    folders = (file.parent if file else place.folder, folder)
+    usages = [shutil.disk_usage(path) for path in folders if path is not None and path.exists()]
     least = min(usages, key=lambda usage: usage.free)
     database = database_size(place.database)
     growth = None
     if first is not None and forecasts and (days := (now - first) / timedelta(days=1)) >= LEAST_GROWTH_DAYS:
         growth = database / forecasts * recent / days
-    return Disk(least.free, least.total, database, _folder_size(place.prices), growth)
+    prices, bucket = (_folder_size(folder), "") if folder else (0, str(place.prices))
+    return Disk(least.free, least.total, database, prices, growth, bucket)
 
 
 def _size(path: Path) -> int:

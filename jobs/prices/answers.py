@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cache
-from pathlib import Path
 
 from tickercast.jobs.exchanges.calendars import CalendarError, exchange_calendar
 from tickercast.jobs.prices.bindings import Binding
@@ -21,6 +20,7 @@ from tickercast.jobs.prices.stored_prices import StoredPrices, with_history
 from tickercast.storage.bar_files import EncodedFile, encode_bars
 from tickercast.storage.bars import PRICE_FIELDS
 from tickercast.storage.errors import Corrupt
+from tickercast.storage.price_store import PriceAddress
 
 # Fetched again before the last stored bar, or before the first quarantined one, to see what the source changed since.
 OVERLAP = timedelta(days=15)
@@ -87,7 +87,7 @@ def send_here(request: Callable[[], Fetch]) -> Fetch:
 class Asking:
     """How a run asks: the folder of the price files, its instant, and the minutes after a close at which a bar is complete."""
 
-    prices: Path
+    prices: PriceAddress
     now: datetime
     after_close_minutes: int
 

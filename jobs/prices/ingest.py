@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from tickercast.jobs.prices.answers import Answer, Asking, FolderPart, PriceRequest, Send, answers_of_part, send_here
 from tickercast.jobs.prices.bindings import Binding, Sources
@@ -26,6 +25,7 @@ from tickercast.storage import queries
 from tickercast.storage.bars import BarHistory
 from tickercast.storage.database import Engine
 from tickercast.storage.errors import Corrupt
+from tickercast.storage.price_store import PriceAddress
 
 AT_ONCE = 100  # tickers whose answers are committed together
 LONGEST_WAIT = 1.0  # seconds for which an answer waits for others
@@ -55,7 +55,7 @@ class Ingest:
     def __init__(
         self,
         engine: Engine,
-        prices: Path,
+        prices: PriceAddress,
         sources: Sources,
         now: datetime,
         after_close_minutes: int,

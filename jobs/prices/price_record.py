@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
 from tickercast.jobs.exchanges.calendars import exchange_calendar
@@ -23,6 +22,7 @@ from tickercast.jobs.terminal.text import counted
 from tickercast.storage import bar_files, queries, writes
 from tickercast.storage.bars import BarHistory, Merge, as_known
 from tickercast.storage.database import Connection, Engine
+from tickercast.storage.price_store import PriceAddress
 
 LONGEST_ERROR = 500
 EVENT_STATUSES = {"suspended", "held"}  # entering or leaving one of these is an event
@@ -47,7 +47,7 @@ class PriceRecord:
     """Stores what one run fetched. prices: the folder of the price files."""
 
     engine: Engine
-    prices: Path
+    prices: PriceAddress
     now: datetime
     after_close_minutes: int
     run_id: int | None

@@ -7,7 +7,6 @@ recorded_at, so what was known at an instant stays as far as it can be proven.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from tickercast.storage.bars import VALUE_FIELDS, BarHistory, Bars, Listing, Mer
 from tickercast.storage.database import Engine
 from tickercast.storage.errors import Corrupt
 from tickercast.storage.price_folder import register_database
+from tickercast.storage.price_store import PriceAddress
 
 NEXT = "; next: `tickercast run`, unless a daemon runs, which looks at it within a minute"
 
@@ -75,7 +75,7 @@ def _mend_copy(engine: Engine, ticker: queries.TickerRow, history: BarHistory) -
     return f"{ticker.symbol}: its price file is sound and equal to its copy in SQL; nothing was changed"
 
 
-def _rebuild(engine: Engine, prices: Path, ticker: queries.TickerRow, damaged: queries.CurrentFile) -> Rebuilt | None:
+def _rebuild(engine: Engine, prices: PriceAddress, ticker: queries.TickerRow, damaged: queries.CurrentFile) -> Rebuilt | None:
     """Return the history that older files and the copy in SQL prove, None where there is neither."""
     with engine.connect() as connection:
         older = queries.superseded_files(connection, ticker.id)
@@ -95,7 +95,7 @@ def _rebuild(engine: Engine, prices: Path, ticker: queries.TickerRow, damaged: q
     return Rebuilt(same or history, same is not None)
 
 
-def _readable(prices: Path, file: queries.CurrentFile) -> BarHistory | None:
+def _readable(prices: PriceAddress, file: queries.CurrentFile) -> BarHistory | None:
     try:
         return bar_files.read_bars(prices, file.path, file.sha256)
     except Corrupt:

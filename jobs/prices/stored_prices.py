@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from tickercast.jobs.prices.told import Told, told_actions
@@ -14,6 +13,7 @@ from tickercast.storage import bar_files, queries
 from tickercast.storage.bars import BarHistory, Bars, as_known
 from tickercast.storage.database import Engine
 from tickercast.storage.errors import Corrupt
+from tickercast.storage.price_store import PriceAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class StoredPrices:
         return as_known(self.history) if self.history else None
 
 
-def read_stored_prices(engine: Engine, prices: Path, symbol: str) -> StoredPrices:
+def read_stored_prices(engine: Engine, prices: PriceAddress, symbol: str) -> StoredPrices:
     """Return what is stored of a ticker, with its bars. prices: the folder of the price files. A damaged file is stated."""
     [stored] = look_up(engine, [symbol])
     return with_history(stored, prices)
@@ -68,7 +68,7 @@ def look_up(engine: Engine, symbols: Sequence[str]) -> list[StoredPrices]:
     return found
 
 
-def with_history(stored: StoredPrices, prices: Path) -> StoredPrices:
+def with_history(stored: StoredPrices, prices: PriceAddress) -> StoredPrices:
     """Return the same with the stored bars, or with why their file cannot be read."""
     if stored.file is None:
         return stored

@@ -27,8 +27,9 @@ from tickercast.storage import queries, verify
 from tickercast.storage.copies import copy_database
 from tickercast.storage.database import reading
 from tickercast.storage.errors import Corrupt, StoreUnwritable
-from tickercast.storage.files import HashedReader, make_folder, open_regular, rename_durably, sha256_of_file
+from tickercast.storage.files import HashedReader, make_folder, open_regular, rename_durably, sha256_of, sha256_of_file
 from tickercast.storage.paths import real_path
+from tickercast.storage.price_store import price_store
 from tickercast.storage.versions import check_revision, database_id, stored_revision
 
 FORMAT = 1
@@ -110,12 +111,15 @@ def read_manifest(archive: tarfile.TarFile) -> Manifest:
 
 
 def refuse_outside(place: Place) -> Path:
-    """Return the path of a home's database. Raises UsageError where that or the prices lie outside of its folder."""
+    """Return the path of a home's database. Raises UsageError where that or the prices lie in a folder outside of its own.
+
+    Prices in a bucket are no folder: a backup has copies of them, and a restore puts them there again.
+    """
     database = place.database_file
     if database is None:
         raise UsageError("store.url names a server; back it up with its own tools (docs/guides/backups.md); nothing was written")
     for name, path in (("store.url", database), ("store.prices", place.prices)):
-        if not real_path(path).is_relative_to(real_path(place.folder)):
+        if isinstance(path, Path) and not real_path(path).is_relative_to(real_path(place.folder)):
             raise UsageError(f"{name} lies outside of the home ({path}); such a home cannot be backed up or restored as one file")
     return database
 
@@ -162,10 +166,10 @@ def _written(home: Home, copy: Path, partial: Path, now: datetime) -> Manifest:
         paths = queries.current_price_paths(connection)
         with counted_progress("hashing rows", verify.rows_to_hash(connection)) as seen:
             content_hash = verify.content_hash(connection, seen)
-    members = {DATABASE_FILE: copy, **{f"{PRICES}/{path}": home.prices / path for path in paths}}
+    members = {DATABASE_FILE: copy}
     if (home.folder / SETTINGS_FILE).exists():
         members[SETTINGS_FILE] = home.folder / SETTINGS_FILE
-    size = sum(path.stat().st_size for path in members.values() if path.is_file())
+    prices, size = price_store(home.prices), sum(path.stat().st_size for path in members.values())
     with (
         partial.open("wb") as file,
         tarfile.open(fileobj=file, mode="w") as archive,
@@ -173,6 +177,7 @@ def _written(home: Home, copy: Path, partial: Path, now: datetime) -> Manifest:
     ):
         os.fchmod(file.fileno(), SECRET_MODE)
         hashes = {name: _add_file(archive, name, path, now, read) for name, path in members.items()}
+        hashes |= {f"{PRICES}/{path}": _add(archive, f"{PRICES}/{path}", prices.read(path), now, read) for path in paths}
         manifest = Manifest(
             FORMAT,
             now.isoformat(),
@@ -189,11 +194,18 @@ def _written(home: Home, copy: Path, partial: Path, now: datetime) -> Manifest:
 
 
 def _add_file(archive: tarfile.TarFile, name: str, path: Path, now: datetime, read: ShowMore) -> str:
-    """Add a file and return the hash of what was added. Raises Corrupt for a price file that is missing or no regular file."""
+    """Add a file and return the hash of what was added. Raises Corrupt for one that is no regular file."""
     with open_regular(path) as file:
         hashed = HashedReader(file, read)
         archive.addfile(_member(name, os.fstat(file.fileno()).st_size, now), hashed)
     return hashed.sha256
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes, now: datetime, read: ShowMore) -> str:
+    """Add some bytes as a file and return their hash."""
+    archive.addfile(_member(name, len(content), now), BytesIO(content))
+    read(len(content))
+    return sha256_of(content)
 
 
 def _member(name: str, size: int, now: datetime) -> tarfile.TarInfo:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,8 @@ from tickercast.jobs.workspace.writer import writing_engine
 from tickercast.storage import queries
 from tickercast.storage.copies import copy_database
 from tickercast.storage.database import reading, translated
+from tickercast.storage.errors import Corrupt
+from tickercast.storage.price_store import price_store
 from tickercast.storage.reader import Rows
 from tickercast.storage.versions import check_revision
 
@@ -62,11 +64,11 @@ def copy_home(home: Home, folder: Path) -> Home:
     copy = Home(folder, home.settings.with_usual_store())
     copy_database(database, folder / DATABASE_FILE)
     check_revision(copy.database)
-    copy.prices.mkdir()
+    theirs, ours = price_store(home.prices), price_store(copy.prices)
+    ours.prepare()
     with reading(copy.database) as connection:
         paths = queries.current_paths(connection)
     for path in paths:
-        if (home.prices / path).is_file():  # a missing file is the failure of its ticker, here as there
-            (copy.prices / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(home.prices / path, copy.prices / path)
+        with suppress(Corrupt):  # a missing file is the failure of its ticker, here as there
+            ours.write(path, theirs.read(path))
     return copy

@@ -32,6 +32,7 @@ from tickercast.storage.errors import Corrupt, StoreUnwritable
 from tickercast.storage.files import HashedReader, sync_folder
 from tickercast.storage.paths import real_path
 from tickercast.storage.price_folder import register_database
+from tickercast.storage.price_store import PriceAddress, price_store
 from tickercast.storage.versions import check_revision, known_revisions, stored_revision
 
 FILE_MODE, SETTINGS_MODE = 0o640, 0o600  # where no home is replaced; the settings, which may hold a password, in any case
@@ -77,27 +78,38 @@ def _extracted(source: Path, staging: Path) -> Manifest:
         place = _place(staging, _member_bytes(archive, SETTINGS_FILE) if SETTINGS_FILE in manifest.sha256 else b"")
         with counted_progress("reading the backup", source.stat().st_size) as read:
             for name, sha256 in manifest.sha256.items():
-                path = _path_of(place, name)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                if _extract(archive, name, path, read) != sha256:
+                if _extract(archive, name, place, read) != sha256:
                     raise Corrupt(f"{source}: {name} is damaged; nothing was restored")
         for inner, _, _ in os.walk(staging):
             sync_folder(Path(inner))
     return manifest
 
 
-def _extract(archive: tarfile.TarFile, name: str, path: Path, read: ShowMore) -> str:
-    """Write one member, flushed to disk, and return its hash."""
+def _extract(archive: tarfile.TarFile, name: str, place: Place, read: ShowMore) -> str:
+    """Write one member, flushed to disk or put into its bucket, and return its hash."""
     member = archive.extractfile(name)
     if member is None:
         raise Corrupt(f"{name} of the backup is no file; nothing was restored")
     reader = HashedReader(member, read)
+    if _is_price_file(name) and not isinstance(place.prices, Path):
+        return _put(name, reader, place.prices)
+    path = _path_of(place, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("xb") as file:
         os.fchmod(file.fileno(), SETTINGS_MODE if name == SETTINGS_FILE else FILE_MODE)
         shutil.copyfileobj(reader, file)
         file.flush()
         os.fsync(file.fileno())
     return reader.sha256
+
+
+def _put(name: str, reader: HashedReader, prices: PriceAddress) -> str:
+    """Put a price file into a bucket and return its hash. One whose name is not of its content is not put: others may use it."""
+    content = reader.read()
+    if reader.sha256.startswith(PurePosixPath(name).stem):
+        price_store(prices).write(PurePosixPath(name).relative_to(PRICES).as_posix(), content)
+        return reader.sha256
+    raise Corrupt(f"{name} of the backup has another content than its name says; nothing was restored")
 
 
 def _verify(staging: Path, manifest: Manifest) -> None:
@@ -155,14 +167,20 @@ def _place(folder: Path, settings: bytes | None = None) -> Place:
 def _path_of(place: Place, name: str) -> Path:
     if name == DATABASE_FILE:
         return refuse_outside(place)
-    return place.folder / name if name == SETTINGS_FILE else place.prices / PurePosixPath(name).relative_to(PRICES)
+    if name == SETTINGS_FILE or not isinstance(place.prices, Path):
+        return place.folder / name
+    return place.prices / PurePosixPath(name).relative_to(PRICES)
 
 
 def _is_ours(name: str) -> bool:
     """Return whether a member's name is one that a backup has, and leads nowhere else."""
+    return name in HOME_FILES or _is_price_file(name)
+
+
+def _is_price_file(name: str) -> bool:
+    """Return whether a member's name is that of a price file."""
     path = PurePosixPath(name)
-    is_price_file = len(path.parts) == 3 and path.parts[0] == PRICES and path.suffix == ".parquet"
-    return name in HOME_FILES or (is_price_file and ".." not in path.parts)
+    return len(path.parts) == 3 and path.parts[0] == PRICES and path.suffix == ".parquet" and ".." not in path.parts
 
 
 def _member_bytes(archive: tarfile.TarFile, name: str) -> bytes:

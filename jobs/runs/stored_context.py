@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 
@@ -14,9 +13,10 @@ from tickercast.storage import bar_files, queries
 from tickercast.storage.bars import as_known
 from tickercast.storage.database import Connection, Engine
 from tickercast.storage.errors import Corrupt
+from tickercast.storage.price_store import PriceAddress
 
 
-def stored_references(engine: Engine, prices: Path, exchanges: Iterable[str], known_at: datetime) -> dict[str, Reference]:
+def stored_references(engine: Engine, prices: PriceAddress, exchanges: Iterable[str], known_at: datetime) -> dict[str, Reference]:
     """Return the reference of each exchange whose reference has stored bars, as known at an instant."""
     with engine.connect() as connection:
         found = {exchange: stored_reference(connection, prices, exchange, known_at) for exchange in exchanges}
@@ -32,7 +32,7 @@ def stored_events(connection: Connection, ticker_id: int, known_at: datetime) ->
     return Events(np.array([day for day, _ in rows], "datetime64[D]"), np.array(instants, "datetime64[us]"))
 
 
-def stored_reference(connection: Connection, prices: Path, exchange: str, known_at: datetime) -> Reference | None:
+def stored_reference(connection: Connection, prices: PriceAddress, exchange: str, known_at: datetime) -> Reference | None:
     """Return the reference of an exchange as known at an instant, None where it has no stored bars."""
     symbol = reference_of(exchange)
     ticker = queries.ticker_by_symbol(connection, symbol) if symbol else None

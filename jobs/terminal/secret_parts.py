@@ -21,6 +21,11 @@ URL = re.compile(r"""[A-Za-z][A-Za-z0-9+.-]*://[^\s"'<>]+""")
 HOST = re.compile(
     r"(?:localhost|(?:[a-z0-9-]+\.)+[a-z]{2,10}|[0-9]{1,3}(?:\.[0-9]{1,3}){3}|\[[0-9a-f:.]+\])(?::[0-9]+)?", re.IGNORECASE
 )
+# Logins of databases and object stores.
+OF_STORES = {
+    "PGPASSWORD", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AZURE_STORAGE_KEY", "AZURE_CLIENT_SECRET",
+}  # fmt: skip
+PLAIN_OPTIONS = {"endpoint_override", "region", "scheme"}  # of the URL of a bucket
 SEPARATORS = re.compile(r"[/?&#,;\s]+")
 
 
@@ -32,7 +37,9 @@ def of_environment(environment: Mapping[str, str]) -> Iterator[str]:
             yield from parts_of_link(value if "://" in value else f"http://{value}")
         elif upper in (f"{VARIABLES}STORE__URL", f"{VARIABLES}STORE__READER_URL"):
             yield from parts_of_database(value)
-        elif upper in (f"{VARIABLES}WEB__TOKEN", "PGPASSWORD"):
+        elif upper == f"{VARIABLES}STORE__PRICES":
+            yield from parts_of_prices(value)
+        elif upper in OF_STORES or upper == f"{VARIABLES}WEB__TOKEN":
             yield value
         elif upper.startswith(f"{VARIABLES}NOTICES__"):
             yield from _of_notices([value])
@@ -59,6 +66,9 @@ def _of_setting(section: str, key: str, texts: list[str]) -> Iterator[str]:
         yield from (part for text in texts for part in parts_of_database(text))
     elif (section, key) == ("web", "token"):
         yield from texts
+    elif (section, key) == ("store", "prices"):
+        yield from (part for text in texts for part in parts_of_prices(text))
+        return
     for url in (url for text in (section, key, *texts) for url in URL.findall(text)):  # also where it does not belong
         kind = url.partition("://")[0].lower()
         yield from (parts_of_database if kind in SERVERS else parts_of_link if kind in PLAIN else parts_of_notice)(url)
@@ -92,6 +102,15 @@ def parts_of_database(url: str) -> Iterator[str]:
     for login in _logins(rest):
         yield from _password(login)
     yield from _values(rest.partition("?")[2])
+
+
+def parts_of_prices(url: str) -> Iterator[str]:
+    """Yield the secrets of a bucket's URL, which it should not have: a login, and the values of options that are none of ours."""
+    _, found, rest = url.partition("://")
+    for login in _logins(rest if found else ""):
+        yield from (login, *login.split(":"), *_password(login))
+    pairs = [pair.partition("=") for pair in re.split("[&#]", url.partition("?")[2])]
+    yield from (value or name for name, _, value in pairs if name not in PLAIN_OPTIONS)
 
 
 def parts_of_link(url: str) -> Iterator[str]:

@@ -23,6 +23,7 @@ from tickercast.jobs.workspace.settings_template import settings_template
 from tickercast.storage.address import Database
 from tickercast.storage.files import make_folder
 from tickercast.storage.paths import real_path, user_path
+from tickercast.storage.price_store import PriceAddress, price_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,8 @@ class Home:
         return self.place.database
 
     @property
-    def prices(self) -> Path:
-        """Return the folder of the Parquet files."""
+    def prices(self) -> PriceAddress:
+        """Return where the Parquet files are: a folder, or a bucket. Raises SettingsError."""
         return self.place.prices
 
     @property
@@ -101,7 +102,7 @@ def create_home(folder: Path, preset: str = "density", settings: Mapping[str, An
             settings_file.write_text(settings_template(preset, settings), encoding="utf-8")
             settings_file.chmod(0o600)
         home = Home(folder, read_settings(settings_file))
-        make_folder(home.prices)
+        price_store(home.prices).prepare()
     except (FileExistsError, NotADirectoryError) as error:
         raise UsageError(f"{folder}: a file is in the way of the home") from error
     except OSError as error:

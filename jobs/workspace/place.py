@@ -21,7 +21,9 @@ from urllib.parse import urlsplit
 from tickercast.jobs.errors import HomeUnwritable, SettingsError, UsageError
 from tickercast.jobs.terminal.secrets import learn_settings
 from tickercast.storage.address import POSTGRES_PREFIXES, Database, PostgresServer
+from tickercast.storage.object_address import AddressRefused, is_url, object_address
 from tickercast.storage.paths import real_path, user_path
+from tickercast.storage.price_store import PriceAddress
 
 SETTINGS_FILE = "tickercast.toml"
 DATABASE_FILE = "tickercast.db"
@@ -80,9 +82,14 @@ class Place:
         return _server(self.reader_url, "reader_url")
 
     @property
-    def prices(self) -> Path:
-        """Return the folder of the Parquet files."""
-        return self.folder / (self.store_prices or "prices")
+    def prices(self) -> PriceAddress:
+        """Return where the Parquet files are: a folder, or a bucket. Raises SettingsError."""
+        if not is_url(self.store_prices):
+            return self.folder / (self.store_prices or "prices")
+        try:
+            return object_address(self.store_prices)
+        except AddressRefused as error:
+            raise SettingsError(f"store.prices: {error}") from error
 
     @property
     def cache(self) -> Path:

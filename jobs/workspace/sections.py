@@ -30,6 +30,8 @@ from tickercast.jobs.workspace.limits import (
     MONITOR_HOST,
     is_address,
 )
+from tickercast.jobs.workspace.setting_values import REFUSED_URL
+from tickercast.storage.object_address import AddressRefused, is_url, object_address
 
 NOTICE_URL = re.compile(r"[A-Za-z][\w+.-]*://[^\s/]\S*")
 SCHEDULER = re.compile(r"(tcp|tls)://([\w.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}")
@@ -49,7 +51,15 @@ def _address(host: str) -> str:
     return host
 
 
+def _prices(value: str) -> str:
+    try:
+        return object_address(value).url if is_url(value) else value
+    except AddressRefused as error:
+        raise PydanticCustomError(REFUSED_URL, str(error)) from error
+
+
 Address = Annotated[str, AfterValidator(_address)]
+StorePrices = Annotated[str, AfterValidator(_prices)]
 
 
 class Section(BaseModel):
@@ -67,7 +77,9 @@ class StoreSection(Section):
         default=SecretStr(""),
         description="the record on a server by a login that may only read; `sql` uses it, and `serve` needs it",
     )
-    prices: str = Field(default="", description="folder of the Parquet files; empty = prices/ in the home")
+    prices: StorePrices = Field(
+        default="", description="folder of the Parquet files, or a bucket as s3://bucket/prefix; empty = prices/ in the home"
+    )
 
 
 class SourceSection(Section):

@@ -11,6 +11,7 @@ from tickercast.jobs.errors import SettingsError
 from tickercast.jobs.terminal.secrets import hide_secrets
 
 LONGEST_VALUE = 60  # characters of a wrong value that an error shows
+REFUSED_URL = "refused_url"  # the kind of an error about a URL that may hold a login, so that it is not shown
 
 Sections = Mapping[str, type[BaseModel]]
 
@@ -32,7 +33,8 @@ def first_problem(error: ValidationError, sections: Sections, section: str = "")
     """Return the key, what is wrong with its value and, unless it is a secret, the value. section: of the checked values."""
     problem = error.errors()[0]
     key = ".".join([section, *map(str, problem["loc"])]).strip(".")
-    is_secret = any(key.startswith(secret) for secret in keys_of_type(sections, SecretStr))
+    is_of_secret = any(key.startswith(secret) for secret in keys_of_type(sections, SecretStr))
+    is_secret = is_of_secret or problem["type"] == REFUSED_URL
     said = 'a list is written in brackets, as in ["a", "b"]' if problem["type"] == "tuple_type" else problem["msg"]
     return f"{key}: {said}" + ("" if is_secret else f" (given: {_shortened(problem['input'])})")
 

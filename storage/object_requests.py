@@ -1,0 +1,83 @@
+"""Requests to an object store: they are repeated while their failure may pass, and what fails for good is one line.
+
+Not here: which requests there are (storage.object_store).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import pyarrow as pa
+from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
+
+from tickercast.storage.errors import StoreRefused, StoreUnavailable
+from tickercast.storage.object_address import CREDENTIALS, ObjectAddress
+
+SILENCE_SECONDS = 10.0  # without a byte
+RETRY_SECONDS = 60.0
+FIRST_PAUSE, LONGEST_PAUSE, JITTER = 0.1, 8.0, 0.2
+DENIED = ("ACCESS_DENIED", "INVALID_ACCESS_KEY", "SIGNATURE", "EXPIRED_TOKEN", "INVALID_CLIENT_TOKEN", "status 403", "status 401")
+NO_BUCKET = ("NO_SUCH_BUCKET", "bucket does not exist")
+ELSEWHERE = ("status 301", "status 307", "PermanentRedirect")
+
+Result = TypeVar("Result")
+
+
+class _Passing(Exception):
+    """A request failed in a way that may pass."""
+
+
+def answered(address: ObjectAddress, request: Callable[[], Result]) -> Result:
+    """Return the answer to a request. Raises FileNotFoundError, StoreRefused, and StoreUnavailable after RETRY_SECONDS."""
+    retrying = Retrying(
+        retry=retry_if_exception_type(_Passing),
+        wait=wait_exponential_jitter(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE, jitter=JITTER),
+        stop=stop_after_delay(RETRY_SECONDS),
+    )
+    try:
+        answer: Result = retrying(_once, address, request)
+        return answer
+    except RetryError as error:
+        raise StoreUnavailable(
+            f"{address}: {error.last_attempt.exception()}; retried for {RETRY_SECONDS:.0f} s; what is stored stays; repeat the "
+            "command once the store answers"
+        ) from error
+
+
+def no_bucket(address: ObjectAddress) -> StoreRefused:
+    """Return the error about a bucket that is missing."""
+    bucket = address.key.partition("/")[0]
+    return StoreRefused(f"{address}: there is no bucket {bucket}; create it, or mend store.prices in the settings")
+
+
+def _once(address: ObjectAddress, request: Callable[[], Result]) -> Result:
+    try:
+        return request()
+    except FileNotFoundError:
+        raise
+    except (OSError, pa.ArrowException) as error:
+        raise _translated(address, str(error)) from error
+
+
+def _translated(address: ObjectAddress, text: str) -> Exception:
+    """Return the error that says what a failure of the library means."""
+    if any(sign in text for sign in NO_BUCKET):
+        return no_bucket(address)
+    if any(sign in text for sign in DENIED):
+        return StoreRefused(f"{address}: access denied; what is stored stays; {CREDENTIALS}: check them")
+    if any(sign in text for sign in ELSEWHERE):
+        return StoreRefused(f"{address}: the bucket is in another region; name it in AWS_REGION, or as ?region=...")
+    return _Passing(_reason(text))
+
+
+def _reason(text: str) -> str:
+    """Return in a few words why a request failed."""
+    if "resolve host" in text:
+        return "its host has no address (DNS)"
+    if "Could not connect" in text or "Failed to connect" in text:
+        return "nothing answers there"
+    if "Timeout" in text:
+        return f"no answer in {SILENCE_SECONDS:.0f} s"
+    detail = text.rpartition("operation: ")[2].partition(" (Request ID")[0]
+    return f"a request failed ({detail.strip()})"

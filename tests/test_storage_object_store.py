@@ -1,0 +1,109 @@
+"""A bucket as a store of price files: whole objects, faults that pass and faults that stay, and who may delete what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.builders import IBM, SESSIONS, Record, at_night, bar_file
+from tests.object_servers import BUCKET, environment_of, faulty_proxy, object_server, request, set_variables
+from tickercast.storage import object_requests, writes
+from tickercast.storage.errors import Corrupt, StoreRefused, StoreUnavailable
+from tickercast.storage.object_address import object_address
+from tickercast.storage.object_store import ObjectStore
+from tickercast.storage.price_folder import collect_old_files, register_database, registered_databases
+from tickercast.storage.price_store import StoreUser, price_store
+
+pytestmark = pytest.mark.slow
+TOMORROW = datetime.now(UTC) + timedelta(days=1)
+NAMES = [f"T{number}/{number:016x}.parquet" for number in range(25)]
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with object_server() as port, set_variables(environment_of(port)):
+        yield port
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give up at once."""
+    monkeypatch.setattr(object_requests, "RETRY_SECONDS", 0.2)
+
+
+def behind(proxy_port: int, url: str) -> ObjectStore:
+    with set_variables(environment_of(proxy_port)):
+        return ObjectStore(object_address(url))
+
+
+def test_fifty_cuts_between_writes_and_reads_lose_and_change_nothing(port: int) -> None:
+    with faulty_proxy(port) as proxy:
+        proxy.fault_of = lambda number: "cut" if number % 3 == 0 else "half" if number % 7 == 0 else ""
+        store = behind(proxy.server_port, f"s3://{BUCKET}/cuts")
+        for name in NAMES:
+            store.write(name, name.encode() * 999)
+        assert [store.read(name) for name in NAMES] == [name.encode() * 999 for name in NAMES]
+        assert (sorted(store.files()), proxy.counts["cut"] + proxy.counts["half"] >= 50) == (sorted(NAMES), True)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "reason"),
+    [
+        ("500", StoreUnavailable, "a request failed .*what is stored stays; repeat the command"),
+        ("403", StoreRefused, "access denied; what is stored stays; credentials come from the environment"),
+    ],
+)
+@pytest.mark.usefixtures("impatient")
+def test_what_a_store_answers_for_good_is_one_line(port: int, fault: str, error: type[Exception], reason: str) -> None:
+    with faulty_proxy(port) as proxy:
+        proxy.fault_of = lambda _: fault
+        store = behind(proxy.server_port, f"s3://{BUCKET}/faults")
+        for act in (store.files, lambda: store.read("A/1.parquet"), lambda: store.write("A/1.parquet", b"1"), store.prepare):
+            with pytest.raises(error, match=f"^s3://{BUCKET}/faults: {reason}"):
+                act()
+
+
+@pytest.mark.parametrize(
+    ("url", "error", "reason"),
+    [
+        ("s3://bars?endpoint_override=127.0.0.1:1&scheme=http", StoreUnavailable, "nothing answers there"),
+        ("s3://bars?endpoint_override=no.such.host.invalid", StoreUnavailable, "its host has no address"),
+        ("s3://no-such-bucket/desk", StoreRefused, "there is no bucket no-such-bucket; create it"),
+    ],
+)
+@pytest.mark.usefixtures("impatient")
+def test_a_store_that_is_not_there_is_one_line_and_no_damage(port: int, url: str, error: type[Exception], reason: str) -> None:
+    store = ObjectStore(object_address(url))
+    for act in (lambda: store.read("A/1.parquet"), lambda: store.write("A/1.parquet", b"1"), store.prepare):
+        with pytest.raises(error, match=reason):
+            act()
+
+
+def test_a_missing_object_is_damage_of_its_ticker(port: int) -> None:
+    with pytest.raises(Corrupt, match=rf"^s3://{BUCKET}/desk/%5EVIX/1.parquet: no such object; the database names this file"):
+        ObjectStore(object_address(f"s3://{BUCKET}/desk")).read("%5EVIX/1.parquet")
+
+
+def test_old_objects_go_once_no_registered_database_needs_them(port: int, record: Record) -> None:
+    prices = object_address(f"s3://{BUCKET}/collected")
+    register_database(prices, record.database)
+    register_database(prices, record.database)
+    files = [bar_file(prices, "IBM", bars) for bars in (1, 2, 3, 4)]
+    for file in files:
+        with record.writing() as connection:
+            writes.record_price_file(connection, IBM, file, [], price_basis="as_traded", at=at_night(SESSIONS[-1]))
+    stranger = StoreUser("file://another.machine/home/tickercast.db", datetime.now(UTC))
+    price_store(prices).add_user(stranger)
+    assert collect_old_files(prices, record.database, TOMORROW) == 0
+    entry = next(key for key in _keys(port, "collected/.databases/") if stranger.url.encode() in request(port, "GET", key))
+    request(port, "DELETE", entry)
+    assert [entry.path for entry in registered_databases(prices)] == [record.database.resolve()]
+    assert collect_old_files(prices, record.database, TOMORROW) == 1
+    assert sorted(price_store(prices).files()) == sorted(file.path for file in files[1:])
+
+
+def _keys(port: int, prefix: str) -> list[str]:
+    listed = request(port, "GET", f"{BUCKET}?list-type=2&prefix={prefix}").decode()
+    return [f"{BUCKET}/{part.partition('</Key>')[0]}" for part in listed.split("<Key>")[1:]]
