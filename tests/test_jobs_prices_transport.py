@@ -203,7 +203,7 @@ def test_a_ticker_that_responds_ends_the_count_of_silent_ones(server: LoopbackYa
 def test_a_run_that_only_meets_a_429_fetches_nothing_and_says_so(price_home: MakeHome, server: LoopbackYahoo) -> None:
     home = price_home(*(f"T{i}" for i in range(20)))
     server.always = Reply(429, b"Edge: Too Many Requests", (("Retry-After", "0"),))
-    with pytest.raises(NothingFetched, match=r"20 failed, first T0: Yahoo responded 429 \(too many requests\)"):
+    with pytest.raises(NothingFetched, match=r"20 tickers left for the next run: Yahoo responded 429 \(too many requests\)"):
         home.run(day_of("2012-06-12"))
     assert server.requested_tickers() == ["T0"]
 

@@ -14,7 +14,8 @@ from tickercast.jobs.exchanges.calendars import CalendarError, exchange_calendar
 from tickercast.jobs.prices.bindings import Binding
 from tickercast.jobs.prices.judging import JudgedFetch, judged_fetch
 from tickercast.jobs.prices.read_files import is_entry
-from tickercast.jobs.prices.sources.base import BadSourceData, Fetch, Source, SourceError
+from tickercast.jobs.prices.sending import Send, send_here
+from tickercast.jobs.prices.sources.base import BadSourceData, Fetch, PacedSource, Source, SourceError
 from tickercast.jobs.prices.sources.folder import FolderSource, Splits
 from tickercast.jobs.prices.stored_prices import StoredPrices, with_history
 from tickercast.storage.bar_files import EncodedFile, encode_bars
@@ -74,13 +75,11 @@ class PriceRequest:
         """Return the source's response. Reads and writes nothing of the store, so any thread may call it. Raises SourceError."""
         return self.source.fetch(self.stored.symbol, self.start, self.stored.older_names)
 
-
-Send = Callable[[Callable[[], Fetch]], Fetch]
-
-
-def send_here(request: Callable[[], Fetch]) -> Fetch:
-    """Send a request in this thread, and return the response."""
-    return request()
+    def send_once(self) -> Fetch:
+        """Return what send does, in one attempt where the source has a pace: the caller retries later. Raises SourceError."""
+        if isinstance(self.source, PacedSource):
+            return self.source.fetch_once(self.stored.symbol, self.start)
+        return self.send()
 
 
 @dataclass(frozen=True, slots=True)

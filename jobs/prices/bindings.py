@@ -14,7 +14,7 @@ from typing import get_args
 
 from tickercast.jobs.prices.read_files import ReadFiles
 from tickercast.jobs.prices.sources import open_source
-from tickercast.jobs.prices.sources.base import Source, SourceError, SourceSettings, SourceUnavailable
+from tickercast.jobs.prices.sources.base import PacedSource, Source, SourceError, SourceSettings, SourceUnavailable
 from tickercast.jobs.prices.sources.folder import FolderSource
 from tickercast.jobs.workspace.choices import SourceKind
 from tickercast.jobs.workspace.home import Home
@@ -128,6 +128,11 @@ class Sources:
     def has_live(self) -> bool:
         """Return whether a live source was opened."""
         return any(source.live for source in self._opened.values())
+
+    def pace_notes(self) -> list[str]:
+        """Return how live sources have slowed this run down."""
+        notes = (source.pace_note() for source in self._opened.values() if isinstance(source, PacedSource))
+        return [note for note in notes if note is not None]
 
     @property
     def requests(self) -> int:

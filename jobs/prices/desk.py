@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tickercast.jobs.exchanges.calendars import CalendarError
-from tickercast.jobs.prices.answers import Answer, Asking, FolderPart, PriceRequest, Send
+from tickercast.jobs.prices.answers import Answer, Asking, FolderPart, PriceRequest
 from tickercast.jobs.prices.bindings import Binding, Sources
 from tickercast.jobs.prices.judging import JudgedFetch
+from tickercast.jobs.prices.sending import Send
 from tickercast.jobs.prices.sources.base import BadSourceData, SourceError
 from tickercast.jobs.prices.sources.folder import FolderSource
 from tickercast.jobs.prices.stored_prices import StoredPrices, with_history
 from tickercast.jobs.prices.ticker_status import is_fetched
+from tickercast.storage.queries import TickerRow
 
 
 class Desk:
@@ -46,6 +48,13 @@ class Desk:
             return self.asking.judge(stored, source.fetch(stored.symbol, None, stored.older_names), source.kind)
         except CalendarError as error:
             raise BadSourceData(f"{stored.symbol}: {error}") from error
+
+    def is_live(self, symbol: str, ticker: TickerRow | None) -> bool:
+        """Return whether a ticker's source is live. One that cannot be opened is not. ticker: None where none is stored."""
+        try:
+            return self.sources.open(self.sources.binding_of(ticker), symbol).live
+        except SourceError:
+            return False
 
     def folder_of(self, stored: StoredPrices) -> Binding | None:
         """Return the folder whose file has a ticker's bars, None where there is none or the ticker is not fetched now."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from tickercast.jobs.exchanges.calendars import exchange_calendar
 from tickercast.jobs.prices.bindings import Sources
 from tickercast.jobs.prices.company_events import new_reports
+from tickercast.jobs.prices.sending import Send, send_here
 from tickercast.jobs.prices.sources.base import BadSourceData, SourceError, SourceUnavailable
 from tickercast.jobs.terminal.progress import each_with_progress
 from tickercast.jobs.terminal.secrets import shortened
@@ -38,24 +39,28 @@ Requests = Mapping[tuple[str, str], queries.RequestRow]
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of some tickers' requests. errors: by symbol. postponed: tickers left for the next run."""
+    """What became of a run's requests. errors: by symbol. tickers, postponed: how many had some due, were left."""
 
+    tickers: int = 0
     errors: dict[str, str] = field(default_factory=dict)
     postponed: int = 0
 
-    def note(self, tickers: int) -> str | None:
-        """Return one line about what was not fetched, None where everything was. tickers: how many had something due."""
+    def note(self) -> str | None:
+        """Return one line about what was not fetched, None where everything was."""
         parts = []
         if self.errors:
             first = next(iter(self.errors.values()))
-            parts.append(f"company events of {len(self.errors)} of {counted(tickers, 'ticker')} not fetched, first {first}")
+            parts.append(f"company events of {len(self.errors)} of {counted(self.tickers, 'ticker')} not fetched, first {first}")
         if self.postponed:
             parts.append(f"company events of {counted(self.postponed, 'ticker')} left for the next run")
         return "; ".join([*parts, "the stored ones serve"]) if parts else None
 
 
 class EventRequests:
-    """Requests what is due at an instant. monotonic: the clock of the longest time, in seconds."""
+    """Requests what is due at an instant. monotonic: the clock of the longest time, in seconds. outcome: of all requests so far.
+
+    send: how a request is sent.
+    """
 
     def __init__(
         self,
@@ -64,27 +69,29 @@ class EventRequests:
         now: datetime,
         after_close_minutes: int,
         monotonic: Callable[[], float] = time.monotonic,
+        send: Send = send_here,
     ) -> None:
         self.engine, self.sources, self.now, self.after_close_minutes = engine, sources, now, after_close_minutes
-        self.monotonic = monotonic
+        self.monotonic, self.send, self.outcome = monotonic, send, Outcome()
 
     def fetch(self, tickers: Sequence[queries.TickerRow], stop: threading.Event) -> str | None:
-        """Request what is due of some tickers and store it. Returns a note about what was not fetched, None without any."""
+        """Request what is due of some tickers and store it. Returns the note about what was not fetched so far in this run."""
         with self.engine.connect() as connection:
             asked = queries.context_requests(connection)
         due = [(ticker, kinds) for ticker in tickers if (kinds := tuple(self._due(ticker, asked)))]
         rate = self.sources.home.settings.yahoo.requests_per_second
         end = self.monotonic() + SPARE_SECONDS + PACE * sum(len(kinds) for _, kinds in due) / rate
-        outcome, silent = Outcome(), 0
+        silent = 0
+        self.outcome.tickers += len(due)
         for done, (ticker, kinds) in each_with_progress("company events", list(enumerate(due))):
             if stop.is_set() or silent == MOST_SILENT or self.monotonic() > end:
-                outcome.postponed = len(due) - done
+                self.outcome.postponed += len(due) - done
                 break
             error = self._fetch_one(ticker, kinds)
             silent = silent + 1 if isinstance(error, SourceUnavailable) else 0
             if error is not None:
-                outcome.errors[ticker.symbol] = str(error)
-        return outcome.note(len(due))
+                self.outcome.errors[ticker.symbol] = str(error)
+        return self.outcome.note()
 
     def _due(self, ticker: queries.TickerRow, asked: Requests) -> Iterator[str]:
         """Yield the kinds of requests that are due of a ticker: none unless it is a stock with prices from Yahoo."""
@@ -129,7 +136,7 @@ class EventRequests:
         days, failure = [], None
         try:
             if kind == CALENDAR:
-                day = events.next_date(ticker.symbol, ticker.time_zone)
+                day = self.send(lambda: events.next_date(ticker.symbol, ticker.time_zone))
                 days = [day] if day else []
             else:
                 days = self._past_days(ticker, events)
@@ -144,7 +151,8 @@ class EventRequests:
 
     def _past_days(self, ticker: queries.TickerRow, events: YahooEvents) -> list[date]:
         """Return the days of past reports. A page without any, of a company with a report ahead, has changed its form."""
-        days = events.past_dates(ticker.symbol, ticker.time_zone, self.now.date())
+        today = self.now.date()
+        days = self.send(lambda: events.past_dates(ticker.symbol, ticker.time_zone, today))
         if days is not None:
             return days
         with self.engine.connect() as connection:

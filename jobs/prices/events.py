@@ -13,6 +13,7 @@ from pathlib import Path
 from tickercast.jobs.prices.bindings import Sources
 from tickercast.jobs.prices.event_files import EventFile, read_event_file, store_event_file
 from tickercast.jobs.prices.event_requests import EventRequests
+from tickercast.jobs.prices.sending import Send, send_here
 from tickercast.jobs.prices.sources.base import BadSourceData, SourceError
 from tickercast.jobs.prices.sources.folder_files import content_of
 from tickercast.jobs.terminal.text import counted
@@ -26,16 +27,29 @@ FROM_FILE = "file"
 
 
 class EventIngest:
-    """Stores the events that are known at an instant. given: a file that a command names; its problems were shown already."""
+    """Stores the events that are known at an instant. given: a file that a command names; its problems were shown already.
+
+    send: how a request is sent that is waited for.
+    """
 
     def __init__(
-        self, engine: Engine, sources: Sources, now: datetime, after_close_minutes: int, given: EventFile | None = None
+        self,
+        engine: Engine,
+        sources: Sources,
+        now: datetime,
+        after_close_minutes: int,
+        given: EventFile | None = None,
+        send: Send = send_here,
     ) -> None:
         self.engine, self.sources, self.now, self.given = engine, sources, now, given
-        self.requests = EventRequests(engine, sources, now, after_close_minutes)
+        self.requests = EventRequests(engine, sources, now, after_close_minutes, send=send)
+
+    def move_to(self, now: datetime) -> None:
+        """Go on at a later instant of the same run."""
+        self.now = self.requests.now = now
 
     def update(self, symbols: Sequence[str], stop: threading.Event) -> list[str]:
-        """Store what files say of any stored ticker, and what Yahoo says of some. Returns a line for each thing to know."""
+        """Store what files say of any stored ticker, and what Yahoo says of some. Returns lines about the files."""
         with self.engine.connect() as connection:
             stored = queries.list_tickers(connection)
         lines: list[str] = []
@@ -47,8 +61,9 @@ class EventIngest:
         for folder, tickers in self._folders(stored).items():
             lines += self._store_changed(folder, tickers)
         wanted = [ticker for ticker in stored if ticker.symbol in symbols]
-        note = self.requests.fetch(wanted, stop) if not stop.is_set() else None
-        return lines + ([note] if note else [])
+        if not stop.is_set():
+            self.requests.fetch(wanted, stop)
+        return lines
 
     def _folders(self, tickers: Tickers) -> dict[Path, list[queries.TickerRow]]:
         """Return the tickers of each folder that has a file of events, by that file."""

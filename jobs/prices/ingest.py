@@ -10,15 +10,16 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 
-from tickercast.jobs.prices.answers import Answer, Asking, FolderPart, PriceRequest, Send, answers_of_part, send_here
+from tickercast.jobs.prices.answers import Answer, Asking, FolderPart, PriceRequest, answers_of_part
 from tickercast.jobs.prices.bindings import Binding, Sources
 from tickercast.jobs.prices.desk import Desk
 from tickercast.jobs.prices.price_record import PriceRecord, Written
+from tickercast.jobs.prices.sending import Send, send_here
 from tickercast.jobs.prices.sources.base import Fetch, SourceError
 from tickercast.jobs.prices.stored_prices import StoredPrices, look_up
 from tickercast.storage import queries
@@ -93,6 +94,12 @@ class Ingest:
     def finish(self, request: PriceRequest, response: Callable[[], Fetch]) -> Ingested:
         """Store what a ticker's source responded and return the ticker. response: returns it, or raises SourceError."""
         return self._store([self.desk.asking.finish(request, response, self.send)])[0]
+
+    def live(self, symbols: Iterable[str]) -> list[str]:
+        """Return those of some tickers whose source is live: each costs a request, and time."""
+        with self.engine.connect() as connection:
+            tickers = {ticker.symbol: ticker for ticker in queries.list_tickers(connection)}
+        return [symbol for symbol in symbols if self.desk.is_live(symbol, tickers.get(symbol))]
 
     def fetch_all(self, symbols: Sequence[str], stop: threading.Event | None = None) -> Iterator[Ingested]:
         """Yield each ticker with its merged history once it is stored, in the order given, until stop is set.

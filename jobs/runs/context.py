@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 
 import numpy as np
 
@@ -30,8 +31,13 @@ class ContextFetcher:
     def __init__(self, engine: Engine, ingest: Ingest, events: EventIngest, options: RunOptions) -> None:
         self.engine, self.ingest, self.events, self.options = engine, ingest, events, options
 
-    def fetch(self, fetched: Fetched, stop: threading.Event) -> None:
-        """Add the exchanges' references, and the company events of each ticker and of each member of the universe."""
+    def fetch(self, fetched: Fetched, now: datetime, stop: threading.Event) -> None:
+        """Add the exchanges' references, and the company events of each ticker and of each member of the universe.
+
+        now: the instant of the forecasts that will read them.
+        """
+        self.ingest = self.ingest.at(now)
+        self.events.move_to(now)
         readers = {backlog.symbol: backlog.exchange for backlog in fetched.backlogs if backlog.due}
         with self.engine.connect() as connection:
             tickers = {ticker.key: ticker for ticker in queries.list_tickers(connection)}
@@ -41,15 +47,20 @@ class ContextFetcher:
         symbols = dict.fromkeys([*(backlog.symbol for backlog in fetched.backlogs), *members])
         fetched.notes.extend(self.events.update(list(symbols) if self.options.config.events else [], stop))
         exchanges = {*readers.values(), *members.values()}
-        fetched.references.update(stored_references(self.engine, self.ingest.prices, exchanges, self.options.now))
+        fetched.references.update(stored_references(self.engine, self.ingest.prices, exchanges, now))
         fetched.notes.extend(_stale_references(fetched))
         with self.engine.connect() as connection:
             for index, backlog in enumerate(fetched.backlogs):
-                events = stored_events(connection, backlog.ticker_id, self.options.now)
+                events = stored_events(connection, backlog.ticker_id, now)
                 fetched.backlogs[index] = replace(backlog, events=events)
             for index, member in enumerate(fetched.members):
-                events = stored_events(connection, tickers[member.key].id, self.options.now)
+                events = stored_events(connection, tickers[member.key].id, now)
                 fetched.members[index] = replace(member, events=events)
+
+    def notes(self) -> list[str]:
+        """Return what is to be said at the run's end of the events that Yahoo was asked for."""
+        note = self.events.requests.outcome.note()
+        return [note] if note else []
 
     def _update_references(self, readers: Mapping[str, str], fetched: Fetched, stop: threading.Event) -> None:
         """Fetch the reference of each exchange. readers: the exchange of each symbol that may read one."""

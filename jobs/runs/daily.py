@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import datetime
 
 from tickercast.jobs import clock
@@ -33,7 +34,10 @@ def run_once(
         refuse_record_ahead(connection)
         if now is not None:
             refuse_instant(connection, now)
-    return run_cycle(home, engine, now or clock.now(), workers=workers, force_cold=force_cold, kind=kind, stop=stop)
+    moment = clock.now if now is None else None
+    return run_cycle(
+        home, engine, now or clock.now(), workers=workers, force_cold=force_cold, kind=kind, stop=stop, moment=moment
+    )
 
 
 def run_cycle(
@@ -45,10 +49,11 @@ def run_cycle(
     force_cold: bool = False,
     kind: str = "run",
     stop: threading.Event | None = None,
+    moment: Callable[[], datetime] | None = None,
 ) -> str:
     """Do one daily cycle as at an instant, whatever the clock says, and return its closing line.
 
-    Raises UsageError when no ticker is tracked, SomeTickersFailed, NothingFetched or Interrupted.
+    moment: as for run_over. Raises UsageError when no ticker is tracked, SomeTickersFailed, NothingFetched or Interrupted.
     """
     config = home.settings.config()
     options = run_options(home, kind=kind, now=now, config=config, workers=workers, force_cold=force_cold)
@@ -58,5 +63,5 @@ def run_cycle(
     fewest = config.fewest_sessions
     return run_over(
         home, engine, Sources(home), options, symbols,
-        lambda bars, committed: daily_due_sessions(bars, committed, fewest), stop=stop,
+        lambda bars, committed: daily_due_sessions(bars, committed, fewest), stop=stop, moment=moment,
     )  # fmt: skip

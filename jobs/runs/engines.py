@@ -6,7 +6,7 @@ Not here: how either works (workers, cluster), and what a task is (stacks, prior
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
 from tickercast.jobs.errors import UsageError
@@ -36,6 +36,9 @@ class Engine:
         return TASKS_A_WORKER * self.workers
 
 
+OpenEngine = Callable[[RunOptions, int], AbstractContextManager[Engine]]
+
+
 @contextmanager
 def engine_of(options: RunOptions, tasks: int) -> Iterator[Engine]:
     """Yield the engine that the settings name. tasks: how many can be computed at once; nothing is started for none.
@@ -43,7 +46,7 @@ def engine_of(options: RunOptions, tasks: int) -> Iterator[Engine]:
     Raises UsageError when the engine's library is not installed, and what the engine raises.
     """
     workers = min(options.workers, tasks)
-    if tasks == 0 or options.engine == "processes" or (workers <= 1 and not options.scheduler):
+    if options.engine == "processes" or _needs_no_other(options, tasks):
         with worker_pool(workers) as submit:
             yield Engine(submit, lambda: workers)
         return
@@ -53,3 +56,27 @@ def engine_of(options: RunOptions, tasks: int) -> Iterator[Engine]:
         raise UsageError(MISSING) from error
     with cluster_pool(options.scheduler, workers) as (submit, count):
         yield Engine(submit, count)
+
+
+@contextmanager
+def kept_engine() -> Iterator[OpenEngine]:
+    """Yield engine_of for several pieces of work of one run: workers that one of them started serve those after it."""
+    with ExitStack() as stack:
+        kept: list[Engine] = []
+
+        @contextmanager
+        def open_engine(options: RunOptions, tasks: int) -> Iterator[Engine]:
+            if _needs_no_other(options, tasks):
+                with engine_of(options, tasks) as engine:
+                    yield engine
+                return
+            if not kept:
+                kept.append(stack.enter_context(engine_of(options, max(tasks, options.workers))))
+            yield kept[0]
+
+        yield open_engine
+
+
+def _needs_no_other(options: RunOptions, tasks: int) -> bool:
+    """Return whether this process computes all tasks."""
+    return tasks == 0 or (min(options.workers, tasks) <= 1 and not options.scheduler)

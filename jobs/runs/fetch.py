@@ -1,24 +1,21 @@
-"""The first half of a run: bring each ticker's prices up to date and list its due sessions."""
+"""From fetched tickers to backlogs: the bars of each one as known, and its due sessions. Which tickers come when: feed."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping, Sequence, Set
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 
 from tickercast.jobs.exchanges.symbols import kind_of_symbol
 from tickercast.jobs.forecasting.context import Reference
 from tickercast.jobs.forecasting.prior import UNIVERSE, Member
-from tickercast.jobs.prices.ingest import Ingest, Ingested
-from tickercast.jobs.prices.sources.base import BadSourceData, SourceError, UnknownTicker
+from tickercast.jobs.prices.ingest import Ingested
+from tickercast.jobs.prices.sources.base import BadSourceData, SourceError, SourceUnavailable, UnknownTicker
 from tickercast.jobs.runs.backlog import TickerBacklog, due_by_exchange
+from tickercast.jobs.runs.feed import Batch
 from tickercast.jobs.runs.options import RunOptions
 from tickercast.jobs.runs.priors import owed_cutoffs
 from tickercast.jobs.runs.record import RunRecord
-from tickercast.jobs.runs.workers import worker_pool
-from tickercast.jobs.terminal.progress import each_with_progress, progress_bar
 from tickercast.storage import queries
 from tickercast.storage.bars import BarHistory, Bars, as_known
 from tickercast.storage.database import Engine
@@ -27,12 +24,12 @@ from tickercast.storage.errors import Corrupt
 DueSessions = Callable[[Bars, Set[date]], list[date]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fetched:
     """What fetching left: the backlogs of tickers with enough bars, failures by symbol, suspended symbols, notes for people.
 
     members: of the universe that the config names, with all their stored bars. references: the volatility index of each exchange
-    that has one, as known.
+    that has one, as known. left: why a ticker is left for the next run, by symbol. reached: how many tickers had their turn.
     """
 
     backlogs: list[TickerBacklog] = field(default_factory=list)
@@ -41,68 +38,75 @@ class Fetched:
     notes: list[str] = field(default_factory=list)
     members: list[Member] = field(default_factory=list)
     references: dict[str, Reference] = field(default_factory=dict)
+    left: dict[str, str] = field(default_factory=dict)
+    reached: int = 0
 
     @property
-    def bars(self) -> dict[int, Bars]:
-        """Return the bars as known, by ticker id."""
-        return {backlog.ticker_id: backlog.bars for backlog in self.backlogs}
+    def succeeded(self) -> int:
+        """Return how many tickers are up to date."""
+        return self.reached - len(self.failures) - len(self.suspended)
+
+    def add(self, other: Fetched) -> None:
+        """Add what another batch left, without its bars."""
+        nothing = slice(0, 0)
+        self.backlogs += [replace(b, bars=b.bars.select(nothing), committed=frozenset(), events=None) for b in other.backlogs]
+        self.failures |= other.failures
+        self.suspended += other.suspended
+        self.notes += [note for note in other.notes if note not in self.notes]
+        self.left |= other.left
+        self.reached += other.reached
 
 
-class BacklogFetcher:
-    """Fetches tickers one after the other. due_sessions: which sessions to forecast from, given bars and committed origins."""
+class BacklogReader:
+    """Makes backlogs of the tickers of each batch.
 
-    def __init__(self, engine: Engine, ingest: Ingest, record: RunRecord, options: RunOptions, due_sessions: DueSessions) -> None:
-        self.engine, self.ingest, self.record, self.options, self.due_sessions = engine, ingest, record, options, due_sessions
-        self._ingested: dict[str, Ingested] = {}
+    due_sessions: which sessions to forecast from, given bars and committed origins. universe: symbols of the config's members.
+    """
 
-    def fetch(self, symbols: Sequence[str], stop: threading.Event) -> Fetched:
-        """Return the backlogs of some tickers, as far as fetching got before it was stopped."""
-        fetched = Fetched()
-        with ExitStack() as stack:
-            progress = stack.enter_context(progress_bar("prices"))
-            if self.options.workers > 1 and self.ingest.has_work_for_workers(symbols):
-                submit = stack.enter_context(worker_pool(self.options.workers))
-                found = self.ingest.fetch_by_workers(symbols, submit, stop)
-            else:
-                found = self.ingest.fetch_all(symbols, stop)
-            for done, ingested in enumerate(found, start=1):
-                if ingested.symbol in self.options.config.universe:
-                    self._ingested[ingested.symbol] = ingested
-                self._take(ingested, fetched)
-                self.record.heart.beat()
-                progress(done, len(symbols))
+    def __init__(self, engine: Engine, record: RunRecord, options: RunOptions, due_sessions: DueSessions) -> None:
+        self.engine, self.record, self.options, self.due_sessions = engine, record, options, due_sessions
+        self.universe = options.config.universe if options.config.prior == UNIVERSE else ()
+        self.members: list[Member] = []
+        self._missing: dict[str, SourceError | Corrupt | None] = {}
+
+    def read(self, batch: Batch, symbols: Collection[str]) -> Fetched:
+        """Return the backlogs of a batch. symbols: those of the run; what is fetched beside them is for the universe alone."""
+        fetched = Fetched(left={symbol: reason for symbol, reason in batch.left.items() if symbol in symbols})
+        for symbol, ingested in batch.ingested.items():
+            if symbol in self.universe:
+                self._add_member(symbol, ingested, batch.now)
+            if symbol in symbols:
+                self._read_one(symbol, ingested, batch.now, fetched)
+        for symbol in batch.left.keys() & set(self.universe):
+            self._missing[symbol] = SourceUnavailable(batch.left[symbol])
+        fetched.members.extend(self.members)
+        self._tell_missing(fetched)
         return fetched
 
-    def fetch_universe(self, fetched: Fetched, stop: threading.Event) -> None:
-        """Add the members of the config's universe, each with its stored bars, whoever is tracked and whatever failed.
+    def _add_member(self, symbol: str, ingested: Ingested, now: datetime) -> None:
+        """Add a member of the universe, with its stored bars, whoever is tracked and whatever failed."""
+        if ingested.history is None or ingested.ticker is None:
+            self._missing[symbol] = ingested.error
+            return
+        ticker = ingested.ticker
+        kind = ticker.kind or kind_of_symbol(ticker.symbol)
+        self.members.append(Member(ticker.key, ticker.exchange, as_known(ingested.history, known_at=now), kind))
 
-        A member without bars is left out where its source has none. Where it just could not be fetched and a prior is owed,
-        every ticker with due sessions fails: a prior without that member would serve for long.
+    def _tell_missing(self, fetched: Fetched) -> None:
+        """Tell which members have no bars. A member is left out where its source has none.
+
+        Where it just could not be fetched and a prior is owed, every ticker with due sessions fails: a prior without that member
+        would serve for long.
         """
         due = due_by_exchange(fetched.backlogs)
-        members = self.options.config.universe if self.options.config.prior == UNIVERSE else ()
-        for symbol in each_with_progress("prices of the universe", members):
-            if stop.is_set():
-                return
-            ingested = self._ingest(symbol)
-            if ingested.history is not None and ingested.ticker is not None:
-                bars = as_known(ingested.history, known_at=self.options.now)
-                ticker = ingested.ticker
-                kind = ticker.kind or kind_of_symbol(ticker.symbol)
-                fetched.members.append(Member(ticker.key, ticker.exchange, bars, kind))
-            elif isinstance(ingested.error, (UnknownTicker, BadSourceData)) or not self._owes_prior(due):
-                fetched.notes.append(f"{symbol} of the universe has no bars ({ingested.error})")
+        for symbol, error in self._missing.items():
+            if isinstance(error, (UnknownTicker, BadSourceData)) or not self._owes_prior(due):
+                fetched.notes.append(f"{symbol} of the universe has no bars ({error})")
             else:
-                self._fail_due(fetched, f"no forecast before {symbol} of the universe has bars ({ingested.error})")
+                self._fail_due(fetched, f"no forecast before {symbol} of the universe has bars ({error})")
 
     def _owes_prior(self, due: Mapping[str, Sequence[date]]) -> bool:
         return any(owed_cutoffs(self.record, self.options.config, due).values())
-
-    def _ingest(self, symbol: str) -> Ingested:
-        """Return a ticker with its history, fetched at most once in a run."""
-        if symbol not in self._ingested:
-            self._ingested[symbol] = self.ingest.fetch(symbol)
-        return self._ingested[symbol]
 
     def _fail_due(self, fetched: Fetched, reason: str) -> None:
         """Make every ticker with due sessions a failure, and its sessions no longer due in this run."""
@@ -111,19 +115,19 @@ class BacklogFetcher:
                 fetched.failures[backlog.symbol] = f"{backlog.symbol}: {reason}"
                 fetched.backlogs[index] = replace(backlog, due=())
 
-    def _take(self, ingested: Ingested, fetched: Fetched) -> None:
-        """Add what a ticker's fetch came to."""
+    def _read_one(self, symbol: str, ingested: Ingested, now: datetime, fetched: Fetched) -> None:
+        fetched.reached += 1
         if ingested.is_suspended:
-            fetched.suspended.append(ingested.symbol)
+            fetched.suspended.append(symbol)
         if ingested.error is not None:
-            fetched.failures[ingested.symbol] = ingested.error
+            fetched.failures[symbol] = ingested.error
         elif ingested.history is not None and ingested.ticker is not None:
-            self._add_backlog(ingested.ticker, ingested.history, fetched)
+            self._add_backlog(ingested.ticker, ingested.history, now, fetched)
 
-    def _add_backlog(self, ticker: queries.TickerRow, history: BarHistory, fetched: Fetched) -> None:
+    def _add_backlog(self, ticker: queries.TickerRow, history: BarHistory, now: datetime, fetched: Fetched) -> None:
         """Add a ticker's backlog. Too few bars are a failure of a backfill; a daily run waits for more."""
         config = self.options.config
-        bars = as_known(history, known_at=self.options.now)
+        bars = as_known(history, known_at=now)
         if len(bars) < config.fewest_sessions:
             self.record.mark_too_short(ticker.id)
             if self.options.is_backfill:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from tickercast.jobs.runs.feed import BatchLimits
 from tickercast.jobs.workspace.choices import ComputeEngine
 from tickercast.jobs.workspace.config import Config
 
@@ -17,7 +18,8 @@ class RunOptions:
     processes that compute. stack_size: most networks trained in lockstep. with_twins: train a cold twin of each warm start.
     force_cold: start each chain cold at its first due origin. through: the last session that scores may know of; None = all.
     after_close_minutes: how long after its close a bar is complete. kept_checkpoints: newest ones that each chain keeps.
-    engine: processes or dask. scheduler: the address of a Dask cluster, empty = one that is started for the run.
+    engine: processes or dask. scheduler: the address of a Dask cluster, empty = one that is started for the run. batch: which
+    tickers are forecast together.
     """
 
     kind: str
@@ -32,6 +34,7 @@ class RunOptions:
     kept_checkpoints: int = 2
     engine: ComputeEngine = "processes"
     scheduler: str = ""
+    batch: BatchLimits = field(default_factory=BatchLimits)
 
     @property
     def is_backfill(self) -> bool:

@@ -72,16 +72,21 @@ class RunRecord:
     def __init__(self, engine: Engine, options: RunOptions, run_id: int) -> None:
         self.engine, self.options, self.run_id = engine, options, run_id
         self.calendars = RunCalendars(engine, options.now, run_id)
-        self.forecasts = 0
+        self.forecasts = self.tickers_ok = 0
+        self.told_at = time.monotonic()
         self.origins: Counter[int] = Counter()
         self.served_priors: set[str] = set()
+        self.stored_from: dict[str, date] = {}
         self.heart = CycleHeart(engine, options.kind)
 
     def store_sessions(self, backlogs: Sequence[TickerBacklog]) -> None:
-        """Store the sessions of the tickers' exchanges, from the first due one to a year ahead."""
+        """Store the sessions of the tickers' exchanges, from the first due one to a year ahead, unless this run has done so."""
         for exchange in sorted({backlog.exchange for backlog in backlogs}):
             due = [day for b in backlogs if b.exchange == exchange for day in b.due[:1]]
-            self.calendars.store(exchange, min(due, default=self.options.now.date()))
+            first = min(due, default=self.options.now.date())
+            if first < self.stored_from.get(exchange, date.max):
+                self.calendars.store(exchange, first)
+                self.stored_from[exchange] = first
 
     def mark_too_short(self, ticker_id: int) -> None:
         """Note that a ticker has too few bars for a forecast."""
@@ -117,26 +122,42 @@ class RunRecord:
         self.origins.update(row.ticker_id for row in result.origins)
 
     def update_scores(self, tickers: Sequence[TickerBacklog]) -> None:
-        """Score what is due of some tickers, restated targets as a further revision, then compute their skill and risk."""
+        """Score what is due of some tickers, restated targets as a further revision."""
         with self.engine.begin() as connection:
             for ticker in each_with_progress("scores", tickers):
                 revise_scores(connection, ticker.ticker_id, ticker.bars)
             self._score(connection, tickers)
+
+    def refresh_skill_and_risk(self) -> None:
+        """Compute skill and risk again from the sums of the scores."""
         with collector_paused(), progress_bar("skill"), self.engine.begin() as connection:
             for config_id in sorted({self.options.config.id, *queries.configs_behind(connection)}):
                 refresh_skill_and_risk(connection, config_id, computed_at=self.options.now)
 
-    def finish(
-        self, status: str, message: str, *, ticker_ids: Sequence[int] = (), failures: Mapping[str, str] | None = None
-    ) -> None:
-        """Close the run's row. ticker_ids: tickers whose bars were read. failures: a reason for each symbol that failed."""
+    def enter_done(self, ticker_ids: Sequence[int]) -> None:
+        """Enter tickers whose bars were read and whose due sessions were forecast."""
+        rows = [
+            {"run_id": self.run_id, "ticker_id": ticker_id, "status": "ok", "origins": self.origins[ticker_id], "message": None}
+            for ticker_id in ticker_ids
+        ]
+        with self.engine.begin() as connection:
+            writes.record_run_tickers(connection, rows)
+        self.tickers_ok += len(rows)
+
+    def tell(self, progress: str) -> None:
+        """Write how far the run is into its row, and that the daemon's cycle makes progress: at most every few seconds."""
+        self.heart.beat()
+        if time.monotonic() - self.told_at >= BEAT_SECONDS:
+            with self.engine.begin() as connection:
+                writes.update_run(connection, self.run_id, message=progress)
+            self.told_at = time.monotonic()
+
+    def finish(self, status: str, message: str, *, failures: Mapping[str, str] | None = None) -> None:
+        """Close the run's row. failures: a reason for each symbol that failed."""
         failures = failures or {}
         with self.engine.begin() as connection:
             ids = {ticker.symbol: ticker.id for ticker in queries.list_tickers(connection)}
             rows = [
-                {"ticker_id": ticker_id, "status": "ok", "origins": self.origins[ticker_id], "message": None}
-                for ticker_id in ticker_ids
-            ] + [
                 {"ticker_id": ids[symbol], "status": "failed", "origins": 0, "message": shortened(reason, 500)}
                 for symbol, reason in failures.items()
                 if symbol in ids
@@ -148,7 +169,7 @@ class RunRecord:
                 status=status,
                 finished_at=max(self.options.now, datetime.now(self.options.now.tzinfo)),
                 message=shortened(message, 1000),
-                tickers_ok=len(ticker_ids),
+                tickers_ok=self.tickers_ok,
                 tickers_failed=len(failures),
             )
 

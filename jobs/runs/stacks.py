@@ -20,7 +20,7 @@ from tickercast.jobs.forecasting.prior import FAMILIES, Member
 from tickercast.jobs.forecasting.stack import forecast_stack
 from tickercast.jobs.forecasting.tasks import Parent, Prior, StackResult, StackTask, TickerTask, priors_of_block
 from tickercast.jobs.runs.backlog import StackPlan, TickerBacklog, bars_of_block, due_by_exchange, plan_stacks
-from tickercast.jobs.runs.engines import Engine, engine_of
+from tickercast.jobs.runs.engines import Engine, OpenEngine, engine_of
 from tickercast.jobs.runs.lineage import parents_before
 from tickercast.jobs.runs.options import RunOptions
 from tickercast.jobs.runs.priors import fit_priors, missing_priors, priors_of
@@ -41,6 +41,7 @@ def run_stacks(
     references: Mapping[str, Reference],
     stop: threading.Event,
     progress: Progress,
+    open_engine: OpenEngine = engine_of,
 ) -> StacksDone:
     """Forecast and commit every due session, until stop is set between units.
 
@@ -51,7 +52,7 @@ def run_stacks(
     due = due_by_exchange(backlogs)
     prior_tasks = missing_priors(record, options.config, due, members, references)
     tasks = max(len(plan_stacks(owed, options.stack_size, options.workers)), len(prior_tasks))
-    with engine_of(options, tasks) as engine:
+    with open_engine(options, tasks) as engine:
         fit_priors(prior_tasks, record, engine.workers, engine.submit, stop)
         with record.engine.connect() as connection:
             priors = {exchange: priors_of(connection, options.config, record.calendars.of(exchange)) for exchange in due}

@@ -36,26 +36,27 @@ def closing_line(
     fetched: Fetched,
     *,
     forecasts: int,
-    succeeded: int,
     symbols: Sequence[str],
     prior: str | None,
     warnings: Sequence[str],
 ) -> str:
     """Return what a run over some tickers came to, in one line. prior: which one served; warnings: about calendars."""
-    parts = [f"{succeeded} of {len(symbols)} tickers, {forecasts} new forecasts"]
+    parts = [f"{fetched.succeeded} of {len(symbols)} tickers, {forecasts} new forecasts"]
     if sources.has_live:
         parts[0] += f", {sources.requests} requests"
     parts += [prior] if prior else []
     if fetched.suspended:
         parts.append(f"suspended, retried later: {first_names(fetched.suspended)}")
-    parts += fetched.notes
+    parts += [*sources.pace_notes(), *fetched.notes]
     parts += bars_left_out(engine, symbols, options.now)
     parts += _rewritten_histories(engine, symbols, options.now)
     parts += warnings
     if options.with_twins:
         parts += _twin_comparison(engine, options.config.id)
+    if fetched.left:
+        parts.append(_left(fetched.left))
     if fetched.failures:
-        parts.append(_failures({symbol: str(error) for symbol, error in fetched.failures.items()}))
+        parts.append(_failures({symbol: str(fetched.failures[symbol]) for symbol in symbols if symbol in fetched.failures}))
     return "; ".join(parts)
 
 
@@ -92,6 +93,11 @@ def _twin_comparison(engine: Engine, config_id: str) -> list[str]:
     ours, twins = found
     word = "better" if ours < twins else "worse"
     return [f"warm starts are {abs(1 - ours / twins):.2%} {word} than cold twins in CRPS one session ahead"]
+
+
+def _left(reasons: Mapping[str, str]) -> str:
+    symbol, reason = next(iter(reasons.items()))
+    return f"{counted(len(reasons), 'ticker')} left for the next run: {reason.removeprefix(f'{symbol}: ')}"
 
 
 def _failures(reasons: Mapping[str, str]) -> str:

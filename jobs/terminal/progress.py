@@ -24,7 +24,7 @@ BAR_AFTER_SECONDS = 1.0
 LINE_SECONDS = 60.0
 REDRAW_SECONDS = 0.2
 FEWEST_PARTS, TELLING_SECONDS = 50, 30.0  # a time left is told from a fiftieth of the work on, or from so many seconds on
-_silent = threading.Event()
+_silent, _shown = threading.Event(), threading.Event()
 
 
 def show_line(text: str) -> None:
@@ -76,10 +76,14 @@ def duration(seconds: float) -> str:
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[ShowProgress]:
-    """Yield a function (done, total) that says how far the work is. It may stay uncalled: then the time taken is shown."""
-    if _silent.is_set():
+    """Yield a function (done, total) that says how far the work is. It may stay uncalled: then the time taken is shown.
+
+    Inside of another one it shows nothing: the longer piece of work is the one to watch.
+    """
+    if _silent.is_set() or _shown.is_set():
         yield lambda _done, _total: None
         return
+    _shown.set()
     work, ended = Work(title), threading.Event()
     shown_by = _draw if sys.stderr.isatty() else _write_lines
     thread = threading.Thread(target=shown_by, args=(work, ended), name="progress", daemon=True)
@@ -93,6 +97,7 @@ def progress_bar(title: str) -> Iterator[ShowProgress]:
     finally:
         ended.set()
         thread.join(5.0)
+        _shown.clear()
 
 
 @contextmanager

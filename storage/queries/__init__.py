@@ -87,8 +87,10 @@ from tickercast.storage.queries.scores import (
     unscored_twins,
 )
 from tickercast.storage.queries.tickers import (
+    FetchState,
     TickerRow,
     bar_count,
+    fetch_states,
     free_key,
     has_forecasts,
     list_tickers,
@@ -103,6 +105,7 @@ __all__ = [
     "ALL_OF_CONFIG",
     "Attempt",
     "CurrentFile",
+    "FetchState",
     "NewestForecast",
     "NewestScore",
     "OriginKey",
@@ -139,6 +142,7 @@ __all__ = [
     "date_sums",
     "date_sums_at",
     "event_count",
+    "fetch_states",
     "fingerprint_of",
     "forecast_densities",
     "free_key",

@@ -75,20 +75,20 @@ def verdicts(connection: Connection, ticker_id: int, state: str) -> list[dict[st
     return as_dicts(connection, query.order_by(GateVerdict.session, GateVerdict.code))
 
 
-def bars_left_out(connection: Connection, symbols: Sequence[str], at: datetime) -> tuple[dict[str, int], dict[str, int]]:
-    """Return the number of quarantined bars, and of bars refused at an instant, of those of some tickers that have any."""
+def bars_left_out(connection: Connection, symbols: Sequence[str], since: datetime) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the number of quarantined bars, and of bars refused since an instant, of those of some tickers that have any."""
     decided = sa.func.coalesce(GateVerdict.decided_at, GateVerdict.recorded_at, type_=GateVerdict.recorded_at.type)
     bars = sa.select(Ticker.symbol, sa.func.count(sa.distinct(GateVerdict.session)))
     bars = bars.join(GateVerdict, Ticker.id == GateVerdict.ticker_id).where(Ticker.symbol.in_(symbols))
     bars = bars.group_by(Ticker.symbol).order_by(Ticker.symbol)
     quarantined = bars.where(GateVerdict.state == "held")
-    refused = bars.where(GateVerdict.state == "refused", decided == at)
+    refused = bars.where(GateVerdict.state == "refused", decided >= since)
     return {row[0]: row[1] for row in connection.execute(quarantined)}, {row[0]: row[1] for row in connection.execute(refused)}
 
 
-def restated_bars(connection: Connection, symbols: Sequence[str], at: datetime) -> dict[str, int]:
-    """Return the number of stored bars whose values changed at an instant, of those of some tickers that have any."""
+def restated_bars(connection: Connection, symbols: Sequence[str], since: datetime) -> dict[str, int]:
+    """Return the number of stored bars whose values changed since an instant, of those of some tickers that have any."""
     bars = sa.select(Ticker.symbol, sa.func.count(sa.distinct(Restatement.session)))
     bars = bars.join(Restatement, Ticker.id == Restatement.ticker_id)
-    bars = bars.where(Ticker.symbol.in_(symbols), Restatement.recorded_at == at)
+    bars = bars.where(Ticker.symbol.in_(symbols), Restatement.recorded_at >= since)
     return {row[0]: row[1] for row in connection.execute(bars.group_by(Ticker.symbol).order_by(Ticker.symbol))}

@@ -66,6 +66,25 @@ def list_tickers(connection: Connection) -> list[TickerRow]:
     return [_ticker(row) for row in connection.execute(_TICKERS.order_by(Ticker.symbol))]
 
 
+@dataclass(frozen=True, slots=True)
+class FetchState:
+    """What a ticker's place among those to fetch follows from. last_bar: None without bars. has_failed: the last time."""
+
+    key: str
+    exchange: str
+    added_at: datetime
+    last_bar: date | None
+    has_failed: bool
+
+
+def fetch_states(connection: Connection) -> dict[str, FetchState]:
+    """Return what the order of fetching follows from, by symbol."""
+    is_current = sa.and_(PriceFile.ticker_id == Ticker.id, PriceFile.superseded_at.is_(None))
+    columns = (Ticker.symbol, Ticker.key, Ticker.exchange, Ticker.added_at, PriceFile.last_session, Ticker.last_error)
+    rows = connection.execute(sa.select(*columns).outerjoin(PriceFile, is_current))
+    return {row[0]: FetchState(*row[1:5], has_failed=row[5] is not None) for row in rows}
+
+
 def ticker_by_symbol(connection: Connection, symbol: str) -> TickerRow | None:
     """Return the ticker whose current symbol this is, None when there is none."""
     row = connection.execute(_TICKERS.where(Ticker.symbol == symbol)).first()

@@ -3,6 +3,7 @@
 SourceError
 ├── SourceSettings      the source cannot be opened as it is configured (exit 2)
 ├── SourceUnavailable   it does not respond, or it limits our requests; a retry may succeed (exit 4 when no ticker was fetched)
+│   └── RequestsPaused  no request was sent: the source rests, or the run's time for it is over
 ├── UnknownTicker       it has no such ticker
 └── BadSourceData       what it returned is not a price history
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:  # a command that fails, or that Ctrl-C ends, looks at these errors and must not load NumPy for it
     from tickercast.storage.bars import Bars, Listing, Refusal
@@ -27,6 +28,10 @@ class SourceSettings(SourceError):
 
 
 class SourceUnavailable(SourceError):
+    pass
+
+
+class RequestsPaused(SourceUnavailable):
     pass
 
 
@@ -76,4 +81,17 @@ class Source(Protocol):
 
         Raises SourceError.
         """
+        ...
+
+
+@runtime_checkable
+class PacedSource(Source, Protocol):
+    """A source with a pace of its own, of which a run takes one attempt a ticker before it retries those that failed."""
+
+    def fetch_once(self, ticker: str, start: date | None) -> Fetch:
+        """Return what fetch does, in one attempt. Raises SourceError, RequestsPaused where no request was sent."""
+        ...
+
+    def pace_note(self) -> str | None:
+        """Return how the source has slowed this run down, None where it has not."""
         ...

@@ -21,8 +21,16 @@ import numpy as np
 from tickercast.jobs.exchanges.symbols import exchange_of
 from tickercast.jobs.exchanges.zones import exchange_of_zone
 from tickercast.jobs.prices.sources.adjusting import as_traded
-from tickercast.jobs.prices.sources.base import BadSourceData, Fetch, SourceSettings, SourceUnavailable, UnknownTicker
+from tickercast.jobs.prices.sources.base import (
+    BadSourceData,
+    Fetch,
+    RequestsPaused,
+    SourceSettings,
+    SourceUnavailable,
+    UnknownTicker,
+)
 from tickercast.jobs.prices.sources.yahoo_client import (
+    Paused,
     RequestStopped,
     ResponseTooLarge,
     ServerError,
@@ -31,6 +39,7 @@ from tickercast.jobs.prices.sources.yahoo_client import (
 )
 from tickercast.jobs.prices.sources.yahoo_events import YahooEvents
 from tickercast.jobs.terminal.secrets import shortened
+from tickercast.jobs.terminal.text import counted
 from tickercast.storage.bars import PRICE_FIELDS, Bars, Listing, make_bars, refuse_bad_rows
 
 if TYPE_CHECKING:
@@ -39,7 +48,7 @@ if TYPE_CHECKING:
 
 MOST_ATTEMPTS = 4
 LONGEST_BACKOFF_SECONDS = 20.0
-MOST_SILENT_TICKERS = 3  # in a row without a response: then the circuit opens
+MOST_SILENT_ATTEMPTS = 3 * MOST_ATTEMPTS  # of tickers in a row without a response: then the circuit opens
 META_KEYS = ("symbol", "currency", "exchangeTimezoneName", "instrumentType")
 # Other types of instruments count as their symbols say.
 INSTRUMENT_KINDS = {
@@ -133,8 +142,8 @@ class YahooSource:
             raise SourceSettings(f"yahoo.base_url {client.base_url!r} is not an http or https address")
         self.client, self.sleep = client, sleep
         self.charts = YahooCharts(client, timeout_seconds, cache_folder)
-        self.events = YahooEvents(client, self.charts, timeout_seconds)
-        self._silent_tickers = 0
+        self.events = YahooEvents(client, self.charts, timeout_seconds, self._rest)
+        self._silent_tickers = self._silent_attempts = 0
         self._lock = threading.Lock()
 
     @property
@@ -156,30 +165,52 @@ class YahooSource:
 
     def fetch(self, ticker: str, start: date | None, older_names: Sequence[str] = ()) -> Fetch:
         """Return the bars from `start` on, or all of them. Yahoo knows a renamed ticker by its new name. Raises SourceError."""
+        return self._fetch(ticker, start, MOST_ATTEMPTS)
+
+    def fetch_once(self, ticker: str, start: date | None) -> Fetch:
+        """Return what fetch does, in one attempt. Raises SourceError, RequestsPaused where no request was sent."""
+        return self._fetch(ticker, start, 1)
+
+    def pace_note(self) -> str | None:
+        """Return how often Yahoo responded 429, and the slowest pace that followed; None where it never did."""
+        if not self.client.limited:
+            return None
+        times = counted(self.client.limited, "time")
+        return f"Yahoo responded 429 {times}: as few as {self.client.slowest:.2g} requests a second were sent"
+
+    def _fetch(self, ticker: str, start: date | None, attempts: int) -> Fetch:
         with self._lock:  # yfinance is one client per process: one ticker at a time
             try:
+                self._rest()
                 self.client.start_ticker()
-                fetch = self._fetch_with_retries(ticker, start)
+                fetch = self._fetch_with_retries(ticker, start, attempts)
             except (UnknownTicker, BadSourceData):
-                self._silent_tickers = 0
+                self._silent_tickers = self._silent_attempts = 0
                 raise
             except SourceUnavailable:
-                self._count_silent_ticker()
+                self._count_silent_ticker(attempts)
                 raise
             except TooManyRequests as error:
-                self.client.open_circuit("Yahoo responded 429 (too many requests)")
+                if attempts > 1 or self.client.refuses:
+                    self.client.open_circuit("Yahoo responded 429 (too many requests)")
                 raise SourceUnavailable(f"{ticker}: Yahoo responded 429 (too many requests); retry later") from error
+            except Paused as error:
+                raise RequestsPaused(f"{ticker}: {error}; retry later") from error
             except RequestStopped as error:
                 raise SourceUnavailable(f"{ticker}: {error}; retry later") from error
-            self._silent_tickers = 0
+            self._silent_tickers = self._silent_attempts = 0
             return fetch
 
-    def _fetch_with_retries(self, ticker: str, start: date | None) -> Fetch:
+    def _rest(self) -> None:
+        if (seconds := self.client.rest_seconds()) and seconds <= self.client.ticker_seconds:
+            self.sleep(seconds)
+
+    def _fetch_with_retries(self, ticker: str, start: date | None, attempts: int) -> Fetch:
         import tenacity
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type((SourceUnavailable, BadSourceData, TooManyRequests)),
-            stop=tenacity.stop_after_attempt(MOST_ATTEMPTS),
+            stop=tenacity.stop_after_attempt(attempts),
             wait=self._backoff,
             sleep=self.sleep,
             reraise=True,
@@ -202,10 +233,11 @@ class YahooSource:
             raise error or RequestStopped("no time is left for a retry")
         return seconds
 
-    def _count_silent_ticker(self) -> None:
+    def _count_silent_ticker(self, attempts: int) -> None:
         self._silent_tickers += 1
-        if self._silent_tickers >= MOST_SILENT_TICKERS:
-            self.client.open_circuit(f"Yahoo did not respond for {MOST_SILENT_TICKERS} tickers in a row")
+        self._silent_attempts += attempts
+        if self._silent_attempts >= MOST_SILENT_ATTEMPTS:
+            self.client.open_circuit(f"Yahoo did not respond for {self._silent_tickers} tickers in a row")
 
 
 def bars_of_frame(frame: pd.DataFrame) -> Bars:

@@ -1,7 +1,8 @@
 """The HTTP client of the yahoo source: it limits the rate, the time and the size of every request to Yahoo.
 
-One client serves all tickers of a run. Its circuit breaker opens after a 429 that outlasts the retries, and after several
-tickers in a row without a response. While the circuit is open no request is sent. It closes again after 15 minutes.
+One client serves all tickers of a run. After a 429 it rests, then goes on at half its pace, and comes back to it by and by. Its
+circuit breaker opens after several 429 in a row, and after several tickers in a row without a response. While the circuit is open
+no request is sent. It closes again after 15 minutes.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 from tickercast.jobs import clock
 
 CIRCUIT_OPEN_SECONDS = 900.0
+FIRST_REST_SECONDS = 2.0  # after a 429 that says nothing else; doubled with each further one
+MOST_LIMITED = 4  # responses of 429 in a row: then the circuit opens
+SLOWEST = 1 / 16  # of the pace of the settings
+ANSWERS_TO_SPEED_UP, SPEED_UP = 50, 1.25
 MOST_BYTES = 20_000_000
 MOST_CLOCK_ERROR = timedelta(days=1)
 MOST_REDIRECTS = 5
@@ -29,6 +34,10 @@ REPORTS_PATH = "/calendar/earnings"
 
 class RequestStopped(Exception):
     """A deadline, the open circuit or a wrong clock stopped a request. Not an OSError, because yfinance retries those."""
+
+
+class Paused(RequestStopped):
+    """No request was sent: the circuit is open, or the run's time for Yahoo is over."""
 
 
 class TooManyRequests(Exception):
@@ -62,11 +71,10 @@ class YahooClient:
     monotonic: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
-        from pyrate_limiter import Limiter, Rate
-
-        interval_ms = max(1, round(1000 / self.requests_per_second))
-        self.limiter = Limiter(Rate(1, interval_ms), buffer_ms=min(50, interval_ms))
-        self.requests = 0
+        self.requests = self.answers = self.limited = self.limited_in_a_row = 0
+        self.pace = self.slowest = self.requests_per_second
+        self.rest_until = float("-inf")
+        self._set_pace(self.requests_per_second)
         self.run_deadline = self.monotonic() + self.run_seconds
         self.ticker_deadline = self.run_deadline
         self.circuit_open_until, self.circuit_reason = float("-inf"), ""
@@ -74,18 +82,49 @@ class YahooClient:
     def start_ticker(self, seconds: float | None = None) -> None:
         """Set the next ticker's deadline, after ticker_seconds or fewer.
 
-        Raises RequestStopped while the circuit is open or after the run's deadline.
+        Raises Paused while the circuit is open or after the run's deadline.
         """
         now = self.monotonic()
         if now < self.circuit_open_until:
-            raise RequestStopped(f"{self.circuit_reason}; no request was sent")
+            raise Paused(f"{self.circuit_reason}; no request was sent")
         if now >= self.run_deadline:
-            raise RequestStopped(f"the run has used its {self.run_seconds:.0f} s for Yahoo")
+            raise Paused(f"the run has used its {self.run_seconds:.0f} s for Yahoo")
         self.ticker_deadline = min(now + min(seconds or self.ticker_seconds, self.ticker_seconds), self.run_deadline)
 
     def open_circuit(self, reason: str) -> None:
         """Send no request for 15 minutes, for any ticker."""
         self.circuit_open_until, self.circuit_reason = self.monotonic() + CIRCUIT_OPEN_SECONDS, reason
+
+    def slow_down(self, retry_after: float | None) -> None:
+        """Rest after a 429, and halve the pace of all that follow. retry_after: seconds that the response asks for."""
+        self.limited += 1
+        self.limited_in_a_row += 1
+        rest = FIRST_REST_SECONDS * 2.0 ** (self.limited_in_a_row - 1) if retry_after is None else retry_after
+        self.rest_until = self.monotonic() + rest
+        self._set_pace(max(self.pace / 2, self.requests_per_second * SLOWEST))
+
+    def count_answer(self) -> None:
+        """Count a response that was no 429. Some of them in a row bring the pace nearer to that of the settings."""
+        self.limited_in_a_row = 0
+        self.answers += 1
+        if self.pace < self.requests_per_second and self.answers % ANSWERS_TO_SPEED_UP == 0:
+            self._set_pace(min(self.pace * SPEED_UP, self.requests_per_second))
+
+    @property
+    def refuses(self) -> bool:
+        """Return whether Yahoo has said 429 so often, or asks for so long a rest, that the circuit should open."""
+        return self.limited_in_a_row >= MOST_LIMITED or self.rest_seconds() > self.ticker_seconds
+
+    def rest_seconds(self) -> float:
+        """Return how long no request should be sent after a 429."""
+        return max(0.0, self.rest_until - self.monotonic())
+
+    def _set_pace(self, requests_per_second: float) -> None:
+        from pyrate_limiter import Limiter, Rate
+
+        interval_ms = max(1, round(1000 / requests_per_second))
+        self.limiter = Limiter(Rate(1, interval_ms), buffer_ms=min(50, interval_ms))
+        self.pace, self.slowest = requests_per_second, min(self.slowest, requests_per_second)
 
     def seconds_left(self) -> float:
         """Return the seconds until the current ticker's deadline."""
@@ -106,7 +145,12 @@ class YahooClient:
                         break
                     url = target
                     response = self.one_request("GET", url, headers=kwargs.get("headers"))
-                raise_for_status(response, url)
+                try:
+                    raise_for_status(response, url)
+                except TooManyRequests as error:
+                    client.slow_down(error.retry_after)
+                    raise
+                client.count_answer()
                 return response
 
             def one_request(self, method: Any, url: str, *args: Any, **kwargs: Any) -> requests.Response:

@@ -7,7 +7,7 @@ in the time zone of the ticker's exchange.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -42,10 +42,15 @@ class Charts(Protocol):
 
 
 class YahooEvents:
-    """Requests the dates of a company's reports. timeout_seconds: longest time for one answer, with all its requests."""
+    """Requests the dates of a company's reports. timeout_seconds: longest time for one answer, with all its requests.
 
-    def __init__(self, client: YahooClient, charts: Charts, timeout_seconds: float) -> None:
-        self.client, self.charts, self.timeout_seconds = client, charts, timeout_seconds
+    rest: waits as long as Yahoo wants no request after a 429.
+    """
+
+    def __init__(
+        self, client: YahooClient, charts: Charts, timeout_seconds: float, rest: Callable[[], None] = lambda: None
+    ) -> None:
+        self.client, self.charts, self.timeout_seconds, self.rest = client, charts, timeout_seconds, rest
 
     def next_date(self, ticker: str, time_zone: str) -> date | None:
         """Return the day of the next report, the first one of an estimated range; None where Yahoo knows none.
@@ -80,12 +85,14 @@ class YahooEvents:
         """Yield yfinance, with the time for one answer started. Raises its errors as SourceErrors."""
         yf = self.charts.yfinance()
         try:
+            self.rest()
             self.client.start_ticker(self.timeout_seconds)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # yfinance's use of pandas
                 yield yf
         except (TooManyRequests, yf.exceptions.YFRateLimitError) as error:
-            self.client.open_circuit(LIMITED)
+            if self.client.refuses:
+                self.client.open_circuit(LIMITED)
             raise SourceUnavailable(f"{ticker}: {LIMITED}") from error
         except RequestStopped as error:
             raise SourceUnavailable(f"{ticker}: {error}") from error
