@@ -205,7 +205,7 @@ def test_a_run_that_only_meets_a_429_fetches_nothing_and_says_so(price_home: Mak
     server.always = Reply(429, b"Edge: Too Many Requests", (("Retry-After", "0"),))
     with pytest.raises(NothingFetched, match=r"20 tickers left for the next run: Yahoo responded 429 \(too many requests\)"):
         home.run(day_of("2012-06-12"))
-    assert server.requested_tickers() == ["T0"]
+    assert server.requested_tickers() == ["T0", "T1", "T2", "T3"]
 
 
 # --- the cache ---

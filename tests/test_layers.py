@@ -50,7 +50,7 @@ DOORS = {
     "pydantic": ("jobs/workspace/settings.py", "jobs/workspace/sections.py", "jobs/workspace/setting_values.py"),
     "pydantic_core": ("jobs/workspace/sections.py",),
     "pydantic_settings": ("jobs/workspace/settings.py",),
-    "pyrate_limiter": ("jobs/prices/sources/yahoo_client.py",),
+    "pyrate_limiter": ("jobs/prices/sources/yahoo_pace.py",),
     "rich": ("jobs/terminal/",),
     "scipy": ("jobs/scoring/",),
     "sklearn": ("tickercast/forecaster.py",),

@@ -100,7 +100,7 @@ class Feed:
     @property
     def has_more(self) -> bool:
         """Return whether a ticker has not had its turn."""
-        return bool(self.waiting or self.failed or self._turns)
+        return self.done < self.total
 
     def batches(self) -> Iterator[Batch]:
         """Yield each batch when its last ticker is stored. A stop makes the batch under way the last one."""

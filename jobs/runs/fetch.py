@@ -46,6 +46,11 @@ class Fetched:
         """Return how many tickers are up to date."""
         return self.reached - len(self.failures) - len(self.suspended)
 
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Return why tickers failed, by symbol."""
+        return {symbol: str(error) for symbol, error in self.failures.items()}
+
     def add(self, other: Fetched) -> None:
         """Add what another batch left, without its bars."""
         nothing = slice(0, 0)

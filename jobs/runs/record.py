@@ -66,18 +66,65 @@ class CycleHeart:
         self.beat_at = time.monotonic()
 
 
-class RunRecord:
-    """One run's entries in the record. made_at of its forecasts is the run's instant."""
+class RunRow:
+    """One run's own row and those of its tickers. options: of the batch under way."""
 
     def __init__(self, engine: Engine, options: RunOptions, run_id: int) -> None:
         self.engine, self.options, self.run_id = engine, options, run_id
-        self.calendars = RunCalendars(engine, options.now, run_id)
-        self.forecasts = self.tickers_ok = 0
-        self.told_at = time.monotonic()
         self.origins: Counter[int] = Counter()
+        self.heart = CycleHeart(engine, options.kind)
+        self.tickers_ok = 0
+        self._told_at = time.monotonic()
+
+    def enter_done(self, ticker_ids: Sequence[int]) -> None:
+        """Enter tickers whose bars were read and whose due sessions were forecast."""
+        rows = [
+            {"run_id": self.run_id, "ticker_id": ticker_id, "status": "ok", "origins": self.origins[ticker_id], "message": None}
+            for ticker_id in ticker_ids
+        ]
+        with self.engine.begin() as connection:
+            writes.record_run_tickers(connection, rows)
+        self.tickers_ok += len(rows)
+
+    def tell(self, progress: str) -> None:
+        """Write how far the run is into its row, and that the daemon's cycle makes progress: at most every few seconds."""
+        self.heart.beat()
+        if time.monotonic() - self._told_at >= BEAT_SECONDS:
+            with self.engine.begin() as connection:
+                writes.update_run(connection, self.run_id, message=progress)
+            self._told_at = time.monotonic()
+
+    def finish(self, status: str, message: str, *, failures: Mapping[str, str] | None = None) -> None:
+        """Close the run's row. failures: a reason for each symbol that failed."""
+        failures = failures or {}
+        with self.engine.begin() as connection:
+            ids = {ticker.symbol: ticker.id for ticker in queries.list_tickers(connection)}
+            rows = [
+                {"ticker_id": ids[symbol], "status": "failed", "origins": 0, "message": shortened(reason, 500)}
+                for symbol, reason in failures.items()
+                if symbol in ids
+            ]
+            writes.record_run_tickers(connection, [{**row, "run_id": self.run_id} for row in rows])
+            writes.update_run(
+                connection,
+                self.run_id,
+                status=status,
+                finished_at=max(self.options.now, datetime.now(self.options.now.tzinfo)),
+                message=shortened(message, 1000),
+                tickers_ok=self.tickers_ok,
+                tickers_failed=len(failures),
+            )
+
+
+class RunRecord(RunRow):
+    """One run's entries in the record. made_at of its forecasts is the instant of their batch."""
+
+    def __init__(self, engine: Engine, options: RunOptions, run_id: int) -> None:
+        super().__init__(engine, options, run_id)
+        self.calendars = RunCalendars(engine, options.now, run_id)
+        self.forecasts = 0
         self.served_priors: set[str] = set()
         self.stored_from: dict[str, date] = {}
-        self.heart = CycleHeart(engine, options.kind)
 
     def store_sessions(self, backlogs: Sequence[TickerBacklog]) -> None:
         """Store the sessions of the tickers' exchanges, from the first due one to a year ahead, unless this run has done so."""
@@ -133,45 +180,6 @@ class RunRecord:
         with collector_paused(), progress_bar("skill"), self.engine.begin() as connection:
             for config_id in sorted({self.options.config.id, *queries.configs_behind(connection)}):
                 refresh_skill_and_risk(connection, config_id, computed_at=self.options.now)
-
-    def enter_done(self, ticker_ids: Sequence[int]) -> None:
-        """Enter tickers whose bars were read and whose due sessions were forecast."""
-        rows = [
-            {"run_id": self.run_id, "ticker_id": ticker_id, "status": "ok", "origins": self.origins[ticker_id], "message": None}
-            for ticker_id in ticker_ids
-        ]
-        with self.engine.begin() as connection:
-            writes.record_run_tickers(connection, rows)
-        self.tickers_ok += len(rows)
-
-    def tell(self, progress: str) -> None:
-        """Write how far the run is into its row, and that the daemon's cycle makes progress: at most every few seconds."""
-        self.heart.beat()
-        if time.monotonic() - self.told_at >= BEAT_SECONDS:
-            with self.engine.begin() as connection:
-                writes.update_run(connection, self.run_id, message=progress)
-            self.told_at = time.monotonic()
-
-    def finish(self, status: str, message: str, *, failures: Mapping[str, str] | None = None) -> None:
-        """Close the run's row. failures: a reason for each symbol that failed."""
-        failures = failures or {}
-        with self.engine.begin() as connection:
-            ids = {ticker.symbol: ticker.id for ticker in queries.list_tickers(connection)}
-            rows = [
-                {"ticker_id": ids[symbol], "status": "failed", "origins": 0, "message": shortened(reason, 500)}
-                for symbol, reason in failures.items()
-                if symbol in ids
-            ]
-            writes.record_run_tickers(connection, [{**row, "run_id": self.run_id} for row in rows])
-            writes.update_run(
-                connection,
-                self.run_id,
-                status=status,
-                finished_at=max(self.options.now, datetime.now(self.options.now.tzinfo)),
-                message=shortened(message, 1000),
-                tickers_ok=self.tickers_ok,
-                tickers_failed=len(failures),
-            )
 
     def _score(self, connection: Connection, tickers: Sequence[TickerBacklog]) -> None:
         """Score what is due. The record of a ticker may know of the sessions up to its newest origin, or the run's last one."""

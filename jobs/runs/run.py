@@ -87,9 +87,7 @@ def run_over(
     batches after the first one; None = all are made at the run's. Raises SomeTickersFailed, NothingFetched or Interrupted after
     committing the rest.
     """
-    with engine.connect() as connection:
-        tickers = {ticker.symbol: ticker for ticker in queries.list_tickers(connection)}
-    refuse_other_source(sources, [tickers.get(symbol) for symbol in symbols])
+    _refuse_other_sources(engine, sources, symbols)
     register_database(home.prices, home.database)
     record = begin_run(engine, options, home.settings.config())
     with stop_on_signals(stop) as request, RequestThread(request.event) as requests:
@@ -98,13 +96,12 @@ def run_over(
             include_suspended=options.is_backfill, send=requests.now,
         )  # fmt: skip
         events = EventIngest(engine, sources, options.now, options.after_close_minutes, given=event_file, send=requests.now)
-        context = ContextFetcher(engine, ingest, events, options)
         reader = BacklogReader(engine, record, options, due_sessions)
         feed = Feed(
             symbols, ingest, requests, first=reader.universe, order=_order(engine, options), limits=options.batch,
             clock=moment or (lambda: options.now), stop=request.event, told=_progress_of(record), workers=options.workers,
         )  # fmt: skip
-        work = BatchWork(feed, reader, context, record, options)
+        work = BatchWork(feed, reader, ContextFetcher(engine, ingest, events, options), record, options)
         fetched, is_complete = work.do_all(frozenset(symbols))
     sources.read_files.save()
     _collect_price_files(home)
@@ -114,10 +111,15 @@ def run_over(
         prior=prior_line(record, options.config, due_by_exchange(fetched.backlogs)),
         warnings=[*record.calendars.warnings(), *home.retired_settings()],
     )  # fmt: skip
-    failures = {symbol: str(error) for symbol, error in fetched.failures.items()}
-    record.finish(_status(fetched) if is_complete else "interrupted", message, failures=failures)
+    record.finish(_status(fetched) if is_complete else "interrupted", message, failures=fetched.reasons)
     _raise_unless_done(fetched, message, request)
     return message
+
+
+def _refuse_other_sources(engine: Engine, sources: Sources, symbols: Sequence[str]) -> None:
+    with engine.connect() as connection:
+        tickers = {ticker.symbol: ticker for ticker in queries.list_tickers(connection)}
+    refuse_other_source(sources, [tickers.get(symbol) for symbol in symbols])
 
 
 def _order(engine: Engine, options: RunOptions) -> Order:

@@ -56,7 +56,7 @@ def closing_line(
     if fetched.left:
         parts.append(_left(fetched.left))
     if fetched.failures:
-        parts.append(_failures({symbol: str(fetched.failures[symbol]) for symbol in symbols if symbol in fetched.failures}))
+        parts.append(_failures({symbol: fetched.reasons[symbol] for symbol in symbols if symbol in fetched.failures}))
     return "; ".join(parts)
 
 

@@ -173,10 +173,10 @@ class YahooSource:
 
     def pace_note(self) -> str | None:
         """Return how often Yahoo responded 429, and the slowest pace that followed; None where it never did."""
-        if not self.client.limited:
+        if not self.client.pace.limited:
             return None
-        times = counted(self.client.limited, "time")
-        return f"Yahoo responded 429 {times}: as few as {self.client.slowest:.2g} requests a second were sent"
+        times = counted(self.client.pace.limited, "time")
+        return f"Yahoo responded 429 {times}: as few as {self.client.pace.slowest:.2g} requests a second were sent"
 
     def _fetch(self, ticker: str, start: date | None, attempts: int) -> Fetch:
         with self._lock:  # yfinance is one client per process: one ticker at a time
@@ -191,7 +191,7 @@ class YahooSource:
                 self._count_silent_ticker(attempts)
                 raise
             except TooManyRequests as error:
-                if attempts > 1 or self.client.refuses:
+                if attempts > 1 or self.client.is_refused:
                     self.client.open_circuit("Yahoo responded 429 (too many requests)")
                 raise SourceUnavailable(f"{ticker}: Yahoo responded 429 (too many requests); retry later") from error
             except Paused as error:
@@ -202,7 +202,7 @@ class YahooSource:
             return fetch
 
     def _rest(self) -> None:
-        if (seconds := self.client.rest_seconds()) and seconds <= self.client.ticker_seconds:
+        if (seconds := self.client.pace.rest_seconds()) and seconds <= self.client.ticker_seconds:
             self.sleep(seconds)
 
     def _fetch_with_retries(self, ticker: str, start: date | None, attempts: int) -> Fetch:

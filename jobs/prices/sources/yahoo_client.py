@@ -1,8 +1,7 @@
 """The HTTP client of the yahoo source: it limits the rate, the time and the size of every request to Yahoo.
 
-One client serves all tickers of a run. After a 429 it rests, then goes on at half its pace, and comes back to it by and by. Its
-circuit breaker opens after several 429 in a row, and after several tickers in a row without a response. While the circuit is open
-no request is sent. It closes again after 15 minutes.
+One client serves all tickers of a run. Its circuit breaker opens after several 429 in a row (yahoo_pace), and after several
+tickers in a row without a response. While the circuit is open no request is sent. It closes again after 15 minutes.
 """
 
 from __future__ import annotations
@@ -16,12 +15,9 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from tickercast.jobs import clock
+from tickercast.jobs.prices.sources.yahoo_pace import Pace
 
 CIRCUIT_OPEN_SECONDS = 900.0
-FIRST_REST_SECONDS = 2.0  # after a 429 that says nothing else; doubled with each further one
-MOST_LIMITED = 4  # responses of 429 in a row: then the circuit opens
-SLOWEST = 1 / 16  # of the pace of the settings
-ANSWERS_TO_SPEED_UP, SPEED_UP = 50, 1.25
 MOST_BYTES = 20_000_000
 MOST_CLOCK_ERROR = timedelta(days=1)
 MOST_REDIRECTS = 5
@@ -71,10 +67,8 @@ class YahooClient:
     monotonic: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
-        self.requests = self.answers = self.limited = self.limited_in_a_row = 0
-        self.pace = self.slowest = self.requests_per_second
-        self.rest_until = float("-inf")
-        self._set_pace(self.requests_per_second)
+        self.pace = Pace(self.requests_per_second, self.monotonic)
+        self.requests = 0
         self.run_deadline = self.monotonic() + self.run_seconds
         self.ticker_deadline = self.run_deadline
         self.circuit_open_until, self.circuit_reason = float("-inf"), ""
@@ -95,36 +89,10 @@ class YahooClient:
         """Send no request for 15 minutes, for any ticker."""
         self.circuit_open_until, self.circuit_reason = self.monotonic() + CIRCUIT_OPEN_SECONDS, reason
 
-    def slow_down(self, retry_after: float | None) -> None:
-        """Rest after a 429, and halve the pace of all that follow. retry_after: seconds that the response asks for."""
-        self.limited += 1
-        self.limited_in_a_row += 1
-        rest = FIRST_REST_SECONDS * 2.0 ** (self.limited_in_a_row - 1) if retry_after is None else retry_after
-        self.rest_until = self.monotonic() + rest
-        self._set_pace(max(self.pace / 2, self.requests_per_second * SLOWEST))
-
-    def count_answer(self) -> None:
-        """Count a response that was no 429. Some of them in a row bring the pace nearer to that of the settings."""
-        self.limited_in_a_row = 0
-        self.answers += 1
-        if self.pace < self.requests_per_second and self.answers % ANSWERS_TO_SPEED_UP == 0:
-            self._set_pace(min(self.pace * SPEED_UP, self.requests_per_second))
-
     @property
-    def refuses(self) -> bool:
+    def is_refused(self) -> bool:
         """Return whether Yahoo has said 429 so often, or asks for so long a rest, that the circuit should open."""
-        return self.limited_in_a_row >= MOST_LIMITED or self.rest_seconds() > self.ticker_seconds
-
-    def rest_seconds(self) -> float:
-        """Return how long no request should be sent after a 429."""
-        return max(0.0, self.rest_until - self.monotonic())
-
-    def _set_pace(self, requests_per_second: float) -> None:
-        from pyrate_limiter import Limiter, Rate
-
-        interval_ms = max(1, round(1000 / requests_per_second))
-        self.limiter = Limiter(Rate(1, interval_ms), buffer_ms=min(50, interval_ms))
-        self.pace, self.slowest = requests_per_second, min(self.slowest, requests_per_second)
+        return self.pace.is_refused(self.ticker_seconds)
 
     def seconds_left(self) -> float:
         """Return the seconds until the current ticker's deadline."""
@@ -148,9 +116,10 @@ class YahooClient:
                 try:
                     raise_for_status(response, url)
                 except TooManyRequests as error:
-                    client.slow_down(error.retry_after)
+                    client.pace.slow_down(error.retry_after)
                     raise
-                client.count_answer()
+                if is_limited(url):
+                    client.pace.count_answer()
                 return response
 
             def one_request(self, method: Any, url: str, *args: Any, **kwargs: Any) -> requests.Response:
@@ -164,7 +133,7 @@ class YahooClient:
 
     def start_request(self, timeout: float | None) -> float:
         """Wait for the rate limit, count one request, and return its timeout in seconds. Raises RequestStopped."""
-        self.limiter.try_acquire("yahoo")
+        self.pace.wait_for_turn()
         left = self.seconds_left()
         if left <= 0:
             raise RequestStopped(f"no response within {self.ticker_seconds:.0f} s")
@@ -207,15 +176,19 @@ def raise_for_status(response: Any, url: str) -> None:
 
     Raises NothingFound for a 404 of the latter. yfinance itself handles its other requests, such as those for cookies.
     """
-    is_of_events = SUMMARY_PATH in url or REPORTS_PATH in url
-    if CHART_PATH not in url and not is_of_events:
+    if not is_limited(url):
         return
-    if is_of_events and response.status_code == 404:
+    if CHART_PATH not in url and response.status_code == 404:
         raise NothingFound
     if response.status_code == 429:
         raise TooManyRequests(retry_after_seconds(response.headers.get("Retry-After")))
     if response.status_code >= 500:
         raise ServerError(f"HTTP {response.status_code}")
+
+
+def is_limited(url: str) -> bool:
+    """Return whether a URL is one of prices or of a company's events, which Yahoo limits."""
+    return any(path in url for path in (CHART_PATH, SUMMARY_PATH, REPORTS_PATH))
 
 
 def refuse_wrong_clock(server_date: str | None) -> None:

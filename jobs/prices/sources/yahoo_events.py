@@ -91,7 +91,7 @@ class YahooEvents:
                 warnings.simplefilter("ignore")  # yfinance's use of pandas
                 yield yf
         except (TooManyRequests, yf.exceptions.YFRateLimitError) as error:
-            if self.client.refuses:
+            if self.client.is_refused:
                 self.client.open_circuit(LIMITED)
             raise SourceUnavailable(f"{ticker}: {LIMITED}") from error
         except RequestStopped as error:
