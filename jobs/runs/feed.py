@@ -37,6 +37,11 @@ class BatchLimits:
     seconds: float | None = 30.0
     tickers: int | None = 1000
 
+    def are_reached(self, seconds: float, tickers: int) -> bool:
+        """Return whether a batch that takes so long and has so many tickers is full."""
+        is_late = self.seconds is not None and seconds >= self.seconds
+        return is_late or (self.tickers is not None and tickers >= self.tickers)
+
 
 @dataclass(slots=True)
 class Batch:
@@ -176,9 +181,7 @@ class Feed:
     def _is_full(self, batch: Batch) -> bool:
         if self.waiting and self.waiting[0] in self.first:
             return False
-        seconds, tickers = self.limits.seconds, self.limits.tickers
-        is_late = seconds is not None and time.monotonic() - batch.began >= seconds
-        return is_late or (tickers is not None and batch.taken >= tickers)
+        return self.limits.are_reached(time.monotonic() - batch.began, batch.taken)
 
     def _new_batch(self, now: datetime) -> Batch:
         """Return an empty batch, after sorting the tickers that wait: a session may have closed meanwhile."""
