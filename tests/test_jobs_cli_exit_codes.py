@@ -34,6 +34,7 @@ CASES = [
     (SymbolRefused("x"), 2),
     (base.SourceSettings("x"), 2),
     (base.SourceUnavailable("x"), 4),
+    (base.RequestsPaused("x"), 4),
     (base.UnknownTicker("x"), 4),
     (base.BadSourceData("x"), 4),
     (storage_errors.DatabaseMissing("x"), 2),
