@@ -55,8 +55,8 @@ def closing_line(
         parts += _twin_comparison(engine, options.config.id)
     if fetched.left:
         parts.append(_left(fetched.left))
-    if fetched.failures:
-        parts.append(_failures({symbol: fetched.reasons[symbol] for symbol in symbols if symbol in fetched.failures}))
+    if reasons := fetched.reasons:
+        parts.append(_failures({symbol: reasons[symbol] for symbol in symbols if symbol in reasons}))
     return "; ".join(parts)
 
 
