@@ -60,7 +60,8 @@ class EventIngest:
             lines += self._store_changed(user_path(source).absolute(), stored)
         for folder, tickers in self._folders(stored).items():
             lines += self._store_changed(folder, tickers)
-        wanted = [ticker for ticker in stored if ticker.symbol in symbols]
+        asked = frozenset(symbols)
+        wanted = [ticker for ticker in stored if ticker.symbol in asked]
         if not stop.is_set():
             self.requests.fetch(wanted, stop)
         return lines

@@ -20,7 +20,7 @@ from tickercast.jobs.prices.references import update_reference
 from tickercast.jobs.runs.backlog import due_by_exchange
 from tickercast.jobs.runs.fetch import Fetched
 from tickercast.jobs.runs.options import RunOptions
-from tickercast.jobs.runs.stored_context import stored_events, stored_references
+from tickercast.jobs.runs.stored_context import all_stored_events, stored_references
 from tickercast.storage import queries
 from tickercast.storage.database import Engine
 
@@ -50,12 +50,12 @@ class ContextFetcher:
         fetched.references.update(stored_references(self.engine, self.ingest.prices, exchanges, now))
         fetched.notes.extend(_stale_references(fetched))
         with self.engine.connect() as connection:
-            for index, backlog in enumerate(fetched.backlogs):
-                events = stored_events(connection, backlog.ticker_id, now)
-                fetched.backlogs[index] = replace(backlog, events=events)
-            for index, member in enumerate(fetched.members):
-                events = stored_events(connection, tickers[member.key].id, now)
-                fetched.members[index] = replace(member, events=events)
+            ids = [*(backlog.ticker_id for backlog in fetched.backlogs), *(tickers[member.key].id for member in fetched.members)]
+            events = all_stored_events(connection, ids, now)
+        for index, backlog in enumerate(fetched.backlogs):
+            fetched.backlogs[index] = replace(backlog, events=events.get(backlog.ticker_id))
+        for index, member in enumerate(fetched.members):
+            fetched.members[index] = replace(member, events=events.get(tickers[member.key].id))
 
     def notes(self) -> list[str]:
         """Return what is to be said at the run's end of the events that Yahoo was asked for."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from functools import cached_property
 
 from tickercast.jobs.exchanges.symbols import kind_of_symbol
 from tickercast.jobs.forecasting.context import Reference
@@ -161,9 +162,14 @@ class BacklogReader:
 
     def _committed(self, ticker_id: int) -> set[date]:
         """Return the sessions of a ticker that have forecasts. A daily run needs the newest alone: it forecasts what is after."""
-        config_id = self.options.config.id
-        with self.engine.connect() as connection:
-            if self.options.is_backfill:
-                return queries.committed_origins(connection, ticker_id, config_id)
-            newest = queries.newest_origin(connection, ticker_id, config_id)
+        if self.options.is_backfill:
+            with self.engine.connect() as connection:
+                return queries.committed_origins(connection, ticker_id, self.options.config.id)
+        newest = self._newest_origins.get(ticker_id)
         return set() if newest is None else {newest}
+
+    @cached_property
+    def _newest_origins(self) -> dict[int, date]:
+        """Return each ticker's newest origin before this run, by ticker id."""
+        with self.engine.connect() as connection:
+            return queries.last_origins(connection, self.options.config.id)

@@ -16,6 +16,7 @@ from tickercast.jobs.runs.backlog import TickerBacklog
 from tickercast.jobs.runs.bundle import rows_of, used_priors
 from tickercast.jobs.runs.options import RunOptions
 from tickercast.jobs.runs.sessions import RunCalendars, live_until
+from tickercast.jobs.scoring.unscored import UnscoredOrigins
 from tickercast.jobs.scoring.updates import refresh_skill_and_risk, revise_scores, score_settled, settled_before
 from tickercast.jobs.terminal.progress import each_with_progress, progress_bar
 from tickercast.jobs.terminal.secrets import shortened
@@ -125,6 +126,7 @@ class RunRecord(RunRow):
         self.forecasts = 0
         self.served_priors: set[str] = set()
         self.stored_from: dict[str, date] = {}
+        self.unscored = UnscoredOrigins()
 
     def store_sessions(self, backlogs: Sequence[TickerBacklog]) -> None:
         """Store the sessions of the tickers' exchanges, from the first due one to a year ahead, unless this run has done so."""
@@ -150,7 +152,7 @@ class RunRecord(RunRow):
     def commit_stack(self, task: StackTask, result: StackResult, tickers: Sequence[TickerBacklog]) -> None:
         """Store a unit of work in one transaction: models, losses, checkpoints, forecasts, and the scores of tickers now due."""
         chains = sorted({row.cold_ancestor_id for row in result.models})
-        with collector_paused(), self.engine.begin() as connection:
+        with collector_paused(), self.unscored.forgotten_on_error(), self.engine.begin() as connection:
             self._enter_bundled_priors(connection, task.config, result)
             writes.insert_models(connection, result.models, run_id=self.run_id)
             writes.insert_losses(connection, result.losses)
@@ -170,8 +172,9 @@ class RunRecord(RunRow):
 
     def update_scores(self, tickers: Sequence[TickerBacklog]) -> None:
         """Score what is due of some tickers, restated targets as a further revision."""
-        with self.engine.begin() as connection:
-            for ticker in each_with_progress("scores", tickers):
+        with self.unscored.forgotten_on_error(), self.engine.begin() as connection:
+            owed = queries.owed_revisions(connection)
+            for ticker in each_with_progress("scores", [ticker for ticker in tickers if ticker.ticker_id in owed]):
                 revise_scores(connection, ticker.ticker_id, ticker.bars)
             self._score(connection, tickers)
 
@@ -182,14 +185,9 @@ class RunRecord(RunRow):
                 refresh_skill_and_risk(connection, config_id, computed_at=self.options.now)
 
     def _score(self, connection: Connection, tickers: Sequence[TickerBacklog]) -> None:
-        """Score what is due. The record of a ticker may know of the sessions up to its newest origin, or the run's last one."""
         bars = {ticker.ticker_id: ticker.bars for ticker in tickers}
-        before = {}
-        for ticker in tickers:
-            last = max({self.options.through, *ticker.committed}) if self.options.through else None
-            if (newest := settled_before(ticker.bars, last)) is not None:
-                before[ticker.ticker_id] = newest
-        score_settled(connection, bars, before)
+        before = _settled_before(tickers, self.options.through)
+        score_settled(connection, bars, before, self.unscored.of(connection, before))
 
     def _modes(self, task: StackTask) -> dict[date, str]:
         """Return each origin's mode: live when it was early enough at the run's instant to act on its first target."""
@@ -214,3 +212,13 @@ class RunRecord(RunRow):
         writes.record_event(
             connection, "training", message, at=self.options.now, run_id=self.run_id, ticker_id=ticker_id, session=session
         )
+
+
+def _settled_before(tickers: Sequence[TickerBacklog], through: date | None) -> dict[int, date]:
+    """Return the session before which the targets of each ticker are settled, by ticker id.
+
+    through: the last session that the record may know of, unless a ticker's newest origin is later; None = all of them.
+    """
+    last = {ticker.ticker_id: max({through, *ticker.committed}) if through else None for ticker in tickers}
+    found = {ticker.ticker_id: settled_before(ticker.bars, last[ticker.ticker_id]) for ticker in tickers}
+    return {ticker_id: day for ticker_id, day in found.items() if day is not None}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, date, datetime
 
 import numpy as np
 
@@ -26,8 +26,15 @@ def stored_references(engine: Engine, prices: PriceAddress, exchanges: Iterable[
 def stored_events(connection: Connection, ticker_id: int, known_at: datetime) -> Events | None:
     """Return a company's reports as recorded by an instant, None without any."""
     rows = queries.company_events(connection, ticker_id, known_at)
-    if not rows:
-        return None
+    return _events(rows) if rows else None
+
+
+def all_stored_events(connection: Connection, tickers: Collection[int], known_at: datetime) -> dict[int, Events]:
+    """Return what stored_events returns of some companies, by ticker id. One without reports is left out."""
+    return {ticker_id: _events(rows) for ticker_id, rows in queries.all_company_events(connection, tickers, known_at).items()}
+
+
+def _events(rows: Sequence[tuple[date, datetime]]) -> Events:
     instants = [recorded_at.astimezone(UTC).replace(tzinfo=None) for _, recorded_at in rows]
     return Events(np.array([day for day, _ in rows], "datetime64[D]"), np.array(instants, "datetime64[us]"))
 

@@ -33,13 +33,16 @@ def settled_before(bars: Bars, through: date | None) -> date | None:
     return newest
 
 
-def score_settled(connection: Connection, bars: Mapping[int, Bars], before: Mapping[int, date]) -> None:
+def score_settled(
+    connection: Connection, bars: Mapping[int, Bars], before: Mapping[int, date], unscored: Sequence[int] | None = None
+) -> None:
     """Insert the scores of some tickers' forecasts that are due and have none, and add them to the sums of their configs.
 
     Only a ticker's own bars count: a target is due when it is before the ticker's session in `before` (settled_before) and
-    has a bar. A target without one stays due. bars, before: by ticker id. Cold twins get their CRPS with their forecasts.
+    has a bar. A target without one stays due. bars, before: by ticker id. unscored: ids of the tickers' origins that are,
+    None = as the record says. Cold twins get their CRPS with their forecasts.
     """
-    due = queries.unscored_forecasts(connection, before)
+    due = queries.unscored_forecasts(connection, before, unscored)
     scores = [row for field in ("close", "open") for row in score_rows([f for f in due if f.field == field], bars, field)]
     writes.insert_scores(connection, scores)
     _add_to_sums(connection, due, scores)

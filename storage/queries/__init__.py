@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tickercast.storage.queries.events import RequestRow, company_events, context_requests, event_count
+from tickercast.storage.queries.events import RequestRow, all_company_events, company_events, context_requests, event_count
 from tickercast.storage.queries.forecasts import (
     committed_origins,
     forecast_densities,
@@ -83,7 +83,9 @@ from tickercast.storage.queries.scores import (
     newest_forecasts,
     newest_scores,
     scored_forecasts,
+    still_unscored,
     unscored_forecasts,
+    unscored_origins,
     unscored_twins,
 )
 from tickercast.storage.queries.tickers import (
@@ -95,6 +97,7 @@ from tickercast.storage.queries.tickers import (
     has_forecasts,
     list_tickers,
     older_symbols,
+    owed_revisions,
     rescore_from,
     ticker_by_symbol,
     tickers_by_symbol,
@@ -117,6 +120,7 @@ __all__ = [
     "StoredOrigin",
     "StoredPrior",
     "TickerRow",
+    "all_company_events",
     "all_older_symbols",
     "all_origins",
     "all_verdicts",
@@ -167,6 +171,7 @@ __all__ = [
     "older_symbols",
     "origins_of_model",
     "origins_until",
+    "owed_revisions",
     "past_publications",
     "read_view",
     "rescore_from",
@@ -178,6 +183,7 @@ __all__ = [
     "serving_model",
     "serving_models",
     "session_ends",
+    "still_unscored",
     "stored_numbers",
     "summarised_priors",
     "summed_tickers",
@@ -187,6 +193,7 @@ __all__ = [
     "uncopied",
     "universe_priors",
     "unscored_forecasts",
+    "unscored_origins",
     "unscored_twins",
     "unsummed_tickers",
     "verdicts",

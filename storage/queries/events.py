@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -29,6 +30,20 @@ def company_events(connection: Connection, ticker_id: int, known_at: datetime) -
     query = columns.where(of_ticker, CompanyEvent.recorded_at <= known_at)
     rows = connection.execute(query.order_by(CompanyEvent.date, CompanyEvent.recorded_at))
     return [(row.date, row.recorded_at) for row in rows]
+
+
+def all_company_events(
+    connection: Connection, tickers: Collection[int], known_at: datetime
+) -> dict[int, list[tuple[date, datetime]]]:
+    """Return what company_events returns of some tickers, by ticker id. One without reports is left out."""
+    event = CompanyEvent
+    query = sa.select(event.ticker_id, event.date, event.recorded_at).where(
+        event.ticker_id.in_(tickers), event.kind == EARNINGS, event.recorded_at <= known_at
+    )
+    found: dict[int, list[tuple[date, datetime]]] = {}
+    for ticker_id, day, recorded_at in connection.execute(query.order_by(event.ticker_id, event.date, event.recorded_at)):
+        found.setdefault(ticker_id, []).append((day, recorded_at))
+    return found
 
 
 def event_count(connection: Connection, source: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from functools import cache
@@ -17,7 +17,7 @@ from tickercast.storage.queries.shared import same_forecast
 from tickercast.storage.rows import TWIN, BaselineForecastRow
 from tickercast.storage.schema import BaselineForecast, Origin, Score
 
-ROWS_AT_ONCE = 50_000
+ROWS_AT_ONCE, VALUES_AT_ONCE = 50_000, 10_000
 
 
 class ScorableForecast(NamedTuple):
@@ -95,7 +95,7 @@ SCORABLE = """SELECT f.origin_id, o.ticker_id, o.config_id, o.origin, f.horizon,
     o.last_price, f.baseline_location, f.baseline_scale, f.baseline_dof, o.mode"""
 # CROSS JOIN and + have SQLite begin with what has no score, which is little, not with all origins of the tickers.
 UNSCORED = f"""{SCORABLE} FROM unscored u CROSS JOIN origins o CROSS JOIN forecasts f
-WHERE o.id = u.origin_id AND f.origin_id = u.origin_id AND +o.ticker_id IN (%s)
+WHERE o.id = u.origin_id AND f.origin_id = u.origin_id AND %s
 AND NOT EXISTS (SELECT 1 FROM scores s WHERE s.origin_id = f.origin_id AND s.horizon = f.horizon)"""
 # Of each forecast the newest score.
 NEWEST = f"""{SCORABLE}, s.revision, s.realised_return FROM origins o JOIN forecasts f ON f.origin_id = o.id
@@ -133,14 +133,45 @@ CROSS JOIN origins o CROSS JOIN forecasts f
 WHERE o.ticker_id = n.id AND o.config_id = ? AND o.origin = n.newest AND f.origin_id = o.id ORDER BY o.ticker_id, f.horizon"""
 
 
-def unscored_forecasts(connection: Connection, before: Mapping[int, date]) -> list[ScorableForecast]:
-    """Return the forecasts without a score, under any config, whose target is before a session. before: by ticker id."""
-    if not before:  # PostgreSQL has no empty list
-        return []
-    rows = connection.exec_driver_sql(UNSCORED % ", ".join("?" * len(before)), tuple(before))
+def unscored_forecasts(
+    connection: Connection, before: Mapping[int, date], origins: Sequence[int] | None = None
+) -> list[ScorableForecast]:
+    """Return the forecasts without a score, under any config, whose target is before a session. before: by ticker id.
+
+    origins: the ids of those whose forecasts are looked at, None for all.
+    """
+    column, values = ("+o.ticker_id", list(before)) if origins is None else ("u.origin_id", origins)
     until = {ticker_id: session.isoformat() for ticker_id, session in before.items()}
-    # The sixth and the second column are the target and the ticker's id.
-    return [_scorable(*row) for row in rows if row[5] < until[row[1]]]
+    found = []
+    for part in _parts(values):
+        rows = connection.exec_driver_sql(UNSCORED % f"{column} IN ({_marks(part)})", part)
+        # The sixth and the second column are the target and the ticker's id.
+        found += [_scorable(*row) for row in rows if row[5] < until.get(row[1], "")]
+    return found
+
+
+def unscored_origins(connection: Connection, after: int) -> list[tuple[int, int]]:
+    """Return (origin's id, ticker's id) of the origins with an id after another that have a forecast without a score."""
+    query = "SELECT u.origin_id, o.ticker_id FROM unscored u CROSS JOIN origins o WHERE u.origin_id > ? AND o.id = u.origin_id"
+    return [(row[0], row[1]) for row in connection.exec_driver_sql(f"{query} ORDER BY u.origin_id", (after,))]
+
+
+def still_unscored(connection: Connection, origins: Sequence[int]) -> set[int]:
+    """Return those of some origins that have a forecast without a score."""
+    query = "SELECT origin_id FROM unscored WHERE origin_id IN (%s)"
+    found: set[int] = set()
+    for part in _parts(origins):
+        found.update(connection.exec_driver_sql(query % _marks(part), part).scalars())
+    return found
+
+
+def _parts(values: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Yield values a part at a time: a statement takes 32,766 of them."""
+    yield from (tuple(values[begin : begin + VALUES_AT_ONCE]) for begin in range(0, len(values), VALUES_AT_ONCE))
+
+
+def _marks(values: Sequence[int]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def unscored_twins(connection: Connection, config_id: str, first: date, last: date) -> dict[tuple[int, int], BaselineForecastRow]:

@@ -129,5 +129,10 @@ def rescore_from(connection: Connection, ticker_id: int) -> date | None:
     return connection.execute(sa.select(Ticker.rescore_from).where(Ticker.id == ticker_id)).scalar_one()
 
 
+def owed_revisions(connection: Connection) -> set[int]:
+    """Return the ids of the tickers whose scores may need a revision."""
+    return set(connection.scalars(sa.select(Ticker.id).where(Ticker.rescore_from.is_not(None))))
+
+
 def _ticker(row: sa.Row[*tuple[Any, ...]]) -> TickerRow:
     return TickerRow(**{**row._mapping, "tracked": bool(row.tracked)})
