@@ -12,7 +12,8 @@ StorageError
 ├── TickerSourceFixed    a ticker keeps its source and its price basis for life
 ├── UnknownStoredTicker  a symbol that nothing is stored for
 ├── QueryRefused         a query that would do more than read
-├── QueryOverLimit       a query that ran longer or returned more than allowed
+├── QueryOverLimit       a query that returned more than allowed
+│   └── QueryTooLong     ... that ran longer
 ├── StoreUnwritable      the disk is full, read-only or not ours
 ├── StoreUnavailable     an object store does not answer
 ├── StoreRefused         an object store refuses us, or has no such bucket
@@ -74,6 +75,10 @@ class QueryRefused(StorageError):
 
 
 class QueryOverLimit(StorageError):
+    pass
+
+
+class QueryTooLong(QueryOverLimit):
     pass
 
 

@@ -17,8 +17,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from tickercast.storage.address import Database
 from tickercast.storage.sql_guard import COMMAND
 from tickercast.storage.versions import uri_path
 
@@ -39,11 +40,25 @@ class Answer:
     is_cut: bool
 
 
+class Pool(Protocol):
+    """What runs small queries on one record: this module's QueryPool, or storage.postgres.query_pool.ServerPool."""
+
+    @property
+    def database(self) -> Database:
+        """Return the record."""
+
+    def select(self, query: str, values: Mapping[str, Any] | Sequence[Any], *, seconds: float, most: int) -> Answer:
+        """Return the first rows of a query."""
+
+    def close(self) -> None:
+        """End what the pool has started, also what works."""
+
+
 class QueryPool:
     """A few processes for the queries of one database, which may be replaced by another file at any time."""
 
     def __init__(self, path: Path, processes: int = PROCESSES) -> None:
-        self.path = path
+        self.database = path
         self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
         self._all = [_Worker() for _ in range(processes)]
         for worker in self._all:
@@ -64,9 +79,9 @@ class QueryPool:
     def _asked(self, worker: _Worker, query: str, values: Mapping[str, Any] | Sequence[Any], seconds: float, most: int) -> Answer:
         if self._is_closed:
             raise QueryTimedOut(query)
-        state = self.path.stat()
+        state = self.database.stat()
         given = dict(values) if isinstance(values, Mapping) else tuple(values)
-        uri = f"file:{uri_path(self.path)}?mode=ro"
+        uri = f"file:{uri_path(self.database)}?mode=ro"
         kind, *answer = worker.answer((uri, (state.st_dev, state.st_ino), query, given, seconds, most), seconds + GRACE_SECONDS)
         if kind == "rows":
             return Answer(*answer)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tickercast.jobs.web import page_cache
-from tickercast.jobs.web.page_cache import AS_IT_IS_SECONDS, LONGEST_SECONDS, SERIES_SECONDS, PageCache
+from tickercast.jobs.web.page_cache import AS_IT_IS_SECONDS, LONGEST_SECONDS, SERIES_SECONDS, PageCache, record_state
 from tickercast.jobs.web.responses import Page
 
 
@@ -19,7 +19,7 @@ class Visits:
     def __init__(self, database: Path) -> None:
         self.database, self.seconds, self.made, self.status = database, 100.0, 0, 200
         self.database.write_bytes(b"0")
-        self.cache = PageCache(database, lambda: self.seconds)
+        self.cache = PageCache(lambda: record_state(database), lambda: self.seconds)
 
     async def make(self) -> Page:
         """Return a page, after others had a chance to ask for it."""

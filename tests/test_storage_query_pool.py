@@ -57,6 +57,6 @@ def test_a_query_that_heeds_no_clock_is_killed_and_the_next_one_answered(pool: Q
 
 def test_another_file_in_the_place_of_the_database_is_read(pool: QueryPool) -> None:
     assert pool.select("SELECT y FROM x", {}, seconds=1, most=1).rows == [("first",)]
-    make_database(pool.path.with_name("new"), "second")
-    pool.path.with_name("new").rename(pool.path)
+    make_database(pool.database.with_name("new"), "second")
+    pool.database.with_name("new").rename(pool.database)
     assert pool.select("SELECT y FROM x", {}, seconds=1, most=1).rows == [("second",)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from tickercast.jobs.cli.options import existing_place
 
 if TYPE_CHECKING:
+    from tickercast.jobs.workspace.place import Place
     from tickercast.jobs.workspace.sections import WebSection
 
 LIBRARIES = {"datasette", "jinja2", "markupsafe", "plotly", "uvicorn"}
@@ -38,6 +40,8 @@ def serve(
 
     place = existing_place(context)
     settings = _settings(context, host, port)
+    if place.database_file is None:
+        place = _by_reader(place)
     check_revision(place.database)
     try:
         from tickercast.jobs.web.access import access_of
@@ -52,6 +56,20 @@ def serve(
     start_logging(log_format_for(None))
     serve_pages(place, access, settings.host, settings.port, _say_address)
     end_now(ExitCode.DONE)  # a page that is still being made is not waited for
+
+
+def _by_reader(place: Place) -> Place:
+    """Return a home whose record is read by the login that may only read. Raises UsageError without one, LoginMayWrite."""
+    from tickercast.jobs.analysis.views import queried
+    from tickercast.jobs.errors import UsageError
+
+    if place.reader is None:
+        raise UsageError(
+            "store.reader_url is not set, and serve runs what visitors write: name a login of the server that may only read; "
+            "docs/guides/postgresql.md has the statements that make one; nothing was served"
+        )
+    queried(place)
+    return replace(place, store_url=place.reader_url)
 
 
 def _say_address(url: str) -> None:

@@ -132,6 +132,8 @@ def _widest(known: Sequence[Row]) -> list[str]:
 
 def _skill(connection: Reader, entries: Sequence[tuple[str, Row]]) -> dict[tuple[str, str], list[Row]]:
     """Return the rows of `skill` one session ahead by ticker and config."""
+    if not entries:  # only SQLite takes an empty list
+        return defaultdict(list)
     tickers, configs = {ticker for ticker, _ in entries}, {config["config"] for _, config in entries}
     query = SCORES.format(configs=", ".join("?" * len(configs)), tickers=", ".join("?" * len(tickers)))
     found: dict[tuple[str, str], list[Row]] = defaultdict(list)

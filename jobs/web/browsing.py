@@ -11,7 +11,8 @@ from datasette.plugins import pm
 from tickercast.jobs.web import hooks
 from tickercast.jobs.web.descriptions import DATABASE, record_metadata
 from tickercast.jobs.web.record_database import RecordDatabase
-from tickercast.storage.query_pool import QueryPool
+from tickercast.jobs.web.server_database import ServerDatabase
+from tickercast.storage.query_pool import Pool
 
 ALLOWED = {"view-instance", "view-database", "view-table", "view-query", "execute-sql"}
 # What of Datasette is kept. Its other parts are actors, a menu, files of blobs, and an error page that prints tracebacks with all
@@ -42,7 +43,7 @@ class RecordDatasette(Datasette):  # type: ignore[misc]  # Datasette has no type
         return action in ALLOWED
 
 
-def record_datasette(pool: QueryPool) -> RecordDatasette:
+def record_datasette(pool: Pool) -> RecordDatasette:
     """Return Datasette for a database. Its application needs `await invoke_startup()` first."""
     for name, plugin in pm.list_name_plugin():
         if plugin is not None and name not in KEPT:
@@ -57,5 +58,6 @@ def record_datasette(pool: QueryPool) -> RecordDatasette:
     for name in list(datasette.databases):
         if name != "_internal":
             datasette.remove_database(name)
-    datasette.add_database(RecordDatabase(datasette, pool), name=DATABASE)
+    database = RecordDatabase if isinstance(pool.database, Path) else ServerDatabase
+    datasette.add_database(database(datasette, pool), name=DATABASE)
     return datasette

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 from tickercast.jobs.web.descriptions import DATABASE, DEFAULTS, parameters_of
 from tickercast.jobs.web.request import Request
 from tickercast.jobs.web.responses import DATASETTE_POLICY, Page, redirect
-from tickercast.storage.query_pool import QueryPool
+from tickercast.storage.query_pool import Pool
 from tickercast.storage.reader import select_rows, snapshot
 
 PASSED = ("location", "content-disposition")
@@ -20,7 +20,7 @@ PASSED = ("location", "content-disposition")
 class DatasettePages:
     """The pages of one Datasette application."""
 
-    def __init__(self, application: Callable[..., Any], pool: QueryPool, executor: Executor) -> None:
+    def __init__(self, application: Callable[..., Any], pool: Pool, executor: Executor) -> None:
         self.application, self.pool, self.executor = application, pool, executor
 
     async def __call__(self, request: Request) -> Page:
@@ -36,7 +36,7 @@ class DatasettePages:
         name = request.path.removeprefix(f"/{DATABASE}/").partition(".")[0]
         given = dict(parse_qsl(request.query, keep_blank_values=True))
         missing = [parameter for parameter in parameters_of(name) if not given.get(parameter)]
-        with snapshot(self.pool.path) as connection:
+        with snapshot(self.pool.database) as connection:
             found = {parameter: select_rows(connection, DEFAULTS[parameter]).rows[0][0] for parameter in missing}
         found = {parameter: value for parameter, value in found.items() if value is not None}
         return f"{request.path}?{urlencode(given | found)}" if found else None

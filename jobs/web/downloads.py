@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -24,9 +23,11 @@ from tickercast.jobs.web.problems import Problem, problem_of
 from tickercast.jobs.web.record_database import BY_NAME
 from tickercast.jobs.web.request import Receive, Send
 from tickercast.jobs.web.responses import SAFE, Page, problem_page
+from tickercast.jobs.web.server_dialect import for_server
+from tickercast.storage.address import Database, PostgresServer
 from tickercast.storage.errors import StorageError
 from tickercast.storage.reader import snapshot
-from tickercast.storage.sql_guard import selecting
+from tickercast.storage.sql_guard import Parameters, selecting
 from tickercast.storage.views import View
 
 PATH = re.compile(r"/record/(?P<view>\w+)\.csv")
@@ -58,7 +59,7 @@ def download_of(path: str, query: str) -> Download | None:
 class Downloads:
     """The downloads from one database."""
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: Database) -> None:
         self.database = database
         self.executor = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="downloads")
         self.running = 0
@@ -102,9 +103,11 @@ class Downloads:
     async def _run(self, work: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self.executor, work)
 
-    def _parts(self, view: View, sql: str, values: dict[str, Any], stack: ExitStack) -> Iterator[bytes]:
+    def _parts(self, view: View, sql: str, values: Parameters, stack: ExitStack) -> Iterator[bytes]:
         with snapshot(self.database):  # raises what keeps the record from being read
             pass
+        if isinstance(self.database, PostgresServer):
+            sql, values = for_server(sql, values)
         found = stack.enter_context(selecting(self.database, sql, values, seconds=SECONDS))
         return _as_csv(view.names, found.rows)
 

@@ -47,16 +47,16 @@ class _Kept:
 
 
 class Record:
-    """The state of a database, and whether it keeps changing."""
+    """The state of a database, and whether it keeps changing. read: returns what changes with every commit."""
 
-    def __init__(self, database: Path) -> None:
-        self._database = database
-        self._state = record_state(database)
+    def __init__(self, read: Callable[[], State]) -> None:
+        self._read = read
+        self._state = read()
         self._changes = (-SERIES_SECONDS, -SERIES_SECONDS * 3)  # the last one, and the one before
 
     def state(self, now: float) -> State:
         """Return the present state."""
-        state = record_state(self._database)
+        state = self._read()
         if state != self._state:
             self._state, self._changes = state, (now, self._changes[0])
         return state
@@ -68,10 +68,10 @@ class Record:
 
 
 class PageCache:
-    """The pages of one event loop. now: seconds of a clock that never goes back."""
+    """The pages of one event loop. state: returns what changes with every commit. now: of a clock that never goes back."""
 
-    def __init__(self, database: Path, now: Callable[[], float] = time.monotonic) -> None:
-        self._record = Record(database)
+    def __init__(self, state: Callable[[], State], now: Callable[[], float] = time.monotonic) -> None:
+        self._record = Record(state)
         self._now = now
         self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
         self._made: dict[Hashable, asyncio.Task[Page]] = {}

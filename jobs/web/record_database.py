@@ -11,12 +11,13 @@ import functools
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from datasette.database import Database, QueryInterrupted, Results
 from datasette.utils import Column as Described
 
-from tickercast.storage.query_pool import PROCESSES, QueryPool, QueryTimedOut
+from tickercast.storage.query_pool import PROCESSES, Pool, QueryTimedOut
 from tickercast.storage.versions import PRIMARY_CODE, error_of_code
 from tickercast.storage.views import VIEWS, View
 
@@ -51,8 +52,8 @@ class Row(tuple[Any, ...]):
 class RecordDatabase(Database):  # type: ignore[misc]  # Datasette has no types
     """The public views of one home's database."""
 
-    def __init__(self, datasette: Any, pool: QueryPool) -> None:
-        super().__init__(datasette, path=str(pool.path), is_mutable=True)
+    def __init__(self, datasette: Any, pool: Pool) -> None:
+        super().__init__(datasette, path=str(pool.database), is_mutable=True)
         self.pool = pool
         self.executor = ThreadPoolExecutor(PROCESSES, thread_name_prefix="queries")
         self.waiting = 0
@@ -93,7 +94,8 @@ class RecordDatabase(Database):  # type: ignore[misc]  # Datasette has no types
 
     def _of_database(self, error: sqlite3.OperationalError) -> Exception | None:
         code = error.sqlite_errorcode & PRIMARY_CODE
-        return error_of_code(self.pool.path, code, str(error)) if code in OF_DATABASE else None
+        database = self.pool.database
+        return error_of_code(database, code, str(error)) if code in OF_DATABASE and isinstance(database, Path) else None
 
     async def view_names(self) -> list[str]:
         """Return the public views, in the order of docs/sql.md."""

@@ -11,8 +11,8 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -25,10 +25,11 @@ from tickercast.jobs.web.assets import compress_largest
 from tickercast.jobs.web.browsing import record_datasette
 from tickercast.jobs.web.datasette_pages import DatasettePages
 from tickercast.jobs.web.downloads import Downloads
-from tickercast.jobs.web.page_cache import PageCache
+from tickercast.jobs.web.page_cache import PageCache, State, record_state
 from tickercast.jobs.web.pages import OurPages
 from tickercast.jobs.workspace.place import Place
-from tickercast.storage.query_pool import QueryPool
+from tickercast.storage.address import Database, PostgresServer
+from tickercast.storage.query_pool import Pool, QueryPool
 
 PAGE_THREADS = 3
 # Threads that make pages hand over to the one that answers sooner than Python's 5 ms.
@@ -43,13 +44,11 @@ LOOK_SECONDS = 0.1
 def serve(place: Place, access: Access, host: str, port: int, listening: Callable[[str], None]) -> None:
     """Serve the pages of a home until SIGINT or SIGTERM. listening: is called with the address once it is served.
 
-    Raises LockHeld for a port in use, UsageError for an address that this machine does not have.
+    place: of the login that may only read, where the record is on a server. Raises LockHeld for a port in use, UsageError for an
+    address that this machine does not have.
     """
-    file = place.database_file
-    if file is None:
-        raise UsageError("serve reads a SQLite file, and store.url names a server; nothing was served")
     sys.setswitchinterval(SWITCH_SECONDS)
-    with _listener(host, port) as listener, _pool(file) as (pool, executor):
+    with _listener(host, port) as listener, _pool(place.database) as (pool, executor):
         number = listener.getsockname()[1]
         asyncio.run(_serve(place, access, pool, executor, listener, lambda: listening(address_of(host, number))))
 
@@ -62,7 +61,7 @@ def address_of(host: str, port: int) -> str:
 async def _serve(
     place: Place,
     access: Access,
-    pool: QueryPool,
+    pool: Pool,
     executor: ThreadPoolExecutor,
     listener: socket.socket,
     listening: Callable[[], None],
@@ -71,7 +70,8 @@ async def _serve(
     datasette = record_datasette(pool)
     await datasette.invoke_startup()
     browse = DatasettePages(datasette.app(), pool, executor)
-    application = Application(access, PageCache(pool.path), OurPages(place, executor), browse, Downloads(pool.path))
+    cache = PageCache(_state_of(pool.database))
+    application = Application(access, cache, OurPages(place, executor), browse, Downloads(pool.database))
     executor.submit(compress_largest)
     server = uvicorn.Server(_config(application))
     watch = asyncio.ensure_future(_watch(server, pool, listening))
@@ -83,7 +83,16 @@ async def _serve(
         pool.close()
 
 
-async def _watch(server: uvicorn.Server, pool: QueryPool, listening: Callable[[], None]) -> None:
+def _state_of(database: Database) -> Callable[[], State]:
+    """Return what tells whether a record has changed."""
+    if isinstance(database, PostgresServer):
+        from tickercast.storage.postgres.changes import Changes
+
+        return Changes(database)
+    return partial(record_state, database)
+
+
+async def _watch(server: uvicorn.Server, pool: Pool, listening: Callable[[], None]) -> None:
     """Tell that the server listens, and end its queries when it ends, so that no response waits for them."""
     while not server.started:
         await asyncio.sleep(0.01)
@@ -130,9 +139,17 @@ def _config(application: Any) -> uvicorn.Config:
     )
 
 
+def _pool_of(database: Database) -> Pool:
+    if isinstance(database, PostgresServer):
+        from tickercast.storage.postgres.query_pool import ServerPool
+
+        return ServerPool(database)
+    return QueryPool(database)
+
+
 @contextmanager
-def _pool(database: Path) -> Iterator[tuple[QueryPool, ThreadPoolExecutor]]:
-    pool = QueryPool(database)
+def _pool(database: Database) -> Iterator[tuple[Pool, ThreadPoolExecutor]]:
+    pool = _pool_of(database)
     executor = ThreadPoolExecutor(PAGE_THREADS, thread_name_prefix="pages")
     try:
         yield pool, executor

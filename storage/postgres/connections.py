@@ -23,6 +23,7 @@ KEEPALIVES: dict[str, Any] = {"keepalives_idle": 10, "keepalives_interval": 5, "
 SETTINGS = """SET client_encoding = 'UTF8'; SET extra_float_digits = 1; SET bytea_output = 'hex'; SET synchronous_commit = on;
 SET idle_session_timeout = 0; SET idle_in_transaction_session_timeout = 0;
 SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 4; SET tcp_user_timeout = 30000"""
+READ_ONLY = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
 def connect(server: PostgresServer, purpose: str = "") -> psycopg.Connection[Any]:
@@ -66,7 +67,7 @@ def connected(server: PostgresServer, purpose: str = "") -> Iterator[psycopg.Con
 def read_only(server: PostgresServer) -> Iterator[psycopg.Connection[Any]]:
     """Yield a connection in one transaction that sees the record of one instant and cannot change it."""
     with connected(server, "reader") as connection:
-        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        connection.execute(READ_ONLY)
         yield connection
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 
 from tickercast.storage.address import PostgresServer
-from tickercast.storage.errors import QueryOverLimit, QueryRefused
+from tickercast.storage.errors import QueryOverLimit, QueryRefused, QueryTooLong
 from tickercast.storage.hints import with_hint
 from tickercast.storage.postgres.connections import read_only
 from tickercast.storage.postgres.marks import with_percent_marks
@@ -134,9 +134,9 @@ def _plain(parameters: Parameters) -> Parameters:
     return parameters
 
 
-def over_time(seconds: float) -> QueryOverLimit:
+def over_time(seconds: float) -> QueryTooLong:
     """Return the error of a query that took longer than its time."""
-    return QueryOverLimit(f"the query ran longer than its limit of {seconds:g} s (--seconds); nothing was changed")
+    return QueryTooLong(f"the query ran longer than its limit of {seconds:g} s (--seconds); nothing was changed")
 
 
 @contextmanager
