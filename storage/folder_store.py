@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -32,6 +32,9 @@ class FolderStore:
     def read(self, path: str) -> bytes:
         """Return a file's bytes. Raises Corrupt for one that is missing or no regular file; a link is none."""
         return read_regular(self.folder / path)
+
+    def expect(self, paths: Sequence[str]) -> None:
+        """Do nothing: the system reads a disk ahead."""
 
     def write(self, path: str, content: bytes) -> None:
         """Write a file beside its name, flush it to disk and rename it. Raises StoreUnwritable."""

@@ -15,7 +15,7 @@ from tickercast.storage.errors import StoreRefused, StoreUnavailable
 from tickercast.storage.object_address import CREDENTIALS, ObjectAddress
 
 SILENCE_SECONDS = 10.0  # without a byte
-RETRY_SECONDS = 60.0
+RETRY_SECONDS = 10.0  # here; work that writes waits longer (jobs.workspace.outage)
 FIRST_PAUSE, LONGEST_PAUSE, JITTER = 0.1, 8.0, 0.2
 DENIED = ("ACCESS_DENIED", "INVALID_ACCESS_KEY", "SIGNATURE", "EXPIRED_TOKEN", "INVALID_CLIENT_TOKEN", "status 403", "status 401")
 NO_BUCKET = ("NO_SUCH_BUCKET", "bucket does not exist")
@@ -40,8 +40,7 @@ def answered(address: ObjectAddress, request: Callable[[], Result]) -> Result:
         return answer
     except RetryError as error:
         raise StoreUnavailable(
-            f"{address}: {error.last_attempt.exception()}; retried for {RETRY_SECONDS:.0f} s; what is stored stays; repeat the "
-            "command once the store answers"
+            f"{address}: {error.last_attempt.exception()}; what is committed stays; repeat the command once it answers"
         ) from error
 
 
@@ -65,7 +64,7 @@ def _translated(address: ObjectAddress, text: str) -> Exception:
     if any(sign in text for sign in NO_BUCKET):
         return no_bucket(address)
     if any(sign in text for sign in DENIED):
-        return StoreRefused(f"{address}: access denied; what is stored stays; {CREDENTIALS}: check them")
+        return StoreRefused(f"{address}: access denied; what is committed stays; {CREDENTIALS}: check them")
     if any(sign in text for sign in ELSEWHERE):
         return StoreRefused(f"{address}: the bucket is in another region; name it in AWS_REGION, or as ?region=...")
     return _Passing(_reason(text))

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from socket import gethostname
 from typing import Any
@@ -36,6 +36,8 @@ class ObjectStore:
     def __init__(self, address: ObjectAddress) -> None:
         self.address = address
         self.machine = gethostname()
+        self._pool = ThreadPoolExecutor(THREADS, "objects")
+        self._coming: dict[str, Future[bytes]] = {}
         self.files_of = _file_system(address)
 
     def name(self, path: str) -> str:
@@ -49,11 +51,14 @@ class ObjectStore:
 
     def read(self, path: str) -> bytes:
         """Return a file's bytes. Raises Corrupt for one that is missing, else what prepare raises."""
-        try:
-            return answered(self.address, lambda: self._bytes(path))
-        except FileNotFoundError as error:
-            self.prepare()  # a missing bucket is no damage
-            raise Corrupt(f"{self.name(path)}: no such object; the database names this file") from error
+        coming = self._coming.pop(path, None)
+        return coming.result() if coming else self._read(path)
+
+    def expect(self, paths: Sequence[str]) -> None:
+        """Begin to read files that are read next. Of an earlier call, what nobody read is dropped."""
+        for unread in self._coming.values():
+            unread.cancel()
+        self._coming = {path: self._pool.submit(self._read, path) for path in paths}
 
     def write(self, path: str, content: bytes) -> None:
         """Put a file. Raises StoreUnavailable or StoreRefused."""
@@ -61,8 +66,7 @@ class ObjectStore:
 
     def remove(self, paths: Collection[str]) -> int:
         """Remove files, and return how many are gone. One that may not be removed stays, and a later run tries again."""
-        with ThreadPoolExecutor(THREADS) as pool:
-            return sum(pool.map(self._removed, paths))
+        return sum(self._pool.map(self._removed, paths))
 
     def files(self) -> dict[str, float]:
         """Return when each file was written, by its path."""
@@ -102,6 +106,13 @@ class ObjectStore:
 
     def _key(self, path: str) -> str:
         return f"{self.address.key}/{path}"
+
+    def _read(self, path: str) -> bytes:
+        try:
+            return answered(self.address, lambda: self._bytes(path))
+        except FileNotFoundError as error:
+            self.prepare()  # a missing bucket is no damage
+            raise Corrupt(f"{self.name(path)}: no such object; the database names this file") from error
 
     def _bytes(self, path: str) -> bytes:
         with self.files_of.open_input_stream(self._key(path), compression=None) as stream:

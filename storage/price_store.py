@@ -7,16 +7,19 @@ nobody needs (storage.price_folder).
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from itertools import islice
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
 
 from tickercast.storage.object_address import ObjectAddress
 
 PriceAddress: TypeAlias = Path | ObjectAddress
+Item = TypeVar("Item")
+EXPECTED = 64  # files that are read ahead, of some 200 kB each
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,9 @@ class PriceStore(Protocol):
     def read(self, path: str) -> bytes:
         """Return a file's bytes. Raises Corrupt for one that is missing or no file, StoreUnavailable where nothing answers."""
 
+    def expect(self, paths: Sequence[str]) -> None:
+        """Begin to read files that are read next, where waiting takes long. Of an earlier call, what nobody read is dropped."""
+
     def write(self, path: str, content: bytes) -> None:
         """Store a file so that it is there, whole, when this returns. Raises StoreUnwritable or StoreUnavailable."""
 
@@ -61,6 +67,14 @@ class PriceStore(Protocol):
 
     def add_user(self, user: StoreUser) -> None:
         """Enter a database as a user."""
+
+
+def read_ahead(address: PriceAddress, items: Iterable[Item], path_of: Callable[[Item], str]) -> Iterator[Item]:
+    """Yield items in their order, while the files of the next ones are read. path_of: gives the file of one, "" for none."""
+    store, rest = price_store(address), iter(items)
+    while part := list(islice(rest, EXPECTED)):
+        store.expect([path for item in part if (path := path_of(item))])
+        yield from part
 
 
 @cache

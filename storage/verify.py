@@ -18,7 +18,7 @@ from tickercast.storage.bars import Bars, as_known
 from tickercast.storage.digests import RowsSeen, ignore_rows
 from tickercast.storage.errors import Corrupt
 from tickercast.storage.files import sha256_of
-from tickercast.storage.price_store import PriceAddress, price_store
+from tickercast.storage.price_store import PriceAddress, price_store, read_ahead
 from tickercast.storage.schema import Base
 from tickercast.storage.writes.prices import BAR_COLUMNS, bar_rows
 
@@ -193,7 +193,7 @@ def _forbidden_rows(connection: Connection) -> Iterator[str]:
 def _other_prices(connection: Connection, prices: PriceAddress, seen: RowsSeen) -> Iterator[str]:
     """Yield a line for each current price file with other rows than the database states, or than its copy there."""
     store = price_store(prices)
-    for path, sha256, rows, first, last, ticker_id, symbol in _rows(connection, CURRENT_FILES):
+    for path, sha256, rows, first, last, ticker_id, symbol in _current_files(connection, prices):
         try:
             history = read_bars(prices, path, sha256)
         except Corrupt as error:
@@ -247,12 +247,17 @@ def _forbidden_by_checks(connection: Connection) -> Iterator[str]:
 
 def _damaged_files(connection: Connection, prices: PriceAddress) -> Iterator[str]:
     store = price_store(prices)
-    for path, sha256, *_ in _rows(connection, CURRENT_FILES):
+    for path, sha256, *_ in _current_files(connection, prices):
         try:
             if sha256_of(store.read(path)) != sha256:
                 yield f"{store.name(path)}: its bytes are not what was written (sha256 differs)"
         except Corrupt as error:
             yield str(error)
+
+
+def _current_files(connection: Connection, prices: PriceAddress) -> Iterator[Any]:
+    """Yield the row of each current price file, while the files of the next ones are read."""
+    return read_ahead(prices, _rows(connection, CURRENT_FILES), lambda row: row[0])
 
 
 def _damaged_checkpoints(connection: Connection) -> Iterator[str]:

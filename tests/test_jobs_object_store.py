@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +13,23 @@ import pytest
 
 from tests.command_server import CommandServer
 from tests.conftest import Command, run_tickercast
-from tests.object_servers import BUCKET, KEY_ID, SECRET, FaultyProxy, environment_of, faulty_proxy, object_server, request
+from tests.object_servers import (
+    BUCKET,
+    KEY_ID,
+    SECRET,
+    FaultyProxy,
+    environment_of,
+    faulty_proxy,
+    object_server,
+    request,
+    set_variables,
+)
+from tickercast.jobs.workspace.home import Home
+from tickercast.jobs.workspace.outage import work_through_outages
+from tickercast.storage import object_requests
+from tickercast.storage.database import Engine
+from tickercast.storage.object_address import object_address
+from tickercast.storage.price_store import price_store
 
 pytestmark = pytest.mark.slow
 PRICES = f"s3://{BUCKET}/desk/prices"
@@ -46,7 +63,7 @@ def _variables(proxy: FaultyProxy) -> dict[str, str]:
 def desk(command_server: CommandServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     folder, rng = tmp_path_factory.mktemp("desk"), random.Random(5)
     with object_server() as port, faulty_proxy(port) as proxy:
-        proxy.fault_of = lambda _: rng.choice(["", "500", "cut", "half"])
+        proxy.fault_of = lambda _: rng.choice(["", "", "", "500", "cut", "half"])
         first = run_tickercast(command_server, folder, "--home", "bucket", "backfill", *SPAN, **_variables(proxy))
         proxy.fault_of = lambda _: ""
         yield Desk(command_server, folder, port, proxy, first)
@@ -92,9 +109,25 @@ def test_a_backup_has_the_objects_and_a_restore_puts_them_back(desk: Desk) -> No
     assert (request(desk.port, "GET", key), desk.run("verify", home="again").returncode) == (sound, 0)
 
 
+def test_work_outlasts_an_outage_of_the_store_and_says_so_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(object_requests, "RETRY_SECONDS", 0.1)
+    with set_variables(_variables(desk.proxy)):
+        address, told = object_address(f"{PRICES}/outage"), list[str]()
+
+        def work(home: Home, _engine: Engine) -> bytes:
+            desk.proxy.fault_of = lambda number: "cut" if not told else ""
+            store = price_store(address)
+            store.write("IBM/1.parquet", b"bars")
+            return store.read("IBM/1.parquet")
+
+        done = work_through_outages(desk.folder / "bucket", work, command="run", wait_seconds=1, tell=told.append)
+    assert (done, len(told), told[1]) == (b"bars", 2, "the server is back after 1 s; the work resumes")
+    assert re.match(f"{PRICES}/outage: .*; what is committed stays; waiting for the server, for 10 min at most", told[0])
+
+
 def test_a_store_that_denies_access_is_one_line_and_exit_5(desk: Desk) -> None:
     desk.proxy.fault_of = lambda _: "403"
     ended = desk.run("backfill", *SPAN)
     desk.proxy.fault_of = lambda _: ""
     assert (ended.returncode, ended.stderr.count("\n")) == (5, 1)
-    assert f"error: {PRICES}: access denied; what is stored stays" in ended.stderr
+    assert f"error: {PRICES}: access denied; what is committed stays" in ended.stderr

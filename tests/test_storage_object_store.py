@@ -51,8 +51,8 @@ def test_fifty_cuts_between_writes_and_reads_lose_and_change_nothing(port: int) 
 @pytest.mark.parametrize(
     ("fault", "error", "reason"),
     [
-        ("500", StoreUnavailable, "a request failed .*what is stored stays; repeat the command"),
-        ("403", StoreRefused, "access denied; what is stored stays; credentials come from the environment"),
+        ("500", StoreUnavailable, "a request failed .*what is committed stays; repeat the command"),
+        ("403", StoreRefused, "access denied; what is committed stays; credentials come from the environment"),
     ],
 )
 @pytest.mark.usefixtures("impatient")

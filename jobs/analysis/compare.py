@@ -35,6 +35,7 @@ from tickercast.storage import queries
 from tickercast.storage.bar_files import read_bars
 from tickercast.storage.bars import Bars, as_known
 from tickercast.storage.database import Connection
+from tickercast.storage.price_store import read_ahead
 
 OURS = "tickercast"
 # Bars before an origin that every method needs, so that all are scored on the same origins.
@@ -118,8 +119,9 @@ class MethodScores:
 
 def stored_prices(connection: Connection, home: Home) -> list[tuple[queries.TickerRow, Bars]]:
     """Return the tickers that have bars, by symbol, with their bars as known now."""
-    files = ((ticker, queries.current_file(connection, ticker.id)) for ticker in queries.list_tickers(connection))
-    return [(ticker, as_known(read_bars(home.prices, file.path, file.sha256))) for ticker, file in files if file is not None]
+    found = ((ticker, queries.current_file(connection, ticker.id)) for ticker in queries.list_tickers(connection))
+    files = read_ahead(home.prices, [(ticker, file) for ticker, file in found if file], lambda one: one[1].path)
+    return [(ticker, as_known(read_bars(home.prices, file.path, file.sha256))) for ticker, file in files]
 
 
 def comparison_tasks(

@@ -17,7 +17,7 @@ from tickercast.jobs.prices.read_files import is_entry
 from tickercast.jobs.prices.sending import Send, send_here
 from tickercast.jobs.prices.sources.base import BadSourceData, Fetch, PacedSource, Source, SourceError
 from tickercast.jobs.prices.sources.folder import FolderSource, Splits
-from tickercast.jobs.prices.stored_prices import StoredPrices, with_history
+from tickercast.jobs.prices.stored_prices import StoredPrices, with_files_coming, with_history
 from tickercast.storage.bar_files import EncodedFile, encode_bars
 from tickercast.storage.bars import PRICE_FIELDS
 from tickercast.storage.errors import Corrupt
@@ -170,7 +170,7 @@ def answers_of_part(part: FolderPart) -> list[Answer]:
     """Return what the source of each ticker of a part comes to, with its stored bars read first."""
     source = _folder(part.binding, part.splits)
     found = []
-    for stored in part.stored:
+    for stored in with_files_coming(part.stored, part.asking.prices):
         known = with_history(stored, part.asking.prices)
         if known.damage:
             found.append(Answer(known, part.binding, error=known.damage))

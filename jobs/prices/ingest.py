@@ -21,7 +21,7 @@ from tickercast.jobs.prices.desk import Desk
 from tickercast.jobs.prices.price_record import PriceRecord, Written
 from tickercast.jobs.prices.sending import Send, send_here
 from tickercast.jobs.prices.sources.base import Fetch, SourceError
-from tickercast.jobs.prices.stored_prices import StoredPrices, look_up
+from tickercast.jobs.prices.stored_prices import StoredPrices, look_up, with_files_coming
 from tickercast.storage import queries
 from tickercast.storage.bars import BarHistory
 from tickercast.storage.database import Engine
@@ -136,7 +136,7 @@ class Ingest:
 
     def _looked_up(self, symbols: Sequence[str]) -> Iterator[StoredPrices]:
         for part in _parts(symbols):
-            yield from look_up(self.engine, part)
+            yield from with_files_coming(look_up(self.engine, part), self.prices)
 
     def _submitted(self, symbols: Sequence[str], submit: Submit) -> Future[list[Answer]]:
         """Return the future answers of a part, of a worker where all its tickers are in one folder."""

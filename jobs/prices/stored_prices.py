@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -13,7 +13,7 @@ from tickercast.storage import bar_files, queries
 from tickercast.storage.bars import BarHistory, Bars, as_known
 from tickercast.storage.database import Engine
 from tickercast.storage.errors import Corrupt
-from tickercast.storage.price_store import PriceAddress
+from tickercast.storage.price_store import PriceAddress, read_ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,11 @@ def look_up(engine: Engine, symbols: Sequence[str]) -> list[StoredPrices]:
         names = tuple(older.get(ticker.id, ()))
         found.append(_stored(symbol, ticker, files.get(ticker.id), verdicts.get(ticker.id, []), names))
     return found
+
+
+def with_files_coming(stored: Sequence[StoredPrices], prices: PriceAddress) -> Iterator[StoredPrices]:
+    """Yield the same tickers, while the files of the next ones are read."""
+    return read_ahead(prices, stored, lambda one: one.file.path if one.file else "")
 
 
 def with_history(stored: StoredPrices, prices: PriceAddress) -> StoredPrices:

@@ -29,7 +29,7 @@ from tickercast.storage.database import reading
 from tickercast.storage.errors import Corrupt, StoreUnwritable
 from tickercast.storage.files import HashedReader, make_folder, open_regular, rename_durably, sha256_of, sha256_of_file
 from tickercast.storage.paths import real_path
-from tickercast.storage.price_store import price_store
+from tickercast.storage.price_store import price_store, read_ahead
 from tickercast.storage.versions import check_revision, database_id, stored_revision
 
 FORMAT = 1
@@ -177,7 +177,10 @@ def _written(home: Home, copy: Path, partial: Path, now: datetime) -> Manifest:
     ):
         os.fchmod(file.fileno(), SECRET_MODE)
         hashes = {name: _add_file(archive, name, path, now, read) for name, path in members.items()}
-        hashes |= {f"{PRICES}/{path}": _add(archive, f"{PRICES}/{path}", prices.read(path), now, read) for path in paths}
+        hashes |= {
+            f"{PRICES}/{path}": _add(archive, f"{PRICES}/{path}", prices.read(path), now, read)
+            for path in read_ahead(home.prices, paths, str)
+        }
         manifest = Manifest(
             FORMAT,
             now.isoformat(),

@@ -17,7 +17,7 @@ from tickercast.storage import queries
 from tickercast.storage.copies import copy_database
 from tickercast.storage.database import reading, translated
 from tickercast.storage.errors import Corrupt
-from tickercast.storage.price_store import price_store
+from tickercast.storage.price_store import price_store, read_ahead
 from tickercast.storage.reader import Rows
 from tickercast.storage.versions import check_revision
 
@@ -68,7 +68,7 @@ def copy_home(home: Home, folder: Path) -> Home:
     ours.prepare()
     with reading(copy.database) as connection:
         paths = queries.current_paths(connection)
-    for path in paths:
+    for path in read_ahead(home.prices, paths, str):
         with suppress(Corrupt):  # a missing file is the failure of its ticker, here as there
             ours.write(path, theirs.read(path))
     return copy

@@ -1,7 +1,7 @@
-"""Work that writes outlasts an outage of the record's server: it waits until the server is back, and begins again.
+"""Work that writes outlasts an outage of the record's server, or of the object store of its prices: it waits and begins again.
 
 What was committed is there, so the work that begins again finds its first missing unit, as after a kill. A commit whose answer
-was lost is there or it is not, and that is found out in the same way. A record in a file has no outages.
+was lost is there or it is not, and that is found out in the same way. A file and a folder have no outages.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from tickercast.jobs.workspace.writer import open_for_writing
 from tickercast.storage import queries
 from tickercast.storage.address import PostgresServer
 from tickercast.storage.database import Engine
-from tickercast.storage.errors import DatabaseBusy, ServerUnreachable, StorageError
+from tickercast.storage.errors import DatabaseBusy, ServerUnreachable, StorageError, StoreUnavailable
+from tickercast.storage.object_address import ObjectAddress
+from tickercast.storage.price_store import price_store
 
 T = TypeVar("T")
 
@@ -26,7 +28,7 @@ PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)  # seconds, the last one again and agai
 MOST_SECONDS = 600.0  # of all pauses since something was last committed
 LOCK_SECONDS = 60.0  # until the server has freed the lock of the connection that was lost
 KEPT = "what is committed stays"
-WAITED_FOR = (ServerUnreachable, DatabaseBusy)
+WAITED_FOR = (ServerUnreachable, DatabaseBusy, StoreUnavailable)
 
 
 def work_through_outages(
@@ -39,7 +41,7 @@ def work_through_outages(
     tell: Callable[[str], None] = show_line,
     stop: threading.Event | None = None,
 ) -> T:
-    """Return what some work on a home returns, which is begun again after each outage of the record's server.
+    """Return what some work on a home returns, which is begun again after each outage of a server of its store.
 
     work: can be repeated, and then does what is missing. It is given what open_for_writing yields, whose arguments the others
     are. tell: is told one line when an outage begins and one when it has ended. stop: ends a pause.
@@ -51,6 +53,9 @@ def work_through_outages(
     while True:
         try:
             with open_for_writing(folder, command=command, wait_seconds=wait_seconds, create=create) as (home, engine):
+                if isinstance(home.prices, ObjectAddress):
+                    price_store(home.prices).prepare()
+                    outage.ended(_progress(engine))
                 if isinstance(home.database, PostgresServer):
                     outage.ended(_progress(engine))
                     wait_seconds = max(wait_seconds, LOCK_SECONDS)
