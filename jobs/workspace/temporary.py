@@ -15,10 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tickercast.jobs.workspace.locks import try_lock
+from tickercast.jobs.workspace.place import ENVIRONMENT_PREFIX
 
 OWNER_LOCK = "owner.lock"
 # A folder without a lock is being made at this moment, or was left by a program that made none.
 UNLOCKED_SECONDS = 24 * 3600.0
+STORE_VARIABLES = f"{ENVIRONMENT_PREFIX}STORE__"
 
 
 @contextmanager
@@ -40,6 +42,18 @@ def replaced_folder(kind: str) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix=prefix))
     with try_lock(folder / OWNER_LOCK):
         yield folder
+
+
+@contextmanager
+def own_store() -> Iterator[None]:
+    """Have no variable that names a store: a home of one command must not write to the store of another home."""
+    named = {name: value for name, value in os.environ.items() if name.upper().startswith(STORE_VARIABLES)}
+    for name in named:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(named)
 
 
 def _remove_left_folders(prefix: str) -> None:
