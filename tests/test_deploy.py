@@ -156,7 +156,8 @@ def test_the_pages_are_served_on_loopback_and_in_a_container_only_with_a_token()
     assert compose["command"] == ["serve", "--host", "0.0.0.0"]
     assert "TICKERCAST_WEB__TOKEN" in compose["environment"]
     assert compose["ports"] == ["127.0.0.1:8001:8001"]
-    assert instructions("RUN")[1].split()[-1] == '".[web]"'
+    assert instructions("RUN")[1].split()[-1] == '".[${EXTRAS}]"'
+    assert "EXTRAS=web" in instructions("ARG")
 
 
 def test_the_image_gets_all_that_the_package_is_made_of() -> None:
@@ -188,6 +189,9 @@ def test_the_container_runs_the_daemon_and_its_health_is_the_check() -> None:
     [
         "deploy/Dockerfile",
         "deploy/compose.yaml",
+        "deploy/cluster/compose.yaml",
+        "deploy/cluster/start-local",
+        "deploy/kubernetes/coordinator.yaml",
         "deploy/tickercast.service",
         "deploy/tickercast-pages.service",
         "docs/deploy.md",
@@ -200,7 +204,7 @@ def test_no_registry_is_named(path: str) -> None:
 def test_the_page_shows_only_commands_and_options_that_exist() -> None:
     lines = re.findall(r"\b(?:tc|tickercast)(?: tickercast)? ([a-z]+(?: [-\w]+)*)", PAGE)
     found = [options_of(line) for line in lines]
-    assert {command for command, _ in found} == {"init", "track", "status", "run", "sql", "db", "restore"}
+    assert {command for command, _ in found} == {"init", "track", "status", "run", "sql", "db", "restore", "backfill"}
     assert [command for command, options in found if not options <= known_options().get(command, set())] == []
 
 
@@ -224,3 +228,52 @@ def test_a_home_in_the_one_folder_that_may_be_written_is_moved_there_as_the_page
 
 def test_files_that_the_page_names_exist() -> None:
     assert [path for path in re.findall(r"\bdeploy/[\w.]+", PAGE) if not (ROOT / path).exists()] == []
+
+
+CLUSTER = yaml.safe_load((ROOT / "deploy" / "cluster" / "compose.yaml").read_text())["services"]
+KUBERNETES = [
+    document
+    for name in ("cluster", "coordinator")
+    for document in yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / f"{name}.yaml").read_text())
+]
+
+
+def options_of_dask(command: str) -> set[str]:
+    """Return the options of `dask scheduler` or `dask worker`."""
+    from distributed.cli import dask_scheduler, dask_worker
+
+    program = {"scheduler": dask_scheduler, "worker": dask_worker}[command].main
+    return {option for parameter in program.params for option in (*parameter.opts, *parameter.secondary_opts)}
+
+
+def dask_commands() -> list[list[str]]:
+    """Return each command line of dask in the files of the cluster, without its first word."""
+    composed = [service["command"] for service in CLUSTER.values() if service.get("entrypoint") == ["dask"]]
+    spec = KUBERNETES[0]["spec"]
+    pods = [spec[part]["spec"]["containers"][0] for part in ("scheduler", "worker")]
+    script = (ROOT / "deploy" / "cluster" / "start-local").read_text().replace("\\\n", "")
+    local = [line.partition(">")[0].split()[1:] for line in re.findall(r"(\"\$bin/dask\" .*)", script)]
+    return [*composed, *(pod["args"] for pod in pods), *local]
+
+
+def test_the_commands_of_the_cluster_have_options_that_dask_knows() -> None:
+    commands = dask_commands()
+    assert sorted(words[0] for words in commands) == [*["scheduler"] * 3, *["worker"] * 3]
+    unknown = [word for words in commands for word in words if word[:2] == "--" and word not in options_of_dask(words[0])]
+    assert unknown == []
+
+
+def test_only_the_daemon_of_a_cluster_has_a_home_and_it_finds_the_scheduler_and_the_record() -> None:
+    assert [name for name, service in CLUSTER.items() if "home:/data" in service.get("volumes", ())] == ["coordinator"]
+    assert CLUSTER["coordinator"]["environment"] | {"PGPASSWORD": ""} == {
+        "TICKERCAST_STORE__URL": "postgresql://tickercast@postgres/tickercast",
+        "TICKERCAST_COMPUTE__ENGINE": "dask",
+        "TICKERCAST_COMPUTE__SCHEDULER": "tcp://scheduler:8786",
+        "PGPASSWORD": "",
+    }
+    daemon = KUBERNETES[-1]["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert {
+        "name": "TICKERCAST_COMPUTE__SCHEDULER",
+        "value": f"tcp://{KUBERNETES[0]['metadata']['name']}-scheduler:8786",
+    } in daemon
+    assert set(CLUSTER["coordinator"]["build"]["args"]["EXTRAS"].split(",")) == {"web", "postgres", "dask"}

@@ -6,7 +6,6 @@ Dask's own rules serve: a task of a lost worker is computed again elsewhere, and
 from __future__ import annotations
 
 import asyncio
-import pickle
 from asyncio import AbstractEventLoop, run_coroutine_threadsafe
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
@@ -19,7 +18,7 @@ from distributed import Future as ClusterFuture
 from tickercast.jobs.errors import ClusterUnavailable, OutOfResources
 from tickercast.jobs.runs.cluster.client import CLOSE_SECONDS, KEPT, cluster_client, dashboard_of
 from tickercast.jobs.runs.cluster.members import POLL_SECONDS, WORKERLESS_SECONDS, Members
-from tickercast.jobs.runs.cluster.worker import compute, packed
+from tickercast.jobs.runs.cluster.worker import Packed, compute, packed, unpacked
 from tickercast.jobs.runs.workers import ADVICE, Submit
 from tickercast.jobs.terminal.progress import show_line
 from tickercast.jobs.terminal.text import counted
@@ -48,7 +47,7 @@ def cluster_pool(scheduler: str, workers: int) -> Iterator[tuple[Submit, Callabl
 class _Task:
     """A task under way: what is sent, its newest future, and who waits for it. is_stranded: no worker can take that future."""
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: Packed) -> None:
         self.content = content
         self.future: ClusterFuture | None = None
         self.waiting: asyncio.Task[Any] | None = None
@@ -71,7 +70,7 @@ class _Pool:
 
     def submit(self, work: Callable[[T], R], task: T) -> Future[R]:
         """Send a task to the cluster and return the future of its result."""
-        return cast("Future[R]", run_coroutine_threadsafe(self._outcome(_Task(packed(work, task))), self.loop))
+        return cast("Future[R]", run_coroutine_threadsafe(self._outcome(_Task(packed((work, task)))), self.loop))
 
     @contextmanager
     def watched(self, fewest: int) -> Iterator[None]:
@@ -93,7 +92,7 @@ class _Pool:
         self.tasks.add(task)
         task.waiting = asyncio.current_task()
         try:
-            return pickle.loads(await self._computed(task))
+            return unpacked(await self._computed(task))
         except CancelledError as error:  # by the client, which has lost the scheduler
             raise self._lost() from error
         except asyncio.CancelledError:
@@ -106,7 +105,7 @@ class _Pool:
         finally:
             self.tasks.discard(task)
 
-    async def _computed(self, task: _Task) -> bytes:
+    async def _computed(self, task: _Task) -> Packed:
         while True:
             task.is_stranded = False
             if self.client.status != "running":
@@ -114,7 +113,7 @@ class _Pool:
             needs = {self.members.resource: 1}
             task.future = self.client.submit(compute, task.content, self.members.expected, pure=False, resources=needs)
             try:
-                return cast(bytes, await task.future)
+                return cast(Packed, await task.future)
             except CancelledError:
                 if not task.is_stranded:
                     raise

@@ -1,26 +1,37 @@
 """What a Dask worker does for a run: it says which environment it has, then computes the tasks that it is sent.
 
 A worker needs this package installed and nothing else: no home, no settings file and no prices. Tasks and results are bytes to
-the cluster, so its scheduler spends no time on what is in them. Nothing here imports Dask, and what computes is imported in the
-worker alone, after its environment was compared. Not here: who sends what (pool).
+the cluster, so its scheduler spends no time on what is in them. They are compressed: the bars of a stack shrink to a fraction, in
+less time than it takes to copy them. Nothing here imports Dask, and what computes is imported in the worker alone, after its
+environment was compared. Not here: who sends what (pool).
 """
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
 from typing import Any
 
-PROTOCOL = pickle.HIGHEST_PROTOCOL
+import pyarrow as pa
+
+CODEC = "zstd"
+
+Packed = tuple[int, bytes]  # the size of a pickle, and the pickle compressed
 
 
-def packed(work: Callable[[Any], Any], task: object) -> bytes:
-    """Return a task as it is sent: what computes it, by name, and its data."""
-    return pickle.dumps((work, task), PROTOCOL)
+def packed(content: object) -> Packed:
+    """Return a task or a result as it is sent. Functions in it go by name."""
+    pickled = pickle.dumps(content, pickle.HIGHEST_PROTOCOL)
+    return len(pickled), pa.compress(pickled, codec=CODEC, asbytes=True)
 
 
-def compute(content: bytes, expected: str) -> bytes:
-    """Return the result of a packed task, pickled.
+def unpacked(sent: Packed) -> Any:
+    """Return what was packed. It comes from a process that may run any program here anyway."""
+    size, content = sent
+    return pickle.loads(pa.decompress(content, decompressed_size=size, codec=CODEC))
+
+
+def compute(task: Packed, expected: str) -> Packed:
+    """Return the packed result of a packed task, which is the function that computes it and its argument.
 
     expected: the sender's fingerprint. Raises RuntimeError before the task is read where this process has another one.
     """
@@ -28,8 +39,8 @@ def compute(content: bytes, expected: str) -> bytes:
 
     if fingerprint() != expected:
         raise RuntimeError(f"worker environment differs: {fingerprint()}, expected {expected}")
-    work, task = pickle.loads(content)
-    return pickle.dumps(work(task), PROTOCOL)
+    work, argument = unpacked(task)
+    return packed(work(argument))
 
 
 async def offer(expected: str, resource: str, dask_worker: Any) -> str:
