@@ -30,7 +30,7 @@ START_SECONDS = 30.0
 class PostgresCluster:
     """A server with its databases. folder: of its data and its log."""
 
-    def __init__(self, binaries: Path, folder: Path) -> None:
+    def __init__(self, binaries: Path, folder: Path, settings: str = SETTINGS) -> None:
         self.binaries, self.folder, self.port = binaries, folder, free_port()
         self.user = next((name for name in USERS if _exists(name)), None) if os.geteuid() == 0 else None
         self.numbers = count(1)
@@ -38,12 +38,17 @@ class PostgresCluster:
             shutil.chown(folder, self.user)
         self._call("initdb", "-D", str(self.data), "-A", "trust", "-U", "test", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
         with (self.data / "postgresql.conf").open("a") as file:
-            file.write(f"{SETTINGS}port={self.port}\nunix_socket_directories=''\n")
+            file.write(f"{settings}port={self.port}\nunix_socket_directories=''\n")
         self.start()
 
     @property
     def data(self) -> Path:
         return self.folder / "data"
+
+    @property
+    def process(self) -> int:
+        """Return the server's first process."""
+        return int((self.data / "postmaster.pid").read_text().split()[0])
 
     def start(self) -> None:
         """Start the server, also after it was killed, and wait until it answers."""
@@ -55,7 +60,7 @@ class PostgresCluster:
 
     def kill(self) -> None:
         """Kill the server's first process, and wait until the others have ended with it."""
-        pid = int((self.data / "postmaster.pid").read_text().split()[0])
+        pid = self.process
         children = _children(pid)
         os.kill(pid, signal.SIGKILL)
         until = time.monotonic() + START_SECONDS
@@ -90,13 +95,13 @@ class PostgresCluster:
 
 
 @contextmanager
-def postgres_cluster() -> Iterator[PostgresCluster]:
+def postgres_cluster(settings: str = SETTINGS) -> Iterator[PostgresCluster]:
     """Yield a server that ends with the block. Skips the test where none is installed."""
     newest = next((path for path in reversed(SERVERS) if int(path.parent.name) >= OLDEST), None)
     if newest is None:
         pytest.skip(MISSING)
     folder = Path(tempfile.mkdtemp(prefix="tickercast-postgres-"))
-    cluster = PostgresCluster(newest, folder)
+    cluster = PostgresCluster(newest, folder, settings)
     try:
         yield cluster
     finally:

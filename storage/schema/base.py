@@ -21,7 +21,7 @@ NAMES = {
 REAL: sa.types.TypeEngine[float] = sa.Double().with_variant(sqlite.REAL(), "sqlite")
 BIG_INTEGER: sa.types.TypeEngine[int] = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 TickerKey = Annotated[int, mapped_column(sa.ForeignKey("tickers.id"), primary_key=True)]
-OriginKey = Annotated[int, mapped_column(BIG_INTEGER, sa.ForeignKey("origins.id"), primary_key=True)]
+OriginKey = Annotated[int, mapped_column(sa.ForeignKey("origins.id"), primary_key=True)]
 
 # The options of every table on SQLite: STRICT, so that a column refuses a value that is not of its declared type.
 STRICT: dict[str, Any] = {"sqlite_strict": True}

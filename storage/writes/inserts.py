@@ -56,6 +56,19 @@ def insert_new_values(connection: Connection, table: type[Base], rows: Sequence[
     return len(rows)
 
 
+def insert_unkept(connection: Connection, table: str, columns: Sequence[str], rows: Sequence[Values]) -> None:
+    """Insert rows none of which is stored, as the database stores them. Digests are left to the caller."""
+    if not rows:
+        return
+    if connection.dialect.name == POSTGRES:
+        from tickercast.storage.postgres.bulk import copy_new
+
+        copy_new(connection, table, columns, rows)
+        return
+    names, marks = ", ".join(columns), ", ".join("?" * len(columns))
+    connection.exec_driver_sql(f"INSERT INTO {table} ({names}) VALUES ({marks})", list(rows))
+
+
 def insert_values(connection: Connection, table: type[Base], rows: Sequence[Values]) -> int:
     """Insert rows as the database stores them except those whose key is already stored. Returns how many were added.
 

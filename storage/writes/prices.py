@@ -21,13 +21,12 @@ from tickercast.storage.schema import (
     PriceFile,
     Restatement,
 )
-from tickercast.storage.writes.inserts import Row, insert_mappings
+from tickercast.storage.writes.inserts import Row, insert_mappings, insert_unkept
 from tickercast.storage.writes.tickers import rescore
 
 BAR_VALUES = ("open", "high", "low", "close", "volume", "dividend", "split")
 BAR_COLUMNS = ("session", *BAR_VALUES, "adjusted_return", "adjusted_open_return", "recorded_at")
 # The table without types: thousands of rows a ticker are written and compared as they are stored.
-INSERT_BAR = f"INSERT INTO bars (ticker_id, {', '.join(BAR_COLUMNS)}) VALUES (?{', ?' * len(BAR_COLUMNS)})"
 BARS_AT_ONCE = 10_000
 _BARS = sa.table("bars", *(sa.column(name) for name in ("ticker_id", *BAR_COLUMNS)))
 
@@ -121,8 +120,7 @@ def copy_all_bars(connection: Connection, bars: Mapping[int, Bars], *, since: da
 
 
 def _insert_bars(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
-    if rows:
-        connection.exec_driver_sql(INSERT_BAR, list(rows))
+    insert_unkept(connection, "bars", ("ticker_id", *BAR_COLUMNS), rows)
     return len(rows)
 
 
