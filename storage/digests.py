@@ -21,7 +21,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from tickercast.storage.dialects import POSTGRES, dialect_of
+from tickercast.storage.dialects import POSTGRES, put_rows
 from tickercast.storage.instants import instant_text
 from tickercast.storage.schema import Base, Digest
 from tickercast.storage.types import Instant, SessionDate, Sha256
@@ -56,6 +56,7 @@ DIGESTED: dict[str, frozenset[str]] = {
 SCHEMA = "sqlite_master"  # digested too: a changed view would give wrong answers
 RowsSeen = Callable[[int], None]  # is told how many rows were read since it was told last
 Row = Mapping[str, Any]
+OF_DIGEST = ("table_name", "ticker_id", "config_id")
 Owner = tuple[int, str]  # the ticker's id and the config's, 0 and "" where a table has none
 
 
@@ -224,7 +225,7 @@ def form_of(table: str) -> TableForm:
     numbers = tuple(i for i, column in enumerate(columns) if isinstance(column.type, sa.Double))
     others = tuple(i for i in range(len(columns)) if i not in numbers)
     ticker, config = (names.index(name) if name in names else None for name in ("ticker_id", "config_id"))
-    return TableForm(names, tuple(_converter(column.type) for column in columns), numbers, others, (ticker, config))
+    return TableForm(names, tuple(converter_of(column.type) for column in columns), numbers, others, (ticker, config))
 
 
 def _getter(positions: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
@@ -234,7 +235,8 @@ def _getter(positions: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Any, ..
     return itemgetter(*positions)
 
 
-def _converter(kind: sa.types.TypeEngine[Any]) -> Callable[[Any], Any]:
+def converter_of(kind: sa.types.TypeEngine[Any]) -> Callable[[Any], Any]:
+    """Return what makes a column's value as SQLAlchemy takes it the one that the database stores."""
     if isinstance(kind, SessionDate):
         return _date_text
     if isinstance(kind, Sha256):
@@ -289,12 +291,5 @@ def _sum_of(stored: RowSum | None, added: RowSum) -> RowSum:
 
 
 def _write(connection: Connection, table: str, sums: Mapping[Owner, RowSum]) -> None:
-    insert = dialect_of(connection).insert(Digest.__table__)
-    changed = {"rows": insert.excluded.rows, "sha256": insert.excluded.sha256}
-    upsert = insert.on_conflict_do_update(index_elements=["table_name", "ticker_id", "config_id"], set_=changed)
-    rows = [
-        {"table_name": table, "ticker_id": ticker_id, "config_id": config, "rows": found.rows, "sha256": found.sha256}
-        for (ticker_id, config), found in sums.items()
-    ]
-    if rows:
-        connection.execute(upsert, rows)
+    rows = [(table, ticker_id, config_id, found.rows, found.sha256) for (ticker_id, config_id), found in sums.items()]
+    put_rows(connection, Digest.__tablename__, OF_DIGEST, (*OF_DIGEST, "rows", "sha256"), rows)

@@ -113,7 +113,7 @@ def _put(connection: Connection, config_id: str, sums: Mapping[int, TickerSums])
 
 
 def _add_to_dates(connection: Connection, config_id: str, added: DateSums) -> None:
-    keys = [(row.horizon, row.mode, row.target) for row in added.rows()]
+    keys = {(row.horizon, row.mode, row.target) for row in added.rows()}
     stored = stored_date_sums(queries.date_sums_at(connection, config_id, keys))
     writes.put_date_sums(connection, config_id, stored.added(added).rows())
 

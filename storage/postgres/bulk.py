@@ -28,14 +28,22 @@ def copy_new(connection: Connection, table: str, columns: Sequence[str], rows: S
 
 def copy_unless_stored(connection: Connection, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> int:
     """Insert rows except those whose key is stored, and return how many were added."""
-    names = ", ".join(columns)
+    return copy_beside(connection, table, columns, rows, "ON CONFLICT DO NOTHING")
+
+
+def copy_beside(connection: Connection, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], conflict: str) -> int:
+    """Copy rows into a table beside, insert them from there, and return how many were inserted or changed.
+
+    conflict: the clause that says what becomes of a row whose key is stored.
+    """
+    names, beside = ", ".join(columns), f"incoming_{table}"
     with _cursor(connection) as cursor:
-        cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS incoming_{table} (LIKE {table}) ON COMMIT DROP")
-        _copy(cursor, f"incoming_{table}", table, columns, rows)
-        cursor.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM incoming_{table} ON CONFLICT DO NOTHING")
-        added = cursor.rowcount
-        cursor.execute(f"TRUNCATE incoming_{table}")
-    return added
+        cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS {beside} (LIKE {table}) ON COMMIT DELETE ROWS")
+        _copy(cursor, beside, table, columns, rows)
+        cursor.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM {beside} {conflict}")
+        changed = cursor.rowcount
+        cursor.execute(f"TRUNCATE {beside}")
+    return changed
 
 
 def _copy(cursor: psycopg.Cursor[Any], into: str, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Set
 
 from sqlalchemy import Connection
 
@@ -12,7 +12,8 @@ ALL_OF_CONFIG = 0  # in place of a ticker's id: no sum of the config is complete
 OF_TICKERS = """SELECT ticker_id, horizon, mode, n, sums FROM score_sums WHERE config_id = ? AND ticker_id IN (%s)
 ORDER BY ticker_id, horizon, mode"""
 OF_DATES = "SELECT horizon, mode, target, sums FROM date_sums WHERE config_id = ? ORDER BY horizon, mode, target"
-OF_DATE = "SELECT horizon, mode, target, sums FROM date_sums WHERE config_id = ? AND horizon = ? AND mode = ? AND target = ?"
+OF_SPAN = """SELECT horizon, mode, target, sums FROM date_sums
+WHERE config_id = ? AND horizon = ? AND mode = ? AND target BETWEEN ? AND ?"""
 WITH_SCORES = """SELECT t.id FROM tickers t WHERE EXISTS (
     SELECT 1 FROM origins o JOIN scores s ON s.origin_id = o.id WHERE o.ticker_id = t.id AND o.config_id = ?) ORDER BY t.id"""
 BEHIND = """SELECT c.id FROM configs c WHERE EXISTS (SELECT 1 FROM unsummed u WHERE u.config_id = c.id)
@@ -34,10 +35,17 @@ def date_sums(connection: Connection, config_id: str) -> list[DateSumRow]:
     return [DateSumRow(*row) for row in connection.exec_driver_sql(OF_DATES, (config_id,))]
 
 
-def date_sums_at(connection: Connection, config_id: str, keys: Collection[tuple[int, str, str]]) -> list[DateSumRow]:
+def date_sums_at(connection: Connection, config_id: str, keys: Set[tuple[int, str, str]]) -> list[DateSumRow]:
     """Return the stored sums of some dates under a config. keys: horizon, mode and target (ISO) of each."""
-    found = (connection.exec_driver_sql(OF_DATE, (config_id, *key)).first() for key in keys)
-    return [DateSumRow(*row) for row in found if row is not None]
+    targets: dict[tuple[int, str], list[str]] = {}
+    for horizon, mode, target in keys:
+        targets.setdefault((horizon, mode), []).append(target)
+    rows = [
+        row
+        for (horizon, mode), own in targets.items()
+        for row in connection.exec_driver_sql(OF_SPAN, (config_id, horizon, mode, min(own), max(own)))
+    ]
+    return [DateSumRow(*row) for row in rows if tuple(row[:3]) in keys]
 
 
 def unsummed_tickers(connection: Connection, config_id: str) -> set[int]:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from tickercast.storage import digests
-from tickercast.storage.dialects import POSTGRES, dialect_of
+from tickercast.storage.dialects import POSTGRES, dialect_of, is_copied
 from tickercast.storage.rows import CheckpointRow, PriorMemberRow, PriorRow
 from tickercast.storage.schema import Base, Checkpoint, Prior, PriorMember
 
@@ -23,6 +23,7 @@ Values = tuple[Any, ...]
 PlainRow = CheckpointRow | PriorRow | PriorMemberRow
 Columns = ReadOnlyColumnCollection[str, sa.Column[Any]]
 KEYS = sa.PrimaryKeyConstraint | sa.UniqueConstraint
+KEYS_AT_ONCE = 500
 
 TABLES: dict[type[PlainRow], type[Base]] = {CheckpointRow: Checkpoint, PriorRow: Prior, PriorMemberRow: PriorMember}
 
@@ -100,19 +101,30 @@ def insert_mappings(connection: Connection, table: type[Base], rows: Iterable[Ro
     plain = [{name: _plain(value, name) for name, value in row.items()} for row in rows]
     if not plain:
         return 0
-    statement = dialect_of(connection).insert(table.__table__).on_conflict_do_nothing()
     if table.__tablename__ not in digests.DIGESTED:
-        return int(connection.execute(statement, plain).rowcount)
+        return _insert_mappings(connection, table, plain)
     attempt = connection.begin_nested()
-    if connection.execute(statement, plain).rowcount == len(plain):
+    if _insert_mappings(connection, table, plain) == len(plain):
         attempt.commit()
     else:
         attempt.rollback()
         plain = _not_stored(connection, table, plain)
         if plain:
-            connection.execute(statement, plain)
+            _insert_mappings(connection, table, plain)
     digests.add_mappings(connection, table.__tablename__, plain)
     return len(plain)
+
+
+def _insert_mappings(connection: Connection, table: type[Base], rows: Sequence[Row]) -> int:
+    """Insert rows with the same columns except those whose key is stored. Returns how many were added."""
+    if not is_copied(connection, rows):
+        return int(connection.execute(dialect_of(connection).insert(table.__table__).on_conflict_do_nothing(), rows).rowcount)
+    from tickercast.storage.postgres.bulk import copy_unless_stored
+
+    columns = Base.metadata.tables[table.__tablename__].columns
+    converters = {name: digests.converter_of(columns[name].type) for name in rows[0]}
+    values = [[convert(row[name]) for name, convert in converters.items()] for row in rows]
+    return copy_unless_stored(connection, table.__tablename__, list(converters), values)
 
 
 def _insert(connection: Connection, columns: Columns, rows: Sequence[Values]) -> int:
@@ -150,18 +162,36 @@ def _refuse_infinite(columns: Columns, rows: Sequence[Values]) -> None:
                     raise ValueError(f"{column.name} is {values[k]}: only finite numbers are stored")
 
 
-def _not_stored(connection: Connection, table: type[Base], rows: Iterable[Row]) -> list[dict[str, Any]]:
+def _not_stored(connection: Connection, table: type[Base], rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the rows that no stored row stands in the way of: another one of the same key, or of another unique column."""
-    columns = Base.metadata.tables[table.__tablename__]
-    uniques = [constraint for constraint in columns.constraints if isinstance(constraint, KEYS)]
-    keys = [[column.name for column in constraint.columns] for constraint in uniques]
+    constraints = [item for item in Base.metadata.tables[table.__tablename__].constraints if isinstance(item, KEYS)]
+    keys = [tuple(column.name for column in constraint.columns) for constraint in constraints]
+    stored = {names: _stored_keys(connection, table, names, rows) for names in keys}
     new: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in rows:
-        given = [names for names in keys if all(row.get(name) is not None for name in names)]
-        is_same = sa.or_(*(sa.and_(*(columns.c[name] == row[name] for name in names)) for names in given))
-        if not given or connection.execute(sa.select(sa.literal(1)).select_from(columns).where(is_same)).first() is None:
-            new.setdefault(tuple(row[name] for name in given[0]) if given else (id(row),), dict(row))
+        given = [names for names in keys if _is_given(names, row)]
+        if not any(_key_of(names, row) in stored[names] for names in given):
+            new.setdefault(_key_of(given[0], row) if given else (id(row),), row)
     return list(new.values())
+
+
+def _stored_keys(connection: Connection, table: type[Base], names: tuple[str, ...], rows: Sequence[Row]) -> set[Values]:
+    """Return the values of some columns in stored rows that are those of given rows."""
+    wanted = [_key_of(names, row) for row in rows if _is_given(names, row)]
+    columns = [Base.metadata.tables[table.__tablename__].c[name] for name in names]
+    found: set[Values] = set()
+    for begin in range(0, len(wanted), KEYS_AT_ONCE):
+        of_rows = sa.tuple_(*columns).in_(wanted[begin : begin + KEYS_AT_ONCE])
+        found |= {tuple(row) for row in connection.execute(sa.select(*columns).where(of_rows))}
+    return found
+
+
+def _is_given(names: tuple[str, ...], row: Row) -> bool:
+    return all(row.get(name) is not None for name in names)
+
+
+def _key_of(names: tuple[str, ...], row: Row) -> Values:
+    return tuple(row[name] for name in names)
 
 
 def _plain(value: Any, name: str) -> Any:

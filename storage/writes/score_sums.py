@@ -6,25 +6,22 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection
 
+from tickercast.storage.dialects import put_rows
 from tickercast.storage.rows import DateSumRow, ScoreSumRow
 
-PUT_TICKER = """INSERT INTO score_sums (config_id, ticker_id, horizon, mode, n, sums) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (config_id, ticker_id, horizon, mode) DO UPDATE SET n = excluded.n, sums = excluded.sums"""
-PUT_DATE = """INSERT INTO date_sums (config_id, horizon, mode, target, sums) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (config_id, horizon, mode, target) DO UPDATE SET sums = excluded.sums"""
+OF_TICKER = ("config_id", "ticker_id", "horizon", "mode")
+OF_DATE = ("config_id", "horizon", "mode", "target")
 MARK = "INSERT INTO unsummed (config_id, ticker_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
 
 
 def put_score_sums(connection: Connection, config_id: str, rows: Sequence[ScoreSumRow]) -> None:
     """Store sums of tickers under a config in place of those that are stored."""
-    if rows:
-        connection.exec_driver_sql(PUT_TICKER, [(config_id, *row) for row in rows])
+    put_rows(connection, "score_sums", OF_TICKER, (*OF_TICKER, "n", "sums"), [(config_id, *row) for row in rows])
 
 
 def put_date_sums(connection: Connection, config_id: str, rows: Sequence[DateSumRow]) -> None:
     """Store sums of dates under a config in place of those that are stored."""
-    if rows:
-        connection.exec_driver_sql(PUT_DATE, [(config_id, *row) for row in rows])
+    put_rows(connection, "date_sums", OF_DATE, (*OF_DATE, "sums"), [(config_id, *row) for row in rows])
 
 
 def mark_unsummed(connection: Connection, config_id: str, tickers: Collection[int]) -> None:

@@ -17,9 +17,11 @@ from tickercast.storage.schema import BaselineForecast, RiskTest, Score, SkillTe
 from tickercast.storage.writes.inserts import insert_new_values
 
 DAYS = {"first_target", "last_target", "origin", "target"}  # columns of skill and risk
-SETTLE = """DELETE FROM unscored WHERE origin_id = ? AND NOT EXISTS (
-    SELECT 1 FROM forecasts f WHERE f.origin_id = unscored.origin_id AND NOT EXISTS (
-        SELECT 1 FROM scores s WHERE s.origin_id = f.origin_id AND s.horizon = f.horizon))"""
+ORIGINS_AT_ONCE = 1_000
+# Counts, which are looked up origin by origin; a server might join all forecasts with all scores for NOT EXISTS.
+SETTLE = """DELETE FROM unscored WHERE origin_id IN (%s)
+AND (SELECT count(*) FROM forecasts f WHERE f.origin_id = unscored.origin_id)
+= (SELECT count(DISTINCT s.horizon) FROM scores s WHERE s.origin_id = unscored.origin_id)"""
 
 
 def insert_scores(connection: Connection, rows: Sequence[ScoreRow]) -> int:
@@ -28,8 +30,10 @@ def insert_scores(connection: Connection, rows: Sequence[ScoreRow]) -> int:
     Origins all of whose forecasts have a score now are taken from the list of unscored ones.
     """
     added = insert_new_values(connection, Score, rows)
-    if rows:
-        connection.exec_driver_sql(SETTLE, [(origin_id,) for origin_id in sorted({row.origin_id for row in rows})])
+    origins = sorted({row.origin_id for row in rows})
+    for begin in range(0, len(origins), ORIGINS_AT_ONCE):
+        part = tuple(origins[begin : begin + ORIGINS_AT_ONCE])
+        connection.exec_driver_sql(SETTLE % ", ".join("?" * len(part)), part)
     return added
 
 
