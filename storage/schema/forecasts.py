@@ -10,7 +10,7 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tickercast.storage.schema.base import STRICT, WITHOUT_ROWID, Base, OriginKey, of_forecast, one_of
+from tickercast.storage.schema.base import BIG_INTEGER, STRICT, WITHOUT_ROWID, Base, OriginKey, of_forecast, one_of
 from tickercast.storage.types import Sha256
 
 
@@ -24,7 +24,7 @@ class Origin(Base):
     """
 
     __tablename__ = "origins"
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(BIG_INTEGER, primary_key=True)
     ticker_id: Mapped[int] = mapped_column(sa.ForeignKey("tickers.id"))
     config_id: Mapped[str] = mapped_column(sa.ForeignKey("configs.id"))
     origin: Mapped[date]
@@ -35,7 +35,7 @@ class Origin(Base):
     made_at: Mapped[datetime]
     known_at: Mapped[datetime]
     input_sha256: Mapped[str] = mapped_column(Sha256())
-    model_number: Mapped[int] = mapped_column(sa.ForeignKey("models.number"))
+    model_number: Mapped[int] = mapped_column(BIG_INTEGER, sa.ForeignKey("models.number"))
     run_id: Mapped[int] = mapped_column(sa.ForeignKey("runs.id"))
     context: Mapped[str | None]
     __table_args__ = (
@@ -86,7 +86,7 @@ class BaselineForecast(Base):
     """Another model's forecast of the same target: a cold twin's, or a baseline's. crps is NULL until it is scored."""
 
     __tablename__ = "baseline_forecasts"
-    origin_id: Mapped[int] = mapped_column(primary_key=True)
+    origin_id: Mapped[int] = mapped_column(BIG_INTEGER, primary_key=True)
     horizon: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)
     location: Mapped[float]
@@ -100,7 +100,7 @@ class Recalibration(Base):
     """The factor that a forecast's scale was multiplied by, and the scale before."""
 
     __tablename__ = "recalibrations"
-    origin_id: Mapped[int] = mapped_column(primary_key=True)
+    origin_id: Mapped[int] = mapped_column(BIG_INTEGER, primary_key=True)
     horizon: Mapped[int] = mapped_column(primary_key=True)
     scale_factor: Mapped[float]
     raw_scale: Mapped[float]

@@ -29,7 +29,7 @@ class Model(Base):
     """
 
     __tablename__ = "models"
-    number: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(BIG_INTEGER, primary_key=True)
     id: Mapped[str] = mapped_column(unique=True)
     ticker_id: Mapped[int | None] = mapped_column(sa.ForeignKey("tickers.id"))
     config_id: Mapped[str] = mapped_column(sa.ForeignKey("configs.id"))
@@ -37,10 +37,10 @@ class Model(Base):
     role: Mapped[str]
     start: Mapped[str]
     reason: Mapped[str]
-    parent_number: Mapped[int | None] = mapped_column(sa.ForeignKey("models.number"))
-    prior_number: Mapped[int | None] = mapped_column(sa.ForeignKey("models.number"))
+    parent_number: Mapped[int | None] = mapped_column(BIG_INTEGER, sa.ForeignKey("models.number"))
+    prior_number: Mapped[int | None] = mapped_column(BIG_INTEGER, sa.ForeignKey("models.number"))
     depth: Mapped[int]
-    cold_ancestor_number: Mapped[int] = mapped_column(sa.ForeignKey("models.number"))
+    cold_ancestor_number: Mapped[int] = mapped_column(BIG_INTEGER, sa.ForeignKey("models.number"))
     epochs: Mapped[int]
     updates: Mapped[int]
     seed: Mapped[int] = mapped_column(BIG_INTEGER)
@@ -118,7 +118,7 @@ class Loss(Base):
     """The losses of one epoch of a training."""
 
     __tablename__ = "losses"
-    model_number: Mapped[int] = mapped_column(sa.ForeignKey("models.number"), primary_key=True)
+    model_number: Mapped[int] = mapped_column(BIG_INTEGER, sa.ForeignKey("models.number"), primary_key=True)
     epoch: Mapped[int] = mapped_column(primary_key=True)
     train_loss: Mapped[float]
     validation_loss: Mapped[float | None]

@@ -7,7 +7,7 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tickercast.storage.schema.base import STRICT, WITHOUT_ROWID, Base, TickerKey, of_forecast, one_of
+from tickercast.storage.schema.base import BIG_INTEGER, STRICT, WITHOUT_ROWID, Base, OriginKey, TickerKey, of_forecast, one_of
 
 
 class Score(Base):
@@ -17,7 +17,7 @@ class Score(Base):
     """
 
     __tablename__ = "scores"
-    origin_id: Mapped[int] = mapped_column(primary_key=True)
+    origin_id: Mapped[int] = mapped_column(BIG_INTEGER, primary_key=True)
     horizon: Mapped[int] = mapped_column(primary_key=True)
     revision: Mapped[int] = mapped_column(primary_key=True)
     realised_return: Mapped[float]
@@ -41,7 +41,7 @@ class Unscored(Base):
     """An origin some of whose forecasts have no score yet. A trigger enters each new origin here; scoring removes it."""
 
     __tablename__ = "unscored"
-    origin_id: Mapped[int] = mapped_column(sa.ForeignKey("origins.id"), primary_key=True)
+    origin_id: Mapped[OriginKey]
     __table_args__ = (WITHOUT_ROWID,)
 
 
