@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -9,13 +10,18 @@ from contextlib import contextmanager, suppress
 
 COMMIT = b"COMMIT"
 PART_BYTES = 1 << 16
+# The message in which a server tells the number of the process that serves a connection.
+PROCESS_NUMBER, OTHER_NUMBER = re.compile(rb"(?<=K\x00\x00\x00\x0c)....", re.DOTALL), b"\x00\x00\x00\x07"
 
 
 class PostgresProxy:
-    """Passes bytes between clients and a server. lost_commits: how many commits were made whose client got no answer."""
+    """Passes bytes between clients and a server. lost_commits: how many commits were made whose client got no answer.
 
-    def __init__(self, server_port: int) -> None:
-        self.server_port, self.lost_commits = server_port, 0
+    is_pooler: it tells a client a process number of its own, as PgBouncer does, in place of the server's.
+    """
+
+    def __init__(self, server_port: int, *, is_pooler: bool = False) -> None:
+        self.server_port, self.is_pooler, self.lost_commits = server_port, is_pooler, 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
@@ -76,6 +82,8 @@ class PostgresProxy:
                     server.recv(PART_BYTES)  # the commit is made
                     self.lost_commits += 1
                     break
+                if source is server and self.is_pooler:
+                    part = PROCESS_NUMBER.sub(OTHER_NUMBER, part)
                 target.sendall(part)
         self._close(pair)
 
@@ -88,9 +96,9 @@ class PostgresProxy:
 
 
 @contextmanager
-def postgres_proxy(server_port: int) -> Iterator[PostgresProxy]:
+def postgres_proxy(server_port: int, *, is_pooler: bool = False) -> Iterator[PostgresProxy]:
     """Yield a proxy that ends with the block."""
-    proxy = PostgresProxy(server_port)
+    proxy = PostgresProxy(server_port, is_pooler=is_pooler)
     try:
         yield proxy
     finally:

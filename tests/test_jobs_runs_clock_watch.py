@@ -72,7 +72,7 @@ def test_the_time_since_the_start_of_the_machine_goes_on() -> None:
 
 @pytest.mark.parametrize(("later", "fires"), [(-DAY, True), (timedelta(seconds=-1), True), (timedelta(seconds=1), False)])
 def test_after_a_clock_was_set_back_the_daemon_does_not_wait_as_long(tmp_path: Path, later: timedelta, fires: bool) -> None:
-    scheduler = _scheduler(Watch(tmp_path, tmp_path / "none.db", LogTarget("json")))
+    scheduler = _scheduler(Watch(tmp_path, tmp_path / "none.db", LogTarget("json")).check)
     scheduler.start(paused=True)
     job, now = scheduler.get_jobs()[0], datetime.now(UTC)
     before = job.next_run_time

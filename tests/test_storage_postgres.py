@@ -11,12 +11,13 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from tests.builders import Record, fill_small_record
+from tests.postgres_proxy import postgres_proxy
 from tests.postgres_server import PostgresCluster
 from tickercast.storage import digests, verify
 from tickercast.storage.address import PostgresServer
 from tickercast.storage.database import open_writer, reading, translated, upgrade_database
-from tickercast.storage.errors import NotADatabase, ServerUnreachable
-from tickercast.storage.postgres.locks import advisory_lock
+from tickercast.storage.errors import DatabaseMissing, NotADatabase, ServerUnreachable
+from tickercast.storage.postgres.locks import KeptLock, advisory_lock, is_held
 from tickercast.storage.reader import select_rows, snapshot, view_query
 from tickercast.storage.schema import Base, Forecast
 from tickercast.storage.versions import check_revision, database_id, is_blank, known_revisions, stored_revision
@@ -167,6 +168,29 @@ def test_a_record_has_a_schema_of_its_own_by_the_search_path(postgres: PostgresC
         upgrade_database(own)
     check_revision(own)
     assert str(own).endswith("(schema tickercast)")
+
+
+def test_a_lock_that_is_kept_is_taken_again_after_an_outage_unless_another_has_it(postgres: PostgresCluster) -> None:
+    server = new_record(postgres)
+    first, second = KeptLock(server, "daemon", "daemon"), KeptLock(server, "daemon", "daemon")
+    assert first.renew() is None
+    assert is_held(server, "daemon")
+    assert "tickercast daemon, process " in (second.renew() or "")
+    postgres.sql("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+    assert second.renew(5.0) is None
+    assert first.renew() is not None
+    second.release()
+    assert first.renew(5.0) is None
+    first.release()
+    assert not is_held(server, "writer")
+
+
+def test_a_pooler_is_refused_since_no_lock_is_safe_under_it(postgres: PostgresCluster) -> None:
+    name = _name(new_record(postgres))
+    with postgres_proxy(postgres.port, is_pooler=True) as proxy:
+        server = PostgresServer(f"postgresql://test@127.0.0.1:{proxy.port}/{name}")
+        with pytest.raises(DatabaseMissing, match="pooler"), advisory_lock(server, "writer", command="test", wait_seconds=0):
+            pass
 
 
 def _is_same(value: object, other: object) -> bool:

@@ -85,7 +85,7 @@ def _disk_line(state: HomeState) -> str:
     growth = f", growing by {bytes_text(disk.growth)} a day" if disk.growth else ""
     short = f"; {state.disk_limit}" if state.is_disk_short else ""
     free = f"{bytes_text(disk.free)} of {bytes_text(disk.total)} free{short}"
-    database = bytes_text(disk.database)
+    database = f"{bytes_text(disk.database)} on its server" if disk.on_server else bytes_text(disk.database)
     if disk.bucket:
         return f"{free}; database {database}, prices in {disk.bucket}{growth}"
     return f"{free}; store {bytes_text(disk.store)} (database {database}, prices {bytes_text(disk.prices)}){growth}"

@@ -39,6 +39,7 @@ class Disk:
     """Free and total bytes where the store is; bytes of the database and of the prices; new bytes a day where it is known.
 
     bucket: where the prices are that take no disk, "" for a folder. Their bytes are not counted: a listing takes long.
+    on_server: whether the database is on a server, whose disk is not this one.
     """
 
     free: int
@@ -47,6 +48,7 @@ class Disk:
     prices: int
     growth: float | None = None
     bucket: str = ""
+    on_server: bool = False
 
     @property
     def store(self) -> int:
@@ -157,7 +159,7 @@ def read_state(place: Place, limits: Limits, now: datetime, *, is_daemon: bool =
         runs, forecasts = monitoring.runs_by_status(connection), monitoring.forecast_count(connection)
         recent, first = monitoring.daily_forecasts(connection, now - timedelta(days=GROWTH_DAYS))
         lasting = lasting_notices(connection)
-    is_alive = is_daemon or _is_alive(place.folder, row, now)
+    is_alive = is_daemon or _is_alive(place, row, now)
     backups = place.folder / user_path(limits.backup_folder) if limits.backup_folder else None
     if row is not None and not is_alive and not has_note(place.folder, "daemon"):
         row = replace(row, state="stopped")  # it could not write that itself, because another command was writing
@@ -167,7 +169,7 @@ def read_state(place: Place, limits: Limits, now: datetime, *, is_daemon: bool =
         tuple(tickers),
         daemon=row,
         is_alive=is_alive,
-        is_hung=is_alive and _is_silent(place.folder, row, now),
+        is_hung=is_alive and _is_silent(place, row, now),
         one_shot_run=one_shot,
         disk=_disk(place, forecasts, recent, first, now),
         runs=tuple(runs),
@@ -178,17 +180,17 @@ def read_state(place: Place, limits: Limits, now: datetime, *, is_daemon: bool =
     )
 
 
-def _is_alive(folder: Path, row: DaemonRow | None, now: datetime) -> bool:
+def _is_alive(place: Place, row: DaemonRow | None, now: datetime) -> bool:
     """Return whether a daemon runs: it holds its lock. Where that cannot be read, whether it has written lately."""
-    held = is_held(folder, "daemon")
+    held = is_held(place.folder, "daemon", place.database)
     if held is None:
         return row is not None and row.state != "stopped" and now - row.beat_at < LONGEST_SILENCE
     return held
 
 
-def _is_silent(folder: Path, row: DaemonRow | None, now: datetime) -> bool:
+def _is_silent(place: Place, row: DaemonRow | None, now: datetime) -> bool:
     """Return whether a daemon has written nothing for long, although nobody kept it from writing."""
-    return row is not None and now - row.beat_at > LONGEST_SILENCE and not is_held(folder, "writer")
+    return row is not None and now - row.beat_at > LONGEST_SILENCE and not is_held(place.folder, "writer", place.database)
 
 
 def _disk(place: Place, forecasts: int, recent: int, first: datetime | None, now: datetime) -> Disk:
@@ -202,7 +204,7 @@ def _disk(place: Place, forecasts: int, recent: int, first: datetime | None, now
     if first is not None and forecasts and (days := (now - first) / timedelta(days=1)) >= LEAST_GROWTH_DAYS:
         growth = database / forecasts * recent / days
     prices, bucket = (_folder_size(folder), "") if folder else (0, str(place.prices))
-    return Disk(least.free, least.total, database, prices, growth, bucket)
+    return Disk(least.free, least.total, database, prices, growth, bucket, on_server=file is None)
 
 
 def _size(path: Path) -> int:

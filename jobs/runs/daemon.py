@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -23,6 +23,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from tickercast.jobs import clock
+from tickercast.jobs.errors import LockHeld
 from tickercast.jobs.monitoring.monitor import monitored, write_metrics
 from tickercast.jobs.runs.child import ChildDied, LookControl, look_in_child, reread
 from tickercast.jobs.runs.interrupts import END_SECONDS, ended_in_time
@@ -31,29 +32,50 @@ from tickercast.jobs.runs.watch import CHECK_EVERY_SECONDS, Watch
 from tickercast.jobs.terminal.log_file import LogFile
 from tickercast.jobs.terminal.logs import LogTarget, log_event, start_logging
 from tickercast.jobs.workspace.home import Home
-from tickercast.jobs.workspace.locks import daemon_lock
+from tickercast.jobs.workspace.locks import daemon_lock, lock_taken
+from tickercast.storage.errors import StorageError
 from tickercast.storage.versions import check_revision
 
 DROP_CHILD_SECONDS = END_SECONDS - 0.5  # the child has dropped its work by then, unless it hangs
 
 
 def serve(home: Home, target: LogTarget) -> None:
-    """Run until SIGTERM or SIGINT, then end within five seconds. Raises LockHeld for a second daemon.
+    """Run until SIGTERM or SIGINT, then end within five seconds. Raises LockHeld for a second daemon, also one that has come
+    while the record's server was away.
 
     A cycle under way ends after its unit of work, or drops it where that takes longer; a second signal ends it at once.
     """
     watch = Watch(home.folder, home.database, target)
     with stopped_by_signals(watch):
-        with daemon_lock(home.folder, home.database):
+        with daemon_lock(home.folder, home.database) as renew:
             check_revision(home.database)
-            _look_until_stopped(home, watch)
+            lock = DaemonLock(renew)
+            _look_until_stopped(home, watch, lock)
         write_metrics(home.place)  # which say that no daemon runs
+    if lock.taken_by:
+        raise LockHeld(lock_taken("daemon", home.database, lock.taken_by, "this daemon has ended, and that one goes on"))
 
 
-def _look_until_stopped(home: Home, watch: Watch) -> None:
+class DaemonLock:
+    """The daemon's lock where the record is on a server. taken_by: who has it since an outage, "" while it is held."""
+
+    def __init__(self, renew: Callable[[], str | None]) -> None:
+        self.renew, self.taken_by = renew, ""
+
+    def check(self, watch: Watch) -> None:
+        """Let a daemon look, or stop it where another one has the lock now. While the server is away nobody has it."""
+        with suppress(StorageError):  # the look and the heart-beat say so
+            self.taken_by = self.renew() or ""
+        if self.taken_by:
+            watch.stop.set()
+        else:
+            watch.check()
+
+
+def _look_until_stopped(home: Home, watch: Watch, lock: DaemonLock) -> None:
     manager = ServiceManager.of_environment(os.environ)
     watch.beat("idle")
-    scheduler = _scheduler(watch)
+    scheduler = _scheduler(partial(lock.check, watch))
     scheduler.start()
     log_event("info", "daemon started", home=home.folder, pid=os.getpid())
     manager.tell("READY=1")
@@ -146,11 +168,11 @@ def _end_daemon(_number: int) -> NoReturn:
     os._exit(0)
 
 
-def _scheduler(watch: Watch) -> BackgroundScheduler:
-    """Return a scheduler with the one job. Its job store is memory, because what is due is read from the database."""
+def _scheduler(check: Callable[[], None]) -> BackgroundScheduler:
+    """Return a scheduler with the one job, a check each minute. Its store is memory: what is due is read from the database."""
     scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(1)}, timezone=UTC)
     scheduler.add_job(
-        watch.check,
+        check,
         IntervalTrigger(seconds=CHECK_EVERY_SECONDS, timezone=UTC),
         next_run_time=datetime.now(UTC) + timedelta(milliseconds=100),
         misfire_grace_time=None,

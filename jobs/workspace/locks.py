@@ -7,7 +7,7 @@ Only this module imports filelock.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,10 +32,31 @@ def writer_lock(folder: Path, *, command: str, wait_seconds: float, database: Da
 
 
 @contextmanager
-def daemon_lock(folder: Path, database: Database | None = None) -> Iterator[None]:
-    """Hold the daemon lock. Raises LockHeld when another daemon runs in this home, or on the server of its record."""
-    with _lock(folder, "daemon", database, command="daemon", wait_seconds=LOOKED_AT_SECONDS, advice="stop it first"):
-        yield
+def daemon_lock(folder: Path, database: Database | None = None) -> Iterator[Callable[[], str | None]]:
+    """Hold the daemon lock of a home, and of its record where that is on a server. Raises LockHeld when another daemon runs.
+
+    Yields what renews the lock on the server, whose connection may be lost: it returns who else has taken it, None where it is
+    held. Raises StorageError where the server is away.
+    """
+    advice = "stop it first"
+    with _file_lock(folder, "daemon", command="daemon", wait_seconds=LOOKED_AT_SECONDS, advice=advice):
+        if not isinstance(database, PostgresServer):
+            yield lambda: None
+            return
+        from tickercast.storage.postgres.locks import KeptLock
+
+        lock = KeptLock(database, "daemon", "daemon")
+        try:
+            if holder := lock.renew(LOOKED_AT_SECONDS):
+                raise LockHeld(lock_taken("daemon", database, holder, advice))
+            yield lock.renew
+        finally:
+            lock.release()
+
+
+def lock_taken(name: str, place: object, holder: str, advice: str) -> str:
+    """Return the message that somebody else holds a lock."""
+    return f"the {name} lock of {place} is held by {holder}; nothing was changed; {advice}"
 
 
 @contextmanager
@@ -50,7 +71,7 @@ def _lock(
 
     with advisory_lock(database, name, command=command, wait_seconds=wait_seconds) as holder:
         if holder is not None:
-            raise LockHeld(f"the {name} lock of {database} is held by {holder}; nothing was changed; {advice}")
+            raise LockHeld(lock_taken(name, database, holder, advice))
         yield
 
 
@@ -61,7 +82,7 @@ def _file_lock(folder: Path, name: str, *, command: str, wait_seconds: float, ad
     try:
         _acquire_here(lock, folder, wait_seconds)
     except Timeout as error:
-        raise LockHeld(f"the {name} lock of {folder} is held by {_holder(note)}; nothing was changed; {advice}") from error
+        raise LockHeld(lock_taken(name, folder, _holder(note), advice)) from error
     except OSError as error:
         raise HomeUnwritable(f"{folder}: {error.strerror}; nothing was changed") from error
     try:

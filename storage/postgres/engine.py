@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import psycopg
@@ -50,6 +51,8 @@ def _engine(server: PostgresServer, purpose: str) -> Engine:
         connection.autocommit = False
         return connection
 
+    # The pool would log a traceback of each connection that is lost. The statement or the next one raises what it says, once.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     engine = sa.create_engine("postgresql+psycopg://", creator=open_connection, hide_parameters=True, pool_pre_ping=True)
 
     @event.listens_for(engine, "before_cursor_execute", retval=True)

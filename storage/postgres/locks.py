@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tickercast.storage.address import PostgresServer
-from tickercast.storage.errors import ServerUnreachable
-from tickercast.storage.postgres.connections import connect
+from tickercast.storage.errors import DatabaseMissing, ServerUnreachable
+from tickercast.storage.postgres.connections import connect, connected
 from tickercast.storage.postgres.errors import server_errors
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def advisory_lock(server: PostgresServer, name: str, *, command: str, wait_secon
     pid = connection.info.backend_pid
     try:
         with server_errors(server):
+            _refuse_pooler(server, connection)
             key = _key(connection, name)
             holder = _acquire(connection, key, wait_seconds)
             if holder is None and name == "writer":
@@ -62,6 +63,47 @@ def advisory_lock(server: PostgresServer, name: str, *, command: str, wait_secon
         connection.close()
 
 
+class KeptLock:
+    """A lock that is held for as long as a daemon runs: renew it every now and then, since an outage takes its connection."""
+
+    def __init__(self, server: PostgresServer, name: str, command: str) -> None:
+        self.server, self.name, self.command = server, name, command
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def renew(self, wait_seconds: float = 0.0) -> str | None:
+        """Hold the lock, and return None; or who else has it now. Raises what connect raises."""
+        import psycopg
+
+        if self._connection is not None:
+            try:
+                self._connection.execute("SELECT 1")
+            except psycopg.Error:
+                self.release()
+            else:
+                return None
+        connection = connect(self.server, self.command)
+        with server_errors(self.server):
+            _refuse_pooler(self.server, connection)
+            holder = _acquire(connection, _key(connection, self.name), wait_seconds)
+        if holder is None:
+            self._connection = connection
+        else:
+            connection.close()
+        return holder
+
+    def release(self) -> None:
+        """Let the lock go."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def is_held(server: PostgresServer, name: str) -> bool:
+    """Return whether a process holds a lock, writer or daemon. Raises what connect raises."""
+    with connected(server, "reader") as connection:
+        return connection.execute(HOLDER, (OURS, _key(connection, name))).fetchone() is not None
+
+
 def require_writer(server: PostgresServer, connection: psycopg.Connection[Any]) -> None:
     """Begin a transaction under the writer lock of this process. Raises ServerUnreachable where the lock is lost."""
     held = _writers.get(server)
@@ -71,6 +113,16 @@ def require_writer(server: PostgresServer, connection: psycopg.Connection[Any]) 
     row = connection.execute(IS_HELD, (held.pid,)).fetchone()
     if row is None or not row[0]:
         raise ServerUnreachable(f"{server}: the connection that holds the writer lock was lost; what is committed stays")
+
+
+def _refuse_pooler(server: PostgresServer, connection: psycopg.Connection[Any]) -> None:
+    """Raise DatabaseMissing where what was connected to is a pooler: it would give a lock's connection to others."""
+    row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    if row is None or row[0] != connection.info.backend_pid:
+        raise DatabaseMissing(
+            f"{server}: a connection pooler is there, under which no lock is safe; nothing was changed; "
+            "name the server itself in store.url (a pooler may serve store.reader_url)"
+        )
 
 
 def _key(connection: psycopg.Connection[Any], name: str) -> int:

@@ -234,7 +234,7 @@ class Life:
 
     def _new_watch(self) -> Watch:
         watch = OwnProcess(self.home.folder, self.home.database, LogTarget("json"))
-        self.trigger = _scheduler(watch).get_jobs()[0].trigger
+        self.trigger = _scheduler(watch.check).get_jobs()[0].trigger
         return watch
 
     def _write_settings(self, after_close: int, name: str = "home") -> None:
