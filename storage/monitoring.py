@@ -50,6 +50,7 @@ NEWEST_ONE_SHOT_RUN = "SELECT max(started_at) FROM runs WHERE kind = 'run'"
 INSTANTS = {"added_at", "missed_since", "held_since", "failing_since", "started_at", "beat_at", "last_look", "next_look"}
 DAEMON = "SELECT pid, started_at, beat_at, state, last_look, next_look, message FROM daemon"
 NEWEST_COMPLETE_RUN = f"SELECT max(r.finished_at) FROM runs r WHERE {DAILY} AND r.status = 'done'"
+RUN_UNDER_WAY = "SELECT message FROM runs WHERE status = 'running' ORDER BY id DESC LIMIT 1"
 RUNS_BY_STATUS = "SELECT kind, status, count(*) FROM runs GROUP BY kind, status ORDER BY kind, status"
 # Counted by the digests, because counting the rows of a large table takes seconds.
 FORECASTS = "SELECT coalesce(sum(rows), 0) FROM digests WHERE table_name = 'forecasts'"
@@ -127,6 +128,12 @@ def newest_one_shot_run(connection: Reader) -> datetime | None:
 def newest_complete_run(connection: Reader) -> datetime | None:
     """Return when the newest daily run ended that failed for no ticker, None before the first."""
     return _one_instant(connection, NEWEST_COMPLETE_RUN)
+
+
+def run_under_way(connection: Reader) -> str | None:
+    """Return how far the run under way is, None without one that has said it. One that was killed looks like it."""
+    row = connection.execute(RUN_UNDER_WAY).fetchone()
+    return None if row is None else row[0]
 
 
 def runs_by_status(connection: Reader) -> list[tuple[str, str, int]]:

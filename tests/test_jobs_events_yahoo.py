@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 FRIDAY, MONDAY, TUESDAY = day_of("2012-06-08"), day_of("2012-06-11"), day_of("2012-06-12")
 NEXT_MONTH = day_of("2012-07-11")
 PAST = datetime(2012, 4, 17, 20, 5, tzinfo=UTC)
-NEXT, MOVED = datetime(2012, 7, 18, 20, 5, tzinfo=UTC), datetime(2012, 7, 19, 20, 5, tzinfo=UTC)
+NEXT, MOVED = datetime(2012, 6, 26, 20, 5, tzinfo=UTC), datetime(2012, 6, 27, 20, 5, tzinfo=UTC)
 MakeHome = Callable[..., PriceHome]
 
 
@@ -59,7 +59,7 @@ def content_of(home: PriceHome) -> tuple[str, list[tuple[Any, ...]]]:
 def test_a_run_stores_past_reports_and_the_next_one(price_home: MakeHome) -> None:
     home = price_home("IBM")
     assert home.serve_and_run(FRIDAY).startswith("1 of 1 tickers")
-    assert events_of(home) == [("IBM", "2012-04-17", "2012-06-08", "yahoo"), ("IBM", "2012-07-18", "2012-06-08", "yahoo")]
+    assert events_of(home) == [("IBM", "2012-04-17", "2012-06-08", "yahoo"), ("IBM", "2012-06-26", "2012-06-08", "yahoo")]
 
 
 def test_events_are_requested_after_all_bars(price_home: MakeHome) -> None:
@@ -81,6 +81,13 @@ def test_the_next_report_is_requested_once_a_session_and_past_ones_once_a_month(
     ]  # fmt: skip
 
 
+def test_a_report_weeks_ahead_is_requested_once_a_week(price_home: MakeHome) -> None:
+    home = price_home("IBM")
+    home.server.events.calendars["IBM"] = calendar_body(datetime(2012, 7, 18, 20, 5, tzinfo=UTC))
+    home.run_days([FRIDAY, MONDAY, TUESDAY, day_of("2012-06-18")])
+    assert home.server.events.requests == ["IBM calendar", "IBM history", "IBM calendar"]
+
+
 def test_a_report_that_moves_is_another_row(price_home: MakeHome) -> None:
     home = price_home("IBM")
     home.serve_and_run(FRIDAY)
@@ -88,8 +95,8 @@ def test_a_report_that_moves_is_another_row(price_home: MakeHome) -> None:
     home.run_days([MONDAY, TUESDAY])
     home.server.events.calendars["IBM"] = calendar_body(NEXT)
     home.run_days([day_of("2012-06-13")])
-    ahead = [(day, recorded) for _, day, recorded, _ in events_of(home) if day > "2012-07"]
-    assert ahead == [("2012-07-18", "2012-06-08"), ("2012-07-18", "2012-06-13"), ("2012-07-19", "2012-06-11")]
+    ahead = [(day, recorded) for _, day, recorded, _ in events_of(home) if day > "2012-06-20"]
+    assert ahead == [("2012-06-26", "2012-06-08"), ("2012-06-26", "2012-06-13"), ("2012-06-27", "2012-06-11")]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +143,7 @@ def test_after_a_failure_the_next_run_requests_again(price_home: MakeHome) -> No
     home.serve_and_run(FRIDAY)
     home.server.events.faults = {}
     assert "company events" not in home.run(day_of("2012-06-09"), hour=1)
-    assert [day for _, day, _, _ in events_of(home)] == ["2012-04-17", "2012-07-18"]
+    assert [day for _, day, _, _ in events_of(home)] == ["2012-04-17", "2012-06-26"]
 
 
 def test_a_page_without_a_table_of_a_company_with_a_calendar_is_a_fault(price_home: MakeHome) -> None:

@@ -93,6 +93,8 @@ def daemon_line(state: HomeState) -> str:
         return f"daemon hangs: process {row.pid} has written nothing since {utc_minute(row.beat_at)}"
     if state.is_alive:
         return _alive_line(state)
+    if state.progress:
+        return f"no daemon; a run is under way: {state.progress}"
     if row is not None and row.state == "stopped":
         return f"daemon stopped at {utc_minute(row.beat_at)}"
     if state.one_shot_run is not None:
@@ -104,7 +106,8 @@ def _alive_line(state: HomeState) -> str:
     row = state.daemon
     if row is None:
         return "daemon running"
-    doing = {"cycle": ", in a cycle now", "waiting": ", waiting for another writer"}.get(row.state, "")
+    progress = f" ({state.progress})" if state.progress else ""
+    doing = {"cycle": f", in a cycle now{progress}", "waiting": ", waiting for another writer"}.get(row.state, "")
     last = f", last look {utc_minute(row.last_look)}" if row.last_look else ""
     following = f", next look {utc_minute(row.next_look)}" if row.next_look else ""
     return f"daemon running since {utc_minute(row.started_at)}{doing}{last}{following}"

@@ -62,7 +62,7 @@ class HomeState:
 
     is_alive: whether a daemon runs now. is_hung: it runs and has written nothing for long. one_shot_run: when the newest
     `tickercast run` started. complete_run: when the newest daily run ended that failed for no ticker. backup: the newest one.
-    lasting: the notices that last.
+    lasting: the notices that last. progress: how far the run under way is, None where none is, or it has not said it yet.
     """
 
     now: datetime
@@ -78,6 +78,7 @@ class HomeState:
     complete_run: datetime | None = None
     backup: datetime | None = None
     lasting: tuple[NoticeRow, ...] = ()
+    progress: str | None = None
 
     @property
     def tracked(self) -> list[TickerFacts]:
@@ -158,7 +159,7 @@ def read_state(place: Place, limits: Limits, now: datetime, *, is_daemon: bool =
         one_shot, complete = monitoring.newest_one_shot_run(connection), monitoring.newest_complete_run(connection)
         runs, forecasts = monitoring.runs_by_status(connection), monitoring.forecast_count(connection)
         recent, first = monitoring.daily_forecasts(connection, now - timedelta(days=GROWTH_DAYS))
-        lasting = lasting_notices(connection)
+        lasting, progress = lasting_notices(connection), monitoring.run_under_way(connection)
     is_alive = is_daemon or _is_alive(place, row, now)
     backups = place.folder / user_path(limits.backup_folder) if limits.backup_folder else None
     if row is not None and not is_alive and not has_note(place.folder, "daemon"):
@@ -177,6 +178,7 @@ def read_state(place: Place, limits: Limits, now: datetime, *, is_daemon: bool =
         complete_run=complete,
         backup=newest_backup(place, backups, now),
         lasting=tuple(lasting),
+        progress=progress if is_held(place.folder, "writer") is not False else None,
     )
 
 

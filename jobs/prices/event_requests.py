@@ -1,7 +1,7 @@
 """Requests company events from Yahoo for the stocks whose prices come from there, and stores what is new.
 
-The next report is requested once a session, past ones at first and then once a month. A failure changes no exit code: the stored
-events serve, and one line says so.
+The next report is requested once a session when it may be near, else about once a week; past ones at first and then once a month.
+A failure changes no exit code: the stored events serve, and one line says so.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 from tickercast.jobs.exchanges.calendars import exchange_calendar
 from tickercast.jobs.prices.bindings import Sources
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 CALENDAR, HISTORY = "calendar", "history"
 HISTORY_EVERY = timedelta(days=30)
+NEAR = timedelta(days=21)  # companies confirm their date about as long before; forecasts read it some sessions before
+FAR_DAYS = range(5, 10)  # between two requests for a report that is further ahead, by ticker, so that no day has them all
 RETRY_AFTER = timedelta(minutes=15)
 MOST_SILENT = 3  # tickers in a row without a response: then no request is sent for the others
 SPARE_SECONDS, PACE = 60.0, 4.0  # of a run's time for events: what its requests take at the rate limit, times PACE, and a minute
@@ -78,7 +81,8 @@ class EventRequests:
         """Request what is due of some tickers and store it. Returns the note about what was not fetched so far in this run."""
         with self.engine.connect() as connection:
             asked = queries.context_requests(connection)
-        due = [(ticker, kinds) for ticker in tickers if (kinds := tuple(self._due(ticker, asked)))]
+            ahead = queries.next_reports(connection, self.now.date())
+        due = [(ticker, kinds) for ticker in tickers if (kinds := tuple(self._due(ticker, asked, ahead.get(ticker.id))))]
         rate = self.sources.home.settings.yahoo.requests_per_second
         end = self.monotonic() + SPARE_SECONDS + PACE * sum(len(kinds) for _, kinds in due) / rate
         silent = 0
@@ -93,19 +97,24 @@ class EventRequests:
                 self.outcome.errors[ticker.symbol] = str(error)
         return self.outcome.note()
 
-    def _due(self, ticker: queries.TickerRow, asked: Requests) -> Iterator[str]:
-        """Yield the kinds of requests that are due of a ticker: none unless it is a stock with prices from Yahoo."""
+    def _due(self, ticker: queries.TickerRow, asked: Requests, report: date | None) -> Iterator[str]:
+        """Yield the kinds of requests that are due of a ticker: none unless it is a stock with prices from Yahoo.
+
+        report: the nearest day that is known of its next report.
+        """
         if ticker.kind != "stock" or ticker.source != "yahoo":
             return
-        if self._is_calendar_due(ticker, asked.get((ticker.key, CALENDAR))):
+        if self._is_calendar_due(ticker, asked.get((ticker.key, CALENDAR)), report):
             yield CALENDAR
         history = asked.get((ticker.key, HISTORY))
         if history is None or _is_retried(history, self.now) or self.now >= history.asked_at + HISTORY_EVERY:
             yield HISTORY
 
-    def _is_calendar_due(self, ticker: queries.TickerRow, asked: queries.RequestRow | None) -> bool:
+    def _is_calendar_due(self, ticker: queries.TickerRow, asked: queries.RequestRow | None, report: date | None) -> bool:
         if asked is None or _is_retried(asked, self.now):
             return True
+        if report is not None and report > self.now.date() + NEAR:
+            return self.now >= asked.asked_at + timedelta(days=FAR_DAYS[crc32(ticker.key.encode()) % len(FAR_DAYS)])
         calendar = exchange_calendar(ticker.exchange)
         closed = calendar.last_closed_session(self.now, self.after_close_minutes)
         return closed is not None and asked.asked_at < calendar.close_at(closed)

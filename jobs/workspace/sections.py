@@ -99,7 +99,7 @@ class YahooSection(Section):
     timeout_seconds: float = Field(default=20.0, gt=0, le=600, description="longest wait for one response")
     ticker_seconds: float = Field(default=90.0, gt=0, le=3600, description="longest time for one ticker, retries included")
     run_seconds: float = Field(
-        default=7200.0, gt=0, le=86400, description="longest time that one run fetches; the next run fetches the rest"
+        default=21600.0, gt=0, le=86400, description="longest time that one run fetches; the next run fetches the rest"
     )
 
 

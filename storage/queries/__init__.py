@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from tickercast.storage.queries.events import RequestRow, all_company_events, company_events, context_requests, event_count
+from tickercast.storage.queries.events import (
+    RequestRow,
+    all_company_events,
+    company_events,
+    context_requests,
+    event_count,
+    next_reports,
+)
 from tickercast.storage.queries.forecasts import (
     committed_origins,
     forecast_densities,
@@ -168,6 +175,7 @@ __all__ = [
     "newest_run_at",
     "newest_run_between",
     "newest_scores",
+    "next_reports",
     "older_symbols",
     "origins_of_model",
     "origins_until",

@@ -46,6 +46,14 @@ def all_company_events(
     return found
 
 
+def next_reports(connection: Connection, today: date) -> dict[int, date]:
+    """Return the nearest day from today on that was ever said of a ticker's next report, by ticker id."""
+    nearest = sa.func.min(CompanyEvent.date, type_=CompanyEvent.date.type)
+    ahead = (CompanyEvent.kind == EARNINGS) & (CompanyEvent.date >= today)
+    rows = connection.execute(sa.select(CompanyEvent.ticker_id, nearest).where(ahead).group_by(CompanyEvent.ticker_id))
+    return {row[0]: row[1] for row in rows}
+
+
 def event_count(connection: Connection, source: str) -> int:
     """Return the number of company events that came from a source."""
     return int(connection.scalar(sa.select(sa.func.count()).where(CompanyEvent.source == source)) or 0)
