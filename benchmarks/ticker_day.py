@@ -56,6 +56,7 @@ NEXT_REPORT = datetime(2030, 1, 2, 21, tzinfo=UTC)
 COOKIE_PATHS = ("/", "/consent")  # asked for before each request, since cookies of Yahoo's host are not valid on the loopback
 HOUR_AFTER_CLOSE = 23  # UTC, in New York
 # What the program is doing, by the innermost frame that one of these names: a function, or a part of a file's path.
+IN_THREADS = "request and answer"  # which threads of their own do
 PHASES = {
     "refresh_skill_and_risk": "skill and risk", "score_settled": "scores", "revise_scores": "scores", "forecast_stack": "network",
     "commit_stack": "commit of forecasts", "storage/bar_files": "price files", "storage/price_folder": "price files",
@@ -64,29 +65,38 @@ PHASES = {
 
 
 class Sampler:
-    """Counts in which phase the main thread is, each time the process has used some processor time."""
+    """Seconds of processor time by phase: of the main thread by what it is doing, and of all other threads together."""
 
     def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
+        self.seconds: Counter[str] = Counter()
+        self.main = self.process = 0.0
         signal.signal(signal.SIGPROF, self._sample)
 
     def _sample(self, _number: int, frame: FrameType | None) -> None:
-        while frame is not None:
-            code = frame.f_code
-            for name, phase in PHASES.items():
-                if name == code.co_name or ("/" in name and name in code.co_filename):
-                    self.counts[phase] += 1
-                    return
-            frame = frame.f_back
-        self.counts["the rest"] += 1
+        main, process = time.thread_time() - self.main, time.process_time() - self.process
+        self.main, self.process = self.main + main, self.process + process
+        self.seconds[phase_of(frame)] += main  # type: ignore[assignment]
+        self.seconds[IN_THREADS] += process - main  # type: ignore[assignment]
 
     def begin(self) -> None:
         """Count from now on."""
+        self.main, self.process = time.thread_time(), time.process_time()
         signal.setitimer(signal.ITIMER_PROF, SAMPLE_SECONDS, SAMPLE_SECONDS)
 
     def end(self) -> None:
         """Count no more."""
         signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def phase_of(frame: FrameType | None) -> str:
+    """Return what a thread is doing that is at a frame."""
+    while frame is not None:
+        code = frame.f_code
+        for name, phase in PHASES.items():
+            if name == code.co_name or ("/" in name and name in code.co_filename):
+                return phase
+        frame = frame.f_back
+    return "the rest"
 
 
 class Counts:
@@ -211,11 +221,10 @@ def measured(home: Home, engine: Engine, pipe: Connection, days: list[date], tic
     processor, wall = time.process_time() - processor, time.perf_counter() - began
     server, logged = counts.server_seconds() - server, counts.log_bytes() - logged
     ticker_days = tickers * len(days[FIRST_DAYS:])
-    samples = sampler.counts.total()
     return {
         "tickers": tickers, "days": len(days[FIRST_DAYS:]),
         "wall": wall / ticker_days, "processor": processor / ticker_days, "server": server / ticker_days,
-        "phases": {name: processor * count / samples / ticker_days for name, count in sampler.counts.most_common()},
+        "phases": {name: seconds / ticker_days for name, seconds in sampler.seconds.most_common()},
         "requests": {name: count / ticker_days for name, count in requests.items()},
         "database_bytes": (counts.database_bytes() - stored) / ticker_days,
         "log_bytes": logged / ticker_days,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import chdir, redirect_stdout
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ import pytest
 from tests.command_server import CommandServer
 from tests.doc_examples import Block, Shell, blocks_of, is_as_shown, lines_of
 from tests.loopback_yahoo import LoopbackYahoo, loopback_yahoo
+from tests.object_servers import BUCKET, environment_of, object_server
 from tests.postgres_server import PostgresCluster
 from tests.price_builders import write_csv
 from tickercast.jobs.exchanges.calendars import exchange_calendar
@@ -73,8 +76,9 @@ def run_page(shell: Shell, page: Path) -> str:
 
 def run_python(shell: Shell, block: Block) -> str:
     """Run a block of Python in the shell's folder and return what it printed."""
-    with chdir(shell.here), redirect_stdout(StringIO()) as printed:
-        exec(compile(block.code, str(block), "exec"), {})
+    code = compile(shell.of_this_machine(block.code), str(block), "exec")
+    with chdir(shell.here), patch.dict(os.environ, shell.environment), redirect_stdout(StringIO()) as printed:
+        exec(code, {})
     return printed.getvalue()
 
 
@@ -97,11 +101,17 @@ def test_the_readme_and_the_guides_run_and_print_what_they_show(shell: Shell) ->
 @pytest.mark.slow
 def test_the_guide_of_several_machines_runs_on_servers_of_this_one(shell: Shell, postgres: PostgresCluster) -> None:
     postgres.sql("CREATE DATABASE forecasts")
-    shell.hosts = {"forecasts@db.example": f"test@127.0.0.1:{postgres.port}"}
     write_csv(shell.folder / "prices", "ACME", recent_bars("XNYS"))
     shell.run(Block("", 0, "sh", "tickercast init --source folder:~/prices --adjustment split --ticker ACME\n"))
-    if wrong := run_page(shell, CLUSTER):
-        pytest.fail(wrong)
+    with object_server() as port:
+        shell.environment |= environment_of(port)
+        shell.hosts = {
+            "forecasts@db.example": f"test@127.0.0.1:{postgres.port}",
+            "store.example:9000": f"127.0.0.1:{port}",
+            "desk.example": BUCKET,
+        }
+        if wrong := run_page(shell, CLUSTER):
+            pytest.fail(wrong)
 
 
 @pytest.mark.slow
