@@ -178,7 +178,7 @@ def read_state(place: Place, limits: Limits, now: datetime, *, is_daemon: bool =
         complete_run=complete,
         backup=newest_backup(place, backups, now),
         lasting=tuple(lasting),
-        progress=progress if is_held(place.folder, "writer") is not False else None,
+        progress=progress if is_held(place.folder, "writer", place.database) is not False else None,
     )
 
 

@@ -31,8 +31,8 @@ POLL_SECONDS = 0.1
 # on for longer is killed: it was not committed, so nothing is half done.
 STOP_GRACE_SECONDS = 3.0
 END_SECONDS = 10.0
-# A look that hangs must not keep the daemon from looking for ever. One that has more to do resumes with the next look. A run fetches
-# for half of it by default (yahoo.run_seconds).
+# A look that hangs must not keep the daemon from looking for ever. One that has more to do resumes with the next look. A run
+# fetches for half of it by default (yahoo.run_seconds).
 LONGEST_LOOK_SECONDS = 12 * 3600.0
 INTERRUPT = signal.SIGUSR1  # between the child's own threads
 
