@@ -78,7 +78,7 @@ class Place:
         if not isinstance(self.database, PostgresServer):
             raise SettingsError("store.reader_url: store.url names no server; remove it: a SQLite file needs no login")
         if not self.reader_url.startswith(POSTGRES_PREFIXES):  # what was written is not shown
-            raise SettingsError(f"store.reader_url: write it like {POSTGRES_PREFIXES[0]}user@host:5432/database")
+            raise SettingsError(f"store.reader_url: write it like {POSTGRES_PREFIXES[0]}HOST:5432/DATABASE, with USER@ before HOST")
         return _server(self.reader_url, "reader_url")
 
     @property
@@ -105,7 +105,7 @@ def _server(url: str, key: str = "url") -> PostgresServer:
     except ValueError:
         is_whole = False
     if not is_whole:  # what was written is not shown: it may hold a password
-        raise SettingsError(f"store.{key}: write it like {POSTGRES_PREFIXES[0]}user@host:5432/database")
+        raise SettingsError(f"store.{key}: write it like {POSTGRES_PREFIXES[0]}HOST:5432/DATABASE, with USER@ before HOST")
     return PostgresServer(url)
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tickercast.storage.address import PostgresServer
-from tickercast.storage.errors import LibraryMissing
+from tickercast.storage.errors import DatabaseMissing, LibraryMissing
 from tickercast.storage.postgres.errors import server_errors
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def connect(server: PostgresServer, purpose: str = "") -> psycopg.Connection[Any
         from tickercast.storage.postgres.values import adapt
     except ImportError as error:
         raise LibraryMissing("a record on PostgreSQL needs psycopg: pip install 'tickercast[postgres]'") from error
-    with server_errors(server):
+    with server_errors(server), _url_errors(server):
         connection = psycopg.connect(
             server.url, autocommit=True, connect_timeout=CONNECT_SECONDS, application_name=client_name(purpose), **KEEPALIVES
         )
@@ -50,6 +50,17 @@ def connect(server: PostgresServer, purpose: str = "") -> psycopg.Connection[Any
             connection.close()
             raise
     return connection
+
+
+@contextmanager
+def _url_errors(server: PostgresServer) -> Iterator[None]:
+    """Raise DatabaseMissing for a URL that libpq cannot read."""
+    import psycopg
+
+    try:
+        yield
+    except psycopg.ProgrammingError as error:
+        raise DatabaseMissing(f"{server}: {str(error).strip()}; mend store.url") from error
 
 
 @contextmanager

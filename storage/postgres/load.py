@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from tickercast.storage.address import PostgresServer
 from tickercast.storage.database import open_writer, translated
 from tickercast.storage.postgres.bulk import copy_new
-from tickercast.storage.postgres.record import naming_statement, require_encoding
+from tickercast.storage.postgres.record import naming_statement, require_fit
 from tickercast.storage.postgres.schema import finishing_statements, table_statements
 from tickercast.storage.schema import Base
 
@@ -53,7 +53,7 @@ def loading(server: PostgresServer) -> Iterator[ServerLoad]:
     try:
         with translated(server), engine.begin() as connection:
             driver = _driver(connection)
-            require_encoding(server, driver)
+            require_fit(server, driver)
             for statement in table_statements():
                 driver.execute(statement)
             yield ServerLoad(connection)

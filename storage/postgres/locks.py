@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.1
 # The first key says that a lock is ours, the second whose: of a schema and a purpose.
 OURS = 0x7469636B
-KEY = "SELECT hashtext(current_schema() || ' ' || ?)"
+KEY = "SELECT hashtext(coalesce(current_schema(), '') || ' ' || ?)"
 HOLDER = """SELECT a.application_name, l.pid FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
 WHERE l.locktype = 'advisory' AND l.classid = ? AND l.objid = CAST(CAST(? AS bigint) & 4294967295 AS oid) AND l.granted
 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"""

@@ -18,6 +18,7 @@ OF_SCHEMA = """SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.
 WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'v', 'p') AND c.relname = ANY(?)"""
 ID = re.compile(r"tickercast record ([0-9a-f]{8})")
 ENCODING = "UTF8"
+OLDEST = 15  # version of a server
 
 
 def is_blank(server: PostgresServer) -> bool:
@@ -60,14 +61,16 @@ def create_record(server: PostgresServer, revision: str) -> None:
     from tickercast.storage.postgres.schema import creating_statements
 
     with connected(server, "init") as connection, connection.transaction():
-        require_encoding(server, connection)
+        require_fit(server, connection)
         for statement in creating_statements(revision):
             connection.execute(statement)
         connection.execute(naming_statement(""))
 
 
-def require_encoding(server: PostgresServer, connection: psycopg.Connection[Any]) -> None:
-    """Raise DatabaseMissing unless the database has Unicode text."""
+def require_fit(server: PostgresServer, connection: psycopg.Connection[Any]) -> None:
+    """Raise DatabaseMissing unless the server is new enough and the database has Unicode text."""
+    if (version := connection.info.server_version // 10_000) < OLDEST:
+        raise DatabaseMissing(f"{server}: is PostgreSQL {version}, and the record needs PostgreSQL {OLDEST} or newer")
     encoding = connection.execute("SHOW server_encoding").fetchone()
     if encoding is None or encoding[0] != ENCODING:
         raise DatabaseMissing(f"{server}: its encoding is {encoding and encoding[0]}; create the database with {ENCODING}")
