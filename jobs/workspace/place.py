@@ -28,6 +28,7 @@ from tickercast.storage.price_store import PriceAddress
 SETTINGS_FILE = "tickercast.toml"
 DATABASE_FILE = "tickercast.db"
 SQLITE_PREFIX = "sqlite:///"
+WRITTEN_LIKE = "write it like postgresql://HOST:5432/DATABASE, with USER@ before HOST"  # a user there would be hidden
 ENVIRONMENT_PREFIX = "TICKERCAST_"
 NOT_SETTINGS = {"TICKERCAST_HOME"}
 CHECKED_FILE = "checked-settings"
@@ -78,7 +79,7 @@ class Place:
         if not isinstance(self.database, PostgresServer):
             raise SettingsError("store.reader_url: store.url names no server; remove it: a SQLite file needs no login")
         if not self.reader_url.startswith(POSTGRES_PREFIXES):  # what was written is not shown
-            raise SettingsError(f"store.reader_url: write it like {POSTGRES_PREFIXES[0]}HOST:5432/DATABASE, with USER@ before HOST")
+            raise SettingsError(f"store.reader_url: {WRITTEN_LIKE}")
         return _server(self.reader_url, "reader_url")
 
     @property
@@ -105,7 +106,7 @@ def _server(url: str, key: str = "url") -> PostgresServer:
     except ValueError:
         is_whole = False
     if not is_whole:  # what was written is not shown: it may hold a password
-        raise SettingsError(f"store.{key}: write it like {POSTGRES_PREFIXES[0]}HOST:5432/DATABASE, with USER@ before HOST")
+        raise SettingsError(f"store.{key}: {WRITTEN_LIKE}")
     return PostgresServer(url)
 
 
