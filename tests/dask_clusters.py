@@ -14,6 +14,11 @@ from tests.processes import wait_until
 LOCAL = ("--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0", "--no-dashboard")
 
 
+def run_out_of_memory(_: None) -> None:
+    """Be a task that allocates more than any machine has."""
+    raise MemoryError("Unable to allocate 9.00 TiB")
+
+
 class DaskCluster:
     """The processes of one cluster. Their logs are in the folder."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Command, clean_environment
-from tests.dask_clusters import DaskCluster, dask_cluster
-from tickercast.jobs.errors import ClusterUnavailable, SettingsError, UsageError
+from tests.dask_clusters import DaskCluster, dask_cluster, run_out_of_memory
+from tickercast.jobs.errors import ClusterUnavailable, OutOfResources, SettingsError, UsageError
 from tickercast.jobs.forecasting.fingerprint import fingerprint
 from tickercast.jobs.runs.cluster import client as client_module
 from tickercast.jobs.runs.cluster.members import difference
@@ -76,6 +77,24 @@ def test_a_worker_of_another_environment_is_named_and_left_out(
     assert beside.returncode == 0, beside.stderr
     assert f"left out: it has tickercast {OTHER_VERSION}, not tickercast " in beside.stderr
     assert f"dask: 1 worker of {cluster.address}, dashboard http://127.0.0.1:" in beside.stderr
+
+
+@pytest.mark.slow
+def test_memory_that_runs_out_on_a_worker_and_a_lost_scheduler_are_errors_of_their_own(cluster: DaskCluster) -> None:
+    cluster.start_workers(1)
+    lost = (
+        r"^the Dask scheduler tcp://127.0.0.1:\d+ was lost; what was committed stays; repeat the command to resume when it runs"
+    )
+    with cluster_pool(cluster.address, 1) as (submit, count):
+        assert count() == 1
+        with pytest.raises(OutOfResources, match=r"memory ran out \(Unable to allocate 9.00 TiB\)"):
+            submit(run_out_of_memory, None).result()
+        waiting = submit(time.sleep, 3600.0)
+        cluster.scheduler.kill()
+        with pytest.raises(ClusterUnavailable, match=lost):
+            waiting.result(60)
+        with pytest.raises(ClusterUnavailable, match=lost):
+            submit(time.sleep, 0.0).result(60)
 
 
 def test_a_task_is_not_read_in_another_environment() -> None:

@@ -66,7 +66,7 @@ def worker_pool(workers: int) -> Iterator[Submit]:
     except BrokenProcessPool as error:
         raise OutOfResources(f"the system killed a worker process, probably because memory ran out; {ADVICE}") from error
     except MemoryError as error:
-        raise OutOfResources(f"memory ran out ({str(error) or 'no more could be allocated'}); {ADVICE}") from error
+        raise memory_ran_out(error) from error
 
 
 def _spawned_pool(workers: int) -> Iterator[Submit]:
@@ -87,6 +87,11 @@ def _spawned_pool(workers: int) -> Iterator[Submit]:
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def memory_ran_out(error: MemoryError) -> OutOfResources:
+    """Return the error of a task whose allocation failed."""
+    return OutOfResources(f"memory ran out ({str(error) or 'no more could be allocated'}); {ADVICE}")
 
 
 def refuse_other_environment(worker_fingerprint: str) -> None:

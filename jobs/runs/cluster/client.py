@@ -26,6 +26,9 @@ LOGGERS = ("distributed", "distributed.client", "distributed.gc", "tornado.appli
 QUIET: dict[str, Any] = {
     "logging": dict.fromkeys(LOGGERS, "critical"),  # of worker processes that are started here
     "distributed.admin.large-graph-warning-threshold": "10GB",  # a task carries its bars
+    "distributed.worker.profile.enabled": False,  # with the ticks, 9 % of a core for two workers that wait
+    "distributed.admin.tick.interval": "1s",
+    "distributed.deploy.lost-worker-timeout": "1h",  # a cluster here gives up a worker that is not there again by then
 }
 
 

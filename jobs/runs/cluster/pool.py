@@ -19,9 +19,11 @@ from tickercast.jobs.errors import ClusterUnavailable, OutOfResources
 from tickercast.jobs.runs.cluster.client import CLOSE_SECONDS, KEPT, cluster_client, dashboard_of
 from tickercast.jobs.runs.cluster.members import POLL_SECONDS, WORKERLESS_SECONDS, Members
 from tickercast.jobs.runs.cluster.worker import Packed, compute, packed, unpacked
-from tickercast.jobs.runs.workers import ADVICE, Submit
+from tickercast.jobs.runs.workers import ADVICE, Submit, memory_ran_out
 from tickercast.jobs.terminal.progress import show_line
 from tickercast.jobs.terminal.text import counted
+
+MOST_TIMES = 10  # that a task is sent when no worker was left; each time it may have been what ended the last one
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -42,6 +44,11 @@ def cluster_pool(scheduler: str, workers: int) -> Iterator[tuple[Submit, Callabl
             where = f"of {scheduler}" if scheduler else "on this machine"
             show_line(f"dask: {counted(pool.count(), 'worker')} {where}{f', dashboard {link}' if link else ''}")
             yield pool.submit, pool.count
+
+
+def _deadly(workers: int, last: str = "") -> OutOfResources:
+    """Return the error of a task that several workers did not survive. The others that were on them then are not counted."""
+    return OutOfResources(f"a task ended {workers} workers{last}, probably because memory ran out; {ADVICE}")
 
 
 class _Task:
@@ -100,13 +107,14 @@ class _Pool:
                 raise self.failure from None
             raise
         except KilledWorker as error:
-            ended = f"a task ended {error.allowed_failures + 1} workers, the last one at {error.last_worker.address}"
-            raise OutOfResources(f"{ended}, probably because memory ran out; {ADVICE}") from error
+            raise _deadly(error.allowed_failures + 1, f", the last one at {error.last_worker.address}") from error
+        except MemoryError as error:
+            raise memory_ran_out(error) from error
         finally:
             self.tasks.discard(task)
 
     async def _computed(self, task: _Task) -> Packed:
-        while True:
+        for _ in range(MOST_TIMES):
             task.is_stranded = False
             if self.client.status != "running":
                 raise self._lost()
@@ -117,6 +125,7 @@ class _Pool:
             except CancelledError:
                 if not task.is_stranded:
                     raise
+        raise _deadly(MOST_TIMES)
 
     def _lost(self) -> ClusterUnavailable:
         return ClusterUnavailable(f"{self.scheduler} was lost; {KEPT} when it runs again")
