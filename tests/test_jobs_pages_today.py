@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import log
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from tests.builders import SESSIONS, Record, at_night, small_record
 from tests.home_states import state
 from tests.html_pages import Page
+from tickercast.jobs.pages import selection
 from tickercast.jobs.pages.changes import changes_since
 from tickercast.jobs.pages.site import served_site, static_site
 from tickercast.jobs.pages.sparklines import sparkline
@@ -95,8 +95,7 @@ def test_the_page_is_well_formed_and_runs_nothing_of_its_own(connection: sqlite3
 
 def test_a_session_that_has_closed_is_told(connection: sqlite3.Connection) -> None:
     facts = today_facts(connection, NOW)
-    ahead = replace(facts, tickers=[replace(row, sessions_behind=0) for row in facts.tickers])
-    assert (facts.sessions_behind > 0, ahead.sessions_behind) == (True, 0)
+    assert facts.sessions_behind == facts.tickers[0].sessions_behind > 0
     page = today_page(connection, static_site(NOW), NOW, state())
     assert "This session has closed: the newest forecasts are" in page
 
@@ -133,3 +132,15 @@ def test_a_sparkline_is_drawn_from_the_oldest_price_to_the_range() -> None:
 @pytest.mark.parametrize("closes", [[100.0], [100.0, 100.0]])
 def test_a_sparkline_of_one_price_or_of_equal_ones_is_a_level_line(closes: list[float]) -> None:
     assert 'd="M0 1l168 0"' in str(sparkline(closes, 100.0, 100.0))
+
+
+def test_a_page_of_many_tickers_shows_some_and_a_form_that_searches_all(
+    connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selection, "MOST_ROWS", 0)
+    served = Page(today_page(connection, served_site(NOW), NOW, state(), search='"><IBM'))
+    assert served.faults == []
+    assert "Search all tickers" in served.text
+    assert "1 ticker." in served.text
+    written = Page(today_page(connection, static_site(NOW), NOW, state()))
+    assert (written.faults, "Search all tickers" in written.text) == ([], False)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from operator import attrgetter
 
 from tickercast.jobs.pages.rendering import render
 from tickercast.jobs.pages.risk_charts import exceedances
 from tickercast.jobs.pages.risk_facts import LEVELS, RiskFacts, TickerRisk, risk_facts
 from tickercast.jobs.pages.rows import Row
+from tickercast.jobs.pages.selection import select
 from tickercast.jobs.pages.site import Site
 from tickercast.jobs.pages.verdicts import MODE_NAMES, of_distinct_modes
 from tickercast.jobs.scoring.terms import ALL_MODES, FEWEST_SCORES, NOT_DISTINGUISHABLE
@@ -20,12 +22,13 @@ WORDS = {NOT_DISTINGUISHABLE: "no more than chance explains", "dependent": "but 
 NOTHING_SCORED = "No forecast has been scored yet, so nothing tells whether the value at risk is kept."
 
 
-def risk_page(connection: Reader, site: Site, now: datetime) -> str:
-    """Return the page."""
+def risk_page(connection: Reader, site: Site, now: datetime, search: str = "") -> str:
+    """Return the page. search: which of many tickers to show."""
     facts = risk_facts(connection)
+    selection = select(facts.tickers, attrgetter("ticker"), lambda risk: ":" in verdict_text(risk), search)
     return render(
-        "risk.html", site, page="risk", now=now, facts=facts, sentences=sentences(facts), verdict=verdict_text,
-        expected=count_text, horizons=of_distinct_modes(facts.overall), ahead=facts.by_horizon(),
+        "risk.html", site, page="risk", now=now, facts=facts, selection=selection, sentences=sentences(facts),
+        verdict=verdict_text, expected=count_text, horizons=of_distinct_modes(facts.overall), ahead=facts.by_horizon(),
         charts=[exceedances(facts.days)] if facts.days else [],
     )  # fmt: skip
 

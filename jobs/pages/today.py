@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from statistics import median
 
 from tickercast.jobs.monitoring.check import check, condition_counts, daemon_line
@@ -14,6 +15,7 @@ from tickercast.jobs.monitoring.state import HomeState
 from tickercast.jobs.pages.changes import Changes, changes_since
 from tickercast.jobs.pages.rendering import render
 from tickercast.jobs.pages.rows import Row, records
+from tickercast.jobs.pages.selection import Selection, select
 from tickercast.jobs.pages.site import Site
 from tickercast.jobs.pages.sparklines import sparkline
 from tickercast.jobs.pages.verdicts import ModeVerdict, Verdict, verdict_of, verdicts_by_mode
@@ -74,54 +76,66 @@ class TickerToday:
 class Today:
     """What the page shows.
 
-    target: the session that most rows are about, None without rows. currency: of all rows, None where they differ. verdicts: of
-    all tickers together by mode.
+    tickers: the rows that are shown, of all that are selected from. target: the session that most rows are about, None without
+    rows. currency: of all rows, None where they differ. width: the median of all rows in percent of the last price, None without
+    rows. sessions_behind: how many sessions closed since the newest forecast of any ticker was made; 0 = it is of a session
+    ahead. verdicts: of all tickers together by mode.
     """
 
     tickers: list[TickerToday]
+    selection: Selection[Row]
+    width: float | None
+    sessions_behind: int
     target: str | None
     currency: str | None
     verdicts: list[ModeVerdict]
     changes: Changes
 
     @property
-    def sessions_behind(self) -> int:
-        """Return how many sessions closed since the newest forecast of any ticker was made; 0 = it is of a session ahead."""
-        return min((row.sessions_behind for row in self.tickers), default=0)
-
-    @property
-    def width(self) -> float | None:
-        """Return the median width in percent of the last price, None without rows."""
-        return median(row.width for row in self.tickers) if self.tickers else None
-
-    @property
     def relative_width(self) -> float | None:
-        """Return the median of the widths in multiples of the usual ones, None where none is known."""
+        """Return the median of the widths in multiples of the usual ones, None where none is known or not all are shown."""
+        if self.selection.is_part:
+            return None
         known = [row.relative_width for row in self.tickers if row.relative_width is not None]
         return median(known) if known else None
 
 
-def today_page(connection: Reader, site: Site, now: datetime, state: HomeState, tickers: Sequence[str] | None = None) -> str:
-    """Return the page. state: of the home at that instant, for the line about its daemon. tickers: these alone; None = all."""
-    facts = today_facts(connection, now, tickers)
+def today_page(
+    connection: Reader,
+    site: Site,
+    now: datetime,
+    state: HomeState,
+    tickers: Sequence[str] | None = None,
+    search: str = "",
+) -> str:
+    """Return the page. state: of the home at that instant, for the line about its daemon. tickers: these alone; None = all.
+
+    search: which of many tickers to show.
+    """
+    facts = today_facts(connection, now, tickers, search)
     return render(
         "today.html", site, page="today", today=facts, check=check(state), daemon=daemon_line(state),
         tickers=condition_counts(state), sparkline=sparkline, now=now,
     )  # fmt: skip
 
 
-def today_facts(connection: Reader, now: datetime, wanted: Sequence[str] | None = None) -> Today:
-    """Return what the page shows, from the public views. wanted: these tickers alone; None = all."""
+def today_facts(connection: Reader, now: datetime, wanted: Sequence[str] | None = None, search: str = "") -> Today:
+    """Return what the page shows, from the public views. wanted: these tickers alone; None = all. search: which of many."""
     skill: dict[str, list[Row]] = defaultdict(list)
     for row in records(connection, SKILL):
         skill[row["ticker"]].append(row)
     latest = [row for row in records(connection, LATEST) if wanted is None or row["ticker"] in wanted]
-    tickers = _ticker_rows(connection, latest, skill)
+    held = dict(connection.execute(HELD).fetchall())
+    behind = min((row["sessions_behind"] for row in latest), default=0)
+    selection = select(latest, itemgetter("ticker"), lambda row: row["ticker"] in held or row["sessions_behind"] > behind, search)
     targets, currencies = (Counter(row[key] for row in latest) for key in ("target", "currency"))
     config = Counter(row["config"] for row in latest).most_common(1)
     overall = [row for row in skill[ALL_TICKERS] if config and row["config"] == config[0][0]]
     return Today(
-        tickers,
+        _ticker_rows(connection, selection.shown, skill, held),
+        selection,
+        width=median(row["width_percent"] for row in latest) if latest else None,
+        sessions_behind=behind,
         target=targets.most_common(1)[0][0] if targets else None,
         currency=next(iter(currencies)) if len(currencies) == 1 else None,
         verdicts=verdicts_by_mode(overall),
@@ -129,9 +143,10 @@ def today_facts(connection: Reader, now: datetime, wanted: Sequence[str] | None 
     )
 
 
-def _ticker_rows(connection: Reader, latest: Sequence[Row], skill: Mapping[str, Sequence[Row]]) -> list[TickerToday]:
+def _ticker_rows(
+    connection: Reader, latest: Sequence[Row], skill: Mapping[str, Sequence[Row]], held: Mapping[str, int]
+) -> list[TickerToday]:
     usual = usual_widths(connection, [(row["ticker"], row["config"], row["origin"], 1) for row in latest])
-    held = dict(connection.execute(HELD).fetchall())
     return [
         TickerToday(
             **{name: row[name] for name in ("ticker", "origin", "target", "last_price", "q05", "q50", "q95", "currency", "mode")},

@@ -71,10 +71,10 @@ class OurPages:
         return health_page(connection, site, now, self._state(now))
 
     def _today(self, connection: Reader, site: Site, now: datetime, request: Request) -> str:
-        return today_page(connection, site, now, self._state(now))
+        return today_page(connection, site, now, self._state(now), search=request.first("ticker") or "")
 
     def _risk(self, connection: Reader, site: Site, now: datetime, request: Request) -> str:
-        return risk_page(connection, site, now)
+        return risk_page(connection, site, now, request.first("ticker") or "")
 
     def _state(self, now: datetime) -> HomeState:
         return read_state(self.place, read_limits(self.place.folder), now)
