@@ -14,7 +14,7 @@ from typing import Any
 
 from tickercast.storage.address import Database, PostgresServer
 from tickercast.storage.connection import Reader
-from tickercast.storage.versions import check_revision, storage_error, uri_path
+from tickercast.storage.versions import check_revision, require_newest, storage_error, uri_path
 from tickercast.storage.views import VIEWS, Column, View
 
 READER_PRAGMAS = ("busy_timeout=5000", "query_only=ON")
@@ -38,13 +38,17 @@ class Rows:
 @contextmanager
 def snapshot(database: Database) -> Iterator[Reader]:
     """Yield a read-only connection in one transaction. Raises what check_revision raises, and StorageError."""
-    check_revision(database)
     if isinstance(database, PostgresServer):
         from tickercast.storage.postgres.connections import read_only
+        from tickercast.storage.postgres.record import revision_on
 
         with read_only(database) as server:
+            if (revision := revision_on(server)) is None:
+                check_revision(database)  # says what is wrong
+            require_newest(database, revision)
             yield server
         return
+    check_revision(database)
     path = database
     try:
         connection = sqlite3.connect(f"file:{uri_path(path)}?mode=ro", uri=True, isolation_level=None)

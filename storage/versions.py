@@ -33,15 +33,23 @@ def check_revision(database: Database) -> None:
     path = database
     if isinstance(path, Path) and not path.exists():
         raise DatabaseMissing(f"{path}: no database there; `tickercast init` makes one")
-    if is_blank(path):
+    if isinstance(path, Path) and is_blank(path):
         raise DatabaseMissing(f"{path}: its creation was interrupted; `tickercast init` finishes it")
-    current, known = stored_revision(path), known_revisions()
+    current = stored_revision(path)
+    if current is None and isinstance(path, PostgresServer) and is_blank(path):
+        raise DatabaseMissing(f"{path}: no record there; `tickercast init` makes one")
+    require_newest(path, current)
+
+
+def require_newest(database: Database, current: str | None) -> None:
+    """Raise NotADatabase, SchemaNewer or SchemaOlder unless a stored revision is this program's."""
+    known = known_revisions()
     if current is None:
-        raise NotADatabase(f"{path}: no Tickercast database; it is left as it is")
+        raise NotADatabase(f"{database}: no Tickercast database; it is left as it is")
     if current not in known:
-        raise unknown_schema(path, current)
+        raise unknown_schema(database, current)
     if current != known[0]:
-        raise SchemaOlder(f"{path}: its schema {current} is older than this program's; run `tickercast db upgrade`")
+        raise SchemaOlder(f"{database}: its schema {current} is older than this program's; run `tickercast db upgrade`")
 
 
 def is_blank(database: Database) -> bool:

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from tests.builders import Record
 from tests.forecast_builders import SMALL_SETTINGS, TICKERS, sample
 from tests.home_states import state
 from tests.postgres_records import copied_record
 from tests.postgres_server import PostgresCluster
+from tickercast.jobs.cli.app import app
+from tickercast.jobs.cli.completion import complete_ticker
 from tickercast.jobs.pages.compare import compare_page
 from tickercast.jobs.pages.health import health_page
 from tickercast.jobs.pages.risk import risk_page
@@ -125,3 +128,16 @@ def monitored(connection: Reader) -> list[Any]:
         monitoring.daily_forecasts(connection, since), notices.unfinished_notices(connection),
         notices.lasting_notices(connection), notices.new_outcomes(connection, since), ticker_versions(connection),
     ]  # fmt: skip
+
+
+def test_tickers_are_completed_from_a_server_and_from_none_that_does_not_answer(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tickercast.toml").write_text("")
+    context = typer.Context(typer.main.get_command(app))
+    context.params["home"] = str(tmp_path)
+    monkeypatch.setenv("TICKERCAST_STORE__URL", pair[1].url)
+    assert "IBM" in complete_ticker(context, "")
+    assert complete_ticker(context, "ib") == ["ibm"]
+    monkeypatch.setenv("TICKERCAST_STORE__URL", "postgresql://test@127.0.0.1:1/none")
+    assert complete_ticker(context, "") == []

@@ -26,10 +26,10 @@ SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalive
 READ_ONLY = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
-def connect(server: PostgresServer, purpose: str = "") -> psycopg.Connection[Any]:
+def connect(server: PostgresServer, purpose: str = "", *, seconds: int = CONNECT_SECONDS) -> psycopg.Connection[Any]:
     """Return a new connection in autocommit mode whose statements have `?` for each value.
 
-    purpose: what the server shows of it to others beside our name.
+    purpose: what the server shows of it to others beside our name. seconds: of waiting for the server.
 
     Raises LibraryMissing, ServerUnreachable, DatabaseMissing.
     """
@@ -41,7 +41,7 @@ def connect(server: PostgresServer, purpose: str = "") -> psycopg.Connection[Any
         raise LibraryMissing("a record on PostgreSQL needs psycopg: pip install 'tickercast[postgres]'") from error
     with server_errors(server), _url_errors(server):
         connection = psycopg.connect(
-            server.url, autocommit=True, connect_timeout=CONNECT_SECONDS, application_name=client_name(purpose), **KEEPALIVES
+            server.url, autocommit=True, connect_timeout=seconds, application_name=client_name(purpose), **KEEPALIVES
         )
         try:
             adapt(connection)

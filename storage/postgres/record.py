@@ -23,28 +23,25 @@ OLDEST = 15  # version of a server
 
 def is_blank(server: PostgresServer) -> bool:
     """Return whether the schema holds no record yet. Raises NotADatabase where another program's tables are in the way."""
-    from tickercast.storage.schema import Base
-    from tickercast.storage.views import VIEWS
-
     with connected(server) as connection:
-        _require_schema(server, connection)
         if _has_version(connection):
             return False
-        ours = [*Base.metadata.tables, *(view.name for view in VIEWS)]
-        if connection.execute(OF_SCHEMA, (ours,)).fetchone()[0]:  # type: ignore[index]
-            raise NotADatabase(
-                f"{server}: tables of another program have names of ours; nothing was changed; give the record a schema of its "
-                "own: CREATE SCHEMA tickercast, and ?options=-csearch_path=tickercast at the end of store.url"
-            )
+        _require_schema(server, connection)
+        _refuse_tables_of_others(server, connection)
     return True
 
 
 def stored_revision(server: PostgresServer) -> str | None:
     """Return the schema revision of a record, None where there is none."""
     with connected(server) as connection:
-        if not _has_version(connection):
-            return None
-        row = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()
+        return revision_on(connection)
+
+
+def revision_on(connection: psycopg.Connection[Any]) -> str | None:
+    """Return the schema revision of the record that a connection reads, None where there is none."""
+    if not _has_version(connection):
+        return None
+    row = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()
     return str(row[0]) if row else None
 
 
@@ -85,6 +82,18 @@ def _require_schema(server: PostgresServer, connection: psycopg.Connection[Any])
     row = connection.execute("SELECT current_schema()").fetchone()
     if row is None or row[0] is None:
         raise DatabaseMissing(f"{server}: no schema of its search_path exists; create it, or mend store.url")
+
+
+def _refuse_tables_of_others(server: PostgresServer, connection: psycopg.Connection[Any]) -> None:
+    from tickercast.storage.schema import Base  # here, because it loads SQLAlchemy
+    from tickercast.storage.views import VIEWS
+
+    ours = [*Base.metadata.tables, *(view.name for view in VIEWS)]
+    if connection.execute(OF_SCHEMA, (ours,)).fetchone()[0]:  # type: ignore[index]
+        raise NotADatabase(
+            f"{server}: tables of another program have names of ours; nothing was changed; give the record a schema of its "
+            "own: CREATE SCHEMA tickercast, and ?options=-csearch_path=tickercast at the end of store.url"
+        )
 
 
 def _has_version(connection: psycopg.Connection[Any]) -> bool:
