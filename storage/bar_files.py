@@ -24,6 +24,7 @@ from tickercast.storage.price_store import PriceAddress, price_store
 
 SCHEMA_VERSION = "1"
 WRITTEN_AT_ONCE = 8
+FEWEST_TOGETHER = 8  # files; threads for fewer take longer to begin than they save
 COLUMNS = pa.schema(
     [
         pa.field("session", pa.date32(), nullable=False),
@@ -82,7 +83,7 @@ def write_file(prices: PriceAddress, file: EncodedFile) -> WrittenFile:
 
 def write_files(prices: PriceAddress, files: Sequence[EncodedFile]) -> list[WrittenFile]:
     """Write some encoded files as write_file does. Most of the time is spent waiting for the store, so some wait together."""
-    if len(files) <= 1:
+    if len(files) < FEWEST_TOGETHER:
         return [write_file(prices, file) for file in files]
     with ThreadPoolExecutor(WRITTEN_AT_ONCE) as pool:
         return list(pool.map(partial(write_file, prices), files))

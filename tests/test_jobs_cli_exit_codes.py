@@ -48,10 +48,13 @@ CASES = [
     (storage_errors.ServerUnreachable("x"), 5),
     (storage_errors.LibraryMissing("x"), 2),
     (storage_errors.LoginMayWrite("x"), 2),
+    (storage_errors.StoreUnavailable("x"), 5),
+    (storage_errors.StoreRefused("x"), 5),
     (storage_errors.Corrupt("x"), 6),
     (errors.RecordAhead("x"), 6),
     (storage_errors.QueryRefused("x"), 8),
     (storage_errors.QueryOverLimit("x"), 8),
+    (storage_errors.QueryTooLong("x"), 8),
     (OSError("x"), 5),
 ]
 

@@ -24,7 +24,7 @@ NO_FSYNC = (
     Sabotage("no fsync", "storage/database.py", '"synchronous=FULL"', '"synchronous=OFF"'),
 )
 RENAME = "            Path(name).replace(path)\n"
-COMMITTED = "        return replace(ticker, exchange=listing.exchange, status=status.status, kind=kind)\n"
+COMMITTED = "        return written\n"
 COMMIT_BEFORE_RENAME = (
     Sabotage("commit before rename", "storage/files.py", RENAME, "            LATER.append((name, path))\n"),
     Sabotage("commit before rename", "storage/files.py", "PART_BYTES = 1 << 20\n", "PART_BYTES = 1 << 20\nLATER = []\n"),

@@ -134,15 +134,17 @@ def backfill(
         from tickercast.jobs.analysis.store_baselines import backfill_with_baselines as forecast_span
     else:
         from tickercast.jobs.runs.backfill import backfill_span as forecast_span
-    from tickercast.jobs.workspace.home import create_home
     from tickercast.jobs.workspace.outage import work_through_outages
 
-    if _has_no_home(context):
-        create_home(home_of(context), preset or "density")
-        say(f"home {home_of(context)} is created")
+    told = [f"home {home_of(context)} is created"] if _has_no_home(context) else []
+
+    def forecast(home: Home, engine: Engine) -> str:
+        while told:  # once, however often the work begins again
+            say(told.pop())
+        return forecast_span(home, engine, request)
+
     say(work_through_outages(
-        home_of(context), lambda home, engine: forecast_span(home, engine, request), command="backfill", wait_seconds=wait,
-        create=preset or "density",
+        home_of(context), forecast, command="backfill", wait_seconds=wait, create=preset or "density"
     ))  # fmt: skip
 
 
