@@ -90,7 +90,7 @@ def compare(words: list[str], pairs: int, stack: int) -> None:
 
 def record(words: argparse.Namespace, symbols: tuple[str, ...], path: Path) -> None:
     """Backfill in this process, task by task, and write what each took."""
-    from tickercast.jobs.runs import stacks
+    from tickercast.jobs.runs import batch_work
     from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
     from tickercast.jobs.runs.engines import Engine
     from tickercast.jobs.runs.record import RunRecord
@@ -103,13 +103,17 @@ def record(words: argparse.Namespace, symbols: tuple[str, ...], path: Path) -> N
     def measured_engine(*_: Any) -> Iterator[Engine]:
         yield Engine(lambda work, task: measured(work, task, tasks), lambda: 1)
 
+    @contextmanager
+    def measured_engines() -> Iterator[Callable[..., Any]]:
+        yield measured_engine
+
     def measured_commit(self: RunRecord, task: Any, *others: Any) -> None:
         began, began_wall = time.process_time(), time.perf_counter()
         commit(self, task, *others)
         done = next(t for t in tasks if not t.commit_seconds)
         done.commit_seconds, done.commit_wall_seconds = time.process_time() - began, time.perf_counter() - began_wall
 
-    stacks.engine_of, RunRecord.commit_stack = measured_engine, measured_commit  # type: ignore[assignment, method-assign]
+    batch_work.kept_engine, RunRecord.commit_stack = measured_engines, measured_commit  # type: ignore[assignment, method-assign]
     request = BackfillRequest(symbols, words.start, words.end, source=words.source, adjustment=words.adjustment)
     with (
         tempfile.TemporaryDirectory(prefix="tickercast-bench-") as name,

@@ -265,11 +265,12 @@ def test_the_commands_of_the_cluster_have_options_that_dask_knows() -> None:
 
 def test_only_the_daemon_of_a_cluster_has_a_home_and_it_finds_the_scheduler_and_the_record() -> None:
     assert [name for name, service in CLUSTER.items() if "home:/data" in service.get("volumes", ())] == ["coordinator"]
-    assert CLUSTER["coordinator"]["environment"] | {"PGPASSWORD": ""} == {
+    settings = {name: value for name, value in CLUSTER["coordinator"]["environment"].items() if name.startswith("TICKERCAST_")}
+    assert settings == {
         "TICKERCAST_STORE__URL": "postgresql://tickercast@postgres/tickercast",
+        "TICKERCAST_STORE__PRICES": "s3://bars/desk",
         "TICKERCAST_COMPUTE__ENGINE": "dask",
         "TICKERCAST_COMPUTE__SCHEDULER": "tcp://scheduler:8786",
-        "PGPASSWORD": "",
     }
     daemon = KUBERNETES[-1]["spec"]["template"]["spec"]["containers"][0]["env"]
     assert {
