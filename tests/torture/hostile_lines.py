@@ -13,7 +13,7 @@ from tests.torture.hostile_sql import hostile_sql
 from tests.torture.hostile_words import UNKNOWN, Paths, hostile_word, plain_word
 from tickercast.jobs.cli.command_line import home_first
 
-OUTPUTS = ("--out", "--keep")
+OUTPUTS = ("--out", "--keep", "--to")
 DEFAULT_OUTPUTS = {("report",): "tickercast-report", ("prior", "fit"): "tickercast-priors"}
 CREATING = ("init", "backfill", "restore")
 HOSTILE_SHARE = 0.4  # of the values of options and arguments
@@ -123,7 +123,7 @@ def _outputs(command: tuple[str, ...], arguments: list[str]) -> Iterator[str]:
     for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
         name, found, value = word.partition("=")
         if name in named:
-            yield value if found else following
+            yield (value if found else following).removeprefix("sqlite:///")
         elif command in (("backup",), ("export",)):
             yield word
 
