@@ -5,6 +5,7 @@ Not here: which requests there are (storage.object_store).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -78,5 +79,9 @@ def _reason(text: str) -> str:
         return "nothing answers there"
     if "Timeout" in text:
         return f"no answer in {SILENCE_SECONDS:.0f} s"
+    if "curlCode" in text:
+        return "the connection was lost"
+    if status := re.search(r"HTTP status (\d+)", text):
+        return f"it answers with HTTP status {status[1]}"
     detail = text.rpartition("operation: ")[2].partition(" (Request ID")[0]
     return f"a request failed ({detail.strip()})"

@@ -60,6 +60,14 @@ def registered_databases(prices: PriceAddress) -> list[Registered]:
     return [_registered(user) for user in price_store(prices).users()]
 
 
+def kept_for_others(prices: PriceAddress) -> list[str]:
+    """Return a line for people where databases of other machines use a store, so that no old file is deleted."""
+    machines = sorted({entry.host for entry in registered_databases(prices) if entry.is_elsewhere})
+    if not machines:
+        return []
+    return [f"old price files stay, since databases of other machines use {prices} ({', '.join(machines)})"]
+
+
 def collect_old_files(prices: PriceAddress, database: Database, before: datetime, kept: int = KEPT_SUPERSEDED) -> int:
     """Remove the files written before an instant that no database needs, and return how many. Needs the writer lock.
 

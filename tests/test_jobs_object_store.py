@@ -98,7 +98,6 @@ def test_a_damaged_object_fails_its_ticker_alone_and_repair_mends_it(desk: Desk)
 
 
 def test_a_backup_has_the_objects_and_a_restore_puts_them_back(desk: Desk) -> None:
-    assert desk.run("backup", "record.tar").returncode == 0
     key = desk.key_of("MSFT")
     sound = request(desk.port, "GET", key)
     (desk.folder / "bucket" / "tickercast.toml").write_text(f'[store]\nprices = "{PRICES}"\n')

@@ -13,7 +13,7 @@ from tickercast.storage import object_requests, writes
 from tickercast.storage.errors import Corrupt, StoreRefused, StoreUnavailable
 from tickercast.storage.object_address import object_address
 from tickercast.storage.object_store import ObjectStore
-from tickercast.storage.price_folder import collect_old_files, register_database, registered_databases
+from tickercast.storage.price_folder import collect_old_files, kept_for_others, register_database, registered_databases
 from tickercast.storage.price_store import StoreUser, price_store
 
 pytestmark = pytest.mark.slow
@@ -51,7 +51,7 @@ def test_fifty_cuts_between_writes_and_reads_lose_and_change_nothing(port: int) 
 @pytest.mark.parametrize(
     ("fault", "error", "reason"),
     [
-        ("500", StoreUnavailable, "a request failed .*what is committed stays; repeat the command"),
+        ("500", StoreUnavailable, ".*; what is committed stays; repeat the command"),
         ("403", StoreRefused, "access denied; what is committed stays; credentials come from the environment"),
     ],
 )
@@ -97,10 +97,11 @@ def test_old_objects_go_once_no_registered_database_needs_them(port: int, record
     stranger = StoreUser("file://another.machine/home/tickercast.db", datetime.now(UTC))
     price_store(prices).add_user(stranger)
     assert collect_old_files(prices, record.database, TOMORROW) == 0
+    assert kept_for_others(prices) == [f"old price files stay, since databases of other machines use {prices} (another.machine)"]
     entry = next(key for key in _keys(port, "collected/.databases/") if stranger.url.encode() in request(port, "GET", key))
     request(port, "DELETE", entry)
     assert [entry.path for entry in registered_databases(prices)] == [record.database.resolve()]
-    assert collect_old_files(prices, record.database, TOMORROW) == 1
+    assert (kept_for_others(prices), collect_old_files(prices, record.database, TOMORROW)) == ([], 1)
     assert sorted(price_store(prices).files()) == sorted(file.path for file in files[1:])
 
 

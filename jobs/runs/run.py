@@ -35,7 +35,7 @@ from tickercast.jobs.workspace.config import Config
 from tickercast.jobs.workspace.home import Home
 from tickercast.storage import queries
 from tickercast.storage.database import Engine
-from tickercast.storage.price_folder import collect_old_files, register_database
+from tickercast.storage.price_folder import collect_old_files, kept_for_others, register_database
 
 
 def run_options(
@@ -109,7 +109,7 @@ def run_over(
     message = closing_line(
         engine, options, sources, fetched, forecasts=record.forecasts, symbols=symbols,
         prior=prior_line(record, options.config, due_by_exchange(fetched.backlogs)),
-        warnings=[*record.calendars.warnings(), *home.retired_settings()],
+        warnings=[*record.calendars.warnings(), *home.retired_settings(), *kept_for_others(home.prices)],
     )  # fmt: skip
     record.finish(_status(fetched) if is_complete else "interrupted", message, failures=fetched.reasons)
     _raise_unless_done(fetched, message, request)
