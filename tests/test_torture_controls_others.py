@@ -50,7 +50,10 @@ PARTIAL_BACKUP_LEFT = Sabotage(
     "    else:\n        _remove(copy)\n",
 )
 LOST_SCHEDULER = Sabotage(
-    "a lost scheduler", "jobs/runs/cluster/pool.py", "            raise self._lost() from error\n", "            raise\n"
+    "a lost scheduler",
+    "jobs/runs/cluster/pool.py",
+    'return ClusterUnavailable(f"{self.scheduler} was',
+    'return RuntimeError(f"{self.scheduler} was',
 )
 NO_WAIT_FOR_A_SERVER = Sabotage(
     "a lost server is not waited for", "jobs/workspace/outage.py", "return not self.stop.wait(pause)", "return False"
