@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -21,7 +22,7 @@ from tickercast.jobs.errors import SomeTickersFailed
 from tickercast.jobs.prices.bindings import Sources
 from tickercast.jobs.prices.tickers import track
 from tickercast.jobs.runs.backlog import daily_due_sessions
-from tickercast.jobs.runs.feed import BatchLimits
+from tickercast.jobs.runs.feed import Batch, BatchLimits
 from tickercast.jobs.runs.fetch_order import by_waiting_time
 from tickercast.jobs.runs.run import run_options, run_over, tracked_symbols
 from tickercast.jobs.workspace.home import Home, open_home
@@ -31,6 +32,7 @@ from tickercast.storage.verify import content_hash, find_problems
 
 pytestmark = pytest.mark.slow
 
+NOW = datetime(2012, 6, 8, 23, tzinfo=UTC)
 THURSDAY, FRIDAY = day_of("2012-06-07"), day_of("2012-06-08")
 NAMES = tuple("ABCDEFGH")
 MakeHome = Callable[..., PriceHome]
@@ -173,3 +175,13 @@ def test_a_stop_between_two_requests_ends_the_run_with_what_is_there(price_home:
     run_in_batches(home.home, home.engine, FRIDAY, 1, stop)
     assert home.rows("run_summary", "status") == [("interrupted",)]
     assert 0 < len(home.rows("latest_forecast", "ticker")) / 5 < 5
+
+
+def test_as_many_requests_are_ahead_as_some_seconds_of_the_pace() -> None:
+    assert [BatchLimits.at_pace(pace).ahead for pace in (0.1, 2.0, 10.0, 1000.0)] == [16, 16, 80, 256]
+
+
+def test_the_first_batch_is_full_sooner_than_the_others() -> None:
+    eleven_seconds_old = monotonic() - 11
+    first, later = Batch(NOW, eleven_seconds_old, is_first=True), Batch(NOW, eleven_seconds_old)
+    assert (BatchLimits().are_reached(first), BatchLimits().are_reached(later)) == (True, False)

@@ -23,7 +23,8 @@ from tickercast.jobs.runs.request_thread import RequestThread
 from tickercast.jobs.runs.workers import worker_pool
 from tickercast.jobs.terminal.progress import ShowProgress, progress_bar
 
-REQUESTS_AHEAD = 32  # what is read of so many tickers is held in memory
+SECONDS_AHEAD = 8.0  # about as long as a batch is computed: the source never waits
+FEWEST_AHEAD, MOST_AHEAD = 16, 256  # what is read of so many tickers is held in memory
 RETRIED = (SourceUnavailable, BadSourceData)
 
 Order = Callable[[Sequence[str]], list[str]]
@@ -32,26 +33,38 @@ Told = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """When a batch is full: after so many seconds, or so many tickers. None = never."""
+    """When a batch is full: after so many seconds, or so many tickers. None = never. ahead: tickers requested before their turn.
+
+    first_seconds: of the first batch, so that the first forecasts are there soon.
+    """
 
     seconds: float | None = 30.0
     tickers: int | None = 1000
+    ahead: int = FEWEST_AHEAD
+    first_seconds: float = 10.0
 
-    def are_reached(self, seconds: float, tickers: int) -> bool:
-        """Return whether a batch that takes so long and has so many tickers is full."""
-        is_late = self.seconds is not None and seconds >= self.seconds
-        return is_late or (self.tickers is not None and tickers >= self.tickers)
+    @staticmethod
+    def at_pace(requests_per_second: float) -> BatchLimits:
+        """Return the limits of batches that come at a pace."""
+        return BatchLimits(ahead=int(min(max(SECONDS_AHEAD * requests_per_second, FEWEST_AHEAD), MOST_AHEAD)))
+
+    def are_reached(self, batch: Batch) -> bool:
+        """Return whether a batch is full."""
+        seconds = self.first_seconds if batch.is_first and self.seconds is not None else self.seconds
+        is_late = seconds is not None and time.monotonic() - batch.began >= seconds
+        return is_late or (self.tickers is not None and batch.taken >= self.tickers)
 
 
 @dataclass(slots=True)
 class Batch:
     """Tickers that are forecast together. now: the instant of their forecasts, before the first of their requests was sent.
 
-    ingested: by symbol. left: why a ticker was left for the next run, by symbol. is_last: no ticker comes after it.
+    ingested: by symbol. left: why a ticker was left for the next run, by symbol. is_first, is_last: no other one comes before, after.
     """
 
     now: datetime
     began: float
+    is_first: bool = False
     taken: int = 0
     ingested: dict[str, Ingested] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)
@@ -101,6 +114,7 @@ class Feed:
         self.total, self.done = len(tickers), 0
         self._turns: deque[Turn] = deque()
         self._filled = self._new_batch(ingest.now)
+        self._filled.is_first = True
 
     @property
     def has_more(self) -> bool:
@@ -138,7 +152,7 @@ class Feed:
 
     def _send_ahead(self) -> None:
         """Give further tickers their turns, and send their requests, up to some ahead of what is stored."""
-        while len(self._turns) < REQUESTS_AHEAD and (self.waiting or self.failed):
+        while len(self._turns) < self.limits.ahead and (self.waiting or self.failed):
             if self._is_full(self._filled):
                 self._filled = self._new_batch(self.clock())
             is_retried = not self.waiting
@@ -181,7 +195,7 @@ class Feed:
     def _is_full(self, batch: Batch) -> bool:
         if self.waiting and self.waiting[0] in self.first:
             return False
-        return self.limits.are_reached(time.monotonic() - batch.began, batch.taken)
+        return self.limits.are_reached(batch)
 
     def _new_batch(self, now: datetime) -> Batch:
         """Return an empty batch, after sorting the tickers that wait: a session may have closed meanwhile."""

@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from tickercast.jobs import clock
@@ -56,7 +57,8 @@ def run_options(
     count = workers or compute.workers or os.cpu_count() or 1
     after_close = home.settings.schedule.after_close_minutes
     kept = home.settings.retention.checkpoints
-    batch = BatchLimits(None, None) if kind == "backfill" else BatchLimits()
+    at_pace = BatchLimits.at_pace(home.settings.yahoo.requests_per_second)
+    batch = replace(at_pace, seconds=None, tickers=None) if kind == "backfill" else at_pace
     return RunOptions(
         kind, now, config, count, compute.stack, through, with_twins, force_cold, after_close, kept,
         compute.engine, compute.scheduler, batch,
