@@ -59,7 +59,7 @@ class BatchLimits:
 class Batch:
     """Tickers that are forecast together. now: the instant of their forecasts, before the first of their requests was sent.
 
-    ingested: by symbol. left: why a ticker was left for the next run, by symbol. is_first, is_last: no other one comes before, after.
+    ingested: by symbol. left: why a ticker was left for the next run, by symbol. is_first, is_last: of the run.
     """
 
     now: datetime
