@@ -163,7 +163,8 @@ def upgrade_database(database: Database) -> Path | None:
     """Upgrade a database to the newest schema. Creates a missing or an empty one. The caller holds the writer lock.
 
     Returns the path of the copy that was made before in the same folder; None where there was nothing to upgrade, and on a
-    server, where an upgrade is one transaction.
+    server, where an upgrade is one transaction. There the digest of the schema is computed anew, because another version of the
+    server may word it differently.
 
     A database is created beside and renamed, so that a kill or a full disk leaves none, never a half-made one. Raises
     SchemaNewer when a newer program wrote it, NotADatabase for another kind of file.
@@ -184,8 +185,19 @@ def upgrade_database(database: Database) -> Path | None:
         migrate(database)
         if isinstance(database, Path):
             _compact(database)
+    if isinstance(database, PostgresServer):
+        _seal_schema(database)
     seal_database(database)
     return copy
+
+
+def _seal_schema(server: PostgresServer) -> None:
+    engine = open_writer(server)
+    try:
+        with translated(server), engine.begin() as connection:
+            digests.recount(connection, digests.SCHEMA)
+    finally:
+        engine.dispose()
 
 
 def seal_database(database: Database) -> None:

@@ -85,6 +85,13 @@ class PostgresCluster:
         self.sql(f"CREATE DATABASE {name}")
         return PostgresServer(self.url(name))
 
+    def copy_by_dump(self, source: str, target: str) -> None:
+        """Copy a database into an empty one as its administrator would: by pg_dump and pg_restore."""
+        dump = self.folder / "dump"
+        login = ("-h", "127.0.0.1", "-p", str(self.port), "-U", "test")
+        self._call("pg_dump", *login, "--format=custom", f"--file={dump}", source)
+        self._call("pg_restore", *login, "--exit-on-error", f"--dbname={target}", str(dump))
+
     def _call(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
             (str(self.binaries / program), *arguments), user=self.user, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,

@@ -58,6 +58,17 @@ def test_each_span_gets_one_backup_whenever_the_daemon_was_restarted(home: Home)
     assert due == [NOON + HOUR * hours for hours in (6, 6, 6, 12, 12, 12, 36)]
 
 
+def test_a_record_on_a_server_is_left_to_the_tools_of_the_server(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TICKERCAST_STORE__URL", "postgresql://nobody@127.0.0.1:1/none")
+    on_server = open_home(home.folder)
+    assert back_up_when_due(on_server, NOON) is None
+    with pytest.raises(UsageError, match="with its own tools"):
+        back_up_to_folder(on_server, NOON)
+    assert state_of(home, NOON) is not None
+    with reading(home.database) as connection:
+        assert backup_state(on_server, connection, NOON) is None
+
+
 def test_the_newest_backups_of_this_home_stay_and_all_other_files_too(home: Home, make_home: Make) -> None:
     other = make_home("other", '[backup]\nfolder = "../kept"\n')
     back_up_to_folder(other, NOON - 9 * HOUR)

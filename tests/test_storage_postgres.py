@@ -8,14 +8,18 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 
 from tests.builders import Record, fill_small_record
 from tests.postgres_proxy import postgres_proxy
 from tests.postgres_server import PostgresCluster
+from tickercast.migrations import versions
 from tickercast.storage import digests, verify
 from tickercast.storage.address import PostgresServer
-from tickercast.storage.database import open_writer, reading, translated, upgrade_database
+from tickercast.storage.database import alembic_config, open_writer, reading, translated, upgrade_database
 from tickercast.storage.errors import DatabaseMissing, NotADatabase, ServerUnreachable
 from tickercast.storage.postgres.locks import KeptLock, advisory_lock, is_held
 from tickercast.storage.reader import select_rows, snapshot, view_query
@@ -25,6 +29,15 @@ from tickercast.storage.views import VIEWS, View
 from tickercast.storage.writes.inserts import insert_new_values, insert_values
 
 pytestmark = pytest.mark.slow
+LATER = """import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision, branch_labels, depends_on = "9999", "{before}", None, None
+
+
+def upgrade():
+    op.add_column("runs", sa.Column("later", sa.Text()))
+"""
 NOW_COLUMNS = {"sessions_behind"}  # of the present instant
 
 
@@ -193,9 +206,40 @@ def test_a_pooler_is_refused_since_no_lock_is_safe_under_it(postgres: PostgresCl
             pass
 
 
+def test_the_models_are_the_tables_of_a_record_on_a_server(postgres: PostgresCluster) -> None:
+    with reading(new_record(postgres)) as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "include_object": _is_of_models})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_a_later_migration_runs_on_a_server(postgres: PostgresCluster, tmp_path: Path) -> None:
+    server = new_record(postgres)
+    (tmp_path / "9999_later.py").write_text(LATER.format(before=known_revisions()[0]))
+    config = alembic_config(server)
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("version_locations", f"{Path(versions.__path__[0])}\n{tmp_path}")
+    with advisory_lock(server, "writer", command="test", wait_seconds=5):
+        command.upgrade(config, "head")
+    assert stored_revision(server) == "9999"
+    assert postgres.sql("SELECT count(later) FROM runs", _name(server)) == [(0,)]
+
+
+def test_a_dump_that_is_restored_is_the_record(postgres: PostgresCluster, small: PostgresServer, prices: Path) -> None:
+    target = postgres.new_database()
+    postgres.copy_by_dump(_name(small), _name(target))
+    with reading(small) as before, reading(target) as after:
+        assert verify.all_problems(after, prices) == []
+        assert verify.content_hash(after) == verify.content_hash(before)
+    assert database_id(target) == database_id(small)
+
+
 def _is_same(value: object, other: object) -> bool:
     return value == (pytest.approx(other, rel=1e-12) if isinstance(other, float) else other)
 
 
 def _name(server: PostgresServer) -> str:
     return server.url.rpartition("/")[2]
+
+
+def _is_of_models(_item: object, name: str | None, _kind: str, _reflected: bool, _compared: object) -> bool:
+    return name != "alembic_version"

@@ -240,6 +240,8 @@ def daemon(
     database = home.place.database_file
     if database and (warning := network_warning(database.parent)):
         say(warning)
+    if database is None and home.settings.backup.folder:
+        say("no backup is made to backup.folder: store.url names a server, which has its own (docs/guides/backups.md)")
     serve(home, target)
 
 

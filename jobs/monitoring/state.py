@@ -162,7 +162,8 @@ def read_state(place: Place, limits: Limits, now: datetime, *, is_daemon: bool =
         recent, first = monitoring.daily_forecasts(connection, now - timedelta(days=GROWTH_DAYS))
         lasting, progress = lasting_notices(connection), monitoring.run_under_way(connection)
     is_alive = is_daemon or _is_alive(place, row, now)
-    backups = place.folder / user_path(limits.backup_folder) if limits.backup_folder else None
+    has_backups = limits.backup_folder and place.database_file is not None
+    backups = place.folder / user_path(limits.backup_folder) if has_backups else None
     if row is not None and not is_alive and not has_note(place.folder, "daemon"):
         row = replace(row, state="stopped")  # it could not write that itself, because another command was writing
     return HomeState(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tickercast.jobs.errors import JobError, LockHeld, UsageError
 from tickercast.jobs.monitoring.backups import backup_name, newest_of, owner_of, proven_backups
-from tickercast.jobs.runs.backup import PARTIAL, back_up, refuse_inside
+from tickercast.jobs.runs.backup import PARTIAL, back_up, refuse_inside, refuse_outside
 from tickercast.jobs.runs.due import cycle_is_due
 from tickercast.jobs.terminal.logs import log_event
 from tickercast.jobs.workspace.home import Home
@@ -47,8 +47,8 @@ class BackupState:
 
 
 def backup_state(home: Home, connection: Connection, now: datetime) -> BackupState | None:
-    """Return how the backups by schedule are; None where the settings name no folder. Raises UsageError, OSError."""
-    if not home.settings.backup.folder:
+    """Return how the backups by schedule are; None where the settings want none. Raises UsageError, OSError."""
+    if not _is_wanted(home):
         return None
     newest = newest_of(owner_of(home.place), _folder(home), now)
     failed_at, message = queries.newest_event(connection, EVENT) or (None, None)
@@ -59,7 +59,7 @@ def backup_state(home: Home, connection: Connection, now: datetime) -> BackupSta
 
 def back_up_when_due(home: Home, now: datetime) -> datetime | None:
     """Make the backup of the present span unless there is one, and return when the next is due, or when to try again."""
-    if not home.settings.backup.folder:
+    if not _is_wanted(home):
         return None
     begins, ends = _span(home, now)
     try:
@@ -90,6 +90,7 @@ def back_up_to_folder(home: Home, now: datetime) -> str:
     Raises UsageError where the settings name no usable folder, LockHeld while another backup is made there, and what back_up
     raises.
     """
+    refuse_outside(home.place)
     folder = _folder(home)
     try:
         make_folder(folder)
@@ -104,6 +105,11 @@ def back_up_to_folder(home: Home, now: datetime) -> str:
     except OSError as error:
         raise StoreUnwritable(f"{error.filename or folder}: {error.strerror}; finished backups stay") from error
     return told
+
+
+def _is_wanted(home: Home) -> bool:
+    """Return whether the settings name a folder of backups. A record on a server is backed up by the server's own tools."""
+    return bool(home.settings.backup.folder) and home.place.database_file is not None
 
 
 def _span(home: Home, now: datetime) -> tuple[datetime, datetime]:

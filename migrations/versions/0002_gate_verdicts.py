@@ -1,6 +1,7 @@
 """Gate verdicts: bars that are held or refused and why, and when a suspended ticker is retried.
 
 Revision: 0002, after 0001
+A record on PostgreSQL begins at the newest schema, so this one runs on SQLite alone.
 """
 
 import sqlalchemy as sa
@@ -12,8 +13,8 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-SESSION = sa.Text().with_variant(sa.Date(), "postgresql")
-INSTANT = sa.Text().with_variant(sa.DateTime(timezone=True), "postgresql")
+SESSION = sa.Text()
+INSTANT = sa.Text()
 REAL = sa.Double().with_variant(sqlite.REAL(), "sqlite")
 LARGE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 

@@ -1,6 +1,7 @@
 """The members of a pooled prior, with the number and the hash of the bars of each.
 
 Revision: 0003, after 0002
+A record on PostgreSQL begins at the newest schema, so this one runs on SQLite alone.
 """
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-SESSION = sa.Text().with_variant(sa.Date(), "postgresql")
+SESSION = sa.Text()
 
 
 def upgrade() -> None:

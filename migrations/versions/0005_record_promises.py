@@ -1,6 +1,7 @@
 """Keys of tickers and their sources, priors with their members, bars in SQL, digests of rows, and what follows from them in views.
 
 Revision: 0005, after 0004
+A record on PostgreSQL begins at the newest schema, so this one runs on SQLite alone.
 """
 
 import sqlalchemy as sa
@@ -12,8 +13,8 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-SESSION = sa.Text().with_variant(sa.Date(), "postgresql")
-INSTANT = sa.Text().with_variant(sa.DateTime(timezone=True), "postgresql")
+SESSION = sa.Text()
+INSTANT = sa.Text()
 REAL = sa.Double().with_variant(sqlite.REAL(), "sqlite")
 BIG_INTEGER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 

@@ -1,6 +1,7 @@
 """Company events, when the sources of context were asked, the kind of each ticker, and what each forecast knew of events.
 
 Revision: 0006, after 0005
+A record on PostgreSQL begins at the newest schema, so this one runs on SQLite alone.
 """
 
 import sqlalchemy as sa
@@ -11,8 +12,8 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-SESSION = sa.Text().with_variant(sa.Date(), "postgresql")
-INSTANT = sa.Text().with_variant(sa.DateTime(timezone=True), "postgresql")
+SESSION = sa.Text()
+INSTANT = sa.Text()
 
 CHANGED_VIEWS = ("latest_forecast", "forecast_history", "outcome", "scored_forecast")
 VIEWS = {
