@@ -231,11 +231,9 @@ def test_files_that_the_page_names_exist() -> None:
 
 
 CLUSTER = yaml.safe_load((ROOT / "deploy" / "cluster" / "compose.yaml").read_text())["services"]
-KUBERNETES = [
-    document
-    for name in ("cluster", "coordinator")
-    for document in yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / f"{name}.yaml").read_text())
-]
+# One stream of documents, as the page gives them to kubectl.
+MANIFESTS = "".join(path.read_text() for path in sorted((ROOT / "deploy" / "kubernetes").glob("*.yaml")))
+KUBERNETES = list(yaml.safe_load_all(MANIFESTS))
 
 
 def options_of_dask(command: str) -> set[str]:
@@ -261,6 +259,19 @@ def test_the_commands_of_the_cluster_have_options_that_dask_knows() -> None:
     assert sorted(words[0] for words in commands) == [*["scheduler"] * 3, *["worker"] * 3]
     unknown = [word for words in commands for word in words if word[:2] == "--" and word not in options_of_dask(words[0])]
     assert unknown == []
+
+
+def test_the_documents_for_kubernetes_stay_apart_and_the_daemon_finds_a_home() -> None:
+    assert [document["kind"] for document in KUBERNETES] == ["DaskCluster", "NetworkPolicy", "StatefulSet"]
+    pod = KUBERNETES[-1]["spec"]["template"]["spec"]
+    [init], [daemon] = pod["initContainers"], pod["containers"]
+    assert init["args"] == ["init"]
+    assert (init["env"], init["volumeMounts"]) == (daemon["env"], daemon["volumeMounts"])
+
+
+def test_a_cluster_of_containers_gets_a_home_before_its_daemon_starts() -> None:
+    lines = PAGE.partition("## A cluster")[2].splitlines()
+    assert lines.index("docker compose run --rm coordinator init") < lines.index("docker compose up --detach")
 
 
 def test_only_the_daemon_of_a_cluster_has_a_home_and_it_finds_the_scheduler_and_the_record() -> None:
