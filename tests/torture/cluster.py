@@ -24,6 +24,7 @@ NAME = "cluster"
 WORKERS = 3
 SOME_TICKERS, LAST = ALL_TICKERS[:8], 41  # each is a stack of its own, and has two tasks up to the last session
 BETWEEN_SECONDS = 0.7  # mean time from one kill to the next, if something was committed meanwhile
+LOOK_SECONDS = 0.02  # a scheduler is killed soon after the first commit, while there is work left
 LOST = 5  # the exit code when the scheduler is gone, or a task has ended too many workers
 MOST_COMMANDS = 5
 SLOWER = {"cold_epochs = 1": "cold_epochs = 6\ncold_every = 3"}
@@ -82,7 +83,7 @@ class Battle:
         """Kill a worker from time to time, or the scheduler, until the command ends. Between two kills something is committed."""
         committed = stored_forecasts(self.home)
         while not command.has_ended():
-            time.sleep(self.rng.expovariate(1 / BETWEEN_SECONDS))
+            time.sleep(LOOK_SECONDS if self.kills_scheduler else self.rng.expovariate(1 / BETWEEN_SECONDS))
             if (now := stored_forecasts(self.home)) == committed:
                 continue
             self.work["forecasts committed between kills"] += now - committed
