@@ -104,7 +104,7 @@ class PostgresCluster:
 @contextmanager
 def postgres_cluster(settings: str = SETTINGS) -> Iterator[PostgresCluster]:
     """Yield a server that ends with the block. Skips the test where none is installed."""
-    newest = next((path for path in reversed(SERVERS) if int(path.parent.name) >= OLDEST), None)
+    newest = newest_server()
     if newest is None:
         pytest.skip(MISSING)
     folder = Path(tempfile.mkdtemp(prefix="tickercast-postgres-"))
@@ -114,6 +114,11 @@ def postgres_cluster(settings: str = SETTINGS) -> Iterator[PostgresCluster]:
     finally:
         cluster.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def newest_server() -> Path | None:
+    """Return the folder of the programs of the newest server, None where there is none that is new enough."""
+    return next((path for path in reversed(SERVERS) if int(path.parent.name) >= OLDEST), None)
 
 
 def _exists(user: str) -> bool:

@@ -23,7 +23,7 @@ def main() -> int:
     folder = OUT / str(options.seed)
     folder.mkdir(parents=True, exist_ok=True)
     print(f"seed {options.seed}; repeat or resume with: make torture SEED={options.seed}", flush=True)
-    named = {name: harness for name, harness in HARNESSES.items() if not options.only or name in options.only}
+    named = {name: harness for name, harness in HARNESSES.items() if not options.names or name in options.names}
     chosen = {name: harness for name, harness in named.items() if not harness.unavailable()}
     for name in sorted(set(named) - set(chosen)):
         print(f"not run here: {name}: {named[name].unavailable()}", flush=True)
@@ -44,12 +44,15 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="HARNESS", help="these harnesses alone")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="draws every fault; default: a new one")
     parser.add_argument("--minutes", type=float, default=MINUTES, help="no trial starts later")
     parser.add_argument("--full", action="store_true", help="every trial, without a bound in time")
-    parser.add_argument("--only", nargs="*", choices=sorted(HARNESSES), help="these harnesses alone")
     parser.add_argument("--lanes", type=int, default=2, help="trials at the same time")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if unknown := set(options.names) - HARNESSES.keys():
+        parser.error(f"no harness {', '.join(sorted(unknown))}; there are {', '.join(sorted(HARNESSES))}")
+    return options
 
 
 def _report(chosen: dict[str, Harness], benches: dict[str, Bench], wanted: dict[str, int], path: Path) -> int:

@@ -9,6 +9,7 @@ from tests.torture import (
     cluster,
     damage,
     drill,
+    engines,
     full_disk,
     hostile,
     kills,
@@ -37,6 +38,7 @@ MODULES: tuple[ModuleType, ...] = (
     readers,
     starts,
     cluster,
+    engines,
     hostile,
     postgres,
 )
