@@ -13,11 +13,12 @@ import os
 import platform
 import resource
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,11 @@ from tests.postgres_server import PostgresCluster, postgres_cluster
 
 SERVER = "listen_addresses='127.0.0.1'\nmax_connections=20\nshared_buffers=256MB\n"
 TICKS = os.sysconf("SC_CLK_TCK")
-SIZES = "SELECT pg_database_size(current_database()) - (SELECT pg_database_size('template1'))"
+TABLES = ("forecasts", "origins", "scores", "unscored", "models", "losses")  # those that grow with forecasts
+LISTED = ", ".join(f"'{name}'" for name in TABLES)
+SQLITE_BYTES = f"""SELECT sum(d.pgsize) FROM dbstat d JOIN sqlite_master m ON m.name = d.name WHERE m.tbl_name IN ({LISTED})"""
+SERVER_BYTES = f"""SELECT sum(pg_total_relation_size(oid)) FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relname IN ({LISTED})"""
 HEAD = "round  record     work            wall     ours   server      sum   microseconds a forecast"
 
 
@@ -66,10 +71,12 @@ class Meter:
         return subprocess.run(command, env=self.environment, check=True, capture_output=True, text=True).stdout
 
     def record_bytes(self) -> int:
-        """Return the size of the record."""
+        """Return the size of forecasts, their scores and models, with their indexes."""
         if self.cluster is None or self.database is None:
-            return sum(path.stat().st_size for path in self.home.glob("tickercast.db*"))
-        [(size,)] = self.cluster.sql(SIZES, self.database.url.rpartition("/")[2])
+            with closing(sqlite3.connect(self.home / "tickercast.db")) as connection:
+                [(size,)] = connection.execute(SQLITE_BYTES)
+        else:
+            [(size,)] = self.cluster.sql(SERVER_BYTES, self.database.url.rpartition("/")[2])
         return int(str(size))
 
     def forecasts(self) -> int:
