@@ -46,11 +46,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("record_kind", ["sqlite", server], indirect=True)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what is about SQLite's file where all records are on a server."""
+    for item in items:
+        if EVERYWHERE and item.get_closest_marker("sqlite_file"):
+            item.add_marker(pytest.mark.skip(reason=ABOUT_SQLITE))
+
+
 @pytest.fixture
 def record_kind(request: pytest.FixtureRequest) -> str:
     """Return where the records of a test are: sqlite or postgres."""
-    if EVERYWHERE and request.node.get_closest_marker("sqlite_file"):
-        pytest.skip(ABOUT_SQLITE)
     return str(getattr(request, "param", POSTGRES if EVERYWHERE else "sqlite"))
 
 

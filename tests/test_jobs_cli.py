@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from tests.command_server import CommandServer
 from tests.conftest import Command, run_tickercast
+from tests.server_homes import copy_home, database_of
 from tickercast.jobs.workspace.locks import daemon_lock, writer_lock
 from tickercast.storage.database import reading
 from tickercast.storage.verify import content_hash
@@ -35,13 +35,13 @@ def template(tmp_path_factory: pytest.TempPathFactory, command_server: CommandSe
 
 
 @pytest.fixture
-def home(template: Path, tmp_path: Path) -> Path:
+def home(template: Path, tmp_path: Path, command_server: CommandServer) -> Path:
     """Return a copy of that home."""
-    return Path(shutil.copytree(template, tmp_path / "home"))
+    return copy_home(template, tmp_path / "home", command_server.homes)
 
 
 def hash_of(home: Path) -> str:
-    with reading(home / "tickercast.db") as connection:
+    with reading(database_of(home)) as connection:
         return content_hash(connection)
 
 
@@ -139,6 +139,7 @@ def test_a_bad_file_fails_its_ticker_alone(home: Path, tmp_path: Path, tickercas
     assert listed[0]["last_origin"] is not None
 
 
+@pytest.mark.sqlite_file
 @pytest.mark.parametrize(
     ("version", "message"),
     [("9999", "newer than this program's"), ("0001", "older than this program's; run `tickercast db upgrade`")],
@@ -153,14 +154,14 @@ def test_a_database_of_another_version_is_left_alone(home: Path, tickercast: Com
 
 
 def test_a_second_writer_learns_who_holds_the_lock(home: Path, tickercast: Command) -> None:
-    with writer_lock(home, command="backfill", wait_seconds=0):
+    with writer_lock(home, command="backfill", wait_seconds=0, database=database_of(home)):
         answer = tickercast("--home", home, "track", "IBM", "--wait", "0.2")
     assert (answer.returncode, answer.stderr.count("\n")) == (7, 1)
-    assert "`tickercast backfill`" in answer.stderr
+    assert "tickercast backfill" in answer.stderr
 
 
 def test_a_second_daemon_is_refused(home: Path, tickercast: Command) -> None:
-    with daemon_lock(home):
+    with daemon_lock(home, database_of(home)):
         answer = tickercast("--home", home, "daemon")
     assert (answer.returncode, answer.stderr.count("\n")) == (7, 1)
 
@@ -178,7 +179,7 @@ def test_a_damaged_price_file_is_an_integrity_error(home: Path, tickercast: Comm
 
 
 def test_reading_commands_answer_while_a_writer_holds_the_lock(home: Path, tickercast: Command) -> None:
-    with writer_lock(home, command="backfill", wait_seconds=0):
+    with writer_lock(home, command="backfill", wait_seconds=0, database=database_of(home)):
         answers = [tickercast("--home", home, c, "--format", "csv") for c in ("forecast", "skill", "status", "tickers")]
     assert [a.returncode for a in answers] == [0, 0, 0, 0]
     assert answers[0].stdout.splitlines()[0].startswith("ticker,origin,target,horizon,last_price,q05")

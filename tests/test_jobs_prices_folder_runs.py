@@ -128,6 +128,7 @@ def test_a_file_with_bars_of_later_sessions_is_read_until_they_have_closed(
     assert reads == ["IBM", "IBM"]
 
 
+@pytest.mark.sqlite_file
 def test_a_restored_database_is_compared_with_its_files_again(home: PriceHome, folder: Path, ibm: Bars, reads: list[str]) -> None:
     home.engine.dispose()  # the last connection empties the write-ahead log
     kept = home.home.database.read_bytes()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from tickercast.jobs.exchanges.symbols import kind_of_symbol
 from tickercast.jobs.prices.sources.base import BadSourceData
 from tickercast.jobs.prices.sources.folder import FolderSource
 from tickercast.jobs.prices.tickers import track
+from tickercast.storage.database import reading
 from tickercast.storage.errors import TickerSourceFixed
 
 pytestmark = pytest.mark.slow
@@ -24,8 +23,8 @@ HEAD = "date,open,high,low,close,volume,Kind"
 
 
 def kind_of(home: PriceHome, symbol: str) -> str | None:
-    with closing(sqlite3.connect(home.home.database)) as connection:
-        [(kind,)] = connection.execute("SELECT kind FROM tickers WHERE symbol = ?", (symbol,)).fetchall()
+    with reading(home.home.database) as connection:
+        [(kind,)] = connection.exec_driver_sql("SELECT kind FROM tickers WHERE symbol = ?", (symbol,)).fetchall()
     return None if kind is None else str(kind)
 
 
@@ -94,9 +93,8 @@ def test_a_kind_that_is_not_known_yet_is_fetched_though_the_bars_are_complete(pr
     home = price_home("IBM")
     home.server.serve("IBM", sample_bars("IBM", "2011-01-03"), instrumentType="ETF")
     home.serve_and_run(FRIDAY)
-    with closing(sqlite3.connect(home.home.database)) as connection:
-        connection.execute("UPDATE tickers SET kind = NULL")
-        connection.commit()
+    with home.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE tickers SET kind = NULL")
     home.run(FRIDAY)
     assert kind_of(home, "IBM") == "fund"
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,8 +58,8 @@ def reference_of(home: PriceHome) -> tuple[str, float] | None:
 
 
 def rows_of(home: PriceHome, query: str) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(home.home.database)) as connection:
-        return connection.execute(query).fetchall()
+    with reading(home.home.database) as connection:
+        return [tuple(row) for row in connection.exec_driver_sql(query)]
 
 
 def test_a_reference_is_stored_untracked_and_without_forecasts(price_home: MakeHome) -> None:

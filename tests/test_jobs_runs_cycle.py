@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -26,7 +25,7 @@ from tickercast.jobs.workspace.home import Home
 from tickercast.jobs.workspace.locks import writer_lock
 from tickercast.storage import writes
 from tickercast.storage.bars import Listing
-from tickercast.storage.database import Engine, open_writer
+from tickercast.storage.database import Engine, open_writer, reading
 
 # Wednesday 27 November 2024: New York closes at 21:00 UTC. Thursday is a holiday, and on Friday it closes at 18:00.
 WEDNESDAY = date(2024, 11, 27)
@@ -68,10 +67,8 @@ def look_at(home: Home, database: Path | None = None) -> Look:
 
 
 def answer(home: Home, query: str) -> list[Any]:
-    connection = sqlite3.connect(home.database)
-    rows = connection.execute(query).fetchall()
-    connection.close()
-    return rows
+    with reading(home.database) as connection:
+        return [tuple(row) for row in connection.exec_driver_sql(query)]
 
 
 def events(text: str) -> list[dict[str, Any]]:
@@ -156,6 +153,7 @@ def test_settings_that_cannot_be_read_at_the_first_look_leave_the_record_as_it_i
     assert answer(home, "SELECT * FROM runs") == []
 
 
+@pytest.mark.sqlite_file
 def test_a_missing_database_is_one_error_line(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     start_logging("json")
     home.database.unlink()

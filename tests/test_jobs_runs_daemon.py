@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -28,7 +27,7 @@ from tickercast.jobs.runs.watch import Watch
 from tickercast.jobs.terminal.logs import LogTarget, start_logging
 from tickercast.jobs.workspace.home import Home
 from tickercast.jobs.workspace.locks import writer_lock
-from tickercast.storage.database import open_writer
+from tickercast.storage.database import open_writer, reading
 
 pytestmark = pytest.mark.slow
 
@@ -36,10 +35,8 @@ HEAVY = {"numpy", "pandas", "pyarrow", "scipy", "exchange_calendars", "yfinance"
 
 
 def answer(home: Home, query: str) -> list[Any]:
-    connection = sqlite3.connect(home.database)
-    rows = connection.execute(query).fetchall()
-    connection.close()
-    return rows
+    with reading(home.database) as connection:
+        return [tuple(row) for row in connection.exec_driver_sql(query)]
 
 
 def watch_of(home: Home) -> Watch:

@@ -79,6 +79,7 @@ def test_nothing_is_written_while_another_command_writes(make_home: MakeHome) ->
     assert row_of(home) is None
 
 
+@pytest.mark.sqlite_file
 def test_a_beat_that_cannot_be_written_is_logged_once(make_home: MakeHome, capsys: pytest.CaptureFixture[str]) -> None:
     home = make_home("home", "")
     start_logging("json")
