@@ -48,7 +48,8 @@ class Bench:
 class Harness:
     """One kind of fault. faults: what its count counts. work: facts that must be above zero over all trials together.
 
-    trials: of `make torture`; short_trials: of `make test`; full_trials: of FULL=1. A trial takes at most some 30 seconds.
+    trials: of `make torture`; short_trials: of `make test`, 0 where one takes too long; full_trials: of FULL=1. A trial takes at
+    most some 30 seconds, those of engines a few minutes.
     total: returns how many different faults there are, where they can be counted (every system call of a run, say).
     unavailable: returns why this machine cannot inject such faults; an empty text where it can.
     """
