@@ -41,9 +41,9 @@ def test_the_page_about_testing_has_a_row_for_each_harness() -> None:
     assert sorted(re.findall(r"^\| `([^`]+)` \|", table, flags=re.MULTILINE)) == sorted(HARNESSES)
 
 
-def test_each_harness_has_a_broken_build_that_it_notices() -> None:
+def test_each_harness_of_the_suite_has_a_broken_build_that_it_notices() -> None:
     text = "\n".join(CONTROLS.values())
-    names = {module.__name__.rpartition(".")[2] for module in MODULES}
+    names = {module.__name__.rpartition(".")[2] for module in MODULES if module.HARNESS.short_trials}
     assert {name for name in names if not re.search(rf"\b{name}\.(HARNESS|trial)\b", text)} == set()
 
 
