@@ -21,6 +21,7 @@ from tickercast.jobs.pages.sparklines import sparkline
 from tickercast.jobs.pages.verdicts import ModeVerdict, Verdict, verdict_of, verdicts_by_mode
 from tickercast.jobs.scoring.terms import ALL_TICKERS
 from tickercast.storage.connection import Reader
+from tickercast.storage.returns import newest_returns
 from tickercast.storage.widths import usual_widths
 
 LAST_SESSIONS = 30
@@ -29,8 +30,6 @@ FROM latest_forecast WHERE horizon = 1 ORDER BY ticker"""
 HELD = "SELECT ticker, count(*) FROM gate WHERE state = 'held' GROUP BY ticker"
 SKILL = """SELECT ticker, config, horizon, mode, n, verdict, crps, baseline_crps, p_adjusted FROM skill
 WHERE horizon = 1"""
-# The newest closes up to an origin, as returns, so that a split or a dividend among them is no jump.
-RETURNS = "SELECT adjusted_return FROM bar WHERE ticker = ? AND session <= ? ORDER BY session DESC LIMIT ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +145,7 @@ def today_facts(connection: Reader, now: datetime, wanted: Sequence[str] | None 
 def _ticker_rows(
     connection: Reader, latest: Sequence[Row], skill: Mapping[str, Sequence[Row]], held: Mapping[str, int]
 ) -> list[TickerToday]:
+    returns = newest_returns(connection, [(row["ticker"], row["origin"]) for row in latest], LAST_SESSIONS)
     usual = usual_widths(connection, [(row["ticker"], row["config"], row["origin"], 1) for row in latest])
     return [
         TickerToday(
@@ -155,15 +155,17 @@ def _ticker_rows(
             sessions_behind=row["sessions_behind"],
             held_bars=held.get(row["ticker"], 0),
             verdict=verdict_of([of for of in skill.get(row["ticker"], ()) if of["config"] == row["config"]]),
-            closes=_closes(connection, row["ticker"], row["origin"], row["last_price"]),
+            closes=_closes(returns.get(row["ticker"], []), row["last_price"]),
         )
         for row in latest
     ]
 
 
-def _closes(connection: Reader, ticker: str, origin: str, last_price: float) -> tuple[float, ...]:
-    """Return the newest closes up to an origin, scaled so that the last one is the price at the origin."""
-    returns = [row[0] for row in connection.execute(RETURNS, (ticker, origin, LAST_SESSIONS))]
+def _closes(returns: Sequence[float | None], last_price: float) -> tuple[float, ...]:
+    """Return the newest closes up to an origin, scaled so that the last one is the price at the origin.
+
+    returns: of these sessions, newest first, so that a split or a dividend among them is no jump.
+    """
     closes = [last_price]
     for value in returns[: LAST_SESSIONS - 1]:
         if value is None:  # of the first bar

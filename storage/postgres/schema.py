@@ -18,6 +18,7 @@ from tickercast.storage.schema.base import NAMES
 from tickercast.storage.views import VIEWS, Column, View
 
 TYPES = {"bool": "integer", "float": "double precision"}
+NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 NEVER_CHANGED = ("origins", "forecasts", "scores")
 REFUSAL = """CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE EXCEPTION '% are never changed: % refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'restrict_violation'; END $$"""
@@ -74,8 +75,12 @@ def _tables() -> list[sa.Table]:
 
 
 def _view(view: View) -> str:
-    """Return a view's statement with each column of the type that it has outside of SQL: on SQLite a column has none."""
-    return replace(view, columns=tuple(_typed(column) for column in view.columns)).create_statement
+    """Return a view's statement with each column of the type that it has outside of SQL: on SQLite a column has none.
+
+    The present instant is a query of its own, which the server answers once, and not for each row that is compared with it.
+    """
+    statement = replace(view, columns=tuple(_typed(column) for column in view.columns)).create_statement
+    return statement.replace(NOW, f"(SELECT {NOW})")
 
 
 def _typed(column: Column) -> Column:
