@@ -1,9 +1,9 @@
 """How long do reads of a large record take, in a file and on a server? `python benchmarks/large_reads.py RECORD [RECORD ...]`.
 
-RECORD is the path of a SQLite file or the URL of a PostgreSQL database. Each read is one of the program's own: the newest forecasts
-of one ticker, the facts of page Today, and the first paint of each page, with a new connection as a command opens one. Each is done
-five times; printed are the shortest and the middle time in milliseconds, and the processor time of this process, which other
-programs disturb least; that of a server is not in it.
+RECORD is the path of a SQLite file or the URL of a PostgreSQL database. Each read is one of the program's own: the newest
+forecasts of one ticker, the facts of page Today, and the first paint of each page, with a new connection as a command opens one.
+Each is done five times; printed are the shortest and the middle time in milliseconds, and the processor time of this process,
+which other programs disturb least; that of a server is not in it.
 """
 
 from __future__ import annotations
