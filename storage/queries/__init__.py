@@ -15,7 +15,6 @@ from tickercast.storage.queries.forecasts import (
     forecast_densities,
     known_at,
     last_origins,
-    newest_origin,
     past_publications,
 )
 from tickercast.storage.queries.models import (
@@ -171,7 +170,6 @@ __all__ = [
     "newest_forecasts",
     "newest_instant",
     "newest_numbers",
-    "newest_origin",
     "newest_run_at",
     "newest_run_between",
     "newest_scores",

@@ -17,13 +17,6 @@ def committed_origins(connection: Connection, ticker_id: int, config_id: str) ->
     return set(connection.scalars(sa.select(Origin.origin).where(*_of(ticker_id, config_id))))
 
 
-def newest_origin(connection: Connection, ticker_id: int, config_id: str) -> date | None:
-    """Return the newest origin for which a ticker has forecasts under a config, None without any."""
-    newest = sa.func.max(Origin.origin, type_=Origin.origin.type)
-    found: date | None = connection.scalar(sa.select(newest).where(*_of(ticker_id, config_id)))
-    return found
-
-
 def last_origins(connection: Connection, config_id: str) -> dict[int, date]:
     """Return each ticker's newest origin under a config, by ticker id."""
     # One look into the index for each ticker: a GROUP BY would read all origins.
