@@ -50,7 +50,7 @@ def run_in_batches(home: Home, engine: Engine, day: date, most: int | None, stop
     """Do a daily run at the end of a day in batches of so many tickers at most, and return its closing line."""
     config = home.settings.config()
     options = run_options(home, kind="run", now=datetime.combine(day, time(23), UTC), config=config, workers=1)
-    options = replace(options, batch=BatchLimits(None, most))
+    options = replace(options, batch=BatchLimits(None, most, ahead=1))
     return run_over(
         home, engine, Sources(home), options, tracked_symbols(engine),
         lambda bars, committed: daily_due_sessions(bars, committed, config.fewest_sessions), stop=stop,
