@@ -175,6 +175,7 @@ def test_an_unexpected_error_is_logged_with_its_traceback(
     assert answer(home, "SELECT status FROM runs") == [("failed",)]
 
 
+@pytest.mark.sqlite_file
 def test_a_cycle_waits_for_a_writer_and_names_it(home: Home, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cycle, "WRITER_WAIT_SECONDS", 0.0)
     add_ticker(engine, with_forecast_from=None, home=home)
@@ -186,6 +187,7 @@ def test_a_cycle_waits_for_a_writer_and_names_it(home: Home, engine: Engine, mon
 
 
 @pytest.mark.slow
+@pytest.mark.sqlite_file
 def test_a_settings_edit_is_followed_by_the_next_cycle_and_leaves_nothing_due(make_home: MakeHome, server: LoopbackYahoo) -> None:
     home = make_home("home", SMALL.format(url=server.url, hidden=4))
     server.record("MSFT", chart_body("MSFT", recent_rows(150)))

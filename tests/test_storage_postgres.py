@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -24,10 +25,10 @@ from tickercast.storage.dialects import MANY, put_rows
 from tickercast.storage.errors import DatabaseMissing, NotADatabase, ServerUnreachable
 from tickercast.storage.postgres.locks import KeptLock, advisory_lock, is_held
 from tickercast.storage.reader import select_rows, snapshot, view_query
-from tickercast.storage.schema import Base, Forecast
+from tickercast.storage.schema import Base, Forecast, Restatement
 from tickercast.storage.versions import check_revision, database_id, is_blank, known_revisions, stored_revision
 from tickercast.storage.views import VIEWS, View
-from tickercast.storage.writes.inserts import insert_new_values, insert_values
+from tickercast.storage.writes.inserts import insert_mappings, insert_new_values, insert_values
 
 pytestmark = pytest.mark.slow
 LATER = """import sqlalchemy as sa
@@ -157,6 +158,19 @@ def test_rows_take_the_place_of_those_of_the_same_key_however_many(postgres: Pos
     with reading(server) as connection:
         query = "SELECT table_name, ticker_id, config_id, rows, sha256 FROM digests WHERE table_name = 'bars' ORDER BY 2"
         assert [tuple(row) for row in connection.exec_driver_sql(query)] == changed
+
+
+def test_many_rows_get_their_numbers_from_the_table(postgres: PostgresCluster, prices: Path) -> None:
+    server = new_record(postgres)
+    with writing(server) as connection:
+        fill_small_record(connection, prices)
+        stored = connection.execute(sa.select(Restatement.__table__)).mappings().one()
+        row = {name: value for name, value in stored.items() if name != "id"}
+        later = [{**row, "recorded_at": stored["recorded_at"] + timedelta(days=day)} for day in range(1, MANY + 1)]
+        assert insert_mappings(connection, Restatement, later) == MANY
+    with reading(server) as connection:
+        assert connection.execute(sa.select(sa.func.count(Restatement.id.distinct()))).scalar_one() == MANY + 1
+        assert verify.all_problems(connection, prices) == []
 
 
 def test_a_writer_that_lost_its_lock_writes_no_more(postgres: PostgresCluster) -> None:

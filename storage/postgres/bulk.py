@@ -38,7 +38,8 @@ def copy_beside(connection: Connection, table: str, columns: Sequence[str], rows
     """
     names, beside = ", ".join(columns), f"incoming_{table}"
     with _cursor(connection) as cursor:
-        cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS {beside} (LIKE {table}) ON COMMIT DELETE ROWS")
+        # Made of a query, it takes rows without the number that the table itself gives them.
+        cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS {beside} ON COMMIT DELETE ROWS AS SELECT * FROM {table} WITH NO DATA")
         _copy(cursor, beside, table, columns, rows)
         cursor.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM {beside} {conflict}")
         changed = cursor.rowcount
