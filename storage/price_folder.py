@@ -76,20 +76,20 @@ def collect_old_files(prices: PriceAddress, database: Database, before: datetime
     """
     old = {path: at for path, at in price_store(prices).files().items() if at < before.timestamp()}
     own = _named_before(database, old) | _left_by_killed_writers(prices, database, old)
-    return _remove_unneeded(prices, own, {_resolved(database): kept})
+    return remove_unneeded(prices, own, database, kept)
 
 
-def remove_unneeded(prices: PriceAddress, paths: Collection[str]) -> int:
-    """Remove those of some files that no registered database needs, and return how many; none where one cannot be read."""
-    return _remove_unneeded(prices, paths, {})
+def remove_unneeded(prices: PriceAddress, paths: Collection[str], own: Database, kept: int = KEPT_SUPERSEDED) -> int:
+    """Remove those of some files that no registered database needs, and return how many; none where one cannot be read.
 
-
-def _remove_unneeded(prices: PriceAddress, paths: Collection[str], kept: Mapping[Database, int]) -> int:
+    own: the database of this home, which is registered without the password that we need to read it. kept: as for
+    collect_old_files.
+    """
     if not paths:
         return 0
     try:
-        users = [entry.path for entry in registered_databases(prices) if not entry.is_gone]
-        needed = {path for user in users for path in _needed_by(user, kept.get(user, KEPT_SUPERSEDED))}
+        others = [entry.path for entry in registered_databases(prices) if not entry.is_gone and entry.path != _resolved(own)]
+        needed = {path for other in others for path in _needed_by(other, KEPT_SUPERSEDED)} | _needed_by(own, kept)
     except (StorageError, sa.exc.SQLAlchemyError, OSError):
         return 0
     return price_store(prices).remove(sorted(set(paths) - needed))

@@ -33,5 +33,5 @@ def forget(home: Home, engine: Engine, symbol: str, agree: Callable[[str], bool]
     register_database(home.prices, home.database)
     with engine.begin() as connection:
         paths = writes.forget_ticker(connection, ticker.id)
-    remove_unneeded(home.prices, paths)
+    remove_unneeded(home.prices, paths, home.database)
     return f"{symbol} is forgotten; it had {stored} and no forecast"
