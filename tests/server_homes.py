@@ -24,7 +24,7 @@ from tickercast.storage.postgres.locks import advisory_lock
 
 POSTGRES = "postgres"
 EVERYWHERE = os.environ.pop("TICKERCAST_TEST_RECORD", "") == POSTGRES  # popped: commands take it for a mistyped setting
-ABOUT_SQLITE = "it is about SQLite's file"
+ABOUT_SQLITE = "it is about SQLite's file, or the lock files of its home"
 
 
 class ServerHomes:
@@ -93,7 +93,8 @@ def home_of(folder: Path, arguments: Sequence[str], environment: Mapping[str, st
     """Return the home of a command line that is run in a folder; None for a command without one."""
     if not arguments or arguments[0] in ("demo", "--help", "--version"):
         return None
-    given = arguments[arguments.index("--home") + 1] if "--home" in arguments else environment.get("TICKERCAST_HOME")
+    words = [part for word in arguments for part in (word.split("=", 1) if word.startswith("--home=") else (word,))]
+    given = words[words.index("--home") + 1] if "--home" in words else environment.get("TICKERCAST_HOME")
     return folder / (given or "tickercast-home")
 
 

@@ -176,6 +176,7 @@ def test_failed_looks_are_further_and_further_apart_until_the_settings_are_mende
     assert watch.failures == 0
 
 
+@pytest.mark.sqlite_file
 def test_a_cycle_that_waits_for_a_writer_is_logged_once(follow: Follow, capsys: pytest.CaptureFixture[str]) -> None:
     home = follow("AAPL")
     home.cache.mkdir()

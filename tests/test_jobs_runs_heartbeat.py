@@ -72,6 +72,7 @@ def test_the_next_beat_replaces_the_row(make_home: MakeHome) -> None:
     assert (second.state, first.beat_at < second.beat_at) == ("stopped", True)
 
 
+@pytest.mark.sqlite_file
 def test_nothing_is_written_while_another_command_writes(make_home: MakeHome) -> None:
     home = make_home("home", "")
     with writer_lock(home.folder, command="backfill", wait_seconds=0):
@@ -125,6 +126,7 @@ def test_a_daemon_that_was_stopped_says_so(daemon: tuple[Home, Process]) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.sqlite_file
 def test_a_killed_daemon_is_dead_and_one_that_was_stopped_beside_a_writer_is_not(
     daemon: tuple[Home, Process], start_daemon: StartDaemon
 ) -> None:

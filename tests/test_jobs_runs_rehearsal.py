@@ -25,7 +25,7 @@ from tickercast.storage.copies import copy_database
 from tickercast.storage.database import open_writer
 from tickercast.storage.errors import DatabaseMissing
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite_file]  # a rehearsal refuses a record on a server
 
 SETTINGS = '[source]\nkind = "sample"\n[model]\nhistory_sessions = 140\n[training]\ncold_epochs = 1\nwarm_epochs = 0\n'
 SETTINGS += "[compute]\nworkers = 1\n"

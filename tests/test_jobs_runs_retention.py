@@ -38,6 +38,7 @@ def kept_after(home: Home, now: datetime) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.sqlite_file
 def test_the_whole_record_is_replayed_and_verified_after_the_least_retention(make_home: Make) -> None:
     home = day_by_day(make_home("home", f'{SMALL_SETTINGS}prior = "none"\n{LEAST}'), ten_sessions()[3:7])
     before, forecasts = hash_of(home), rows(home, "SELECT * FROM forecast_history ORDER BY ticker, origin, horizon")
@@ -92,6 +93,7 @@ def test_a_setting_that_keeps_fewer_checkpoints_holds_for_chains_that_have_ended
     assert record.rows("SELECT count(*) FROM checkpoints") == [(before - removed,)]
 
 
+@pytest.mark.sqlite_file
 def test_the_newest_copies_before_upgrades_stay_and_files_of_other_names_too(make_home: Make) -> None:
     home = make_home("home", LEAST)
     names = [f"tickercast.db.000{i}.2025010{day}T000000.backup" for i, day in ((5, 3), (6, 2), (4, 4))]
