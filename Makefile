@@ -10,10 +10,10 @@ demo: $(VENV)/.demo
 	$(BIN)/tickercast demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 test-fast: $(VENV)/.dev
-	$(BIN)/python -m pytest -q -n 2 -m "not slow"
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow"
 
 # The S3 server of the tests of an object store; they are skipped without it.
 s3-server: $(VENV)/.s3-server

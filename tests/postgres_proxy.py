@@ -77,10 +77,10 @@ class PostgresProxy:
             while part := source.recv(PART_BYTES):
                 if source is client and self._loses_commit and COMMIT in part:
                     self._loses_commit = False
+                    self.lost_commits += 1
                     client.close()
                     server.sendall(part)
                     server.recv(PART_BYTES)  # the commit is made
-                    self.lost_commits += 1
                     break
                 if source is server and self.is_pooler:
                     part = PROCESS_NUMBER.sub(OTHER_NUMBER, part)

@@ -175,7 +175,7 @@ def dom_of(page: Path, profile: Path) -> str:
     """Return a page as a browser has it after its scripts. A machine with much to do draws nothing at first now and then."""
     command = [str(BROWSER), *QUIET, f"--user-data-dir={profile}", "--window-size=1280,9000", "--virtual-time-budget=8000"]
     found = ""
-    for _ in range(4):
+    for _ in range(8):
         done = subprocess.run([*command, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=120, check=True)
         found = done.stdout
         if "js-plotly-plot" in found:
