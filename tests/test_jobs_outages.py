@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -11,12 +12,14 @@ import pytest
 from tests.builders import at_night
 from tests.postgres_proxy import postgres_proxy
 from tests.postgres_server import PostgresCluster
+from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
 from tickercast.jobs.workspace import outage
 from tickercast.jobs.workspace.home import Home, create_home
 from tickercast.jobs.workspace.outage import Outage, work_through_outages
-from tickercast.storage import queries, writes
+from tickercast.jobs.workspace.writer import writing_engine
+from tickercast.storage import bar_files, queries, writes
 from tickercast.storage.database import Engine
-from tickercast.storage.errors import ServerUnreachable
+from tickercast.storage.errors import ServerUnreachable, StoreUnavailable
 
 LOST = ServerUnreachable("postgresql://host/db: connection refused; what is committed stays; retry when it is back")
 DAY = date(2026, 3, 6)
@@ -64,6 +67,22 @@ def test_a_stop_ends_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     found = Outage(lambda _line: stop.set(), stop)
     found.ended((1,))
     assert not found.waited(LOST)
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable, ServerUnreachable])
+def test_an_outage_interrupts_its_run_which_has_not_failed(
+    error: type[Exception], make_home: Callable[[str], Home], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_files(*_: object) -> None:
+        raise error("away")
+
+    monkeypatch.setattr(bar_files, "write_files", write_files)
+    home = make_home("home")
+    engine = writing_engine(home.database)
+    with pytest.raises(error):
+        backfill_span(home, engine, BackfillRequest(("IBM",), source="sample", workers=1))
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT status, message FROM runs").all() == [("interrupted", "away")]
 
 
 @pytest.mark.slow

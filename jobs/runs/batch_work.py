@@ -16,7 +16,7 @@ from tickercast.jobs.runs.record import RunRecord
 from tickercast.jobs.runs.stacks import run_stacks
 from tickercast.jobs.runs.summary import plan_line
 from tickercast.jobs.terminal.progress import progress_bar, show_line
-from tickercast.storage.errors import ServerUnreachable
+from tickercast.jobs.workspace.outage import OUTAGES
 
 
 class BatchWork:
@@ -37,7 +37,7 @@ class BatchWork:
                     is_complete &= self._do(batch, fetched, open_engine)
                     total.add(fetched)
         except BaseException as error:
-            status = "interrupted" if isinstance(error, KeyboardInterrupt | ServerUnreachable) else "failed"
+            status = "interrupted" if isinstance(error, (KeyboardInterrupt, *OUTAGES)) else "failed"
             self.record.finish(status, str(error))
             raise
         total.notes += self.context.notes()

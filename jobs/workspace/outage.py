@@ -28,7 +28,7 @@ PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)  # seconds, the last one again and agai
 MOST_SECONDS = 600.0  # of all pauses since something was last committed
 LOCK_SECONDS = 60.0  # until the server has freed the lock of the connection that was lost
 KEPT = "what is committed stays"
-WAITED_FOR = (ServerUnreachable, DatabaseBusy, StoreUnavailable)
+OUTAGES = (ServerUnreachable, DatabaseBusy, StoreUnavailable)
 
 
 def work_through_outages(
@@ -55,12 +55,12 @@ def work_through_outages(
             with open_for_writing(folder, command=command, wait_seconds=wait_seconds, create=create) as (home, engine):
                 if isinstance(home.prices, ObjectAddress):
                     price_store(home.prices).prepare()
+                on_server = isinstance(home.database, PostgresServer)
+                if on_server or isinstance(home.prices, ObjectAddress):
                     outage.ended(_progress(engine))
-                if isinstance(home.database, PostgresServer):
-                    outage.ended(_progress(engine))
-                    wait_seconds = max(wait_seconds, LOCK_SECONDS)
+                wait_seconds = max(wait_seconds, LOCK_SECONDS) if on_server else wait_seconds
                 return work(home, engine)
-        except WAITED_FOR as error:
+        except OUTAGES as error:
             if not outage.waited(error):
                 raise
 
