@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from distributed import Client
+from distributed import Future as ClusterFuture
 
 from tests.conftest import Command, clean_environment
 from tests.dask_clusters import DaskCluster, dask_cluster, run_out_of_memory
 from tickercast.jobs.errors import ClusterUnavailable, OutOfResources, SettingsError, UsageError
 from tickercast.jobs.forecasting.fingerprint import fingerprint
 from tickercast.jobs.runs.cluster import client as client_module
-from tickercast.jobs.runs.cluster.members import difference
-from tickercast.jobs.runs.cluster.pool import cluster_pool
+from tickercast.jobs.runs.cluster.members import Members, difference
+from tickercast.jobs.runs.cluster.pool import _Pool, _Task, cluster_pool
 from tickercast.jobs.runs.cluster.worker import compute, packed, unpacked
 from tickercast.jobs.runs.engines import TASKS_A_WORKER, Engine, engine_of
 from tickercast.jobs.runs.options import RunOptions
@@ -95,6 +100,39 @@ def test_memory_that_runs_out_on_a_worker_and_a_lost_scheduler_are_errors_of_the
             waiting.result(60)
         with pytest.raises(ClusterUnavailable, match=lost):
             submit(time.sleep, 0.0).result(60)
+
+
+def test_tasks_that_are_submitted_while_stranded_ones_are_sent_again_do_not_end_the_watch() -> None:
+    async def nothing() -> dict[str, tuple[str, ...]]:
+        return {}
+
+    pool = _Pool(cast(Client, SimpleNamespace(loop=SimpleNamespace(asyncio_loop=None), processing=nothing)), "a cluster")
+    stranded = _Task((0, b""))
+
+    async def cancel() -> None:
+        pool.tasks.add(_Task((0, b"")))
+
+    stranded.future = cast(ClusterFuture, SimpleNamespace(status="pending", key="a", cancel=cancel))
+    pool.tasks.add(stranded)
+    asyncio.run(pool._send_stranded_again())
+    assert (stranded.is_stranded, len(pool.tasks)) == (True, 2)
+
+
+def test_a_worker_that_was_left_out_is_asked_again_once_it_was_started_anew() -> None:
+    present, answers = {"tcp://a:1": 1}, {"tcp://a:1": "another environment"}
+
+    async def nthreads() -> dict[str, int]:
+        return present
+
+    async def run(*_: object, workers: list[str], **_options: object) -> dict[str, str]:
+        return {address: answers[address] for address in workers}
+
+    members = Members(cast(Client, SimpleNamespace(nthreads=nthreads, run=run)), "a cluster")
+    asyncio.run(members.meet())
+    present.clear()
+    asyncio.run(members.meet())
+    present["tcp://a:1"], answers["tcp://a:1"] = 1, fingerprint()
+    assert (asyncio.run(members.meet()), members.usable) == (True, {"tcp://a:1"})
 
 
 def test_a_task_is_not_read_in_another_environment() -> None:

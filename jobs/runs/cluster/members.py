@@ -56,6 +56,7 @@ class Members:
         """Ask the workers that are new, forget those that are gone, and return whether some became members."""
         present = set(await self.client.nthreads())
         self.usable &= present
+        self.left_out = {address: reason for address, reason in self.left_out.items() if address in present}
         new = sorted(present - self.usable - self.left_out.keys())
         if not new:
             return False

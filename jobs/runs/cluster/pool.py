@@ -155,7 +155,7 @@ class _Pool:
     async def _send_stranded_again(self) -> None:
         """Send tasks again that no worker could take when they were sent: the scheduler does not offer them to newer members."""
         held = {key for keys in (await self.client.processing()).values() for key in keys}
-        for task in self.tasks:
+        for task in tuple(self.tasks):  # others are submitted and end while one is cancelled
             if task.future is not None and task.future.status == "pending" and task.future.key not in held:
                 task.is_stranded = True
                 await task.future.cancel()
