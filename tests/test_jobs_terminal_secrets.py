@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -13,13 +13,16 @@ import pytest
 from pydantic import SecretStr
 
 from tests.builders import Record
+from tickercast.jobs.runs.move import move
 from tickercast.jobs.terminal import secret_parts
-from tickercast.jobs.terminal.secrets import Secrets
+from tickercast.jobs.terminal.secrets import Secrets, hide_secrets
 from tickercast.jobs.terminal.streams import HidingStream
 from tickercast.jobs.workspace import settings
+from tickercast.jobs.workspace.home import Home
 from tickercast.jobs.workspace.setting_values import keys_of_type
 from tickercast.storage import writes
 from tickercast.storage.database import open_writer
+from tickercast.storage.errors import ServerUnreachable
 
 PASSWORD = "kept/Se cret%&+ä"
 WRITTEN = quote(PASSWORD, safe="")
@@ -162,3 +165,9 @@ def test_a_thread_hides_what_another_thread_is_just_looking_through(monkeypatch:
     secrets.hidden("")
     other.join()
     assert shown == ["key ***"]
+
+
+def test_a_password_that_move_is_given_is_hidden_whatever_quotes_it_has(make_home: Callable[[str], Home]) -> None:
+    with pytest.raises(ServerUnreachable):
+        move(make_home("home"), 'postgresql://amy:it\'s-"quoted"@127.0.0.1:9/record', wait_seconds=0)
+    assert hide_secrets("""it's-"quoted\"""") == "***"

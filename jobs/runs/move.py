@@ -15,7 +15,8 @@ from tickercast.jobs.terminal.secrets import learn_settings
 from tickercast.jobs.workspace.home import Home
 from tickercast.jobs.workspace.locks import daemon_lock, writer_lock
 from tickercast.jobs.workspace.place import DATABASE_FILE, SQLITE_PREFIX, Place, refuse_store
-from tickercast.storage.address import POSTGRES_PREFIXES, Database, PostgresServer
+from tickercast.jobs.workspace.settings_template import toml_text
+from tickercast.storage.address import Database, PostgresServer
 from tickercast.storage.move import copy_record
 from tickercast.storage.paths import real_path, user_path
 from tickercast.storage.price_folder import register_database
@@ -44,8 +45,8 @@ def move(home: Home, to: str, *, wait_seconds: float) -> str:
 
 def _target(home: Home, to: str) -> Database:
     """Return the database that a user names. Raises UsageError."""
-    if to.startswith((*POSTGRES_PREFIXES, SQLITE_PREFIX)) or "://" in to:
-        learn_settings(f"[store]\nurl = '{to}'")
+    if "://" in to:
+        learn_settings(f"[store]\nurl = {toml_text(to)}")
         try:
             target = Place(home.folder, to, "").database
         except SettingsError as error:
