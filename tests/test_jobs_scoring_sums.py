@@ -20,6 +20,7 @@ from tests.scoring_builders import (
     score,
     scoring_engine,
 )
+from tickercast.jobs.scoring.addends import SUMMED
 from tickercast.jobs.scoring.date_sums import DateSums, date_sums_of, stored_date_sums
 from tickercast.jobs.scoring.risk import risk_rows
 from tickercast.jobs.scoring.significance import diebold_mariano
@@ -107,6 +108,12 @@ def test_risk_in_parts_is_the_risk_at_once() -> None:
     at_once = risk_rows(ticker_sums_of(SCORES), date_sums_of(SCORES), [])
     assert risk_rows(*in_parts(lambda scores: scores.origin < FIRST + 50), []) == at_once
     assert any(row.conditional_p is not None for row in at_once)
+
+
+def test_figures_too_large_for_a_sum_do_not_turn_it_negative() -> None:
+    same = SCORES.select(np.flatnonzero((SCORES.horizon == 1) & (SCORES.target == FIRST + 2)))
+    same = replace(same, crps=np.full(len(same.crps), 1e30))
+    assert (len(same.crps), (date_sums_of(same).figures()[:, SUMMED.index("crps")] > 0).all()) == (TICKERS, True)
 
 
 def test_differences_that_hardly_vary_are_tested_as_exactly_as_others() -> None:

@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 WHOLE_BITS, FRACTION_BITS = 26, 34
-LARGEST = 2.0**36  # a larger figure counts as this one: it would not fit
+LARGEST = 2.0**20  # a larger figure counts as this one, so that the sum of 100,000 tickers fits into 64 bits
 
 
 @dataclass(frozen=True, slots=True)
