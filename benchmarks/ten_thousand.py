@@ -157,7 +157,7 @@ def main() -> None:
     symbols = [f"T{number:05d}" for number in range(given.tickers)]
     source = ("--source", f"folder:{names}", "--adjustment", "split")
     feed(names, given.prices, given, left_out=1)
-    print(f"{'track':28} {cost_of(home, 'init')}")
+    print(f"{'init':28} {cost_of(home, 'init')}")
     print(f"{'track':28} {cost_of(home, 'track', *symbols, *source)}")
     days = [str(day) for day in base_bars(given.prices, given.bars)[0].session[-1 - given.sessions :]]
     print(f"{f'backfill, {given.sessions} sessions':28} {cost_of(home, 'backfill', '--start', days[0])}")

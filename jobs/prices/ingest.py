@@ -132,7 +132,7 @@ class Ingest:
     def has_work_for_workers(self, symbols: Sequence[str]) -> bool:
         """Return whether the first of many tickers have files of their own in a folder, so that workers can read them."""
         first = symbols[: AT_ONCE if len(symbols) >= FEWEST_FOR_WORKERS else 0]
-        return bool(first) and all(self.desk.folder_of(stored) is not None for stored in self._looked_up(first))
+        return bool(first) and all(self.desk.folder_of(stored) is not None for stored in look_up(self.engine, first))
 
     def _looked_up(self, symbols: Sequence[str]) -> Iterator[StoredPrices]:
         for part in _parts(symbols):

@@ -108,8 +108,8 @@ class Feed:
         self.stop, self.told, self.workers = stop, told, workers
         self.first = dict.fromkeys(first)
         tickers = dict.fromkeys([*first, *symbols])
-        self.waiting = deque(ingest.live(tickers))
-        self.files = [symbol for symbol in tickers if symbol not in set(self.waiting)]
+        live = dict.fromkeys(ingest.live(tickers))
+        self.waiting, self.files = deque(live), [symbol for symbol in tickers if symbol not in live]
         self.failed: deque[str] = deque()
         self.total, self.done = len(tickers), 0
         self._turns: deque[Turn] = deque()
