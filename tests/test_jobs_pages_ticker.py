@@ -25,6 +25,7 @@ from tickercast.jobs.pages.ticker_facts import PAST_TARGETS, ticker_facts
 from tickercast.jobs.pages.timeline import Happening, timeline
 from tickercast.storage import schema
 from tickercast.storage.errors import UnknownStoredTicker
+from tickercast.storage.newest_origins import NTH_NEWEST
 from tickercast.storage.reader import snapshot
 
 NOW = datetime(2024, 3, 13, 12, tzinfo=UTC)
@@ -86,12 +87,23 @@ def test_the_facts_are_those_of_sql(record: Record, connection: sqlite3.Connecti
 
 
 @pytest.mark.parametrize(
-    "query", [*(getattr(ticker_facts_module, name) for name in INDEXED), compare_facts_module.WIDTHS], ids=[*INDEXED, "WIDTHS"]
+    "query",
+    [*(getattr(ticker_facts_module, name) for name in INDEXED), compare_facts_module.WIDTHS, NTH_NEWEST],
+    ids=[*INDEXED, "WIDTHS", "NTH_NEWEST"],
 )
 def test_a_query_reads_the_rows_of_its_ticker_alone(connection: sqlite3.Connection, query: str) -> None:
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", ("x",) * query.count("?"))]
     # Tables of a few rows: configs, and what a subquery has already found.
     assert [step for step in plan if re.match(r"SCAN (?!c\b|\(subquery)", step)] == []
+
+
+def test_only_the_newest_past_and_its_trainings_are_read(connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    every = ticker_facts(connection, "IBM")
+    monkeypatch.setattr(ticker_facts_module, "PAST_TARGETS", 1)
+    newest = ticker_facts(connection, "IBM")
+    assert [[row["origin"] for row in facts.past] for facts in (every, newest)] == [["2024-03-06", "2024-03-07"], ["2024-03-07"]]
+    assert {row["origin"] for row in every.trainings} == {"2024-03-06", "2024-03-07"}
+    assert {row["origin"] for row in newest.trainings} == {"2024-03-07"}
 
 
 def test_a_ticker_that_is_not_stored_or_not_under_a_config_is_refused(connection: sqlite3.Connection) -> None:

@@ -77,6 +77,11 @@ def new_record(postgres: PostgresCluster) -> PostgresServer:
     return server
 
 
+def test_no_query_is_compiled_before_it_is_done(small: PostgresServer) -> None:
+    with snapshot(small) as connection:
+        assert connection.execute("SHOW jit").fetchone() == ("off",)
+
+
 def test_a_new_record_has_the_newest_schema_and_an_id(postgres: PostgresCluster) -> None:
     server = postgres.new_database()
     assert is_blank(server)

@@ -11,6 +11,7 @@ from tickercast.jobs.pages.rows import Row, records
 from tickercast.jobs.pages.ticker_facts import FRESHNESS, NEWEST, configs_of
 from tickercast.jobs.pages.verdicts import Verdict, verdict_of
 from tickercast.storage.connection import Reader
+from tickercast.storage.newest_origins import first_of_newest
 from tickercast.storage.widths import FEWEST_WIDTHS
 
 MOST_ENTRIES = 12
@@ -20,9 +21,9 @@ EVERY_SESSIONS = 5  # widths hardly differ within a week
 
 ALL = """SELECT ticker, config, preset, width_percent FROM latest_forecast WHERE horizon = 1 ORDER BY ticker"""
 CONFIG_NAMES = "SELECT id AS config, preset, field, active, created_at FROM config ORDER BY active DESC, created_at DESC, id"
-# Read up to the newest origin. Sorted by origin, which has an index.
+# From an origin on, up to the newest one.
 WIDTHS = """SELECT origin, 100 * (q95 - q05) / last_price AS width FROM forecast_history
-WHERE ticker = ? AND config = ? AND horizon = 1 ORDER BY origin DESC LIMIT ?"""
+WHERE ticker = ? AND config = ? AND horizon = 1 AND origin >= ? ORDER BY origin DESC"""
 # Of all entries at once: the rows of a config have no index by ticker.
 SCORES = """SELECT ticker, config, horizon, mode, n, crps, baseline_crps, crps_skill, coverage_80, coverage_90, verdict,
 p_adjusted FROM skill WHERE horizon = 1 AND config IN ({configs}) AND ticker IN ({tickers})"""
@@ -144,7 +145,8 @@ def _skill(connection: Reader, entries: Sequence[tuple[str, Row]]) -> dict[tuple
 
 def _entry(connection: Reader, ticker: str, config: Row, skill: Sequence[Row]) -> Entry:
     verdict = verdict_of(skill)
-    widths = records(connection, WIDTHS, ticker, config["config"], YEAR_SESSIONS)[::EVERY_SESSIONS]
+    since = first_of_newest(connection, ticker, config["config"], YEAR_SESSIONS)
+    widths = records(connection, WIDTHS, ticker, config["config"], since)[::EVERY_SESSIONS]
     return Entry(
         ticker=ticker,
         config=config,

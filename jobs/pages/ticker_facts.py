@@ -1,7 +1,8 @@
 """What the page of a ticker shows, read from the public views in a few short queries.
 
 A query names its ticker and its config, so that it reads the rows of one ticker however many the record has. Only the newest
-rows of each kind are read, so that a page stays small. Not here: texts, charts (ticker_charts and others) and the timeline.
+rows of each kind are read, so that a page stays small: forecasts from an origin on that is looked up once
+(storage.newest_origins). Not here: texts, charts (ticker_charts and others) and the timeline.
 """
 
 from __future__ import annotations
@@ -12,27 +13,26 @@ from dataclasses import dataclass
 from tickercast.jobs.pages.rows import Row, records
 from tickercast.storage.connection import Reader
 from tickercast.storage.errors import UnknownStoredTicker, not_stored
+from tickercast.storage.newest_origins import NEWEST_ORIGIN, first_of_newest
 from tickercast.storage.reader import unknown_symbols
 from tickercast.storage.widths import usual_widths
 
 FAN_SESSIONS = 30
 PAST_TARGETS = 504  # two years
 
-# The newest origin of each config, found by the index of origins: a record may have dozens of configs and thousands of origins.
-CONFIGS = """SELECT c.id AS config, c.preset, c.field, c.active, (SELECT h.origin FROM forecast_history h
-WHERE h.ticker = ? AND h.config = c.id AND h.horizon = 1 ORDER BY h.origin DESC LIMIT 1) AS origin
-FROM config c ORDER BY c.active DESC, origin DESC NULLS LAST, c.id"""
+# Of each config with forecasts of the ticker: a record may have dozens of configs and thousands of origins.
+CONFIGS = f"""SELECT c.id AS config, c.preset, c.field, c.active, ({NEWEST_ORIGIN}) AS origin
+FROM configs c ORDER BY c.active DESC, origin DESC NULLS LAST, c.id"""
 NEWEST = """SELECT origin, target, horizon, last_price, q05, q10, q25, q50, q75, q90, q95, made_at, mode, model_id, config,
 preset, field, context, location, scale, dof, baseline_location, baseline_scale, baseline_dof, price_basis
 FROM forecast_history WHERE ticker = ? AND config = ? AND origin = ? ORDER BY horizon"""
 BARS = """SELECT session, open, close, adjusted_return, settled, currency FROM bar
 WHERE ticker = ? AND session <= ? ORDER BY session DESC LIMIT ?"""
-# The newest outcomes one session ahead. Sorted by origin, which has an index; targets have the same order.
+# The outcomes one session ahead from an origin on. Targets have the same order.
 PAST = """SELECT origin, target, mode, state, last_price, q05, q25, q50, q75, q95, realised_return, realised_price,
 inside_50, inside_80, inside_90, crps, baseline_crps, pit FROM outcome
-WHERE ticker = ? AND config = ? AND horizon = 1 ORDER BY origin DESC LIMIT ?"""
-MODELS = """SELECT model_id FROM forecast_history WHERE ticker = ? AND config = ? AND horizon = 1
-ORDER BY origin DESC LIMIT ?"""
+WHERE ticker = ? AND config = ? AND horizon = 1 AND origin >= ? ORDER BY origin"""
+MODELS = "SELECT model_id FROM forecast_history WHERE ticker = ? AND config = ? AND horizon = 1 AND origin >= ?"
 TRAININGS = f"SELECT model_id, origin, start, reason FROM model_lineage WHERE model_id IN ({MODELS}) ORDER BY origin"
 LOSSES = f"SELECT model_id, epoch, train_loss, validation_loss FROM loss_curve WHERE model_id IN ({MODELS}) ORDER BY epoch"
 # Of a cold start that only drops what was learned: it has no epoch.
@@ -117,7 +117,8 @@ def ticker_facts(connection: Reader, ticker: str, config: str | None = None) -> 
         return TickerFacts(ticker, freshness, [], [], 0, None, bars, [], [], [], Lineage(None, None, None), [])
     shown, origin = configs[0]["config"], configs[0]["origin"]
     forecasts = records(connection, NEWEST, ticker, shown, origin)
-    past = records(connection, PAST, ticker, shown, PAST_TARGETS)[::-1]
+    since = first_of_newest(connection, ticker, shown, PAST_TARGETS)
+    past = records(connection, PAST, ticker, shown, since)
     return TickerFacts(
         ticker=ticker,
         freshness=freshness,
@@ -129,7 +130,7 @@ def ticker_facts(connection: Reader, ticker: str, config: str | None = None) -> 
         bars=records(connection, BARS, ticker, origin, FAN_SESSIONS)[::-1],
         past=[row for row in past if row["realised_return"] is not None],
         skill=records(connection, SKILL, ticker, shown),
-        trainings=_trainings(connection, ticker, shown),
+        trainings=_trainings(connection, ticker, shown, since),
         lineage=_lineage(connection, forecasts[0]["model_id"]),
         reports_ahead=[row["date"] for row in records(connection, REPORTS_AHEAD, ticker, origin, forecasts[-1]["target"])],
     )
@@ -149,12 +150,12 @@ def _shown_first(configs: list[Row], ticker: str, wanted: str | None) -> list[Ro
     return shown + [row for row in configs if row["config"] != wanted]
 
 
-def _trainings(connection: Reader, ticker: str, config: str) -> list[Row]:
-    """Return a row for each training of the newest origins and each of its epochs, oldest first."""
+def _trainings(connection: Reader, ticker: str, config: str, since: str) -> list[Row]:
+    """Return a row for each training of the origins from one on and each of its epochs, oldest first."""
     losses: dict[str, list[Row]] = defaultdict(list)
-    for row in records(connection, LOSSES, ticker, config, PAST_TARGETS):
+    for row in records(connection, LOSSES, ticker, config, since):
         losses[row["model_id"]].append(row)
-    trainings = records(connection, TRAININGS, ticker, config, PAST_TARGETS)
+    trainings = records(connection, TRAININGS, ticker, config, since)
     return [training | loss for training in trainings for loss in losses.get(training["model_id"], [NO_LOSS])]
 
 
