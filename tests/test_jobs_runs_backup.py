@@ -18,6 +18,7 @@ from filelock import FileLock
 
 from tests.conftest import Command
 from tests.forecast_builders import SMALL_SETTINGS, in_one_go, ten_sessions
+from tests.postgres_server import PostgresCluster
 from tests.processes import wait_until
 from tickercast.jobs.analysis.replay import replay_sample, summary_of
 from tickercast.jobs.errors import LockHeld, UsageError
@@ -27,6 +28,7 @@ from tickercast.jobs.workspace.home import Home, open_home
 from tickercast.jobs.workspace.locks import daemon_lock, try_lock, writer_lock
 from tickercast.storage.database import reading
 from tickercast.storage.errors import Corrupt, SchemaOlder
+from tickercast.storage.postgres.locks import advisory_lock
 from tickercast.storage.verify import content_hash, find_deep_problems, find_problems
 
 pytestmark = pytest.mark.slow
@@ -162,6 +164,19 @@ def test_a_damaged_database_and_not_its_copy_is_named_by_the_backup_that_finds_t
         back_up(home, tmp_path / "home.tar", now=NOW)
     assert str(caught.value).startswith(f"{home.database}: ")
     assert ".partial" not in str(caught.value)
+
+
+def test_nothing_is_restored_while_another_process_writes_the_record_of_the_home_on_a_server(
+    home: Home, tmp_path: Path, postgres: PostgresCluster
+) -> None:
+    back_up(home, tmp_path / "home.tar", now=NOW)
+    server = postgres.new_database()
+    (home.folder / "tickercast.toml").write_text(f'[store]\nurl = "{server.url}"\n')
+    with (
+        advisory_lock(server, "writer", command="run", wait_seconds=1),
+        pytest.raises(LockHeld, match=r"writer lock of postgresql://.* is held by .?tickercast run"),
+    ):
+        put_back(home.folder, tmp_path / "home.tar")
 
 
 def test_nothing_is_restored_while_another_process_writes_or_a_daemon_runs(home: Home, tmp_path: Path) -> None:

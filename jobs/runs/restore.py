@@ -11,24 +11,25 @@ import shutil
 import tarfile
 import tomllib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
-from tickercast.jobs.errors import UsageError
+from tickercast.jobs.errors import JobError, UsageError
 from tickercast.jobs.monitoring.backups import MANIFEST
 from tickercast.jobs.runs.backup import PRICES, Manifest, read_manifest, refuse_outside
 from tickercast.jobs.terminal.progress import ShowMore, counted_progress
 from tickercast.jobs.terminal.text import counted
 from tickercast.jobs.workspace.locks import daemon_lock, writer_lock
 from tickercast.jobs.workspace.ownership import keep_access
-from tickercast.jobs.workspace.place import DATABASE_FILE, SETTINGS_FILE, Place
+from tickercast.jobs.workspace.place import DATABASE_FILE, SETTINGS_FILE, Place, view_place
 from tickercast.jobs.workspace.replacement import new_home_beside, replace_home
 from tickercast.jobs.workspace.settings import read_settings
 from tickercast.storage import verify
+from tickercast.storage.address import PostgresServer
 from tickercast.storage.database import Connection, reading
-from tickercast.storage.errors import Corrupt, StoreUnwritable
+from tickercast.storage.errors import Corrupt, StorageError, StoreUnwritable
 from tickercast.storage.files import HashedReader, sync_folder
 from tickercast.storage.paths import real_path
 from tickercast.storage.price_folder import register_database
@@ -91,9 +92,12 @@ def _extract(archive: tarfile.TarFile, name: str, place: Place, read: ShowMore) 
     if member is None:
         raise Corrupt(f"{name} of the backup is no file; nothing was restored")
     reader = HashedReader(member, read)
-    if _is_price_file(name) and not isinstance(place.prices, Path):
+    if name in HOME_FILES:
+        path = place.folder / name if name == SETTINGS_FILE else refuse_outside(place)
+    elif isinstance(place.prices, Path):
+        path = place.prices / _price_path(name)
+    else:
         return _put(name, reader, place.prices)
-    path = _path_of(place, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("xb") as file:
         os.fchmod(file.fileno(), SETTINGS_MODE if name == SETTINGS_FILE else FILE_MODE)
@@ -107,7 +111,7 @@ def _put(name: str, reader: HashedReader, prices: PriceAddress) -> str:
     """Put a price file into a bucket and return its hash. One whose name is not of its content is not put: others may use it."""
     content = reader.read()
     if reader.sha256.startswith(PurePosixPath(name).stem):
-        price_store(prices).write(PurePosixPath(name).relative_to(PRICES).as_posix(), content)
+        price_store(prices).write(_price_path(name), content)
         return reader.sha256
     raise Corrupt(f"{name} of the backup has another content than its name says; nothing was restored")
 
@@ -135,12 +139,24 @@ def _rows_to_read(connection: Connection) -> int:
 
 @contextmanager
 def _locked(folder: Path, wait_seconds: float) -> Iterator[None]:
-    """Hold both locks of a home that exists. Raises LockHeld."""
+    """Hold both locks of a home that exists, and the writer lock of its record on a server that answers. Raises LockHeld."""
     with ExitStack() as stack:
         if folder.is_dir():
             stack.enter_context(daemon_lock(folder))
             stack.enter_context(writer_lock(folder, command="restore", wait_seconds=wait_seconds))
+        if (server := _server_of(folder)) is not None:
+            with suppress(StorageError):  # a backup can be restored while the server is away
+                stack.enter_context(writer_lock(folder, command="restore", wait_seconds=wait_seconds, database=server))
         yield
+
+
+def _server_of(folder: Path) -> PostgresServer | None:
+    """Return the server that has a home's record, None for a record in a file, and for a home that cannot be opened."""
+    try:
+        database = view_place(folder).database
+    except JobError:
+        return None
+    return database if isinstance(database, PostgresServer) else None
 
 
 def _remove_notes(kept: Path | None) -> None:
@@ -164,12 +180,9 @@ def _place(folder: Path, settings: bytes | None = None) -> Place:
     return place
 
 
-def _path_of(place: Place, name: str) -> Path:
-    if name == DATABASE_FILE:
-        return refuse_outside(place)
-    if name == SETTINGS_FILE or not isinstance(place.prices, Path):
-        return place.folder / name
-    return place.prices / PurePosixPath(name).relative_to(PRICES)
+def _price_path(name: str) -> str:
+    """Return the path of a price file among the prices, from its member's name."""
+    return PurePosixPath(name).relative_to(PRICES).as_posix()
 
 
 def _is_ours(name: str) -> bool:
