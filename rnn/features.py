@@ -139,13 +139,16 @@ def density_inputs(
     before = np.concatenate([sigma[:, :1], sigma[:, :-1]], axis=1)  # the volatility known before the session
     z = returns / before
     part = slice(None if newest is None else max(0, z.shape[1] - newest), None)
+    closes_alone = _tell_closes_alone(measures.range_variance)
+    log_range = np.log(np.maximum(np.sqrt(measures.range_variance) / sigma, LEAST_RANGE)) - USUAL_LOG_RANGE
+    gap = np.nan_to_num(measures.gap, nan=0.0) / before
     own = (  # in the order of OWN_NAMES
         z[:, part],
         NARROW_INPUT_SCALE * np.log(sigma[:, part] / slow[:, part]),
         np.log(slow[:, part] / USUAL_VOLATILITY),
         np.abs(z[:, part]) - USUAL_ABSOLUTE_RETURN,
-        np.log(np.maximum(np.sqrt(measures.range_variance[:, part]) / sigma[:, part], LEAST_RANGE)) - USUAL_LOG_RANGE,
-        NARROW_INPUT_SCALE * np.nan_to_num(measures.gap[:, part], nan=0.0) / before[:, part],
+        np.where(closes_alone, 0.0, log_range)[:, part],
+        NARROW_INPUT_SCALE * np.where(closes_alone, 0.0, gap)[:, part],
         NARROW_INPUT_SCALE * _volume_surprise(measures.log_volume)[:, part],
     )
     features = np.zeros((*own[0].shape, len(NAMES)), dtype)
@@ -163,6 +166,17 @@ def density_inputs(
         baseline_scale=scale,
         baseline_dof=dof,
     )
+
+
+def _tell_closes_alone(range_variance: Floats) -> NDArray[np.bool_]:
+    """Return which sessions (K, n) have bars without a range, as the session before: prices of a fund, or closes as bars.
+
+    Such a bar has no opening either, so both inputs take their usual value. One alone is a session without trades.
+    """
+    is_flat = range_variance == 0
+    beside = np.concatenate([is_flat[:, 1:2], is_flat[:, :-1]], axis=1)  # the session before; for the first one, the second
+    alone: NDArray[np.bool_] = np.logical_and(is_flat, beside)
+    return alone
 
 
 def _context_columns(context: ContextMeasures, z: Floats, sigma: Floats, part: slice) -> Floats:

@@ -202,6 +202,15 @@ def test_prices_may_be_given_apart_as_scikit_learn_does() -> None:
     pd.testing.assert_frame_equal(apart.predict(), Forecaster().fit(frame).predict())
 
 
+@pytest.mark.parametrize("column", ["open", "high"])
+def test_closes_as_flat_bars_or_with_a_price_that_is_no_range_are_closes_alone(column: str) -> None:
+    frame = closes_only(long_frame("IBM"))
+    alone = Forecaster().fit(frame).predict()
+    flat = frame.assign(open=frame["y"], high=frame["y"], low=frame["y"])
+    pd.testing.assert_frame_equal(Forecaster().fit(flat).predict(), alone)
+    pd.testing.assert_frame_equal(Forecaster().fit(frame.assign(**{column: frame["y"] * 1.01})).predict(), alone)
+
+
 def test_the_representation_names_what_differs_from_the_defaults() -> None:
     assert repr(Forecaster(horizons=3)) == "Forecaster(horizons=3)"
 

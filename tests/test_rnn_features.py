@@ -54,6 +54,16 @@ def test_the_baselines_standard_deviation_grows_with_the_root_of_the_horizon() -
     assert np.allclose(deviation, inputs.sigma[:, -1:] * np.sqrt([1, 2, 3, 4, 5]), rtol=1e-12)
 
 
+def test_bars_without_a_range_tell_the_close_alone_and_one_such_bar_a_standstill() -> None:
+    measures = measures_of(1, 60)
+    variance = np.full((1, 60), 1e-4)
+    variance[0, [20, 30, 31, 32]] = 0.0
+    inputs = density_inputs(replace(measures, range_variance=variance), 3, np.float64)
+    ranges, gaps = (inputs.features[0, :, inputs.names.index(name)] for name in ("range", "overnight gap"))
+    assert np.flatnonzero(ranges == 0).tolist() == np.flatnonzero(gaps == 0).tolist() == [31, 32]
+    assert ranges[20] == ranges[30] < ranges[21:30].min()
+
+
 @pytest.mark.parametrize("later", [2.0, -0.5])
 def test_later_bars_change_no_feature(later: float) -> None:
     measures = measures_of(1, 80)

@@ -14,7 +14,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tickercast._long_format import DAY, ID, OTHER_PRICES, PRICE, typed
-from tickercast._usual_range import with_usual_open, with_usual_range
 from tickercast.errors import ArgumentError
 from tickercast.jobs.errors import UsageError
 from tickercast.jobs.exchanges.calendars import ExchangeCalendar, exchange_calendar
@@ -25,7 +24,7 @@ from tickercast.jobs.prices.sources.base import BadSourceData
 from tickercast.jobs.prices.sources.price_tables import kind_of_table
 from tickercast.jobs.prices.verdicts import QUARANTINED, REFUSED, Verdict
 from tickercast.jobs.terminal.text import counted, first_names
-from tickercast.storage.bars import Bars, make_bars, refuse_bad_rows
+from tickercast.storage.bars import Bars, log_returns, make_bars, refuse_bad_rows
 
 Days = NDArray[np.datetime64]
 
@@ -129,13 +128,9 @@ class Reading:
             unused = f" ({len(verdicts)} not used, the first: {_told(verdicts[0])})" if verdicts else ""
             raise TickerLeftOut(f"{counted(len(bars), 'usable row')}{unused}, a forecast needs {self.fewest}")
         left = [Left(unique_id, pd.Timestamp(each.session), each.code, each.message) for each in verdicts]
-        return Series(unique_id, key, exchange, kind, self._completed(bars, rows)), left
-
-    def _completed(self, bars: Bars, rows: pd.DataFrame) -> Bars:
-        """Return bars with a usual open and a usual range where the frame has none. The gates have judged them without."""
-        if "open" not in rows and self.field == "close":
-            bars = with_usual_open(bars)
-        return bars if {"high", "low"}.issubset(rows.columns) else with_usual_range(bars)
+        if "open" not in rows and {"high", "low"}.issubset(rows) and self.field == "close":
+            bars = _with_usual_open(bars)
+        return Series(unique_id, key, exchange, kind, bars), left
 
 
 def warnings_of(left_out: dict[Any, str], refused: tuple[Left, ...]) -> Iterator[str]:
@@ -208,9 +203,13 @@ def _on_days_of(rows: pd.DataFrame, time_zone: str) -> pd.DataFrame:
 
 
 def _bars(rows: pd.DataFrame, field: str) -> Bars:
-    """Return the rows of one ticker as bars. y is the price that is forecast; other prices that a frame lacks are that price."""
+    """Return the rows of one ticker as bars. y is the price that is forecast; other prices that a frame lacks are that price.
+
+    Without high and low an open is not used: a bar needs its range, and one without tells the close alone.
+    """
     price = rows[PRICE].to_numpy(np.float64)
-    given = {name: rows[name].to_numpy(np.float64) for name in OTHER_PRICES if name in rows}
+    has_range = {"high", "low"} - {field} <= set(rows)
+    given = {name: rows[name].to_numpy(np.float64) for name in OTHER_PRICES if name in rows and has_range}
     prices = {name: given.get(name, price) for name in OTHER_PRICES} | {field: price}
     others = {
         name: rows[name].fillna(neutral).to_numpy(np.float64)
@@ -220,6 +219,11 @@ def _bars(rows: pd.DataFrame, field: str) -> Bars:
     if "split" in others:
         others["split"] = np.where(others["split"] == 0, 1.0, others["split"])  # Yahoo writes 0 for no split
     return make_bars(rows[DAY].to_numpy().astype("datetime64[D]"), prices | others)
+
+
+def _with_usual_open(bars: Bars) -> Bars:
+    """Return bars that open at the close before, net of that day's split and dividend."""
+    return replace(bars, open=bars.close * np.exp(-np.nan_to_num(log_returns(bars, "close"))))
 
 
 def _judged(bars: Bars, may_end_in_doubt: bool) -> tuple[Bars, list[Verdict]]:
