@@ -6,7 +6,6 @@ import Alembic. Connection and Engine are SQLAlchemy's, for the signatures of ot
 
 from __future__ import annotations
 
-import secrets
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -28,6 +27,7 @@ from tickercast.storage.versions import (
     check_revision,
     is_blank,
     known_revisions,
+    new_database_id,
     storage_error,
     stored_revision,
     unknown_schema,
@@ -49,7 +49,6 @@ __all__ = [
 
 # Columns of messages: they may quote what a library says, which may quote a setting.
 MESSAGES = ("message", "last_error")
-GREATEST_ID = (1 << 31) - 1  # user_version is a signed number of 32 bits
 WRITER_PRAGMAS = ("journal_mode=WAL", "busy_timeout=30000", "foreign_keys=ON", "synchronous=FULL")
 
 
@@ -210,7 +209,7 @@ def seal_database(database: Database) -> None:
         with translated(database), engine.begin() as connection:
             digests.seal(connection)
             if isinstance(database, Path) and connection.exec_driver_sql("PRAGMA user_version").scalar_one() == 0:
-                connection.exec_driver_sql(f"PRAGMA user_version = {1 + secrets.randbelow(GREATEST_ID)}")
+                connection.exec_driver_sql(f"PRAGMA user_version = {int(new_database_id(), 16)}")
     finally:
         engine.dispose()
 

@@ -25,6 +25,7 @@ DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
 BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 UNWRITABLE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM}
+GREATEST_ID = (1 << 31) - 1  # the user_version of a SQLite file is a signed number of 32 bits
 PRIMARY_CODE = 0xFF  # the bits of an extended result code that say the kind of error
 
 
@@ -113,6 +114,13 @@ def database_id(database: Database) -> str:
     except DAMAGE as error:
         raise storage_error(path, error) from error
     return f"{number:08x}" if number else ""
+
+
+def new_database_id() -> str:
+    """Return a random id for a new database. A file and a server can both keep it, so it survives a move between them."""
+    import secrets  # here, because it takes as long to load as a query
+
+    return f"{1 + secrets.randbelow(GREATEST_ID):08x}"
 
 
 def known_revisions() -> list[str]:

@@ -19,6 +19,7 @@ from tests.conftest import Command, clean_environment, command_of
 from tickercast.storage import database
 from tickercast.storage.database import alembic_config, upgrade_database
 from tickercast.storage.errors import DatabaseMissing, NotADatabase, StoreUnwritable
+from tickercast.storage.postgres.record import ID, naming_statement
 from tickercast.storage.versions import check_revision, database_id
 
 
@@ -51,6 +52,11 @@ def test_an_interrupted_creation_is_finished_by_the_next_one(tmp_path: Path, lef
     upgrade_database(path)
     check_revision(path)
     assert list(tmp_path.glob("a.db.new*")) == []
+
+
+def test_the_id_of_a_record_on_a_server_fits_into_a_file() -> None:
+    ids = [ID.search(naming_statement("")) for _ in range(64)]
+    assert all(found is not None and 0 < int(found[1], 16) < 1 << 31 for found in ids)
 
 
 def test_each_database_that_is_made_has_an_id_of_its_own(tmp_path: Path) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import secrets
 from typing import TYPE_CHECKING, Any
 
 from tickercast.storage.address import PostgresServer
 from tickercast.storage.errors import DatabaseMissing, NotADatabase
 from tickercast.storage.postgres.connections import connected
+from tickercast.storage.versions import new_database_id
 
 if TYPE_CHECKING:
     import psycopg
@@ -75,7 +75,7 @@ def require_fit(server: PostgresServer, connection: psycopg.Connection[Any]) -> 
 
 def naming_statement(record_id: str) -> str:
     """Return the statement that gives a record its id; a new one where it has none."""
-    return f"COMMENT ON TABLE {VERSION_TABLE} IS 'tickercast record {record_id or secrets.token_hex(4)}'"
+    return f"COMMENT ON TABLE {VERSION_TABLE} IS 'tickercast record {record_id or new_database_id()}'"
 
 
 def _require_schema(server: PostgresServer, connection: psycopg.Connection[Any]) -> None:
