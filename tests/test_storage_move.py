@@ -15,7 +15,7 @@ from tests.postgres_server import PostgresCluster
 from tickercast.storage import verify
 from tickercast.storage.address import Database, PostgresServer
 from tickercast.storage.database import open_writer, reading
-from tickercast.storage.errors import Corrupt, NotADatabase
+from tickercast.storage.errors import Corrupt, NotADatabase, StoreUnwritable
 from tickercast.storage.move import Copied, copy_record
 from tickercast.storage.postgres.locks import advisory_lock
 from tickercast.storage.schema import Base, Run
@@ -108,6 +108,14 @@ def test_a_repeated_move_compares_and_another_record_is_left_alone(
         moved(record.database, server, record.prices)
     record.force("PRAGMA user_version = 77")
     with pytest.raises(NotADatabase, match="holds a record already, not this one"):
+        moved(record.database, server, record.prices)
+
+
+def test_a_login_that_may_not_create_tables_is_one_error(postgres: PostgresCluster, record: Record) -> None:
+    name = postgres.new_database().url.rpartition("/")[2]
+    postgres.sql("CREATE ROLE mover LOGIN")
+    server = PostgresServer(f"postgresql://mover@127.0.0.1:{postgres.port}/{name}")
+    with pytest.raises(StoreUnwritable, match="permission denied for schema public"):
         moved(record.database, server, record.prices)
 
 

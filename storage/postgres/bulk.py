@@ -11,10 +11,9 @@ import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql
 
+from tickercast.storage.postgres.engine import SERVER, driver_connection
 from tickercast.storage.postgres.errors import server_errors
 from tickercast.storage.schema import Base
-
-SERVER = "server"  # the key of a connection's info that holds the server's address
 
 
 def copy_new(connection: Connection, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -66,8 +65,5 @@ def _types_of(table: str) -> dict[str, str]:
 @contextmanager
 def _cursor(connection: Connection) -> Iterator[psycopg.Cursor[Any]]:
     """Yield a cursor of the driver. SQLAlchemy does not see its errors, so they become ours here."""
-    with server_errors(connection.info[SERVER]):
-        cursor = connection.connection.cursor()
-        assert isinstance(cursor, psycopg.Cursor)
-        with cursor:
-            yield cursor
+    with server_errors(connection.info[SERVER]), driver_connection(connection).cursor() as cursor:
+        yield cursor

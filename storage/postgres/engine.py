@@ -11,12 +11,12 @@ from sqlalchemy import Connection, Engine, event
 
 from tickercast.storage.address import PostgresServer
 from tickercast.storage.errors import StorageError
-from tickercast.storage.postgres.bulk import SERVER
 from tickercast.storage.postgres.connections import connect
 from tickercast.storage.postgres.errors import server_errors, storage_error_of
 from tickercast.storage.postgres.locks import require_writer
 from tickercast.storage.postgres.marks import with_percent_marks
 
+SERVER = "server"  # the key of a connection's info that holds the server's address
 READ_ONLY = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -27,7 +27,7 @@ def writing_engine(server: PostgresServer) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         with server_errors(server):
-            require_writer(server, _driver_connection(connection))
+            require_writer(server, driver_connection(connection))
 
     return engine
 
@@ -39,7 +39,7 @@ def reading_engine(server: PostgresServer) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         with server_errors(server):
-            _driver_connection(connection).execute(READ_ONLY)
+            driver_connection(connection).execute(READ_ONLY)
 
     return engine
 
@@ -71,7 +71,8 @@ def _engine(server: PostgresServer, purpose: str) -> Engine:
     return engine
 
 
-def _driver_connection(connection: Connection) -> psycopg.Connection[Any]:
+def driver_connection(connection: Connection) -> psycopg.Connection[Any]:
+    """Return psycopg's connection below one of SQLAlchemy's, whose errors SQLAlchemy does not see."""
     found = connection.connection.driver_connection
     assert isinstance(found, psycopg.Connection)
     return found

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import psycopg
 from sqlalchemy import Connection
 
 from tickercast.storage.address import PostgresServer
-from tickercast.storage.database import open_writer, translated
 from tickercast.storage.postgres.bulk import copy_new
+from tickercast.storage.postgres.engine import driver_connection, writing_engine
+from tickercast.storage.postgres.errors import server_errors
 from tickercast.storage.postgres.record import naming_statement, require_fit
 from tickercast.storage.postgres.schema import finishing_statements, table_statements
 from tickercast.storage.schema import Base
@@ -31,7 +31,7 @@ class ServerLoad:
 
     def finish(self, revision: str, record_id: str) -> None:
         """Make indexes, references, triggers and views, and let the next rows have numbers after those that were inserted."""
-        driver = _driver(self.connection)
+        driver = driver_connection(self.connection)
         for statement in finishing_statements(revision):
             driver.execute(statement)
         driver.execute(naming_statement(record_id))
@@ -49,19 +49,13 @@ class ServerLoad:
 @contextmanager
 def loading(server: PostgresServer) -> Iterator[ServerLoad]:
     """Yield a load into a blank database. The caller holds its writer lock. Raises StorageErrors."""
-    engine = open_writer(server)
+    engine = writing_engine(server)
     try:
-        with translated(server), engine.begin() as connection:
-            driver = _driver(connection)
+        with server_errors(server), engine.begin() as connection:
+            driver = driver_connection(connection)
             require_fit(server, driver)
             for statement in table_statements():
                 driver.execute(statement)
             yield ServerLoad(connection)
     finally:
         engine.dispose()
-
-
-def _driver(connection: Connection) -> psycopg.Connection[Any]:
-    found = connection.connection.driver_connection
-    assert isinstance(found, psycopg.Connection)
-    return found
