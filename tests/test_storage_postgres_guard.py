@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -17,6 +18,8 @@ from tests.postgres_server import PostgresCluster
 from tickercast.storage.address import PostgresServer
 from tickercast.storage.errors import LoginMayWrite, QueryOverLimit, QueryRefused
 from tickercast.storage.postgres.logins import require_reader
+from tickercast.storage.postgres.query_pool import ServerPool
+from tickercast.storage.query_pool import QueryTimedOut
 from tickercast.storage.reader import Rows
 from tickercast.storage.sql_guard import ANY_FORMAT, ResultLimit, selecting
 
@@ -150,3 +153,17 @@ def test_a_login_that_may_do_more_is_refused(right: str, told: str, server: Post
     postgres.sql(right.format(login.url.partition("://")[2].partition("@")[0]), server.url.rpartition("/")[2])
     with pytest.raises(LoginMayWrite, match=told):
         require_reader(login)
+
+
+def test_a_query_after_its_pool_was_closed_ends(reader: PostgresServer) -> None:
+    pool, ended = ServerPool(reader), threading.Event()
+    pool.select("SELECT 1", (), seconds=5, most=1)
+    pool.close()
+
+    def ask() -> None:
+        with pytest.raises(QueryTimedOut):
+            pool.select("SELECT 1", (), seconds=5, most=1)
+        ended.set()
+
+    threading.Thread(target=ask, daemon=True).start()
+    assert ended.wait(5)

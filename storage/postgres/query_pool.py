@@ -49,9 +49,7 @@ class ServerPool:
         except (QueryRefused, QueryOverLimit) as error:
             raise refusal(error) from error
         finally:
-            with self._changing:
-                self._working.discard(connection) if connection else None
-            self._idle.put(connection)
+            self._give_back(connection)
 
     def _usable(self, connection: psycopg.Connection[Any] | None) -> psycopg.Connection[Any]:
         """Return a connection that answers: a server may have been restarted since the last query."""
@@ -68,6 +66,14 @@ class ServerPool:
                 raise QueryTimedOut("the pool is closed")
             self._working.add(connection)
         return connection
+
+    def _give_back(self, connection: psycopg.Connection[Any] | None) -> None:
+        with self._changing:
+            if connection is not None:
+                self._working.discard(connection)
+                if self._is_closed:
+                    connection.close()
+            self._idle.put(connection)
 
     def _answer(
         self,
@@ -94,10 +100,14 @@ class ServerPool:
         for connection in working:
             with suppress(psycopg.Error):
                 connection.cancel_safe(timeout=1.0)
+        idle: list[psycopg.Connection[Any] | None] = []
         with suppress(queue.Empty):
             while True:
-                if (idle := self._idle.get_nowait()) is not None:
-                    idle.close()
+                idle.append(self._idle.get_nowait())
+        for unused in idle:
+            if unused is not None:
+                unused.close()
+            self._idle.put(None)  # a query that comes later is refused; with an empty queue it would wait for ever
 
 
 def _end(connection: psycopg.Connection[Any]) -> None:
