@@ -18,6 +18,7 @@ from datasette.database import Database, QueryInterrupted, Results
 from datasette.utils import Column as Described
 
 from tickercast.storage.query_pool import PROCESSES, Pool, QueryTimedOut
+from tickercast.storage.sql_guard import Parameters
 from tickercast.storage.versions import PRIMARY_CODE, error_of_code
 from tickercast.storage.views import VIEWS, View
 
@@ -70,8 +71,9 @@ class RecordDatabase(Database):  # type: ignore[misc]  # Datasette has no types
         """Return the rows of a query. Raises QueryInterrupted, PoolBusy, sqlite3.OperationalError, StorageError."""
         seconds = min(custom_time_limit or self.ds.sql_time_limit_ms, self.ds.sql_time_limit_ms) / 1000
         most = max(self.ds.max_returned_rows, (page_size or self.ds.page_size) + 1) if truncate else MOST_ROWS
+        query, values = self.as_taken(sql, params or {})
         try:
-            answer = await self._queued(functools.partial(self.pool.select, sql, params or {}, seconds=seconds, most=most))
+            answer = await self._queued(functools.partial(self.pool.select, query, values, seconds=seconds, most=most))
         except QueryTimedOut as error:
             raise QueryInterrupted(error, sql, params) from error
         except sqlite3.OperationalError as error:
@@ -82,6 +84,10 @@ class RecordDatabase(Database):  # type: ignore[misc]  # Datasette has no types
         for row in rows:
             row.names = answer.columns
         return Results(rows, truncate and answer.is_cut, [(name,) for name in answer.columns])
+
+    def as_taken(self, sql: str, values: Parameters) -> tuple[str, Parameters]:
+        """Return a query and its values as the database takes them."""
+        return sql, values
 
     async def _queued(self, select: Callable[[], Any]) -> Any:
         if self.waiting >= MOST_WAITING:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tickercast.jobs.web.record_database import BY_NAME
 from tickercast.storage.reader import SORTED_BY
 from tickercast.storage.views import VIEWS
 
@@ -20,7 +21,6 @@ LIKE = re.compile(rf"{COLUMN} (not )?like (:p\d+)")
 GLOB = re.compile(rf"{COLUMN} glob (:(p\d+))")
 BLANK = re.compile(rf"{COLUMN} (=|!=) ''")
 ORDER = re.compile(rf"order by {COLUMN}( desc)?(?=\s+limit \d+|\s*$)", re.IGNORECASE)
-BY_NAME = {view.name: view for view in VIEWS}
 # The rows of a view as Datasette and a download read them.
 OF_VIEW = re.compile(rf"(?is)\s*select (?!distinct)[^()]* from ({'|'.join(BY_NAME)})\b(?!.*\bgroup by\b)")
 TEXT = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|[()]|\bfrom\s*(?=\()", re.DOTALL | re.IGNORECASE)
