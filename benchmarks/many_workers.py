@@ -20,8 +20,9 @@ from pathlib import Path
 
 from tickercast.jobs.runs.backlog import BLOCK_SESSIONS, FEWEST_PER_WORKER
 from tickercast.jobs.runs.engines import TASKS_A_WORKER
+from tickercast.jobs.workspace.sections import ComputeSection
 
-STACK = 128
+STACK = ComputeSection().stack
 
 
 @dataclass(frozen=True)

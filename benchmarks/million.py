@@ -19,8 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-STACK = 128  # tickers, as compute.stack
-IN_FLIGHT = 2  # stacks under way for each worker
+from tickercast.jobs.runs.engines import TASKS_A_WORKER
+from tickercast.jobs.workspace.sections import ComputeSection
+
+STACK = ComputeSection().stack  # tickers
 TICKERS = (1_000, 10_000, 100_000, 1_000_000)
 WORKERS = (2, 8, 32, 256)
 COORDINATORS = (1, 4, 16, 64)
@@ -92,7 +94,7 @@ def simulated(site: Site, timings: dict[str, Any]) -> tuple[float, dict[str, flo
         ]
 
     sizes = [STACK] * (site.tickers // STACK) + [site.tickers % STACK] * bool(site.tickers % STACK)
-    under_way = IN_FLIGHT * max(site.workers, site.coordinators)
+    under_way = TASKS_A_WORKER * max(site.workers, site.coordinators)
     waiting = [(0.0, 0, number, steps(size)) for number, size in enumerate(sizes[:under_way])]
     admitted, end = len(waiting), 0.0
     while waiting:

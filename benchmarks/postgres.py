@@ -104,13 +104,12 @@ def _stat(pid: int) -> Sequence[str]:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
-def make_round(number: int, meters: dict[str, Meter], span: Sequence[str], prices: Path) -> None:
-    """Backfill and do one daily cycle with each kind of record, and print what it cost."""
+def make_round(number: int, meters: dict[str, Meter], symbols: Sequence[str], span: Sequence[str], prices: Path) -> None:
+    """Backfill and do one daily cycle with each kind of record, and print what it cost. span: the options that say it."""
     hashes = set()
-    symbols = span[4:]
     for name, meter in meters.items():
         source = ("--source", f"folder:{prices}", "--adjustment", "split")
-        backfill = meter.run("backfill", *symbols, *source, *span[:4], "--workers", "1")
+        backfill = meter.run("backfill", *symbols, *source, *span, "--workers", "1")
         made = meter.forecasts()
         show(number, name, "backfill", backfill, made)
         meter.answer("track", *symbols)
@@ -138,7 +137,7 @@ def main() -> None:
     given = parser.parse_args()
     files = sorted(path for path in given.prices.glob("*.parquet") if not path.name.startswith("^"))[: given.tickers]
     days = [day.isoformat() for day in pq.read_table(files[0], columns=["date"])["date"].to_pylist()[-given.sessions - 1 :]]
-    span = ["--start", days[0], "--end", days[-2], *(path.stem for path in files)]
+    symbols, span = [path.stem for path in files], ("--start", days[0], "--end", days[-2])
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n{HEAD}")
     for number in range(1, given.rounds + 1):
         with ExitStack() as stack:
@@ -146,7 +145,7 @@ def main() -> None:
             shutil.rmtree(given.folder / "homes", ignore_errors=True)
             kinds = {"SQLite": None, "PostgreSQL": cluster}
             meters = {name: Meter(given.folder / "homes" / name, found) for name, found in kinds.items()}
-            make_round(number, meters, span, given.prices)
+            make_round(number, meters, symbols, span, given.prices)
 
 
 if __name__ == "__main__":

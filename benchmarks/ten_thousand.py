@@ -152,16 +152,16 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=5, help="sessions to backfill before the daily run")
     parser.add_argument("--prices", type=Path, help="a folder of split-adjusted prices to resample")
     given = parser.parse_args()
-    names, home = given.folder / "feed", given.folder / "home"
+    prices, home = given.folder / "feed", given.folder / "home"
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, SQLite {sqlite3.sqlite_version}")
     symbols = [f"T{number:05d}" for number in range(given.tickers)]
-    source = ("--source", f"folder:{names}", "--adjustment", "split")
-    feed(names, given.prices, given, left_out=1)
+    source = ("--source", f"folder:{prices}", "--adjustment", "split")
+    feed(prices, given.prices, given, left_out=1)
     print(f"{'init':28} {cost_of(home, 'init')}")
     print(f"{'track':28} {cost_of(home, 'track', *symbols, *source)}")
     days = [str(day) for day in base_bars(given.prices, given.bars)[0].session[-1 - given.sessions :]]
     print(f"{f'backfill, {given.sessions} sessions':28} {cost_of(home, 'backfill', '--start', days[0])}")
-    feed(names, given.prices, given, left_out=0)
+    feed(prices, given.prices, given, left_out=0)
     day = cost_of(home, "run")
     print(f"{'run, one session':28} {day}\n{day.output.strip().splitlines()[-1]}")
     print(f"{'run, nothing due':28} {cost_of(home, 'run')}")
