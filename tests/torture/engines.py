@@ -39,8 +39,7 @@ Commands = Sequence[tuple[str, ...]]
 
 def prepare(bench: Bench) -> None:
     """Make a home that tracks the tickers and has no bar yet."""
-    feed = make_crowded_home(bench.build, bench.prepared)
-    must_run(bench.build, bench.prepared / "home", "untrack", *ALL_TICKERS[len(SOME) :])
+    feed = make_crowded_home(bench.build, bench.prepared, SOME)
     _set(bench.prepared / "home", feed)
 
 

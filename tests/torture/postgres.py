@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.command_server import StartedCommand
 from tests.postgres_proxy import PostgresProxy, postgres_proxy
-from tests.postgres_server import OLDEST, SERVERS, PostgresCluster, postgres_cluster
+from tests.postgres_server import MISSING, PostgresCluster, newest_server, postgres_cluster
 from tests.torture.builds import Build
 from tests.torture.harness import Bench, Harness, Outcome
 from tests.torture.homes import SETTINGS, TICKERS, Feed, make_feed, read_feed
@@ -149,8 +149,7 @@ def _judged(build: Build, home: Path, command: StartedCommand, disturber: Distur
 
 
 def _unavailable() -> str:
-    is_there = any(int(path.parent.name) >= OLDEST for path in SERVERS)
-    return "" if is_there else f"no PostgreSQL server of version {OLDEST} or newer is installed"
+    return "" if newest_server() else MISSING
 
 
 HARNESS = Harness(
