@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tickercast.jobs.workspace.home import create_home
-from tickercast.jobs.workspace.temporary import own_store, replaced_folder
+from tickercast.jobs.workspace.temporary import replaced_folder, store_variables_ignored
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +32,6 @@ def test_a_folder_in_use_is_not_replaced(tmp_path: Path) -> None:
 
 def test_a_home_of_one_command_has_a_store_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TICKERCAST_STORE__PRICES", "s3://bars/desk")
-    with own_store():
+    with store_variables_ignored():
         assert create_home(tmp_path / "home").prices == tmp_path / "home" / "prices"
     assert os.environ["TICKERCAST_STORE__PRICES"] == "s3://bars/desk"

@@ -156,10 +156,10 @@ class Record:
         QueryError for a query that does more than read, that SQLite does not understand, or that exceeds a limit.
         """
         from tickercast._record_frames import frame_of_rows
-        from tickercast.jobs.analysis.views import answer, queried
+        from tickercast.jobs.analysis.views import answer, database_for_queries
 
         _refuse_no_text("query", query)
-        with public_errors(), answer(queried(self._place), query, _bound(parameters), seconds=seconds) as found:
+        with public_errors(), answer(database_for_queries(self._place), query, _bound(parameters), seconds=seconds) as found:
             return frame_of_rows(found.columns, found.rows)
 
     def plot(self, ticker: str, chart: Literal["fan", "returns"] = "fan", *, config: str | None = None) -> go.Figure:

@@ -20,7 +20,7 @@ from tickercast.jobs.errors import SomeTickersFailed, UsageError
 from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
 from tickercast.jobs.terminal.progress import progress_bar
 from tickercast.jobs.workspace.home import Home
-from tickercast.jobs.workspace.temporary import own_store, temporary_folder
+from tickercast.jobs.workspace.temporary import store_variables_ignored, temporary_folder
 from tickercast.jobs.workspace.writer import open_for_writing
 from tickercast.storage import queries
 from tickercast.storage.database import Connection, reading
@@ -46,7 +46,7 @@ class Evaluation:
 
 def evaluate_temporarily(request: BackfillRequest, comparison: Comparison) -> Evaluation:
     """Return the evaluation of a span, backfilled in a temporary home. Raises what evaluate_kept raises."""
-    with temporary_folder("evaluate") as folder, own_store():
+    with temporary_folder("evaluate") as folder, store_variables_ignored():
         return evaluate_kept(folder / "home", request, comparison)
 
 

@@ -30,8 +30,8 @@ __all__ = [
     "TABLE",
     "answer",
     "context_notices",
+    "database_for_queries",
     "prior_notices",
-    "queried",
     "query_text",
     "ticker_rows",
     "upgrade_notices",
@@ -140,8 +140,8 @@ def query_text(query: str | None, file: Path | None, *, list_views: bool) -> str
         raise UsageError(f"{file or 'stdin'}: cannot be read: {error}") from error
 
 
-def queried(place: Place) -> Database:
-    """Return the record as a user's queries read it: on a server by the login that may only read, where the settings name one.
+def database_for_queries(place: Place) -> Database:
+    """Return the record that users' queries read: on a server by the login that may only read, where the settings name one.
 
     Raises SettingsError, and LoginMayWrite where that login may do more.
     """

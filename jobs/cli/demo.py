@@ -21,7 +21,7 @@ from tickercast.jobs.scoring.terms import ALL_TICKERS
 from tickercast.jobs.terminal.tables import Table, write_table
 from tickercast.jobs.workspace.home import Home
 from tickercast.jobs.workspace.place import SETTINGS_FILE
-from tickercast.jobs.workspace.temporary import own_store, replaced_folder
+from tickercast.jobs.workspace.temporary import replaced_folder, store_variables_ignored
 from tickercast.jobs.workspace.writer import open_for_writing
 
 SESSIONS = 250
@@ -65,7 +65,7 @@ def _show_record(folder: Path, workers: int | None) -> None:
     request = BackfillRequest(symbols=TICKERS, start=_first_session(), source="sample", workers=workers)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SETTINGS_FILE).write_text(SETTINGS, encoding="utf-8")
-    with own_store(), open_for_writing(folder, command="demo", wait_seconds=0, create="density") as (home, engine):
+    with store_variables_ignored(), open_for_writing(folder, command="demo", wait_seconds=0, create="density") as (home, engine):
         _print_line(backfill_span(home, engine, request))
     _print_results(home)
     _print_heading("Report")

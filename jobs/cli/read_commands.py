@@ -178,7 +178,7 @@ def sql(
         return
     chosen = output_format or format_of(out)
     most = views.TABLE if chosen == "table" else views.ANY_FORMAT
-    database = views.queried(existing_place(context))
+    database = views.database_for_queries(existing_place(context))
     with views.answer(database, text, seconds=seconds, most=most) as found:
         write_rows(found.columns, found.rows, chosen, out=out, table=lambda: query_table(database, found))
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tickercast.jobs.cli.options import FormatOption, OutOption, WaitOption, existing_home, home_of, say
+from tickercast.jobs.cli.options import WAIT_SECONDS, FormatOption, OutOption, WaitOption, existing_home, home_of, say
 
 
 def replay(
@@ -56,7 +56,7 @@ def backup(
 def restore(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that `backup` wrote.")],
-    wait: WaitOption = 60.0,
+    wait: WaitOption = WAIT_SECONDS,
 ) -> None:
     """Put a backup in the place of the home, after checking all of it. The home before stays beside it, under another name."""
     from tickercast.jobs import clock
@@ -70,7 +70,7 @@ def move(
     to: Annotated[
         str, typer.Option("--to", metavar="URL", help="postgresql://user@host/database, sqlite:///PATH, or the path of a file.")
     ],
-    wait: WaitOption = 60.0,
+    wait: WaitOption = WAIT_SECONDS,
 ) -> None:
     """Copy the record to an empty database, whole, and prove the copy. It says what to put into store.url then.
 
@@ -82,7 +82,7 @@ def move(
     say(move_record(existing_home(context), to, wait_seconds=wait))
 
 
-def upgrade(context: typer.Context, wait: WaitOption = 60.0) -> None:
+def upgrade(context: typer.Context, wait: WaitOption = WAIT_SECONDS) -> None:
     """Upgrade the database to this program's schema, after a backup copy in the same folder."""
     from tickercast.jobs import clock
     from tickercast.jobs.prices.copies import fill_copies

@@ -59,8 +59,8 @@ def serve(
 
 
 def _by_reader(place: Place) -> Place:
-    """Return a home whose record is read by the login that may only read. Raises UsageError without one, LoginMayWrite."""
-    from tickercast.jobs.analysis.views import queried
+    """Return the place with the login that may only read as its record. Raises UsageError without one, LoginMayWrite."""
+    from tickercast.jobs.analysis.views import database_for_queries
     from tickercast.jobs.errors import UsageError
 
     if place.reader is None:
@@ -68,7 +68,7 @@ def _by_reader(place: Place) -> Place:
             "store.reader_url is not set, and serve runs what visitors write: name a login of the server that may only read; "
             "docs/guides/postgresql.md has the statements that make one; nothing was served"
         )
-    queried(place)
+    database_for_queries(place)
     return replace(place, store_url=place.reader_url)
 
 

@@ -136,11 +136,11 @@ def backfill(
         from tickercast.jobs.runs.backfill import backfill_span as forecast_span
     from tickercast.jobs.workspace.outage import work_through_outages
 
-    told = [f"home {home_of(context)} is created"] if _has_no_home(context) else []
+    lines = [f"home {home_of(context)} is created"] if _has_no_home(context) else []
 
     def forecast(home: Home, engine: Engine) -> str:
-        while told:  # once, however often the work begins again
-            say(told.pop())
+        while lines:  # once, however often the work begins again
+            say(lines.pop())
         return forecast_span(home, engine, request)
 
     say(work_through_outages(
@@ -198,10 +198,7 @@ def run(
         if next_retention(home, present := clock.now()) <= present:
             retain(home, engine, present)
 
-    with (
-        metrics_at_end(home_of(context)),
-        told_at_end(home_of(context), instant),
-    ):
+    with metrics_at_end(home_of(context)), told_at_end(home_of(context), instant):
         work_through_outages(home_of(context), work, command="run", wait_seconds=wait)
 
 

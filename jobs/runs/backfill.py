@@ -14,7 +14,7 @@ from tickercast.jobs.prices.bindings import Sources
 from tickercast.jobs.prices.event_files import EventFile, read_event_file
 from tickercast.jobs.prices.sources.base import BadSourceData
 from tickercast.jobs.runs.backlog import backfill_due_sessions
-from tickercast.jobs.runs.fetch import DueSessions
+from tickercast.jobs.runs.backlog_reader import DueSessions
 from tickercast.jobs.runs.instants import refuse_record_ahead
 from tickercast.jobs.runs.run import run_options, run_over, tracked_symbols
 from tickercast.jobs.terminal.progress import show_line

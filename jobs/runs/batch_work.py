@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tickercast.jobs.runs.backlog_reader import BacklogReader, Fetched
 from tickercast.jobs.runs.context import ContextFetcher
 from tickercast.jobs.runs.engines import OpenEngine, kept_engine
 from tickercast.jobs.runs.feed import Batch, Feed
-from tickercast.jobs.runs.fetch import BacklogReader, Fetched
 from tickercast.jobs.runs.options import RunOptions
 from tickercast.jobs.runs.record import RunRecord
 from tickercast.jobs.runs.stacks import run_stacks

@@ -18,7 +18,7 @@ from tickercast.jobs.prices.events import EventIngest
 from tickercast.jobs.prices.ingest import Ingest
 from tickercast.jobs.prices.references import update_reference
 from tickercast.jobs.runs.backlog import due_by_exchange
-from tickercast.jobs.runs.fetch import Fetched
+from tickercast.jobs.runs.backlog_reader import Fetched
 from tickercast.jobs.runs.options import RunOptions
 from tickercast.jobs.runs.stored_context import all_stored_events, stored_references
 from tickercast.storage import queries
@@ -58,7 +58,7 @@ class ContextFetcher:
             fetched.members[index] = replace(member, events=events.get(tickers[member.key].id))
 
     def notes(self) -> list[str]:
-        """Return what is to be said at the run's end of the events that Yahoo was asked for."""
+        """Return notes for the run's closing line: which company events were not fetched."""
         note = self.events.requests.outcome.note()
         return [note] if note else []
 

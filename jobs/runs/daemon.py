@@ -40,7 +40,7 @@ DROP_CHILD_SECONDS = END_SECONDS - 0.5  # the child has dropped its work by then
 
 
 def serve(home: Home, target: LogTarget) -> None:
-    """Run until SIGTERM or SIGINT, then end within five seconds. Raises LockHeld for a second daemon, also one that has come
+    """Run until SIGTERM or SIGINT, then end within five seconds. Raises LockHeld when another daemon runs, or took the lock
     while the record's server was away.
 
     A cycle under way ends after its unit of work, or drops it where that takes longer; a second signal ends it at once.
@@ -63,7 +63,7 @@ class DaemonLock:
         self.renew, self.taken_by = renew, ""
 
     def check(self, watch: Watch) -> None:
-        """Let a daemon look, or stop it where another one has the lock now. While the server is away nobody has it."""
+        """Do the check of each minute, or stop this daemon where another has the lock. While the server is away nobody has it."""
         with suppress(StorageError):  # the look and the heart-beat say so
             self.taken_by = self.renew() or ""
         if self.taken_by:

@@ -27,7 +27,7 @@ COMMAND = "move"
 def move(home: Home, to: str, *, wait_seconds: float) -> str:
     """Copy a home's record to another database, prove the copy, and return lines that say what to put into store.url.
 
-    to: postgresql://..., sqlite:///PATH as in store.url, or the path of a file. Repeated after a move that was done it compares.
+    to: postgresql://..., sqlite:///PATH as in store.url, or the path of a file. After a finished move it compares the two.
     Raises UsageError, LockHeld while another process writes or a daemon runs, and what copy_record raises.
     """
     source, target = home.database, _target(home, to)

@@ -67,15 +67,15 @@ class CycleHeart:
         self.beat_at = time.monotonic()
 
 
-class RunRow:
-    """One run's own row and those of its tickers. options: of the batch under way."""
+class RunStatus:
+    """How far one run is, as stored: its own row and those of its tickers. options: of the batch under way."""
 
     def __init__(self, engine: Engine, options: RunOptions, run_id: int) -> None:
         self.engine, self.options, self.run_id = engine, options, run_id
         self.origins: Counter[int] = Counter()
         self.heart = CycleHeart(engine, options.kind)
         self.tickers_ok = 0
-        self._told_at = time.monotonic()
+        self._written_at = time.monotonic()
 
     def enter_done(self, ticker_ids: Sequence[int]) -> None:
         """Enter tickers whose bars were read and whose due sessions were forecast."""
@@ -87,13 +87,13 @@ class RunRow:
             writes.record_run_tickers(connection, rows)
         self.tickers_ok += len(rows)
 
-    def tell(self, progress: str) -> None:
+    def write_progress(self, progress: str) -> None:
         """Write how far the run is into its row, and that the daemon's cycle makes progress: at most every few seconds."""
         self.heart.beat()
-        if time.monotonic() - self._told_at >= BEAT_SECONDS:
+        if time.monotonic() - self._written_at >= BEAT_SECONDS:
             with self.engine.begin() as connection:
                 writes.update_run(connection, self.run_id, message=progress)
-            self._told_at = time.monotonic()
+            self._written_at = time.monotonic()
 
     def finish(self, status: str, message: str, *, failures: Mapping[str, str] | None = None) -> None:
         """Close the run's row. failures: a reason for each symbol that failed."""
@@ -117,7 +117,7 @@ class RunRow:
             )
 
 
-class RunRecord(RunRow):
+class RunRecord(RunStatus):
     """One run's entries in the record. made_at of its forecasts is the instant of their batch."""
 
     def __init__(self, engine: Engine, options: RunOptions, run_id: int) -> None:

@@ -28,7 +28,7 @@ from tickercast.jobs.runs.stored_context import stored_events, stored_references
 from tickercast.jobs.runs.workers import refuse_other_environment, worker_pool
 from tickercast.jobs.terminal.progress import progress_bar, show_line
 from tickercast.jobs.workspace.config import BUNDLE, PRESETS, Config
-from tickercast.jobs.workspace.temporary import own_store, temporary_folder
+from tickercast.jobs.workspace.temporary import store_variables_ignored, temporary_folder
 from tickercast.jobs.workspace.writer import open_for_writing
 from tickercast.storage.bars import as_known
 from tickercast.storage.files import write_atomically
@@ -81,7 +81,7 @@ def refit_bundled(
 
 def _data_of(source: str, adjustment: str | None) -> FitData:
     """Return the bars of all tickers of a source, after the gates that stored bars pass, and what is known beside them."""
-    with own_store(), temporary_folder("prior") as folder, open_for_writing(
+    with store_variables_ignored(), temporary_folder("prior") as folder, open_for_writing(
         folder / "home", command="prior fit", wait_seconds=0, create="density"
     ) as (home, engine):  # fmt: skip
         sources, now = Sources(home, source, adjustment), clock.now()

@@ -20,10 +20,10 @@ from tickercast.jobs.prices.events import EventIngest
 from tickercast.jobs.prices.ingest import Ingest
 from tickercast.jobs.prices.sources.base import SourceSettings, SourceUnavailable
 from tickercast.jobs.runs.backlog import due_by_exchange
+from tickercast.jobs.runs.backlog_reader import BacklogReader, DueSessions, Fetched
 from tickercast.jobs.runs.batch_work import BatchWork
 from tickercast.jobs.runs.context import ContextFetcher
 from tickercast.jobs.runs.feed import BatchLimits, Feed, Order, Told
-from tickercast.jobs.runs.fetch import BacklogReader, DueSessions, Fetched
 from tickercast.jobs.runs.fetch_order import by_waiting_time
 from tickercast.jobs.runs.options import RunOptions
 from tickercast.jobs.runs.priors import prior_line
@@ -60,8 +60,8 @@ def run_options(
     at_pace = BatchLimits.at_pace(home.settings.yahoo.requests_per_second)
     batch = replace(at_pace, seconds=None, tickers=None) if kind == "backfill" else at_pace
     return RunOptions(
-        kind, now, config, count, compute.stack, through, with_twins, force_cold, after_close, kept,
-        compute.engine, compute.scheduler, batch,
+        kind, now, config, workers=count, stack_size=compute.stack, through=through, with_twins=with_twins, force_cold=force_cold,
+        after_close_minutes=after_close, kept_checkpoints=kept, engine=compute.engine, scheduler=compute.scheduler, batch=batch,
     )  # fmt: skip
 
 
@@ -135,7 +135,7 @@ def _progress_of(record: RunRecord) -> Told:
 
     def tell(done: int, total: int) -> None:
         work.done, work.total = done, total
-        record.tell(f"fetched {done:,} of {total:,} tickers, {work.left(time.monotonic())}")
+        record.write_progress(f"fetched {done:,} of {total:,} tickers, {work.left(time.monotonic())}")
 
     return tell
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from tickercast.jobs.prices.bindings import Sources
-from tickercast.jobs.runs.fetch import Fetched
+from tickercast.jobs.runs.backlog_reader import Fetched
 from tickercast.jobs.runs.options import RunOptions
 from tickercast.jobs.terminal.text import counted, first_names
 from tickercast.storage import queries

@@ -70,9 +70,12 @@ class DateSums:
 
 def stored_date_sums(rows: Iterable[DateSumRow]) -> DateSums:
     """Return the sums of some stored rows."""
-    horizon, mode, target, content = ([*column] for column in zip(*rows, strict=True)) if (rows := [*rows]) else ([],) * 4
-    parts = np.frombuffer(b"".join(content), "<i8").astype(np.int64).reshape(len(horizon), len(SUMMED), 2)
-    return DateSums(np.array(horizon, np.int64), np.array(mode, "S8"), np.array(target, "M8[D]"), parts)
+    stored = list(rows)
+    parts = np.frombuffer(b"".join(row.sums for row in stored), "<i8").astype(np.int64).reshape(len(stored), len(SUMMED), 2)
+    return DateSums(
+        np.array([row.horizon for row in stored], np.int64), np.array([row.mode for row in stored], "S8"),
+        np.array([row.target for row in stored], "M8[D]"), parts,
+    )  # fmt: skip
 
 
 def date_sums_of(scores: ScoreColumns) -> DateSums:

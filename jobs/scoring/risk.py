@@ -21,7 +21,7 @@ from tickercast.jobs.scoring.date_sums import DateSums
 from tickercast.jobs.scoring.distributions import student_t_price_shortfall, student_t_quantiles, student_t_shortfall
 from tickercast.jobs.scoring.exceedances import christoffersen, conditional_coverage, kupiec
 from tickercast.jobs.scoring.significance import benjamini_hochberg, diebold_mariano
-from tickercast.jobs.scoring.skill import ALPHA, all_told
+from tickercast.jobs.scoring.skill import ALPHA, finite_or_none
 from tickercast.jobs.scoring.terms import ALL_MODES, FEWEST_SCORES, NOT_DISTINGUISHABLE
 from tickercast.jobs.scoring.ticker_sums import TRANSITIONS, TickerSums
 from tickercast.storage.queries import NewestForecast
@@ -45,7 +45,7 @@ def risk_rows(tickers: Mapping[int, TickerSums], dates: DateSums, newest: Sequen
     rows.sort(key=lambda row: (row.mode == ALL_MODES, row.level, row.ticker_id, row.horizon, row.mode))
     rows = _with_newest(rows, newest)
     rows += [row for part in (dates, dates.with_mode(ALL_MODES)) for i in range(len(LEVELS)) for row in _rows_of_all(part, i)]
-    after = P_ADJUSTED + 2
+    after = P_ADJUSTED + 2  # the verdict follows it. By position, since _replace takes four times as long, and rows are many
     return [
         RiskRow._make((*row[:P_ADJUSTED], p, verdict_of(row, p), *row[after:]))
         for row, p in zip(rows, _adjusted(rows), strict=True)
@@ -76,7 +76,7 @@ def _rows_of_tickers(sums: TickerSums, level: int) -> Iterator[RiskRow]:
         "first_target": sums.of("first_target").astype("M8[D]").tolist(),
         "last_target": sums.of("last_target").astype("M8[D]").tolist(),
         "verdict": repeat(NOT_DISTINGUISHABLE),
-        **{name: all_told(values) for name, values in figures.items()},
+        **{name: finite_or_none(values) for name, values in figures.items()},
     }  # fmt: skip
     columns = [known.get(name, repeat(None)) for name in RiskRow._fields]
     yield from map(RiskRow._make, zip(*columns, strict=False))  # what repeats has no end
@@ -92,8 +92,8 @@ def _rows_of_all(dates: DateSums, level: int) -> Iterator[RiskRow]:
         means = _means(total, *(figures[f"{name}_{level}"].sum(keepdims=True) for name in SUMS_OF_EXCEEDANCES))
         ends = part.target[0].item(), part.target[-1].item()
         row = RiskRow(None, horizon, mode, LEVELS[level], int(n.sum()), int(total[0]), *ends)
-        told: dict[str, Any] = {name: _told(value[0]) for name, value in means.items()}
-        yield row._replace(date_statistic=statistic, date_p=p_value, **told)
+        stored: dict[str, Any] = {name: _finite_or_none(value[0]) for name, value in means.items()}
+        yield row._replace(date_statistic=statistic, date_p=p_value, **stored)
 
 
 def _tests(sums: TickerSums, level: int) -> dict[str, Floats]:
@@ -130,7 +130,7 @@ def _test_by_date(n: Floats, exceedances: Floats, horizon: int, level: float) ->
     if len(n) < max(FEWEST_SCORES, horizon + 2):
         return None, None
     statistic, p_value = diebold_mariano(exceedances, level * n, horizon)
-    return _told(statistic), _told(p_value)
+    return _finite_or_none(statistic), _finite_or_none(p_value)
 
 
 def _with_newest(rows: Sequence[RiskRow], newest: Sequence[NewestForecast]) -> list[RiskRow]:
@@ -146,8 +146,8 @@ def _with_newest(rows: Sequence[RiskRow], newest: Sequence[NewestForecast]) -> l
             student_t_shortfall(location, scale, dof, level),
             100 * student_t_price_shortfall(location, scale, dof, level),
         )
-        told: list[tuple[Any, ...]] = list(zip(*(all_told(values) for values in figures), strict=True))
-        for forecast, values in zip(newest, told, strict=True):
+        stored: list[tuple[Any, ...]] = list(zip(*(finite_or_none(values) for values in figures), strict=True))
+        for forecast, values in zip(newest, stored, strict=True):
             risks[forecast.ticker_id, forecast.horizon, level] = (forecast.origin, forecast.target, *values)
     known = {(row.ticker_id, row.horizon, row.level) for row in rows}
     rows = [*rows, *(RiskRow(t, h, ALL_MODES, level, 0, 0, None, None) for t, h, level in risks if (t, h, level) not in known)]
@@ -169,6 +169,6 @@ def _adjusted(rows: Sequence[RiskRow]) -> list[float | None]:
     return adjusted
 
 
-def _told(value: float) -> float | None:
-    """Return a number as the database stores it: None for NaN."""
+def _finite_or_none(value: float) -> float | None:
+    """Return a number as the database stores it: None for what is not finite."""
     return float(value) if isfinite(value) else None

@@ -66,13 +66,13 @@ def _rows_of_tickers(sums: TickerSums) -> Iterator[SkillRow]:
         *(sums.of(name).astype("M8[D]").tolist() for name in ("first_target", "last_target")),
         *(figures.tolist() for figures in (means["abs_error"], means["baseline_abs_error"], crps, baseline, skill)),
         *(means[f"inside_{share}"].tolist() for share in (50, 80, 90)),
-        all_told(hits), *(all_told(np.where(is_tested, figures, np.nan)) for figures in (statistic, p_value)),
+        finite_or_none(hits), *(finite_or_none(np.where(is_tested, figures, np.nan)) for figures in (statistic, p_value)),
         repeat(None), repeat(NOT_DISTINGUISHABLE),
     )  # fmt: skip
     yield from map(SkillRow._make, zip(*columns, strict=False))  # what repeats has no end
 
 
-def all_told(values: Floats) -> list[float | None]:
+def finite_or_none(values: Floats) -> list[float | None]:
     """Return numbers (k,) as the database stores them: None for what is not finite."""
     return [value if isfinite(value) else None for value in values.tolist()]
 

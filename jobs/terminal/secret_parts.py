@@ -15,20 +15,9 @@ VARIABLES = "TICKERCAST_"
 LEAST = 4  # characters: what is shorter is hidden with its URL, and is no secret by itself
 # Words of many URLs that are no secret. Hiding them would make messages hard to read.
 COMMON = {
-    "tickercast",
-    "password",
-    "localhost",
-    "http",
-    "https",
-    "html",
-    "text",
-    "markdown",
-    "true",
-    "false",
-    "none",
-    "split",
+    "tickercast", "password", "localhost", "http", "https", "html", "text", "markdown", "true", "false", "none", "split",
     "truncate",
-}
+}  # fmt: skip
 PLAIN = {"http", "https", "sqlite", "file", "tcp", "tls"}
 SERVERS = {"postgresql", "postgres"}  # of any other kind than these and PLAIN outside of [notices], all is secret
 URL = re.compile(r"""[A-Za-z][A-Za-z0-9+.-]*://[^\s"'<>]+""")

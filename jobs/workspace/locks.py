@@ -24,7 +24,7 @@ LOOKED_AT_SECONDS = 0.5
 def writer_lock(folder: Path, *, command: str, wait_seconds: float, database: Database | None = None) -> Iterator[None]:
     """Hold the writer lock. Raises LockHeld, which names the holder, when it is not free within wait_seconds.
 
-    database: where the record is a server, whose lock is held instead of the home's.
+    database: the home's record. Where it is on a server, the lock there is held instead of the home's.
     """
     advice = "retry when it ends, or with a longer --wait"
     with _lock(folder, "writer", database, command=command, wait_seconds=wait_seconds, advice=advice):

@@ -44,7 +44,7 @@ def work_through_outages(
     """Return what some work on a home returns, which is begun again after each outage of a server of its store.
 
     work: can be repeated, and then does what is missing. It is given what open_for_writing yields, whose arguments the others
-    are. tell: is told one line when an outage begins and one when it has ended. stop: ends a pause.
+    are. tell: called with one line when an outage begins, and one when it has ended. stop: ends a pause.
 
     Raises what the work raises. Raises the error of the outage where the server was not there at the beginning, after
     MOST_SECONDS of pauses without progress, and once stop is set.

@@ -45,8 +45,8 @@ def replaced_folder(kind: str) -> Iterator[Path]:
 
 
 @contextmanager
-def own_store() -> Iterator[None]:
-    """Have no variable that names a store: a home of one command must not write to the store of another home."""
+def store_variables_ignored() -> Iterator[None]:
+    """Remove the variables that name a store while the block runs: a home of one command must not write to another's store."""
     named = {name: value for name, value in os.environ.items() if name.upper().startswith(STORE_VARIABLES)}
     for name in named:
         del os.environ[name]

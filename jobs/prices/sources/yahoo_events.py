@@ -47,9 +47,7 @@ class YahooEvents:
     rest: waits as long as Yahoo wants no request after a 429.
     """
 
-    def __init__(
-        self, client: YahooClient, charts: Charts, timeout_seconds: float, rest: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, client: YahooClient, charts: Charts, timeout_seconds: float, rest: Callable[[], None]) -> None:
         self.client, self.charts, self.timeout_seconds, self.rest = client, charts, timeout_seconds, rest
 
     def next_date(self, ticker: str, time_zone: str) -> date | None:
