@@ -32,7 +32,7 @@ from tickercast.storage.versions import stored_revision
 pytestmark = pytest.mark.slow
 
 HOMES = Path(__file__).parent / "data" / "homes"
-VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0007")
+VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0007", "0009")
 WITH_GATES = VERSIONS[1:]
 WITHOUT_CONTEXT = VERSIONS[:5]
 OLD_CONFIG = VERSIONS[:5]  # of these, new forecasts have another config id
@@ -46,7 +46,10 @@ HASHES = {
     "0005_twins": "e80a9e9e0c4d7caee70acfcdd5fc776fed6f35db15fd84a7c6b2efc85a8946db",
 }
 # And by the version that made the home.
-NARROW_HASHES = {"0007": "3f3357668d4b77a0a94c7c3d53926fb759e5040207619b55c20f3f1bb31a9874"}
+NARROW_HASHES = {
+    "0007": "3f3357668d4b77a0a94c7c3d53926fb759e5040207619b55c20f3f1bb31a9874",
+    "0009": "3f3357668d4b77a0a94c7c3d53926fb759e5040207619b55c20f3f1bb31a9874",
+}
 TICKERS = ("AAPL", "IBM", "MSFT")
 RESTATED, SPIKE = date(2013, 2, 19), date(2013, 2, 22)
 NEXT_DAYS = (date(2013, 2, 26), date(2013, 2, 27))
@@ -182,8 +185,9 @@ def test_an_upgraded_home_goes_on_keeps_its_rows_and_stays_sound(tmp_path: Path,
     assert problems_of(home) == []
 
 
-def test_an_upgraded_home_has_the_risk_of_its_forecasts_at_once(tmp_path: Path) -> None:
-    home = upgraded(tmp_path, "0007")
+@pytest.mark.parametrize("version", NARROW_HASHES)
+def test_an_upgraded_home_has_the_risk_of_its_forecasts_at_once(tmp_path: Path, version: str) -> None:
+    home = upgraded(tmp_path, version)
     assert rows_of(home, "SELECT count(*) FROM risk") == [(0,)]
     fill_skill_and_risk(home, datetime(2013, 2, 26, 12, tzinfo=UTC))
     newest = rows_of(home, "SELECT ticker, target FROM latest_forecast WHERE horizon = 1 ORDER BY ticker")
@@ -234,7 +238,7 @@ def test_revisions_that_an_old_version_left_out_are_written_once(tmp_path: Path,
     assert (rows_of(home, query), first[0][1]) == (first, 1)
 
 
-@pytest.mark.parametrize(("version", "kind"), [("0003", "run"), ("0004", "run"), ("0005", "universe"), ("0007", "universe")])
+@pytest.mark.parametrize(("version", "kind"), [("0003", "run"), ("0004", "run"), ("0005", "universe"), ("0007", "universe"), ("0009", "universe")])
 def test_the_priors_of_a_landed_version_are_shown_with_their_members(tmp_path: Path, version: str, kind: str) -> None:
     home = upgraded(tmp_path, version)
     assert rows_of(home, "SELECT kind, members, member_count FROM prior") == [(kind, "AAPL,IBM,MSFT", 3)]
