@@ -238,7 +238,10 @@ def test_revisions_that_an_old_version_left_out_are_written_once(tmp_path: Path,
     assert (rows_of(home, query), first[0][1]) == (first, 1)
 
 
-@pytest.mark.parametrize(("version", "kind"), [("0003", "run"), ("0004", "run"), ("0005", "universe"), ("0007", "universe"), ("0009", "universe")])
+PRIORS = {"0003": "run", "0004": "run", "0005": "universe", "0007": "universe", "0009": "universe"}
+
+
+@pytest.mark.parametrize(("version", "kind"), PRIORS.items())
 def test_the_priors_of_a_landed_version_are_shown_with_their_members(tmp_path: Path, version: str, kind: str) -> None:
     home = upgraded(tmp_path, version)
     assert rows_of(home, "SELECT kind, members, member_count FROM prior") == [(kind, "AAPL,IBM,MSFT", 3)]
