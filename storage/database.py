@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, event
 from tickercast.storage import digests
 from tickercast.storage.address import Database, PostgresServer
 from tickercast.storage.errors import DatabaseMissing, NotADatabase
-from tickercast.storage.files import make_folder, rename_durably
+from tickercast.storage.files import make_folder, remove_database, rename_durably
 from tickercast.storage.newest_schema import create_newest
 from tickercast.storage.reader import READER_PRAGMAS
 from tickercast.storage.versions import (
@@ -226,7 +226,7 @@ def _create_database(database: Database) -> None:
 
 def _create_file(path: Path) -> None:
     new = path.with_name(f"{path.name}.new")
-    _remove_database(new)
+    remove_database(new)
     try:
         with translated(new):
             created = create_newest(new, known_revisions()[0])
@@ -235,10 +235,10 @@ def _create_file(path: Path) -> None:
         seal_database(new)
         with translated(new), closing(sqlite3.connect(new)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        _remove_database(path)
+        remove_database(path)
         rename_durably(new, path)
     finally:
-        _remove_database(new)
+        remove_database(new)
 
 
 def migrate(database: Database) -> None:
@@ -260,11 +260,6 @@ def _compact(path: Path) -> None:
         connection.close()
 
 
-def _remove_database(path: Path) -> None:
-    for suffix in ("", "-wal", "-shm", "-journal"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-
-
 def alembic_config(database: Database) -> Any:
     """Return Alembic's configuration for a database, with the scripts of the installed package."""
     from alembic.config import Config
@@ -284,7 +279,7 @@ def _copy_aside(path: Path, revision: str) -> Path:
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     copy = path.with_name(f"{path.name}.{revision}.{stamp}.backup")
     partial = path.with_name(f"{path.name}.copying")
-    _remove_database(partial)  # of an upgrade that was killed
+    remove_database(partial)  # of an upgrade that was killed
     try:
         with translated(path), closing(sqlite3.connect(path)) as connection:
             connection.execute("VACUUM INTO ?", (str(partial),))
@@ -294,4 +289,4 @@ def _copy_aside(path: Path, revision: str) -> Path:
         rename_durably(partial, copy)
         return copy
     finally:
-        _remove_database(partial)
+        remove_database(partial)

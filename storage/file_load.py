@@ -12,12 +12,11 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, event
 
 from tickercast.storage.database import translated
-from tickercast.storage.files import make_folder, rename_durably
+from tickercast.storage.files import make_folder, remove_database, rename_durably
 from tickercast.storage.newest_schema import create_newest
 
 # The file is nobody's record until it has its name, so nothing of it must survive a crash.
 PRAGMAS = ("foreign_keys=OFF", "journal_mode=OFF", "synchronous=OFF", "cache_size=-65536")
-SUFFIXES = ("", "-wal", "-shm", "-journal")
 
 
 class FileLoad:
@@ -51,7 +50,7 @@ def loading(path: Path, revision: str) -> Iterator[FileLoad]:
     """Yield a load into a file that does not exist. Nothing of it stays after an error. Raises StorageErrors."""
     new = path.with_name(f"{path.name}.new")
     make_folder(path.parent)
-    _remove(new)  # of one that was killed
+    remove_database(new)  # of one that was killed
     try:
         with translated(path):
             create_newest(new, revision)
@@ -66,17 +65,13 @@ def loading(path: Path, revision: str) -> Iterator[FileLoad]:
             with closing(sqlite3.connect(new)) as whole:
                 whole.execute("PRAGMA journal_mode=WAL")
                 whole.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        remove_database(path)  # a blank one, whose log must not be taken for this one's
         rename_durably(new, path)
     finally:
-        _remove(new)
+        remove_database(new)
 
 
 def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # the driver must not begin transactions itself
     for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
-
-
-def _remove(path: Path) -> None:
-    for suffix in SUFFIXES:
-        path.with_name(path.name + suffix).unlink(missing_ok=True)

@@ -61,6 +61,12 @@ def rename_durably(path: Path, new: Path) -> None:
     sync_folder(new.parent)
 
 
+def remove_database(path: Path) -> None:
+    """Remove a SQLite file and its logs: a log that is left would be taken for that of the next file of the name."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
 def read_regular(path: Path) -> bytes:
     """Return a file's bytes. Raises Corrupt when it is missing or not a regular file; a link is not one."""
     with open_regular(path) as file:

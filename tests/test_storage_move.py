@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.builders import Record, at_night
+from tests.postgres_records import copied_record
 from tests.postgres_server import PostgresCluster
 from tickercast.storage import verify
 from tickercast.storage.address import Database, PostgresServer
@@ -62,6 +65,20 @@ def test_a_record_comes_back_from_a_server_with_every_row(
         with reading(database) as connection:
             assert verify.all_problems(connection, sound_record.prices) == []
             assert verify.content_hash(connection) == there.content_hash
+
+
+def test_the_log_of_a_blank_file_does_not_become_that_of_the_record_moved_there(
+    postgres: PostgresCluster, sound_record: Record, tmp_path: Path
+) -> None:
+    blank, back = tmp_path / "blank.db", tmp_path / "back.db"
+    with closing(sqlite3.connect(blank)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA user_version = 7")
+        for end in ("", "-wal"):
+            shutil.copy(f"{blank}{end}", f"{back}{end}")  # as a kill leaves them
+    server = copied_record(sound_record.database, postgres)
+    moved(server, back, sound_record.prices)
+    assert all_rows(back) == all_rows(server)
 
 
 def test_rows_after_a_move_have_new_numbers(postgres: PostgresCluster, sound_record: Record) -> None:
