@@ -21,7 +21,7 @@ from typing import Any
 
 from tickercast.storage import query_process
 from tickercast.storage.address import Database, PostgresServer
-from tickercast.storage.errors import QueryOverLimit, QueryRefused
+from tickercast.storage.errors import QueryOverLimit, QueryRefused, QueryTooLong
 from tickercast.storage.hints import with_hint
 from tickercast.storage.versions import PRIMARY_CODE, error_of_code, uri_path
 
@@ -66,8 +66,8 @@ def selecting(
 
     parameters: the values of `?` in order, or of `:name` by name: text, numbers, bytes or None.
     seconds: of waiting for rows and of this thread's own work on them; not while the reader of the output keeps it waiting.
-    Raises QueryRefused for a statement that does more than read or that SQLite does not understand. Raises QueryOverLimit, which
-    names the limit.
+    Raises QueryRefused for a statement that does more than read or that the database does not understand. Raises QueryOverLimit,
+    which names the limit.
     """
     if isinstance(database, PostgresServer):
         from tickercast.storage.postgres import guard
@@ -88,6 +88,11 @@ def selecting(
         process.kill()
         with suppress(BrokenPipeError), process:  # closes its pipes and waits for its end
             pass
+
+
+def query_too_long(seconds: float) -> QueryTooLong:
+    """Return the error of a query that took longer than its time."""
+    return QueryTooLong(f"the query ran longer than its limit of {seconds:g} s (--seconds); nothing was changed")
 
 
 def _unescaped(query: str) -> str:
@@ -167,7 +172,7 @@ class _Answers:
         ready = left > 0 and self._poll.poll(left * 1000)
         self._waited += time.monotonic() - began
         if not ready:
-            raise QueryOverLimit(f"the query ran longer than its limit of {self._seconds:g} s (--seconds); nothing was changed")
+            raise query_too_long(self._seconds)
 
 
 def _error(path: Path, query: str, code: int, text: str) -> Exception:

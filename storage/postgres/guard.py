@@ -16,13 +16,13 @@ from typing import Any
 import psycopg
 
 from tickercast.storage.address import PostgresServer
-from tickercast.storage.errors import QueryOverLimit, QueryRefused, QueryTooLong
+from tickercast.storage.errors import QueryOverLimit, QueryRefused
 from tickercast.storage.hints import with_hint
 from tickercast.storage.postgres.connections import read_only
 from tickercast.storage.postgres.marks import with_percent_marks
 from tickercast.storage.postgres.statements import VOLATILE, explained, refuse_functions
 from tickercast.storage.postgres.values import give_simple_values
-from tickercast.storage.sql_guard import Parameters, ResultLimit, Row, Selected
+from tickercast.storage.sql_guard import Parameters, ResultLimit, Row, Selected, query_too_long
 
 ROW_BYTES = 10_000_000
 ANSWER_BYTES = 1_000_000  # of rows that are fetched together
@@ -123,7 +123,7 @@ class _Answers:
         """Let the server end the next statement once the time is over."""
         left = self._seconds - self._waited - (time.thread_time() - self._processor_before)
         if left <= 0:
-            raise over_time(self._seconds)
+            raise query_too_long(self._seconds)
         self._connection.execute(f"SET LOCAL statement_timeout = {max(1, int(left * 1000))}")
 
 
@@ -134,18 +134,13 @@ def _plain(parameters: Parameters) -> Parameters:
     return parameters
 
 
-def over_time(seconds: float) -> QueryTooLong:
-    """Return the error of a query that took longer than its time."""
-    return QueryTooLong(f"the query ran longer than its limit of {seconds:g} s (--seconds); nothing was changed")
-
-
 @contextmanager
 def query_errors(query: str, seconds: float) -> Iterator[None]:
     """Raise psycopg's errors about a query as QueryRefused and QueryOverLimit; those about the server are not changed."""
     try:
         yield
     except psycopg.errors.QueryCanceled as error:
-        raise over_time(seconds) from error
+        raise query_too_long(seconds) from error
     except (ValueError, OverflowError) as error:  # a zero character, or a number that no server takes
         raise QueryRefused(f"{error}; nothing was changed") from error
     except psycopg.Error as error:
