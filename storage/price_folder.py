@@ -108,10 +108,11 @@ def _needed_by(database: Database, kept: int) -> set[str]:
 def _named_before(database: Database, paths: Collection[str]) -> set[str]:
     """Return those of some files that a database names or named."""
     engine = open_reader(database)
-    with engine.connect() as connection:
-        named = set(connection.exec_driver_sql("SELECT path FROM price_files").scalars())
-    engine.dispose()
-    return named & set(paths)
+    try:
+        with engine.connect() as connection:
+            return set(connection.exec_driver_sql("SELECT path FROM price_files").scalars()) & set(paths)
+    finally:
+        engine.dispose()
 
 
 def _left_by_killed_writers(prices: PriceAddress, database: Database, old: Mapping[str, float]) -> set[str]:

@@ -82,14 +82,16 @@ class KeptLock:
             else:
                 return None
         connection = connect(self.server, self.command)
-        with server_errors(self.server):
-            _refuse_pooler(self.server, connection)
-            holder = _acquire(connection, _key(connection, self.name), wait_seconds)
-        if holder is None:
-            self._connection = connection
-        else:
-            connection.close()
-        return holder
+        try:
+            with server_errors(self.server):
+                _refuse_pooler(self.server, connection)
+                holder = _acquire(connection, _key(connection, self.name), wait_seconds)
+            if holder is None:
+                self._connection = connection
+            return holder
+        finally:
+            if self._connection is not connection:
+                connection.close()
 
     def release(self) -> None:
         """Let the lock go."""
