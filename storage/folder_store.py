@@ -33,7 +33,7 @@ class FolderStore:
         """Return a file's bytes. Raises Corrupt for one that is missing or no regular file; a link is none."""
         return read_regular(self.folder / path)
 
-    def expect(self, paths: Sequence[str]) -> None:
+    def prefetch(self, paths: Sequence[str]) -> None:
         """Do nothing: the system reads a disk ahead."""
 
     def write(self, path: str, content: bytes) -> None:

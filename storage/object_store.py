@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 from socket import gethostname
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import fs
 
-from tickercast.storage.errors import Corrupt, LibraryMissing, StoreRefused
+from tickercast.storage.errors import Corrupt, LibraryMissing, StoreRefused, StoreUnavailable
 from tickercast.storage.files import sha256_of
 from tickercast.storage.object_address import ObjectAddress
 from tickercast.storage.object_requests import SILENCE_SECONDS, answered, no_bucket
@@ -37,8 +38,8 @@ class ObjectStore:
         self.address = address
         self.machine = gethostname()
         self._pool = ThreadPoolExecutor(THREADS, "objects")
-        self._coming: dict[str, Future[bytes]] = {}
-        self.files_of = _file_system(address)
+        self._prefetched: dict[str, Future[bytes]] = {}
+        self._file_system = _file_system(address)
 
     def name(self, path: str) -> str:
         """Return the URL of a file."""
@@ -46,19 +47,21 @@ class ObjectStore:
 
     def prepare(self) -> None:
         """Raise StoreUnavailable or StoreRefused unless the bucket is there and answers."""
-        if answered(self.address, lambda: self.files_of.get_file_info(self._bucket)).type == fs.FileType.NotFound:
+        if answered(self.address, lambda: self._file_system.get_file_info(self._bucket)).type == fs.FileType.NotFound:
             raise no_bucket(self.address)
 
     def read(self, path: str) -> bytes:
         """Return a file's bytes. Raises Corrupt for one that is missing, else what prepare raises."""
-        coming = self._coming.pop(path, None)
-        return coming.result() if coming else self._read(path)
+        begun = self._prefetched.pop(path, None)
+        if begun is not None:
+            with suppress(CancelledError):
+                return begun.result()
+        return self._read(path)
 
-    def expect(self, paths: Sequence[str]) -> None:
+    def prefetch(self, paths: Sequence[str]) -> None:
         """Begin to read files that are read next. Of an earlier call, what nobody read is dropped."""
-        for unread in self._coming.values():
-            unread.cancel()
-        self._coming = {path: self._pool.submit(self._read, path) for path in paths}
+        self._cancel_prefetched()
+        self._prefetched = {path: self._pool.submit(self._prefetch, path) for path in paths}
 
     def write(self, path: str, content: bytes) -> None:
         """Put a file. Raises StoreUnavailable or StoreRefused."""
@@ -74,7 +77,7 @@ class ObjectStore:
         selector = fs.FileSelector(self.address.key, allow_not_found=True, recursive=True)
         found = [
             info
-            for info in answered(self.address, lambda: self.files_of.get_file_info(selector))
+            for info in answered(self.address, lambda: self._file_system.get_file_info(selector))
             if info.type == fs.FileType.File
         ]
         paths = {info.path.removeprefix(prefix): info.mtime.timestamp() for info in found}
@@ -82,7 +85,7 @@ class ObjectStore:
 
     def written_at(self, path: str) -> float:
         """Return when a file was written; infinity for one that another home has just removed."""
-        info = answered(self.address, lambda: self.files_of.get_file_info(self._key(path)))
+        info = answered(self.address, lambda: self._file_system.get_file_info(self._key(path)))
         return math.inf if info.mtime is None else float(info.mtime.timestamp())
 
     def users(self) -> list[StoreUser]:
@@ -90,7 +93,7 @@ class ObjectStore:
         selector = fs.FileSelector(self._key(REGISTER), allow_not_found=True)
         infos = [
             info
-            for info in answered(self.address, lambda: self.files_of.get_file_info(selector))
+            for info in answered(self.address, lambda: self._file_system.get_file_info(selector))
             if info.type == fs.FileType.File
         ]
         lines = [self.read(f"{REGISTER}/{info.base_name}").decode().split() for info in infos]
@@ -114,17 +117,28 @@ class ObjectStore:
             self.prepare()  # a missing bucket is no damage
             raise Corrupt(f"{self.name(path)}: no such object; the database names this file") from error
 
+    def _prefetch(self, path: str) -> bytes:
+        try:
+            return self._read(path)
+        except (StoreUnavailable, StoreRefused):
+            self._cancel_prefetched()  # they would fail as slowly, and a program waits for them at its end
+            raise
+
+    def _cancel_prefetched(self) -> None:
+        for unread in list(self._prefetched.values()):
+            unread.cancel()
+
     def _bytes(self, path: str) -> bytes:
-        with self.files_of.open_input_stream(self._key(path), compression=None) as stream:
+        with self._file_system.open_input_stream(self._key(path), compression=None) as stream:
             return bytes(stream.read())
 
     def _put(self, path: str, content: bytes) -> None:
-        with self.files_of.open_output_stream(self._key(path), compression=None) as stream:
+        with self._file_system.open_output_stream(self._key(path), compression=None) as stream:
             stream.write(content)
 
     def _removed(self, path: str) -> bool:
         try:
-            self.files_of.delete_file(self._key(path))
+            self._file_system.delete_file(self._key(path))
         except FileNotFoundError:
             return True
         except OSError:

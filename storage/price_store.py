@@ -19,7 +19,7 @@ from tickercast.storage.object_address import ObjectAddress
 
 PriceAddress: TypeAlias = Path | ObjectAddress
 Item = TypeVar("Item")
-EXPECTED = 64  # files that are read ahead, of some 200 kB each
+PREFETCHED_FILES = 64  # of some 200 kB each
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class PriceStore(Protocol):
     def read(self, path: str) -> bytes:
         """Return a file's bytes. Raises Corrupt for one that is missing or no file, StoreUnavailable where nothing answers."""
 
-    def expect(self, paths: Sequence[str]) -> None:
+    def prefetch(self, paths: Sequence[str]) -> None:
         """Begin to read files that are read next, where waiting takes long. Of an earlier call, what nobody read is dropped."""
 
     def write(self, path: str, content: bytes) -> None:
@@ -72,8 +72,8 @@ class PriceStore(Protocol):
 def read_ahead(address: PriceAddress, items: Iterable[Item], path_of: Callable[[Item], str]) -> Iterator[Item]:
     """Yield items in their order, while the files of the next ones are read. path_of: gives the file of one, "" for none."""
     store, rest = price_store(address), iter(items)
-    while part := list(islice(rest, EXPECTED)):
-        store.expect([path for item in part if (path := path_of(item))])
+    while part := list(islice(rest, PREFETCHED_FILES)):
+        store.prefetch([path for item in part if (path := path_of(item))])
         yield from part
 
 

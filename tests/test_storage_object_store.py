@@ -12,7 +12,7 @@ from tests.object_servers import BUCKET, environment_of, faulty_proxy, object_se
 from tickercast.storage import object_requests, writes
 from tickercast.storage.errors import Corrupt, StoreRefused, StoreUnavailable
 from tickercast.storage.object_address import object_address
-from tickercast.storage.object_store import ObjectStore
+from tickercast.storage.object_store import THREADS, ObjectStore
 from tickercast.storage.price_folder import collect_old_files, kept_for_others, register_database, registered_databases
 from tickercast.storage.price_store import StoreUser, price_store
 
@@ -79,6 +79,17 @@ def test_a_store_that_is_not_there_is_one_line_and_no_damage(port: int, url: str
     for act in (lambda: store.read("A/1.parquet"), lambda: store.write("A/1.parquet", b"1"), store.prepare):
         with pytest.raises(error, match=reason):
             act()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_store_that_is_lost_is_not_asked_for_all_that_was_to_be_read_ahead() -> None:
+    store = ObjectStore(object_address("s3://bars?endpoint_override=127.0.0.1:1&scheme=http"))
+    store.prefetch([f"T{number}/1.parquet" for number in range(64)])
+    begun = list(store._prefetched.values())
+    with pytest.raises(StoreUnavailable):
+        store.read("T0/1.parquet")
+    store._pool.shutdown()
+    assert sum(each.cancelled() for each in begun) >= 64 - 2 * THREADS
 
 
 def test_a_missing_object_is_damage_of_its_ticker(port: int) -> None:
