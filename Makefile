@@ -69,6 +69,11 @@ $(VENV)/.s3-server: tests/s3_server.txt | $(VENV)/bin/python
 	$(VENV)/s3-server/bin/python -m pip install --quiet --disable-pip-version-check -r tests/s3_server.txt
 	touch $@
 
+# What lint, site and test need, in one installation.
+$(VENV)/.checks: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP_INSTALL) -e ".[dev,docs]"
+	touch $@ $(VENV)/.demo $(VENV)/.dev $(VENV)/.docs
+
 $(VENV)/.mutants: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP_INSTALL) -e ".[dev,mutants]"
 	touch $@ $(VENV)/.dev $(VENV)/.demo

@@ -16,7 +16,7 @@ from tests.builders import add_origins, model_row, origin_row
 from tests.loopback_yahoo import LoopbackYahoo, chart_body, recent_rows
 from tickercast.jobs.exchanges.calendars import exchange_calendar
 from tickercast.jobs.prices.tickers import track
-from tickercast.jobs.runs import cycle
+from tickercast.jobs.runs import cycle, notices, retention
 from tickercast.jobs.runs.child import Look
 from tickercast.jobs.runs.cycle import look, next_due
 from tickercast.jobs.runs.due import cycle_is_due
@@ -178,6 +178,8 @@ def test_an_unexpected_error_is_logged_with_its_traceback(
 @pytest.mark.sqlite_file
 def test_a_cycle_waits_for_a_writer_and_names_it(home: Home, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cycle, "WRITER_WAIT_SECONDS", 0.0)
+    for step in (retention, notices):
+        monkeypatch.setattr(step, "UPKEEP_WAIT_SECONDS", 0.0)
     add_ticker(engine, with_forecast_from=None, home=home)
     with writer_lock(home.folder, command="backfill", wait_seconds=0):
         found = look_at(home)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -21,7 +22,7 @@ from tests.loopback_yahoo import LoopbackYahoo, Reply
 from tests.processes import descendants, living, wait_until
 from tickercast.jobs.prices.tickers import track
 from tickercast.jobs.runs import child
-from tickercast.jobs.runs.child import ChildDied, Look, LookControl, look_in_child
+from tickercast.jobs.runs.child import ChildDied, Look, LookControl, look, look_in_child
 from tickercast.jobs.runs.retention import DONE_FILE
 from tickercast.jobs.runs.watch import Watch
 from tickercast.jobs.terminal.logs import LogTarget, start_logging
@@ -154,6 +155,22 @@ def test_a_look_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest
     assert look_in_child(look_until_told, tmp_path, None, LogTarget("json"), LookControl()) == Look(tracked=7)
 
 
+@pytest.fixture
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fork the processes of looks from one that has loaded what they need."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tickercast.jobs.runs.cycle"])
+    monkeypatch.setattr(multiprocessing, "get_context", lambda _kind: context)
+
+
+def look_without_patience(settings: bytes | None, folder: Path, database: Path | None, stop: threading.Event) -> Look:
+    """Look as a daemon does, but wait for another writer for an instant alone."""
+    from tickercast.jobs.runs import cycle, notices
+
+    cycle.WRITER_WAIT_SECONDS = notices.UPKEEP_WAIT_SECONDS = 0.1  # in this process, which ends with the look
+    return look(settings, folder, database, stop)
+
+
 def minutes_to_next_look(watch: Watch) -> int:
     """Look now, and return in how many minutes the daemon will look again."""
     watch.look_at = None
@@ -162,6 +179,7 @@ def minutes_to_next_look(watch: Watch) -> int:
     return round((watch.look_at - datetime.now(UTC)) / timedelta(minutes=1))
 
 
+@pytest.mark.usefixtures("quick_looks")
 def test_failed_looks_are_further_and_further_apart_until_the_settings_are_mended(follow: Follow) -> None:
     home = follow("AAPL")
     watch = watch_of(home)
@@ -177,7 +195,11 @@ def test_failed_looks_are_further_and_further_apart_until_the_settings_are_mende
 
 
 @pytest.mark.sqlite_file
-def test_a_cycle_that_waits_for_a_writer_is_logged_once(follow: Follow, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("quick_looks")
+def test_a_cycle_that_waits_for_a_writer_is_logged_once(
+    follow: Follow, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tickercast.jobs.runs.watch.look", look_without_patience)
     home = follow("AAPL")
     home.cache.mkdir()
     (home.cache / DONE_FILE).write_text(datetime.now(UTC).isoformat())  # so that retention does not wait too
@@ -193,6 +215,7 @@ def test_a_cycle_that_waits_for_a_writer_is_logged_once(follow: Follow, capsys: 
     assert answer(home, "SELECT count(*) FROM latest_forecast") == [(5,)]
 
 
+@pytest.mark.usefixtures("quick_looks")
 def test_no_process_is_started_while_nothing_can_be_due(follow: Follow, server: LoopbackYahoo) -> None:
     home = follow("AAPL")
     watch = watch_of(home)

@@ -145,7 +145,7 @@ def test_a_run_killed_between_batches_keeps_those_before_and_is_resumed(price_ho
     run_here(home, THURSDAY, None)
     home.server.today = FRIDAY
     reply = home.server.reply
-    home.server.reply = lambda path, query: replace(reply(path, query), wait=0.2)  # type: ignore[method-assign]
+    home.server.reply = lambda path, query: replace(reply(path, query), wait=0.05)  # type: ignore[method-assign]
     process = multiprocessing.get_context("spawn").Process(target=run_elsewhere, args=(home.home.folder, FRIDAY, 1))
     process.start()
     wait_until(lambda: (str(FRIDAY),) in home.rows("forecast_history", "origin"))
@@ -168,7 +168,7 @@ def test_a_stop_between_two_requests_ends_the_run_with_what_is_there(price_home:
     def stop_after_some(path: str, query: dict[str, list[str]]) -> Reply:
         if len(home.server.requested_tickers()) == 5:
             stop.set()
-        return replace(reply(path, query), wait=0.2)
+        return replace(reply(path, query), wait=0.05)
 
     home.server.today = FRIDAY
     home.server.reply = stop_after_some  # type: ignore[method-assign]
