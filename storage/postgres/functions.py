@@ -4,7 +4,11 @@ from __future__ import annotations
 
 # Each token of a format closes and opens a quoted text, so that what stands between is taken as it is.
 TOKENS = {"%Y": "YYYY", "%m": "MM", "%d": "DD", "%H": "HH24", "%M": "MI", "%f": "SS.MS", "%S": "SS", "%j": "DDD"}
-INSTANT = "CASE WHEN at = 'now' THEN clock_timestamp() ELSE CAST(at AS timestamptz) END"
+# In UTC, as SQLite takes what has no offset; not in the time zone of the server, which casts to timestamptz use.
+INSTANT = (
+    "CASE WHEN at = 'now' THEN clock_timestamp() AT TIME ZONE 'UTC' "
+    "WHEN at ~ '[ T].*[+-]' THEN CAST(at AS timestamptz) AT TIME ZONE 'UTC' ELSE CAST(at AS timestamp) END"
+)
 MOVED = f"({INSTANT}) + coalesce((SELECT sum(CAST(m AS interval)) FROM unnest(moves) m), interval '0')"
 
 
@@ -21,7 +25,7 @@ FUNCTIONS = (
     f"RETURN CAST(pg_catalog.round(extract(epoch FROM {INSTANT}) * 1000) + 210866760000000 AS double precision) / 86400000.0",
     "CREATE FUNCTION strftime(format text, at text, VARIADIC moves text[] DEFAULT '{}') RETURNS text "
     "LANGUAGE sql STABLE PARALLEL SAFE "
-    f"RETURN (SELECT to_char(utc, {_pattern()}) FROM (SELECT ({MOVED}) AT TIME ZONE 'UTC' AS utc) i)",
+    f"RETURN (SELECT to_char(utc, {_pattern()}) FROM (SELECT {MOVED} AS utc) i)",
     "CREATE FUNCTION date(at text, VARIADIC moves text[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE "
     "RETURN strftime('%Y-%m-%d', at, VARIADIC moves)",
     "CREATE FUNCTION round(double precision, integer) RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE "
