@@ -7,7 +7,7 @@ import Alembic. Connection and Engine are SQLAlchemy's, for the signatures of ot
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, event
 
 from tickercast.storage import digests
 from tickercast.storage.address import Database, PostgresServer
+from tickercast.storage.clean_messages import clean_messages
 from tickercast.storage.errors import DatabaseMissing, NotADatabase
 from tickercast.storage.files import make_folder, remove_database, rename_durably
 from tickercast.storage.newest_schema import create_newest
@@ -38,17 +39,17 @@ __all__ = [
     "Connection",
     "Engine",
     "alembic_config",
+    "check_by",
     "migrate",
     "open_reader",
     "open_writer",
     "reading",
+    "seal_by",
     "seal_database",
     "translated",
     "upgrade_database",
 ]
 
-# Columns of messages: they may quote what a library says, which may quote a setting.
-MESSAGES = ("message", "last_error")
 WRITER_PRAGMAS = ("journal_mode=WAL", "busy_timeout=30000", "foreign_keys=ON", "synchronous=FULL")
 
 
@@ -64,7 +65,7 @@ def open_writer(database: Database, clean: Callable[[str], str] | None = None) -
     else:
         engine = _sqlite_writer(database)
     if clean is not None:
-        _clean_messages(engine, clean)
+        clean_messages(engine, clean)
     return engine
 
 
@@ -84,28 +85,6 @@ def _sqlite_writer(path: Path) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
-
-
-def _clean_messages(engine: Engine, clean: Callable[[str], str]) -> None:
-    """Pass each text through a function that a statement is about to write to a column of messages."""
-
-    @event.listens_for(engine, "before_cursor_execute", retval=True)
-    def clean_parameters(_c: Any, _cursor: Any, statement: str, rows: Any, context: Any, many: bool) -> tuple[str, Any]:
-        compiled: Any = context.compiled if context is not None else None
-        names = (compiled.positiontup or compiled.bind_names.values()) if compiled is not None else ()
-        if not any(name.startswith(MESSAGES) for name in names):
-            return statement, rows
-        marks = compiled.positiontup
-        return statement, [_cleaned(row, marks, clean) for row in rows] if many else _cleaned(rows, marks, clean)
-
-
-def _cleaned(row: Any, names: Sequence[str] | None, clean: Callable[[str], str]) -> Any:
-    """Return the parameters of one row, by name or in the order of names, with the texts of messages cleaned."""
-    values = row.items() if names is None else zip(names, row, strict=True)
-    found = {
-        name: clean(value) if name.startswith(MESSAGES) and isinstance(value, str) else value for name, value in values
-    }  # fmt: skip
-    return found if names is None else tuple(found.values())
 
 
 def open_reader(database: Database) -> Engine:
@@ -138,13 +117,29 @@ def reading(database: Database) -> Iterator[Connection]:
 
     Raises what check_revision raises when the schema is not this program's.
     """
-    check_revision(database)
+    if isinstance(database, Path):
+        check_revision(database)
     engine = open_reader(database)
     try:
         with translated(database), engine.connect() as connection:
+            if isinstance(database, PostgresServer):
+                from tickercast.storage.postgres.engine import check_stored
+
+                check_stored(database, connection)
             yield connection
     finally:
         engine.dispose()
+
+
+def check_by(engine: Engine, database: Database) -> None:
+    """Raise what check_revision raises. A server is asked by the engine, so that one connection serves for this and the work."""
+    if isinstance(database, Path):
+        check_revision(database)
+        return
+    from tickercast.storage.postgres.engine import check_stored
+
+    with translated(database), engine.connect() as connection:
+        check_stored(database, connection)
 
 
 @contextmanager
@@ -206,12 +201,17 @@ def seal_database(database: Database) -> None:
     """
     engine = open_writer(database)
     try:
-        with translated(database), engine.begin() as connection:
-            digests.seal(connection)
-            if isinstance(database, Path) and connection.exec_driver_sql("PRAGMA user_version").scalar_one() == 0:
-                connection.exec_driver_sql(f"PRAGMA user_version = {int(new_database_id(), 16)}")
+        seal_by(engine, database)
     finally:
         engine.dispose()
+
+
+def seal_by(engine: Engine, database: Database) -> None:
+    """Do as seal_database, by the engine that goes on to write."""
+    with translated(database), engine.begin() as connection:
+        digests.seal(connection)
+        if isinstance(database, Path) and connection.exec_driver_sql("PRAGMA user_version").scalar_one() == 0:
+            connection.exec_driver_sql(f"PRAGMA user_version = {int(new_database_id(), 16)}")
 
 
 def _create_database(database: Database) -> None:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, event
 
 from tickercast.storage.database import translated
+from tickercast.storage.errors import StoreUnwritable
 from tickercast.storage.files import make_folder, remove_database, rename_durably
 from tickercast.storage.newest_schema import create_newest
 
@@ -49,8 +50,11 @@ class FileLoad:
 def loading(path: Path, revision: str) -> Iterator[FileLoad]:
     """Yield a load into a file that does not exist. Nothing of it stays after an error. Raises StorageErrors."""
     new = path.with_name(f"{path.name}.new")
-    make_folder(path.parent)
-    remove_database(new)  # of one that was killed
+    try:
+        make_folder(path.parent)
+        remove_database(new)  # of one that was killed
+    except OSError as error:
+        raise StoreUnwritable(f"{path}: {error.strerror}; nothing was moved; name a file in a folder of yours") from error
     try:
         with translated(path):
             create_newest(new, revision)

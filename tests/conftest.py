@@ -23,7 +23,7 @@ from tests.command_server import CommandServer
 from tests.loopback_webhook import LoopbackWebhook, loopback_webhook
 from tests.loopback_yahoo import LoopbackYahoo, loopback_yahoo
 from tests.postgres_server import PostgresCluster, postgres_cluster
-from tests.server_homes import ABOUT_SQLITE, EVERYWHERE, POSTGRES, ServerHomes, require_writer_if_any
+from tests.server_homes import ABOUT_SQLITE, EVERYWHERE, POSTGRES, ServerHomes, begin_writing_if_any
 from tickercast.jobs.workspace.home import Home, create_home
 from tickercast.storage.database import upgrade_database
 
@@ -106,7 +106,7 @@ def make_home(tmp_path: Path, empty_database: Path, record_kind: str, request: p
 @pytest.fixture
 def make_server_home(tmp_path: Path, server_homes: ServerHomes, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeHome]:
     """Yield a function as make_home whose homes have their records on a PostgreSQL server."""
-    monkeypatch.setattr("tickercast.storage.postgres.engine.require_writer", require_writer_if_any)
+    monkeypatch.setattr("tickercast.storage.postgres.engine.begin_writing", begin_writing_if_any)
     with server_homes.removed_at_the_end():
         yield lambda name, settings="": _home_with(tmp_path / name, server_homes.settings(settings))
 

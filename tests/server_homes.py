@@ -83,10 +83,12 @@ class ServerHomes:
         return self.names[-1]
 
 
-def require_writer_if_any(server: PostgresServer, connection: psycopg.Connection[object]) -> None:
+def begin_writing_if_any(server: PostgresServer, connection: psycopg.Connection[object]) -> None:
     """Begin a transaction. A test may open the writer without its lock, as it may on SQLite."""
     if server in locks._writers:
-        locks.require_writer(server, connection)
+        locks.begin_writing(server, connection)
+    else:
+        connection.execute("BEGIN")
 
 
 def home_of(folder: Path, arguments: Sequence[str], environment: Mapping[str, str]) -> Path | None:

@@ -7,16 +7,18 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.builders import at_night
 from tests.postgres_proxy import postgres_proxy
 from tests.postgres_server import PostgresCluster
 from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
+from tickercast.jobs.runs.notices import tell
 from tickercast.jobs.workspace import outage
 from tickercast.jobs.workspace.home import Home, create_home
 from tickercast.jobs.workspace.outage import Outage, work_through_outages
-from tickercast.jobs.workspace.writer import writing_engine
+from tickercast.jobs.workspace.writer import open_for_writing, writing_engine
 from tickercast.storage import bar_files, queries, writes
 from tickercast.storage.database import Engine
 from tickercast.storage.errors import ServerUnreachable, StoreUnavailable
@@ -110,3 +112,20 @@ def test_a_commit_whose_answer_was_lost_is_there_once(
     assert len(attempts) == 2
     assert len(told) == 2
     assert postgres.sql("SELECT count(*) FROM events WHERE kind = 'unit'", name) == [(1,)]
+
+
+@pytest.mark.slow
+def test_work_and_its_lock_have_one_connection_each(
+    postgres: PostgresCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TICKERCAST_STORE__URL", postgres.new_database().url)
+    with open_for_writing(tmp_path, command="test", wait_seconds=5, create="density"):
+        pass  # the record is made
+    opened, connect = [], psycopg.connect
+    monkeypatch.setattr(psycopg, "connect", lambda *given, **named: opened.append(1) or connect(*given, **named))
+    with open_for_writing(tmp_path, command="test", wait_seconds=5) as (home, engine):
+        for kind in ("one", "another"):
+            with engine.begin() as connection:
+                writes.record_event(connection, kind, "of work", at=at_night(DAY))
+        tell(home, at_night(DAY))
+    assert len(opened) == 3  # one more looks what is to be told

@@ -142,3 +142,9 @@ def test_a_damaged_record_is_not_moved(postgres: PostgresCluster, record: Record
     with pytest.raises(Corrupt, match="nothing was moved"):
         moved(record.database, server, record.prices)
     assert is_blank(server)
+
+
+def test_a_file_whose_folder_cannot_be_made_is_named(sound_record: Record, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(StoreUnwritable, match=r"taken/a\.db: .*; nothing was moved"):
+        copy_record(sound_record.database, tmp_path / "taken" / "a.db", sound_record.prices, unseen)

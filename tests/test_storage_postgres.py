@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -193,7 +194,7 @@ def test_a_second_writer_is_told_who_writes(postgres: PostgresCluster) -> None:
     with advisory_lock(server, "writer", command="backfill", wait_seconds=0) as first:
         assert first is None
         with advisory_lock(server, "writer", command="run", wait_seconds=0.2) as holder:
-            assert "tickercast backfill, process " in (holder or "")
+            assert (holder or "").startswith(f"`tickercast backfill`, process {os.getpid()} on ")
     with advisory_lock(server, "writer", command="run", wait_seconds=0) as free:
         assert free is None
 
@@ -220,15 +221,17 @@ def test_a_lock_that_is_kept_is_taken_again_after_an_outage_unless_another_has_i
     server = new_record(postgres)
     first, second = KeptLock(server, "daemon", "daemon"), KeptLock(server, "daemon", "daemon")
     assert first.renew() is None
-    assert is_held(server, "daemon")
-    assert "tickercast daemon, process " in (second.renew() or "")
+    with snapshot(server) as connection:
+        assert is_held(connection, "daemon")
+    assert "`tickercast daemon`, process " in (second.renew() or "")
     postgres.sql("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
     assert second.renew(5.0) is None
     assert first.renew() is not None
     second.release()
     assert first.renew(5.0) is None
     first.release()
-    assert not is_held(server, "writer")
+    with snapshot(server) as connection:
+        assert not is_held(connection, "writer")
 
 
 def test_a_pooler_is_refused_since_no_lock_is_safe_under_it(postgres: PostgresCluster) -> None:

@@ -68,7 +68,12 @@ def restore(
 def move(
     context: typer.Context,
     to: Annotated[
-        str, typer.Option("--to", metavar="URL", help="postgresql://user@host/database, sqlite:///PATH, or the path of a file.")
+        str,
+        typer.Option(
+            "--to",
+            metavar="URL",
+            help="postgresql://user@host/database, sqlite:///PATH, or the path of a file, whose folder is made if missing.",
+        ),
     ],
     wait: WaitOption = WAIT_SECONDS,
 ) -> None:

@@ -14,6 +14,7 @@ from tickercast.jobs.workspace.limits import Limits
 from tickercast.jobs.workspace.lock_state import has_note, is_held
 from tickercast.jobs.workspace.place import Place
 from tickercast.storage import monitoring
+from tickercast.storage.connection import Reader
 from tickercast.storage.monitoring import DaemonRow, TickerFacts
 from tickercast.storage.notices import NoticeRow, lasting_notices
 from tickercast.storage.paths import user_path
@@ -155,13 +156,15 @@ def is_late(ticker: TickerFacts, now: datetime) -> bool:
 def read_state(place: Place, limits: Limits, now: datetime, *, is_daemon: bool = False) -> HomeState:
     """Return the state of a home. is_daemon: this process is its daemon. Raises StorageError."""
     with snapshot(place.database) as connection:
-        row = monitoring.daemon_row(connection)
-        tickers = monitoring.ticker_facts(connection, now - limits.grace)
-        one_shot, complete = monitoring.newest_one_shot_run(connection), monitoring.newest_complete_run(connection)
-        runs, forecasts = monitoring.runs_by_status(connection), monitoring.forecast_count(connection)
-        recent, first = monitoring.daily_forecasts(connection, now - timedelta(days=GROWTH_DAYS))
-        lasting, progress = lasting_notices(connection), monitoring.run_under_way(connection)
-    is_alive = is_daemon or _is_alive(place, row, now)
+        return state_of(connection, place, limits, now, is_daemon=is_daemon)
+
+
+def state_of(connection: Reader, place: Place, limits: Limits, now: datetime, *, is_daemon: bool = False) -> HomeState:
+    """Return the state of a home whose record a connection reads. is_daemon: this process is its daemon."""
+    row = monitoring.daemon_row(connection)
+    is_alive = is_daemon or _is_alive(connection, place, row, now)
+    tickers = monitoring.ticker_facts(connection, now - limits.grace)
+    forecasts, progress = monitoring.forecast_count(connection), monitoring.run_under_way(connection)
     has_backups = limits.backup_folder and place.database_file is not None
     backups = place.folder / user_path(limits.backup_folder) if has_backups else None
     if row is not None and not is_alive and not has_note(place.folder, "daemon"):
@@ -172,38 +175,41 @@ def read_state(place: Place, limits: Limits, now: datetime, *, is_daemon: bool =
         tuple(tickers),
         daemon=row,
         is_alive=is_alive,
-        is_hung=is_alive and _is_silent(place, row, now),
-        one_shot_run=one_shot,
-        disk=_disk(place, forecasts, recent, first, now),
-        runs=tuple(runs),
+        is_hung=is_alive and _is_silent(connection, place, row, now),
+        one_shot_run=monitoring.newest_one_shot_run(connection),
+        disk=_disk(connection, place, forecasts, now),
+        runs=tuple(monitoring.runs_by_status(connection)),
         forecasts=forecasts,
-        complete_run=complete,
+        complete_run=monitoring.newest_complete_run(connection),
         backup=newest_backup(place, backups, now),
-        lasting=tuple(lasting),
-        progress=progress if is_held(place.folder, "writer", place.database) is not False else None,
+        lasting=tuple(lasting_notices(connection)),
+        progress=progress if is_held(place.folder, "writer", place.database, connection) is not False else None,
     )
 
 
-def _is_alive(place: Place, row: DaemonRow | None, now: datetime) -> bool:
+def _is_alive(connection: Reader, place: Place, row: DaemonRow | None, now: datetime) -> bool:
     """Return whether a daemon runs: it holds its lock. Where that cannot be read, whether it has written lately."""
-    held = is_held(place.folder, "daemon", place.database)
+    held = is_held(place.folder, "daemon", place.database, connection)
     if held is None:
         return row is not None and row.state != "stopped" and now - row.beat_at < LONGEST_SILENCE
     return held
 
 
-def _is_silent(place: Place, row: DaemonRow | None, now: datetime) -> bool:
+def _is_silent(connection: Reader, place: Place, row: DaemonRow | None, now: datetime) -> bool:
     """Return whether a daemon has written nothing for long, although nobody kept it from writing."""
-    return row is not None and now - row.beat_at > LONGEST_SILENCE and not is_held(place.folder, "writer", place.database)
+    if row is None or now - row.beat_at <= LONGEST_SILENCE:
+        return False
+    return not is_held(place.folder, "writer", place.database, connection)
 
 
-def _disk(place: Place, forecasts: int, recent: int, first: datetime | None, now: datetime) -> Disk:
+def _disk(connection: Reader, place: Place, forecasts: int, now: datetime) -> Disk:
     file = place.database_file
     folder = place.prices if isinstance(place.prices, Path) else None
     folders = (file.parent if file else place.folder, folder)
     usages = [shutil.disk_usage(path) for path in folders if path is not None and path.exists()]
     least = min(usages, key=lambda usage: usage.free)
-    database = database_size(place.database)
+    database = database_size(place.database, connection)
+    recent, first = monitoring.daily_forecasts(connection, now - timedelta(days=GROWTH_DAYS))
     growth = None
     if first is not None and forecasts and (days := (now - first) / timedelta(days=1)) >= LEAST_GROWTH_DAYS:
         growth = database / forecasts * recent / days

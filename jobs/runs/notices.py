@@ -28,10 +28,10 @@ from tickercast.jobs.monitoring.conditions import (
 )
 from tickercast.jobs.monitoring.delivery import Delivery, deliver, failures_text, unknown_urls
 from tickercast.jobs.monitoring.messages import message_of
-from tickercast.jobs.monitoring.state import read_state
+from tickercast.jobs.monitoring.state import state_of
 from tickercast.jobs.runs.failing_looks import count_failing_look, ended_failing_looks, forget_failing_looks
 from tickercast.jobs.runs.instants import refuse_record_ahead
-from tickercast.jobs.runs.scheduled_backup import backup_state
+from tickercast.jobs.runs.scheduled_backup import are_wanted, backup_state
 from tickercast.jobs.terminal.logs import log_event
 from tickercast.jobs.terminal.progress import show_line
 from tickercast.jobs.terminal.text import counted
@@ -174,8 +174,8 @@ def _unknown_urls(home: Home) -> list[Delivery]:
 
 def _known(home: Home, now: datetime) -> Known:
     limits = _limits(home)
-    state = read_state(home.place, limits, now, is_daemon=True)
     with snapshot(home.database) as connection:
+        state = state_of(connection, home.place, limits, now, is_daemon=True)
         tickers = ticker_facts(connection, now)
         unfinished = unfinished_notices(connection)
         failed_at = newest_failed_delivery(connection)
@@ -222,6 +222,8 @@ def _settings_condition(home: Home) -> Iterator[Found]:
 
 def _backup_condition(home: Home, now: datetime) -> Iterator[Found]:
     """Yield that the newest scheduled backup failed, or that none was made for twice the time between two."""
+    if not are_wanted(home):
+        return
     try:
         with reading(home.database) as connection:
             state = backup_state(home, connection, now)

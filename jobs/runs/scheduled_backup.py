@@ -48,7 +48,7 @@ class BackupState:
 
 def backup_state(home: Home, connection: Connection, now: datetime) -> BackupState | None:
     """Return how the backups by schedule are; None where the settings want none. Raises UsageError, OSError."""
-    if not _is_wanted(home):
+    if not are_wanted(home):
         return None
     newest = newest_of(owner_of(home.place), _folder(home), now)
     failed_at, message = queries.newest_event(connection, EVENT) or (None, None)
@@ -59,7 +59,7 @@ def backup_state(home: Home, connection: Connection, now: datetime) -> BackupSta
 
 def back_up_when_due(home: Home, now: datetime) -> datetime | None:
     """Make the backup of the present span unless there is one, and return when the next is due, or when to try again."""
-    if not _is_wanted(home):
+    if not are_wanted(home):
         return None
     begins, ends = _span(home, now)
     try:
@@ -107,7 +107,7 @@ def back_up_to_folder(home: Home, now: datetime) -> str:
     return told
 
 
-def _is_wanted(home: Home) -> bool:
+def are_wanted(home: Home) -> bool:
     """Return whether the settings name a folder of backups. A record on a server is backed up by the server's own tools."""
     return bool(home.settings.backup.folder) and home.place.database_file is not None
 

@@ -7,17 +7,21 @@ import os
 from pathlib import Path
 
 from tickercast.storage.address import Database, PostgresServer
-from tickercast.storage.errors import StorageError
+from tickercast.storage.connection import Reader
 
 
-def is_held(folder: Path, name: str, database: Database) -> bool | None:
+def is_held(folder: Path, name: str, database: Database, connection: Reader) -> bool | None:
     """Return whether a process holds the lock `daemon` or `writer` of a record; None where that cannot be seen.
+
+    connection: reads the record, which is where a server's locks are.
 
     A record in a file has the locks of its home. Such a lock is taken as one of many readers for an instant. Who starts at that
     very instant tries again (locks.daemon_lock).
     """
     if isinstance(database, PostgresServer):
-        return _is_held_on_server(database, name)
+        from tickercast.storage.postgres.locks import is_held as is_held_on
+
+        return is_held_on(connection, name)
     try:
         file = os.open(folder / f"{name}.lock", os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -34,15 +38,6 @@ def is_held(folder: Path, name: str, database: Database) -> bool | None:
         return False
     finally:
         os.close(file)
-
-
-def _is_held_on_server(server: PostgresServer, name: str) -> bool | None:
-    from tickercast.storage.postgres.locks import is_held as is_held_on
-
-    try:
-        return is_held_on(server, name)
-    except StorageError:
-        return None
 
 
 def has_note(folder: Path, name: str) -> bool:

@@ -11,8 +11,8 @@ from tickercast.jobs.workspace.home import Home, create_home, open_home, require
 from tickercast.jobs.workspace.locks import writer_lock
 from tickercast.storage.address import Database
 from tickercast.storage.damage import damage_reported
-from tickercast.storage.database import Engine, open_writer, seal_database, translated, upgrade_database
-from tickercast.storage.versions import check_revision, is_blank
+from tickercast.storage.database import Engine, check_by, open_writer, seal_by, translated, upgrade_database
+from tickercast.storage.versions import is_blank
 
 UPKEEP_WAIT_SECONDS = 5.0  # for another writer, by what the daemon and a run do of themselves
 
@@ -31,14 +31,14 @@ def open_for_writing(
     with writer_lock(home.folder, command=command, wait_seconds=wait_seconds, database=home.database):
         if create and is_blank(home.database):
             upgrade_database(home.database)
-        check_revision(home.database)
-        with translated(home.database), damage_reported(home.database, home.prices):
-            seal_database(home.database)
-            engine = writing_engine(home.database)
-            try:
+        engine = writing_engine(home.database)
+        try:
+            check_by(engine, home.database)
+            with translated(home.database), damage_reported(home.database, home.prices):
+                seal_by(engine, home.database)
                 yield home, engine
-            finally:
-                engine.dispose()
+        finally:
+            engine.dispose()
 
 
 def writing_engine(database: Database) -> Engine:

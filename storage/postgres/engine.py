@@ -11,13 +11,14 @@ from sqlalchemy import Connection, Engine, event
 
 from tickercast.storage.address import PostgresServer
 from tickercast.storage.errors import StorageError
-from tickercast.storage.postgres.connections import connect
+from tickercast.storage.postgres.connections import READ_ONLY, connect
 from tickercast.storage.postgres.errors import server_errors, storage_error_of
-from tickercast.storage.postgres.locks import require_writer
+from tickercast.storage.postgres.locks import begin_writing
 from tickercast.storage.postgres.marks import with_percent_marks
+from tickercast.storage.postgres.record import revision_on
+from tickercast.storage.versions import check_revision, require_newest
 
 SERVER = "server"  # the key of a connection's info that holds the server's address
-READ_ONLY = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
 def writing_engine(server: PostgresServer) -> Engine:
@@ -27,7 +28,7 @@ def writing_engine(server: PostgresServer) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         with server_errors(server):
-            require_writer(server, driver_connection(connection))
+            begin_writing(server, driver_connection(connection))
 
     return engine
 
@@ -48,8 +49,7 @@ def _engine(server: PostgresServer, purpose: str) -> Engine:
     def open_connection() -> psycopg.Connection[Any]:
         connection = connect(server, purpose)
         connection.cursor_factory = psycopg.Cursor  # SQLAlchemy's own statements have percent marks
-        connection.autocommit = False
-        return connection
+        return connection  # in autocommit mode: each kind of engine begins its transactions by one message of its own
 
     # The pool would log a traceback of each connection that is lost. The statement or the next one raises what it says, once.
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
@@ -69,6 +69,15 @@ def _engine(server: PostgresServer, purpose: str) -> Engine:
         record.info[SERVER] = server
 
     return engine
+
+
+def check_stored(server: PostgresServer, connection: Connection) -> None:
+    """Raise what check_revision raises, by a connection of the record that has no transaction yet."""
+    with server_errors(server):
+        revision = revision_on(driver_connection(connection))
+    if revision is None:
+        check_revision(server)  # says what is wrong
+    require_newest(server, revision)
 
 
 def driver_connection(connection: Connection) -> psycopg.Connection[Any]:

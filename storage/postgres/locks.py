@@ -2,7 +2,7 @@
 
 A lock belongs to a connection of its own, so the server frees it when its process or its machine is gone. Where that connection
 is lost while its process lives, the process must not write on: each of its transactions looks whether the lock is still held
-(require_writer), and a new holder waits until the transactions of the one before have ended.
+(begin_writing), and a new holder waits until the transactions of the one before have ended.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tickercast.storage.address import PostgresServer
+from tickercast.storage.connection import Reader
 from tickercast.storage.errors import DatabaseMissing, ServerUnreachable
-from tickercast.storage.postgres.connections import connect, connected
+from tickercast.storage.postgres.connections import connect
 from tickercast.storage.postgres.errors import server_errors
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ KEY = "SELECT hashtext(coalesce(current_schema(), '') || ' ' || ?)"
 HOLDER = """SELECT a.application_name, l.pid FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
 WHERE l.locktype = 'advisory' AND l.classid = ? AND l.objid = CAST(CAST(? AS bigint) & 4294967295 AS oid) AND l.granted
 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
-IS_HELD = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = %s)"
+# One message to the server, whose statements are done one after the other: the answer is of an instant under the second lock.
+BEGIN = """BEGIN; SELECT pg_advisory_xact_lock_shared({ours}, {units});
+SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = {pid})"""
 _writers: dict[PostgresServer, _Held] = {}
 
 
@@ -100,19 +103,23 @@ class KeptLock:
             self._connection = None
 
 
-def is_held(server: PostgresServer, name: str) -> bool:
-    """Return whether a process holds a lock, writer or daemon. Raises what connect raises."""
-    with connected(server, "reader") as connection:
-        return connection.execute(HOLDER, (OURS, _key(connection, name))).fetchone() is not None
+def is_held(connection: Reader, name: str) -> bool:
+    """Return whether a process holds a lock, writer or daemon, of the record that a connection reads."""
+    return connection.execute(HOLDER, (OURS, _key(connection, name))).fetchone() is not None
 
 
-def require_writer(server: PostgresServer, connection: psycopg.Connection[Any]) -> None:
-    """Begin a transaction under the writer lock of this process. Raises ServerUnreachable where the lock is lost."""
+def begin_writing(server: PostgresServer, connection: psycopg.Connection[Any]) -> None:
+    """Begin a transaction under the writer lock of this process. connection: in autocommit mode, so that nothing else begins one.
+
+    Raises ServerUnreachable where the lock is lost.
+    """
     held = _writers.get(server)
     if held is None:
         raise RuntimeError(f"{server}: a transaction that writes needs the writer lock")
-    connection.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", (OURS, held.key))
-    row = connection.execute(IS_HELD, (held.pid,)).fetchone()
+    answers = connection.execute(BEGIN.format(ours=OURS, units=held.key, pid=held.pid), prepare=False)
+    while answers.nextset():  # the last answer is the one to the last statement
+        pass
+    row = answers.fetchone()
     if row is None or not row[0]:
         raise ServerUnreachable(f"{server}: the connection that holds the writer lock was lost; what is committed stays")
 
@@ -127,7 +134,7 @@ def _refuse_pooler(server: PostgresServer, connection: psycopg.Connection[Any]) 
         )
 
 
-def _key(connection: psycopg.Connection[Any], name: str) -> int:
+def _key(connection: Reader, name: str) -> int:
     row = connection.execute(KEY, (name,)).fetchone()
     assert row is not None
     return int(row[0])
@@ -142,5 +149,11 @@ def _acquire(connection: psycopg.Connection[Any], key: int, wait_seconds: float)
             return None
         if time.monotonic() >= end:
             holder = connection.execute(HOLDER, (OURS, key)).fetchone()
-            return str(holder[0]) if holder else "another process"
+            return _named(str(holder[0])) if holder else "another process"
         time.sleep(POLL_SECONDS)
+
+
+def _named(client: str) -> str:
+    """Return who holds a lock, as the note beside a lock file says it. client: what connections.client_name gave the server."""
+    command, comma, process = client.partition(", ")
+    return f"`{command}`{comma}{process}" if comma else client
