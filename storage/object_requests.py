@@ -6,23 +6,27 @@ Not here: which requests there are (storage.object_store).
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
 import pyarrow as pa
-from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
+from tenacity import RetryCallState, RetryError, Retrying, retry_if_exception_type, wait_exponential_jitter
 
 from tickercast.storage.errors import StoreRefused, StoreUnavailable
 from tickercast.storage.object_address import CREDENTIALS, ObjectAddress
 
 SILENCE_SECONDS = 10.0  # without a byte
-RETRY_SECONDS = 10.0  # here; work that writes waits longer (jobs.workspace.outage)
-FIRST_PAUSE, LONGEST_PAUSE, JITTER = 0.1, 8.0, 0.2
+RETRY_SECONDS = 10.0  # since the store last answered any request; work that writes waits longer (jobs.workspace.outage)
+LONGEST_SECONDS = 120.0  # of one request, while the store answers others
+FIRST_PAUSE, LONGEST_PAUSE, JITTER = 0.1, 2.0, 0.2
 DENIED = ("ACCESS_DENIED", "INVALID_ACCESS_KEY", "SIGNATURE", "EXPIRED_TOKEN", "INVALID_CLIENT_TOKEN", "status 403", "status 401")
 NO_BUCKET = ("NO_SUCH_BUCKET", "bucket does not exist")
 ELSEWHERE = ("status 301", "status 307", "PermanentRedirect")
 
 Result = TypeVar("Result")
+
+_last_answers: dict[str, float] = {}  # when each store last answered, by its URL and time.monotonic
 
 
 class _Passing(Exception):
@@ -30,11 +34,14 @@ class _Passing(Exception):
 
 
 def answered(address: ObjectAddress, request: Callable[[], Result]) -> Result:
-    """Return the answer to a request. Raises FileNotFoundError, StoreRefused, and StoreUnavailable after RETRY_SECONDS."""
+    """Return the answer to a request. Raises FileNotFoundError and StoreRefused.
+
+    Raises StoreUnavailable where the store answers nothing for RETRY_SECONDS, and one request never within LONGEST_SECONDS.
+    """
     retrying = Retrying(
         retry=retry_if_exception_type(_Passing),
         wait=wait_exponential_jitter(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE, jitter=JITTER),
-        stop=stop_after_delay(RETRY_SECONDS),
+        stop=lambda state: _is_given_up(address, state),
     )
     try:
         answer: Result = retrying(_once, address, request)
@@ -51,9 +58,18 @@ def no_bucket(address: ObjectAddress) -> StoreRefused:
     return StoreRefused(f"{address}: there is no bucket {bucket}; create it, or mend store.prices in the settings")
 
 
+def _is_given_up(address: ObjectAddress, state: RetryCallState) -> bool:
+    """Return whether a request is not repeated. A store that loses many requests is there as long as it answers some."""
+    since_start = state.seconds_since_start or 0.0
+    silent_since = max(state.start_time, _last_answers.get(address.url, 0.0))
+    return time.monotonic() - silent_since >= RETRY_SECONDS or since_start >= LONGEST_SECONDS
+
+
 def _once(address: ObjectAddress, request: Callable[[], Result]) -> Result:
     try:
-        return request()
+        answer = request()
+        _last_answers[address.url] = time.monotonic()
+        return answer
     except FileNotFoundError:
         raise
     except (OSError, pa.ArrowException) as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -46,6 +48,23 @@ def test_fifty_cuts_between_writes_and_reads_lose_and_change_nothing(port: int) 
             store.write(name, name.encode() * 999)
         assert [store.read(name) for name in NAMES] == [name.encode() * 999 for name in NAMES]
         assert (sorted(store.files()), proxy.counts["cut"] + proxy.counts["half"] >= 50) == (sorted(NAMES), True)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_request_is_repeated_for_as_long_as_the_store_answers_others() -> None:
+    address, until = object_address(f"s3://{BUCKET}/answers"), time.monotonic() + 1
+
+    def lost() -> bytes:
+        if time.monotonic() < until:
+            raise OSError("curlCode: 56, Failure when receiving data from the peer")
+        return b"bars"
+
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(object_requests.answered, address, lost)
+        while not answer.done():
+            object_requests.answered(address, bytes)
+            time.sleep(0.02)
+    assert answer.result() == b"bars"
 
 
 @pytest.mark.parametrize(
