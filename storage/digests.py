@@ -21,7 +21,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from tickercast.storage.dialects import POSTGRES, put_rows
+from tickercast.storage.dialects import POSTGRES, upsert_rows
 from tickercast.storage.instants import instant_text
 from tickercast.storage.schema import Base, Digest
 from tickercast.storage.types import Instant, SessionDate, Sha256
@@ -292,4 +292,4 @@ def _sum_of(stored: RowSum | None, added: RowSum) -> RowSum:
 
 def _write(connection: Connection, table: str, sums: Mapping[Owner, RowSum]) -> None:
     rows = [(table, ticker_id, config_id, found.rows, found.sha256) for (ticker_id, config_id), found in sums.items()]
-    put_rows(connection, Digest.__tablename__, OF_DIGEST, (*OF_DIGEST, "rows", "sha256"), rows)
+    upsert_rows(connection, Digest.__tablename__, OF_DIGEST, (*OF_DIGEST, "rows", "sha256"), rows)

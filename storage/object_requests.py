@@ -17,7 +17,7 @@ from tickercast.storage.errors import StoreRefused, StoreUnavailable
 from tickercast.storage.object_address import CREDENTIALS, ObjectAddress
 
 SILENCE_SECONDS = 10.0  # without a byte
-RETRY_SECONDS = 10.0  # since the store last answered any request; work that writes waits longer (jobs.workspace.outage)
+RETRY_SECONDS = 10.0  # since the store last with_retries any request; work that writes waits longer (jobs.workspace.outage)
 LONGEST_SECONDS = 120.0  # of one request, while the store answers others
 FIRST_PAUSE, LONGEST_PAUSE, JITTER = 0.1, 2.0, 0.2
 DENIED = ("ACCESS_DENIED", "INVALID_ACCESS_KEY", "SIGNATURE", "EXPIRED_TOKEN", "INVALID_CLIENT_TOKEN", "status 403", "status 401")
@@ -26,20 +26,20 @@ ELSEWHERE = ("status 301", "status 307", "PermanentRedirect")
 
 Result = TypeVar("Result")
 
-_last_answers: dict[str, float] = {}  # when each store last answered, by its URL and time.monotonic
+_last_answers: dict[str, float] = {}  # when each store last with_retries, by its URL and time.monotonic
 
 
-class _Passing(Exception):
+class _Transient(Exception):
     """A request failed in a way that may pass."""
 
 
-def answered(address: ObjectAddress, request: Callable[[], Result]) -> Result:
+def with_retries(address: ObjectAddress, request: Callable[[], Result]) -> Result:
     """Return the answer to a request. Raises FileNotFoundError and StoreRefused.
 
     Raises StoreUnavailable where the store answers nothing for RETRY_SECONDS, and one request never within LONGEST_SECONDS.
     """
     retrying = Retrying(
-        retry=retry_if_exception_type(_Passing),
+        retry=retry_if_exception_type(_Transient),
         wait=wait_exponential_jitter(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE, jitter=JITTER),
         stop=lambda state: _is_given_up(address, state),
     )
@@ -52,7 +52,7 @@ def answered(address: ObjectAddress, request: Callable[[], Result]) -> Result:
         ) from error
 
 
-def no_bucket(address: ObjectAddress) -> StoreRefused:
+def missing_bucket(address: ObjectAddress) -> StoreRefused:
     """Return the error about a bucket that is missing."""
     bucket = address.key.partition("/")[0]
     return StoreRefused(f"{address}: there is no bucket {bucket}; create it, or mend store.prices in the settings")
@@ -79,12 +79,12 @@ def _once(address: ObjectAddress, request: Callable[[], Result]) -> Result:
 def _translated(address: ObjectAddress, text: str) -> Exception:
     """Return the error that says what a failure of the library means."""
     if any(sign in text for sign in NO_BUCKET):
-        return no_bucket(address)
+        return missing_bucket(address)
     if any(sign in text for sign in DENIED):
         return StoreRefused(f"{address}: access denied; what is committed stays; {CREDENTIALS}: check them")
     if any(sign in text for sign in ELSEWHERE):
         return StoreRefused(f"{address}: the bucket is in another region; name it in AWS_REGION, or as ?region=...")
-    return _Passing(_reason(text))
+    return _Transient(_reason(text))
 
 
 def _reason(text: str) -> str:

@@ -22,7 +22,7 @@ from pyarrow import fs
 from tickercast.storage.errors import Corrupt, LibraryMissing, StoreRefused, StoreUnavailable
 from tickercast.storage.files import sha256_of
 from tickercast.storage.object_address import ObjectAddress
-from tickercast.storage.object_requests import SILENCE_SECONDS, answered, no_bucket
+from tickercast.storage.object_requests import SILENCE_SECONDS, missing_bucket, with_retries
 from tickercast.storage.price_store import StoreUser
 
 REGISTER = ".databases"
@@ -47,8 +47,8 @@ class ObjectStore:
 
     def prepare(self) -> None:
         """Raise StoreUnavailable or StoreRefused unless the bucket is there and answers."""
-        if answered(self.address, lambda: self._file_system.get_file_info(self._bucket)).type == fs.FileType.NotFound:
-            raise no_bucket(self.address)
+        if with_retries(self.address, lambda: self._file_system.get_file_info(self._bucket)).type == fs.FileType.NotFound:
+            raise missing_bucket(self.address)
 
     def read(self, path: str) -> bytes:
         """Return a file's bytes. Raises Corrupt for one that is missing, else what prepare raises."""
@@ -65,7 +65,7 @@ class ObjectStore:
 
     def write(self, path: str, content: bytes) -> None:
         """Put a file. Raises StoreUnavailable or StoreRefused."""
-        answered(self.address, lambda: self._put(path, content))
+        with_retries(self.address, lambda: self._put(path, content))
 
     def remove(self, paths: Collection[str]) -> int:
         """Remove files, and return how many are gone. One that may not be removed stays, and a later run tries again."""
@@ -77,7 +77,7 @@ class ObjectStore:
         selector = fs.FileSelector(self.address.key, allow_not_found=True, recursive=True)
         found = [
             info
-            for info in answered(self.address, lambda: self._file_system.get_file_info(selector))
+            for info in with_retries(self.address, lambda: self._file_system.get_file_info(selector))
             if info.type == fs.FileType.File
         ]
         paths = {info.path.removeprefix(prefix): info.mtime.timestamp() for info in found}
@@ -85,7 +85,7 @@ class ObjectStore:
 
     def written_at(self, path: str) -> float:
         """Return when a file was written; infinity for one that another home has just removed."""
-        info = answered(self.address, lambda: self._file_system.get_file_info(self._key(path)))
+        info = with_retries(self.address, lambda: self._file_system.get_file_info(self._key(path)))
         return math.inf if info.mtime is None else float(info.mtime.timestamp())
 
     def users(self) -> list[StoreUser]:
@@ -93,7 +93,7 @@ class ObjectStore:
         selector = fs.FileSelector(self._key(REGISTER), allow_not_found=True)
         infos = [
             info
-            for info in answered(self.address, lambda: self._file_system.get_file_info(selector))
+            for info in with_retries(self.address, lambda: self._file_system.get_file_info(selector))
             if info.type == fs.FileType.File
         ]
         lines = [self.read(f"{REGISTER}/{info.base_name}").decode().split() for info in infos]
@@ -112,7 +112,7 @@ class ObjectStore:
 
     def _read(self, path: str) -> bytes:
         try:
-            return answered(self.address, lambda: self._bytes(path))
+            return with_retries(self.address, lambda: self._bytes(path))
         except FileNotFoundError as error:
             self.prepare()  # a missing bucket is no damage
             raise Corrupt(f"{self.name(path)}: no such object; the database names this file") from error

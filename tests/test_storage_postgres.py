@@ -22,7 +22,7 @@ from tickercast.migrations import versions
 from tickercast.storage import digests, verify
 from tickercast.storage.address import PostgresServer
 from tickercast.storage.database import alembic_config, open_writer, reading, translated, upgrade_database
-from tickercast.storage.dialects import MANY, put_rows
+from tickercast.storage.dialects import MANY, upsert_rows
 from tickercast.storage.errors import DatabaseMissing, NotADatabase, ServerUnreachable
 from tickercast.storage.postgres.locks import KeptLock, advisory_lock, is_held
 from tickercast.storage.reader import select_rows, snapshot, view_query
@@ -159,8 +159,8 @@ def test_rows_take_the_place_of_those_of_the_same_key_however_many(postgres: Pos
     rows = [("bars", number, "", number, "a") for number in range(count)]
     changed = [(*row[:3], row[3] + 1, "b") for row in rows]
     with writing(server) as connection:
-        put_rows(connection, "digests", key, (*key, *columns), rows)
-        put_rows(connection, "digests", key, (*key, *columns), changed)
+        upsert_rows(connection, "digests", key, (*key, *columns), rows)
+        upsert_rows(connection, "digests", key, (*key, *columns), changed)
     with reading(server) as connection:
         query = "SELECT table_name, ticker_id, config_id, rows, sha256 FROM digests WHERE table_name = 'bars' ORDER BY 2"
         assert [tuple(row) for row in connection.exec_driver_sql(query)] == changed

@@ -20,7 +20,7 @@ from tickercast.storage.errors import QueryOverLimit, QueryRefused
 from tickercast.storage.hints import with_hint
 from tickercast.storage.postgres.connections import read_only
 from tickercast.storage.postgres.marks import with_percent_marks
-from tickercast.storage.postgres.statements import VOLATILE, explained, refuse_functions
+from tickercast.storage.postgres.statements import VOLATILE, refuse_functions, split_explain
 from tickercast.storage.postgres.values import give_simple_values
 from tickercast.storage.sql_guard import Parameters, ResultLimit, Row, Selected, query_too_long
 
@@ -54,7 +54,7 @@ def selected(
     connection: psycopg.Connection[Any], query: str, parameters: Parameters, *, seconds: float, most: ResultLimit
 ) -> Iterator[Selected]:
     """Yield the result of one SELECT in a transaction that only reads and that is rolled back afterwards."""
-    explain, alone = explained(query)
+    explain, alone = split_explain(query)
     with query_errors(query, seconds):
         connection.execute(LIMITS)
         refuse_functions(query, [row[0] for row in connection.execute(VOLATILE)])

@@ -45,8 +45,8 @@ def without_comments(query: str) -> str:
     return text
 
 
-def explained(query: str) -> tuple[str, str]:
-    """Return the words before a query that have it explained, "" where there are none, and the query.
+def split_explain(query: str) -> tuple[str, str]:
+    """Return the EXPLAIN before a query with its options, "" where there is none, and the query.
 
     Raises QueryRefused where the statement does not read.
     """

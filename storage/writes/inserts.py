@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from tickercast.storage import digests
-from tickercast.storage.dialects import POSTGRES, dialect_of, is_copied
+from tickercast.storage.dialects import POSTGRES, dialect_of, uses_copy
 from tickercast.storage.rows import CheckpointRow, PriorMemberRow, PriorRow
 from tickercast.storage.schema import Base, Checkpoint, Prior, PriorMember
 
@@ -57,7 +57,7 @@ def insert_new_values(connection: Connection, table: type[Base], rows: Sequence[
     return len(rows)
 
 
-def insert_unkept(connection: Connection, table: str, columns: Sequence[str], rows: Sequence[Values]) -> None:
+def insert_undigested(connection: Connection, table: str, columns: Sequence[str], rows: Sequence[Values]) -> None:
     """Insert rows none of which is stored, as the database stores them. Digests are left to the caller."""
     if not rows:
         return
@@ -117,7 +117,7 @@ def insert_mappings(connection: Connection, table: type[Base], rows: Iterable[Ro
 
 def _insert_mappings(connection: Connection, table: type[Base], rows: Sequence[Row]) -> int:
     """Insert rows with the same columns except those whose key is stored. Returns how many were added."""
-    if not is_copied(connection, rows):
+    if not uses_copy(connection, rows):
         return int(connection.execute(dialect_of(connection).insert(table.__table__).on_conflict_do_nothing(), rows).rowcount)
     from tickercast.storage.postgres.bulk import copy_unless_stored
 

@@ -21,7 +21,7 @@ from tickercast.storage.schema import (
     PriceFile,
     Restatement,
 )
-from tickercast.storage.writes.inserts import Row, insert_mappings, insert_unkept
+from tickercast.storage.writes.inserts import Row, insert_mappings, insert_undigested
 from tickercast.storage.writes.tickers import rescore
 
 BAR_VALUES = ("open", "high", "low", "close", "volume", "dividend", "split")
@@ -120,7 +120,7 @@ def copy_all_bars(connection: Connection, bars: Mapping[int, Bars], *, since: da
 
 
 def _insert_bars(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
-    insert_unkept(connection, "bars", ("ticker_id", *BAR_COLUMNS), rows)
+    insert_undigested(connection, "bars", ("ticker_id", *BAR_COLUMNS), rows)
     return len(rows)
 
 

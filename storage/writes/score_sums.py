@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection
 
-from tickercast.storage.dialects import put_rows
+from tickercast.storage.dialects import upsert_rows
 from tickercast.storage.rows import DateSumRow, ScoreSumRow
 
 OF_TICKER = ("config_id", "ticker_id", "horizon", "mode")
@@ -16,12 +16,12 @@ MARK = "INSERT INTO unsummed (config_id, ticker_id) VALUES (?, ?) ON CONFLICT DO
 
 def put_score_sums(connection: Connection, config_id: str, rows: Sequence[ScoreSumRow]) -> None:
     """Store sums of tickers under a config in place of those that are stored."""
-    put_rows(connection, "score_sums", OF_TICKER, (*OF_TICKER, "n", "sums"), [(config_id, *row) for row in rows])
+    upsert_rows(connection, "score_sums", OF_TICKER, (*OF_TICKER, "n", "sums"), [(config_id, *row) for row in rows])
 
 
 def put_date_sums(connection: Connection, config_id: str, rows: Sequence[DateSumRow]) -> None:
     """Store sums of dates under a config in place of those that are stored."""
-    put_rows(connection, "date_sums", OF_DATE, (*OF_DATE, "sums"), [(config_id, *row) for row in rows])
+    upsert_rows(connection, "date_sums", OF_DATE, (*OF_DATE, "sums"), [(config_id, *row) for row in rows])
 
 
 def mark_unsummed(connection: Connection, config_id: str, tickers: Collection[int]) -> None:
