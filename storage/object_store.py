@@ -175,7 +175,12 @@ def _with_limits(address: ObjectAddress) -> str:
 
 
 def _endpoint(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what the usual variables say of the server. pyarrow reads them for a whole URL alone, which has no timeouts."""
+    """Return what the usual variables say of the server. pyarrow reads them for a whole URL alone, which has no timeouts.
+
+    Raises StoreRefused for one that is no URL: without it the requests would go to Amazon.
+    """
     url = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL") or ""
     scheme, found, host = url.partition("://")
+    if url and not found:
+        raise StoreRefused("AWS_ENDPOINT_URL is no URL; write it like http://HOST:9000")
     return {"scheme": scheme, "endpoint_override": host.rstrip("/")} if found else {}

@@ -100,6 +100,14 @@ def test_a_store_that_is_not_there_is_one_line_and_no_damage(port: int, url: str
             act()
 
 
+def test_an_endpoint_without_a_scheme_is_refused_and_does_not_mean_amazon() -> None:
+    with (
+        set_variables({"AWS_ENDPOINT_URL": "10.0.0.5:9000"}),
+        pytest.raises(StoreRefused, match="write it like http://HOST:9000"),
+    ):
+        ObjectStore(object_address("s3://bars/desk"))
+
+
 @pytest.mark.usefixtures("impatient")
 def test_a_store_that_is_lost_is_not_asked_for_all_that_was_to_be_read_ahead() -> None:
     store = ObjectStore(object_address("s3://bars?endpoint_override=127.0.0.1:1&scheme=http"))
