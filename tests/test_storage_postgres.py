@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from tickercast.storage.address import PostgresServer
 from tickercast.storage.database import alembic_config, open_writer, reading, translated, upgrade_database
 from tickercast.storage.dialects import MANY, upsert_rows
 from tickercast.storage.errors import DatabaseMissing, NotADatabase, ServerUnreachable
+from tickercast.storage.postgres import locks
 from tickercast.storage.postgres.locks import KeptLock, advisory_lock, is_held
 from tickercast.storage.reader import select_rows, snapshot, view_query
 from tickercast.storage.schema import Base, Forecast, Restatement
@@ -187,6 +189,22 @@ def test_a_writer_that_lost_its_lock_writes_no_more(postgres: PostgresCluster) -
         with pytest.raises(ServerUnreachable, match="writer lock was lost"), translated(server), engine.begin():
             pass
         engine.dispose()
+
+
+def test_a_connection_with_the_number_of_the_lost_one_does_not_stand_for_it(postgres: PostgresCluster) -> None:
+    server = new_record(postgres)
+    other = KeptLock(server, "daemon", "daemon")
+    with advisory_lock(server, "writer", command="test", wait_seconds=5):
+        assert other.renew() is None
+        number = locks._writers[server].pid
+        postgres.sql(f"SELECT pg_terminate_backend({number})")
+        [(reused,)] = postgres.sql(f"SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND pid <> {number}")
+        locks._writers[server] = replace(locks._writers[server], pid=int(str(reused)))
+        engine = open_writer(server)
+        with pytest.raises(ServerUnreachable, match="writer lock was lost"), engine.begin():
+            pass
+        engine.dispose()
+    other.release()
 
 
 def test_a_second_writer_is_told_who_writes(postgres: PostgresCluster) -> None:

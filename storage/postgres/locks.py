@@ -7,9 +7,11 @@ is lost while its process lives, the process must not write on: each of its tran
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tickercast.storage.address import PostgresServer
@@ -24,21 +26,29 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.1
 # The first key says that a lock is ours, the second whose: of a schema and a purpose.
 OURS = 0x7469636B
+GREATEST_TOKEN = (1 << 31) - 1
 KEY = "SELECT hashtext(coalesce(current_schema(), '') || ' ' || ?)"
 HOLDER = """SELECT a.application_name, l.pid FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
 WHERE l.locktype = 'advisory' AND l.classid = ? AND l.objid = CAST(CAST(? AS bigint) & 4294967295 AS oid) AND l.granted
 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
 # One message to the server, whose statements are done one after the other: the answer is of an instant under the second lock.
 BEGIN = """BEGIN; SELECT pg_advisory_xact_lock_shared({ours}, {units});
-SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = {pid})"""
+SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted
+    AND pid = {pid} AND classid = {ours} AND objid = {token})"""
 _writers: dict[PostgresServer, _Held] = {}
 
 
+@dataclass(frozen=True, slots=True)
 class _Held:
-    """A lock that this process holds. pid: of its connection on the server. key: of the transactions made under it."""
+    """A lock that this process holds. pid: of its connection on the server. units: the key of the transactions made under it.
 
-    def __init__(self, pid: int, key: int) -> None:
-        self.pid, self.key = pid, key
+    token: the key of a second lock of that connection, at random: a server that was restarted gives its old numbers of processes
+    to other connections, which may hold locks too.
+    """
+
+    pid: int
+    units: int
+    token: int
 
 
 @contextmanager
@@ -58,7 +68,9 @@ def advisory_lock(server: PostgresServer, name: str, *, command: str, wait_secon
                 units = _key(connection, "units")
                 connection.execute("SELECT pg_advisory_lock(?, ?)", (OURS, units))
                 connection.execute("SELECT pg_advisory_unlock(?, ?)", (OURS, units))
-                _writers[server] = _Held(pid, units)
+                held = _Held(pid, units, secrets.randbelow(GREATEST_TOKEN))
+                connection.execute("SELECT pg_advisory_lock(?, ?)", (OURS, held.token))
+                _writers[server] = held
         yield holder
     finally:
         if name == "writer" and server in _writers and _writers[server].pid == pid:
@@ -116,7 +128,7 @@ def begin_writing(server: PostgresServer, connection: psycopg.Connection[Any]) -
     held = _writers.get(server)
     if held is None:
         raise RuntimeError(f"{server}: a transaction that writes needs the writer lock")
-    answers = connection.execute(BEGIN.format(ours=OURS, units=held.key, pid=held.pid), prepare=False)
+    answers = connection.execute(BEGIN.format(ours=OURS, units=held.units, pid=held.pid, token=held.token), prepare=False)
     while answers.nextset():  # the last answer is the one to the last statement
         pass
     row = answers.fetchone()
