@@ -17,7 +17,7 @@ from tickercast.storage.errors import StoreRefused, StoreUnavailable
 from tickercast.storage.object_address import CREDENTIALS, ObjectAddress
 
 SILENCE_SECONDS = 10.0  # without a byte
-RETRY_SECONDS = 10.0  # since the store last with_retries any request; work that writes waits longer (jobs.workspace.outage)
+RETRY_SECONDS = 10.0  # since the store last answered any request; work that writes waits longer (jobs.workspace.outage)
 LONGEST_SECONDS = 120.0  # of one request, while the store answers others
 FIRST_PAUSE, LONGEST_PAUSE, JITTER = 0.1, 2.0, 0.2
 DENIED = ("ACCESS_DENIED", "INVALID_ACCESS_KEY", "SIGNATURE", "EXPIRED_TOKEN", "INVALID_CLIENT_TOKEN", "status 403", "status 401")
@@ -26,7 +26,7 @@ ELSEWHERE = ("status 301", "status 307", "PermanentRedirect")
 
 Result = TypeVar("Result")
 
-_last_answers: dict[str, float] = {}  # when each store last with_retries, by its URL and time.monotonic
+_last_answers: dict[str, float] = {}  # when each store last answered, by its URL and time.monotonic
 
 
 class _Transient(Exception):

@@ -60,9 +60,9 @@ def test_a_request_is_repeated_for_as_long_as_the_store_answers_others() -> None
         return b"bars"
 
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(object_requests.answered, address, lost)
+        answer = pool.submit(object_requests.with_retries, address, lost)
         while not answer.done():
-            object_requests.answered(address, bytes)
+            object_requests.with_retries(address, bytes)
             time.sleep(0.02)
     assert answer.result() == b"bars"
 
