@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -152,6 +153,21 @@ def test_a_scheduler_that_cannot_be_reached_is_one_error_in_bounded_time(monkeyp
     monkeypatch.setattr(client_module, "CONNECT_SECONDS", 0.2)
     told = r"^the Dask scheduler tcp://127.0.0.1:9 could not be reached within 0 s; what was committed stays; repeat the command"
     with pytest.raises(ClusterUnavailable, match=told), cluster_pool("tcp://127.0.0.1:9", 2):
+        pass
+
+
+@pytest.mark.slow
+def test_another_program_at_the_address_of_a_scheduler_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "CONNECT_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(ClusterUnavailable, match=rf"^the Dask scheduler {address} could not be"), cluster_pool(address, 2):
+            pass
+
+
+def test_a_scheduler_that_wants_certificates_is_refused_without_any() -> None:
+    told = r"^compute.scheduler: tls://127.0.0.1:9 wants certificates; name them in Dask's settings, such as DASK_"
+    with pytest.raises(UsageError, match=told), cluster_pool("tls://127.0.0.1:9", 2):
         pass
 
 

@@ -12,15 +12,18 @@ from typing import Any
 
 import dask
 from distributed import Client, LocalCluster
+from distributed.comm import connect
+from distributed.security import Security
 from distributed.versions import VersionMismatchWarning
 
-from tickercast.jobs.errors import ClusterUnavailable
+from tickercast.jobs.errors import ClusterUnavailable, UsageError
 from tickercast.jobs.runs.signals import signals_blocked
 from tickercast.jobs.workspace.temporary import temporary_folder
 
 CONNECT_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
 KEPT = "what was committed stays; repeat the command to resume"
+CERTIFICATES = "name them in Dask's settings, such as DASK_DISTRIBUTED__COMM__TLS__CA_FILE"
 SILENT = 60  # above every level of logging
 LOGGERS = ("distributed", "distributed.client", "distributed.gc", "tornado.application")
 QUIET: dict[str, Any] = {
@@ -36,7 +39,7 @@ QUIET: dict[str, Any] = {
 def cluster_client(scheduler: str, workers: int) -> Iterator[Client]:
     """Yield a client. scheduler: its address; empty = a cluster of so many processes is started.
 
-    Raises ClusterUnavailable when the scheduler cannot be reached in time.
+    Raises ClusterUnavailable when the scheduler cannot be reached in time, UsageError when it wants certificates and has none.
     """
     for name in LOGGERS:
         logging.getLogger(name).setLevel(SILENT)
@@ -60,11 +63,21 @@ def dashboard_of(client: Client) -> str:
 
 def _connected(scheduler: str) -> Client:
     try:
+        asyncio.run(asyncio.wait_for(_shake_hands(scheduler), CONNECT_SECONDS))
         with signals_blocked():  # the threads that it starts leave them to this one
             return Client(scheduler, set_as_default=False, timeout=CONNECT_SECONDS)
     except OSError as error:
         reason = f"the Dask scheduler {scheduler} could not be reached within {CONNECT_SECONDS:.0f} s"
         raise ClusterUnavailable(f"{reason}; {KEPT} when it runs, or set compute.engine to processes") from error
+
+
+async def _shake_hands(scheduler: str) -> None:
+    """Connect to a scheduler and leave again: a client would wait for ever where another program answers, or nothing does."""
+    options = Security().get_connection_args("client")
+    if scheduler.startswith("tls://") and options["ssl_context"] is None:
+        raise UsageError(f"compute.scheduler: {scheduler} wants certificates; {CERTIFICATES}; {KEPT} then")
+    comm = await connect(scheduler, timeout=CONNECT_SECONDS, **options)
+    await comm.close()
 
 
 @contextmanager
