@@ -11,7 +11,9 @@ from tests.postgres_server import PostgresCluster
 from tickercast.jobs.cli.exit_codes import report_failure
 from tickercast.jobs.workspace.home import create_home
 from tickercast.jobs.workspace.writer import open_for_writing
+from tickercast.storage.address import PostgresServer
 from tickercast.storage.postgres import record
+from tickercast.storage.postgres.connections import connected
 
 pytestmark = pytest.mark.slow
 PASSWORD = "sesame-of-the-test"
@@ -82,3 +84,10 @@ def test_a_server_that_is_too_old_is_refused(postgres: PostgresCluster, refusal:
     monkeypatch.setattr(record, "OLDEST", 999)
     code, line = refusal(postgres.new_database().url)  # type: ignore[operator]
     assert (code, "needs PostgreSQL 999 or newer" in line) == (2, True), line
+
+
+def test_a_limit_of_time_that_a_login_has_on_the_server_does_not_end_our_work(postgres: PostgresCluster) -> None:
+    url = f"{postgres.url('postgres')}?options=-cstatement_timeout%3D500%20-clock_timeout%3D500"
+    with connected(PostgresServer(url)) as connection:
+        assert connection.execute("SELECT 1 FROM pg_sleep(0.6)").fetchone() == (1,)
+        assert connection.execute("SHOW lock_timeout").fetchone() == ("0",)
