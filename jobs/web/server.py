@@ -86,9 +86,9 @@ async def _serve(
 def _state_of(database: Database) -> Callable[[], State]:
     """Return what tells whether a record has changed."""
     if isinstance(database, PostgresServer):
-        from tickercast.storage.postgres.changes import Changes
+        from tickercast.storage.postgres.record_state import RecordState
 
-        return Changes(database)
+        return RecordState(database)
     return partial(record_state, database)
 
 
