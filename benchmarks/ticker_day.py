@@ -59,7 +59,7 @@ HOUR_AFTER_CLOSE = 23  # UTC, in New York
 IN_THREADS = "request and answer"  # which threads of their own do
 PHASES = {
     "refresh_skill_and_risk": "skill and risk", "score_settled": "scores", "revise_scores": "scores", "forecast_stack": "network",
-    "commit_stack": "commit of forecasts", "storage/bar_files": "price files", "storage/price_folder": "price files",
+    "commit_stack": "commit of forecasts", "storage/bar_files": "price files", "storage/price_cleanup": "price files",
     "storage/price_store": "price files", "prices/sources/": "request and answer", "jobs/prices/": "gates and bars",
 }  # fmt: skip
 

@@ -16,7 +16,7 @@ REGISTER = ".databases"
 class FolderStore:
     """The price files below a folder. Its register of databases is a file with a line for each."""
 
-    machine = ""  # paths of databases are entered without: a folder is of one machine
+    machine = ""  # paths of databases are registered without it: a folder is of one machine
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -53,7 +53,7 @@ class FolderStore:
         return _written_at(self.folder / path)
 
     def users(self) -> list[StoreUser]:
-        """Return every database that was ever entered, oldest first. A torn line is left out."""
+        """Return every database that was ever registered, oldest first. A torn line is left out."""
         try:
             lines = (self.folder / REGISTER).read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
@@ -62,7 +62,7 @@ class FolderStore:
         return [StoreUser(pair[1], datetime.fromisoformat(pair[0])) for pair in pairs if len(pair) == 2]
 
     def add_user(self, user: StoreUser) -> None:
-        """Enter a database: one short write, so two homes do not mix their lines."""
+        """Register a database: one short write, so two homes do not mix their lines."""
         make_folder(self.folder)
         with (self.folder / REGISTER).open("a", encoding="utf-8") as file:
             file.write(f"{user.since.isoformat()} {user.url}\n")

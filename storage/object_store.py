@@ -89,7 +89,7 @@ class ObjectStore:
         return math.inf if info.mtime is None else float(info.mtime.timestamp())
 
     def users(self) -> list[StoreUser]:
-        """Return every database that was ever entered, oldest first."""
+        """Return every database that was ever registered, oldest first."""
         selector = fs.FileSelector(self._key(REGISTER), allow_not_found=True)
         infos = [
             info
@@ -100,7 +100,7 @@ class ObjectStore:
         return sorted((StoreUser(url, datetime.fromisoformat(since)) for since, url in lines), key=lambda user: user.since)
 
     def add_user(self, user: StoreUser) -> None:
-        """Enter a database: an object of its own, so two homes do not overwrite each other."""
+        """Register a database: an object of its own, so two homes do not overwrite each other."""
         self.write(f"{REGISTER}/{sha256_of(user.url.encode())[:16]}", f"{user.since.isoformat()} {user.url}\n".encode())
 
     @property

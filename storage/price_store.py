@@ -2,7 +2,7 @@
 
 A file is named by its content and never changed, and a row of the database that names it is the commit. So neither kind needs
 more than to read, to write whole files, to list and to remove. Not here: what is in a file (storage.bar_files), and which files
-nobody needs (storage.price_folder).
+nobody needs (storage.price_cleanup).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PREFETCHED_FILES = 64  # of some 200 kB each
 
 @dataclass(frozen=True, slots=True)
 class StoreUser:
-    """A database that uses a store, by its URL, and since when."""
+    """A database that is registered as a user of a store, by its URL, and since when."""
 
     url: str
     since: datetime
@@ -33,7 +33,7 @@ class StoreUser:
 class PriceStore(Protocol):
     """The price files of one address. A path is <KEY>/<start of its sha256>.parquet, whatever keeps the file.
 
-    machine: the name of this one where databases of several are entered by their paths, "" where all are of one.
+    machine: the name of this one where databases of several are registered by their paths, "" where all are of one.
     """
 
     machine: str
@@ -63,10 +63,10 @@ class PriceStore(Protocol):
         """Return when a file was written, as a timestamp; infinity for one that has just been removed."""
 
     def users(self) -> list[StoreUser]:
-        """Return every database that was ever entered as a user, oldest first."""
+        """Return every database that was ever registered as a user, oldest first."""
 
     def add_user(self, user: StoreUser) -> None:
-        """Enter a database as a user."""
+        """Register a database as a user."""
 
 
 def read_ahead(address: PriceAddress, items: Iterable[Item], path_of: Callable[[Item], str]) -> Iterator[Item]:

@@ -21,7 +21,7 @@ from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
 from tickercast.jobs.runs.stored_context import stored_references
 from tickercast.storage.bars import Bars
 from tickercast.storage.database import reading
-from tickercast.storage.price_folder import collect_old_files
+from tickercast.storage.price_cleanup import collect_old_files
 from tickercast.storage.verify import content_hash
 
 pytestmark = pytest.mark.slow

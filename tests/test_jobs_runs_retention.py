@@ -15,7 +15,7 @@ from tickercast.jobs.runs.upkeep import STEPS
 from tickercast.jobs.workspace.home import Home
 from tickercast.storage import writes
 from tickercast.storage.database import open_writer, reading
-from tickercast.storage.price_folder import collect_old_files
+from tickercast.storage.price_cleanup import collect_old_files
 from tickercast.storage.schema import Notice
 from tickercast.storage.verify import find_deep_problems, find_problems
 

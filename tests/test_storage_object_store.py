@@ -15,7 +15,8 @@ from tickercast.storage import object_requests, writes
 from tickercast.storage.errors import Corrupt, StoreRefused, StoreUnavailable
 from tickercast.storage.object_address import object_address
 from tickercast.storage.object_store import THREADS, ObjectStore
-from tickercast.storage.price_folder import collect_old_files, kept_for_others, register_database, registered_databases
+from tickercast.storage.price_cleanup import collect_old_files
+from tickercast.storage.price_registry import kept_for_others, register_database, registered_databases
 from tickercast.storage.price_store import StoreUser, price_store
 
 pytestmark = pytest.mark.slow
@@ -138,7 +139,7 @@ def test_old_objects_go_once_no_registered_database_needs_them(port: int, record
     assert kept_for_others(prices) == [f"old price files stay, since databases of other machines use {prices} (another.machine)"]
     entry = next(key for key in _keys(port, "collected/.databases/") if stranger.url.encode() in request(port, "GET", key))
     request(port, "DELETE", entry)
-    assert [entry.path for entry in registered_databases(prices)] == [record.database.resolve()]
+    assert [entry.database for entry in registered_databases(prices)] == [record.database.resolve()]
     assert (kept_for_others(prices), collect_old_files(prices, record.database, TOMORROW)) == ([], 1)
     assert sorted(price_store(prices).files()) == sorted(file.path for file in files[1:])
 

@@ -11,7 +11,7 @@ from tickercast.storage import bar_files, queries, writes
 from tickercast.storage.bars import as_known
 from tickercast.storage.database import Engine, translated
 from tickercast.storage.errors import Corrupt
-from tickercast.storage.price_folder import register_database
+from tickercast.storage.price_registry import register_database
 
 
 def fill_copies(home: Home) -> list[str]:

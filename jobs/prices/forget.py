@@ -11,7 +11,8 @@ from tickercast.jobs.terminal.text import counted
 from tickercast.jobs.workspace.home import Home
 from tickercast.storage import queries, writes
 from tickercast.storage.database import Engine
-from tickercast.storage.price_folder import register_database, remove_unneeded
+from tickercast.storage.price_cleanup import remove_unneeded
+from tickercast.storage.price_registry import register_database
 
 
 def forget(home: Home, engine: Engine, symbol: str, agree: Callable[[str], bool]) -> str:

@@ -25,7 +25,7 @@ from tickercast.storage import bar_files, queries, writes
 from tickercast.storage.bars import VALUE_FIELDS, BarHistory, Bars, Listing, Merge, as_known, concatenate_bars, make_bars
 from tickercast.storage.database import Engine
 from tickercast.storage.errors import Corrupt
-from tickercast.storage.price_folder import register_database
+from tickercast.storage.price_registry import register_database
 from tickercast.storage.price_store import PriceAddress
 
 NEXT = "; next: `tickercast run`, unless a daemon runs, which looks at it within a minute"

@@ -19,7 +19,7 @@ from tickercast.jobs.workspace.settings_template import toml_text
 from tickercast.storage.address import Database, PostgresServer
 from tickercast.storage.move import copy_record
 from tickercast.storage.paths import real_path, user_path
-from tickercast.storage.price_folder import register_database
+from tickercast.storage.price_registry import register_database
 
 COMMAND = "move"
 

@@ -32,7 +32,7 @@ from tickercast.storage.database import Connection, reading
 from tickercast.storage.errors import Corrupt, StorageError, StoreUnwritable
 from tickercast.storage.files import HashedReader, sync_folder
 from tickercast.storage.paths import real_path
-from tickercast.storage.price_folder import register_database
+from tickercast.storage.price_registry import register_database
 from tickercast.storage.price_store import PriceAddress, price_store
 from tickercast.storage.versions import check_revision, known_revisions, stored_revision
 

@@ -2,7 +2,7 @@
 
 A replay needs the newest price file of a ticker, which has every bar as it was ever recorded, the checkpoints of cold starts and
 priors, and the rows of runs that forecasts refer to. None of them is ever removed. Not here: price files, which are removed at
-the end of a run (storage.price_folder), and the checkpoints of a chain that grows (jobs.runs.record).
+the end of a run (storage.price_cleanup), and the checkpoints of a chain that grows (jobs.runs.record).
 """
 
 from __future__ import annotations

@@ -36,7 +36,8 @@ from tickercast.jobs.workspace.config import Config
 from tickercast.jobs.workspace.home import Home
 from tickercast.storage import queries
 from tickercast.storage.database import Engine
-from tickercast.storage.price_folder import collect_old_files, kept_for_others, register_database
+from tickercast.storage.price_cleanup import collect_old_files
+from tickercast.storage.price_registry import kept_for_others, register_database
 
 
 def run_options(

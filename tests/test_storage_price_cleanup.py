@@ -10,7 +10,8 @@ import pytest
 
 from tests.builders import IBM, SESSIONS, Record, at_night, bar_file
 from tickercast.storage import writes
-from tickercast.storage.price_folder import collect_old_files, register_database, registered_databases
+from tickercast.storage.price_cleanup import collect_old_files
+from tickercast.storage.price_registry import register_database, registered_databases
 
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
 
@@ -78,4 +79,4 @@ def test_a_database_is_registered_once_under_its_real_path(tmp_path: Path) -> No
     (tmp_path / "link.db").symlink_to(odd)
     for path in (odd, tmp_path / "link.db"):
         register_database(tmp_path / "prices", path)
-    assert [entry.path for entry in registered_databases(tmp_path / "prices")] == [odd.resolve()]
+    assert [entry.database for entry in registered_databases(tmp_path / "prices")] == [odd.resolve()]
