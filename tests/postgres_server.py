@@ -108,11 +108,13 @@ def postgres_cluster(settings: str = SETTINGS) -> Iterator[PostgresCluster]:
     if newest is None:
         pytest.skip(MISSING)
     folder = Path(tempfile.mkdtemp(prefix="tickercast-postgres-"))
-    cluster = PostgresCluster(newest, folder, settings)
     try:
-        yield cluster
+        cluster = PostgresCluster(newest, folder, settings)
+        try:
+            yield cluster
+        finally:
+            cluster.stop()
     finally:
-        cluster.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 

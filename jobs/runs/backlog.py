@@ -29,7 +29,7 @@ ARTICLE_TRAINING_SHARE = 0.8
 class TickerBacklog:
     """One ticker, its bars as known, the sessions to forecast from (oldest first), and those that have forecasts.
 
-    committed: of a daily run the newest such session alone. key: its first symbol, which seeds and ids are made of. kind: of
+    committed: in a daily run only the newest of these. key: its first symbol, which seeds and ids are made of. kind: of
     security. events: the company's reports, None without any.
     """
 

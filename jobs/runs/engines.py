@@ -20,7 +20,7 @@ MISSING = "compute.engine is dask, which needs a further library: pip install 't
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """Where tasks go. count: the workers that are there now; 1 may be this process."""
+    """Where tasks go. count: returns how many workers there are now; one may be this process."""
 
     submit: Submit
     count: Callable[[], int]

@@ -12,7 +12,7 @@ ANSWERS_TO_SPEED_UP, SPEED_UP = 50, 1.25
 
 
 class Pace:
-    """The pace of one run's requests. limited: how many responses were a 429. slowest: the slowest pace so far, a second."""
+    """The pace of one run's requests. limited: how many responses were a 429. slowest: the fewest requests a second so far."""
 
     def __init__(self, requests_per_second: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.most, self.monotonic = requests_per_second, monotonic

@@ -31,7 +31,7 @@ QUIET: dict[str, Any] = {
     "distributed.admin.large-graph-warning-threshold": "10GB",  # a task carries its bars
     "distributed.worker.profile.enabled": False,  # with the ticks, 9 % of a core for two workers that wait
     "distributed.admin.tick.interval": "1s",
-    "distributed.deploy.lost-worker-timeout": "1h",  # a cluster here gives up a worker that is not there again by then
+    "distributed.deploy.lost-worker-timeout": "1h",  # until a local cluster gives up a worker that does not come back
 }
 
 

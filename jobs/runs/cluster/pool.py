@@ -23,7 +23,7 @@ from tickercast.jobs.runs.workers import ADVICE, Submit, memory_ran_out
 from tickercast.jobs.terminal.progress import show_line
 from tickercast.jobs.terminal.text import counted
 
-MOST_TIMES = 10  # that a task is sent when no worker was left; each time it may have been what ended the last one
+MOST_TIMES = 10  # that a task is sent, again after all workers were lost: it may be what ended them
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -47,7 +47,7 @@ def cluster_pool(scheduler: str, workers: int) -> Iterator[tuple[Submit, Callabl
 
 
 def _deadly(workers: int, last: str = "") -> OutOfResources:
-    """Return the error of a task that several workers did not survive. The others that were on them then are not counted."""
+    """Return the error of a task that ended several workers."""
     return OutOfResources(f"a task ended {workers} workers{last}, probably because memory ran out; {ADVICE}")
 
 
