@@ -26,7 +26,7 @@ MANY_ROWS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class PriceColumns:
-    """n rows. days: (n,), of the exchange. numbers: those of NUMBERS that the file has, (n,) each. kinds: those that it states."""
+    """n rows. days: (n,), of the exchange. numbers: those of NUMBERS that the file has, (n,) each. kinds: those it states."""
 
     days: Days
     numbers: dict[str, NDArray[np.float64]]
