@@ -19,6 +19,7 @@ from threading import Lock, Thread
 
 import pytest
 
+MISSING = "moto_server is not installed; `make s3-server` installs it"
 PROGRAM = Path(sys.prefix) / "s3-server" / "bin" / "moto_server"
 BUCKET = "bars"
 SECRET = "canary-secret-of-the-object-store"
@@ -27,11 +28,16 @@ STARTING_SECONDS = 30.0
 INTERNAL_ERROR = b"<Error><Code>InternalError</Code><Message>We encountered an internal error.</Message></Error>"
 
 
+def server_program() -> str | None:
+    """Return the path of moto's server where it is installed."""
+    return shutil.which(PROGRAM) or shutil.which("moto_server")
+
+
 def moto_program() -> str:
     """Return the path of moto's server. Skips the test without it."""
-    program = shutil.which(PROGRAM) or shutil.which("moto_server")
+    program = server_program()
     if program is None:
-        pytest.skip("moto_server is not installed; `make s3-server` installs it")
+        pytest.skip(MISSING)
     return program
 
 

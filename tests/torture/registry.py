@@ -14,6 +14,7 @@ from tests.torture import (
     hostile,
     kills,
     laws,
+    object_store,
     order,
     postgres,
     power_loss,
@@ -41,5 +42,6 @@ MODULES: tuple[ModuleType, ...] = (
     engines,
     hostile,
     postgres,
+    object_store,
 )
 HARNESSES: dict[str, Harness] = {module.HARNESS.name: module.HARNESS for module in MODULES}
