@@ -15,7 +15,12 @@ import pytest
 from tests.price_builders import day_of, sample_bars, write_csv
 from tests.price_homes import PriceHome
 from tickercast.jobs.errors import UsageError
+from tickercast.jobs.prices import ingest
+from tickercast.jobs.prices.answers import Asking, FolderPart, answers_of_part
+from tickercast.jobs.prices.bindings import Binding, Sources
+from tickercast.jobs.prices.sources.base import SourceSettings
 from tickercast.jobs.prices.sources.folder import FolderSource
+from tickercast.jobs.prices.stored_prices import StoredPrices
 from tickercast.jobs.prices.tickers import track
 from tickercast.jobs.runs.backfill import LAST_SESSIONS, BackfillRequest, backfill_span
 from tickercast.storage.bars import Bars
@@ -53,6 +58,24 @@ def with_close(bars: Bars, session: str) -> Bars:
     index = int(np.searchsorted(bars.session, np.datetime64(session)))
     close[index] = bars.low[index] * 1.0005
     return replace(bars, close=close)
+
+
+def test_a_folder_that_has_lost_its_files_gives_workers_nothing_to_read(
+    home: PriceHome, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "FEWEST_FOR_WORKERS", 1)
+    feed = ingest.Ingest(home.engine, home.home.prices, Sources(home.home), datetime.now(UTC), 0, None)
+    before = feed.has_work_for_workers(["IBM", "MSFT"])
+    for path in folder.iterdir():
+        path.unlink()
+    feed = ingest.Ingest(home.engine, home.home.prices, Sources(home.home), datetime.now(UTC), 0, None)
+    assert (before, feed.has_work_for_workers(["IBM", "MSFT"])) == (True, False)
+
+
+def test_a_folder_that_goes_away_before_a_worker_reads_it_fails_its_tickers_alone(tmp_path: Path) -> None:
+    binding = Binding("folder", str(tmp_path / "gone"), "as_traded")
+    part = FolderPart(Asking(tmp_path, datetime.now(UTC), 0), binding, (), (StoredPrices("IBM"), StoredPrices("MSFT")), {})
+    assert [type(answer.error) for answer in answers_of_part(part)] == [SourceSettings, SourceSettings]
 
 
 def test_a_correction_of_any_age_is_a_restatement(home: PriceHome, folder: Path, ibm: Bars) -> None:

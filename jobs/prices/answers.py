@@ -168,7 +168,10 @@ class FolderPart:
 
 def answers_of_part(part: FolderPart) -> list[Answer]:
     """Return what the source of each ticker of a part comes to, with its stored bars read first."""
-    source = _folder(part.binding, part.splits)
+    try:
+        source = _folder(part.binding, part.splits)
+    except SourceError as error:  # it has gone away since the run opened it
+        return [Answer(stored, part.binding, error=error) for stored in part.stored]
     found = []
     for stored in with_files_coming(part.stored, part.asking.prices):
         known = with_history(stored, part.asking.prices)

@@ -63,9 +63,9 @@ class Desk:
         try:
             binding = self.sources.binding_of(stored.ticker)
             source = self.sources.open(binding, stored.symbol)
+            return binding if isinstance(source, FolderSource) and source.has_file_each else None
         except SourceError:
             return None
-        return binding if isinstance(source, FolderSource) and source.has_file_each else None
 
     def part(self, binding: Binding, stored: Sequence[StoredPrices]) -> FolderPart:
         """Return some tickers of a folder as a task for a worker."""
