@@ -93,10 +93,9 @@ def open_reader(database: Database) -> Engine:
         from tickercast.storage.postgres.engine import reading_engine
 
         return reading_engine(database)
-    path = database
-    if not path.exists():
-        raise DatabaseMissing(f"{path}: no database there; `tickercast init` makes one")
-    engine = sa.create_engine(sa.URL.create("sqlite", database=f"file:{uri_path(path)}", query={"mode": "ro", "uri": "true"}))
+    if not database.exists():
+        raise DatabaseMissing(f"{database}: no database there; `tickercast init` makes one")
+    engine = sa.create_engine(sa.URL.create("sqlite", database=f"file:{uri_path(database)}", query={"mode": "ro", "uri": "true"}))
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: Any) -> None:

@@ -37,9 +37,8 @@ def write_beat(database: Database, row: DaemonRow) -> None:
         with connected(database, "daemon") as server:
             server.execute(BEAT, values)
         return
-    path = database
     try:
-        connection = sqlite3.connect(f"file:{uri_path(path)}?mode=rw", uri=True, isolation_level=None)
+        connection = sqlite3.connect(f"file:{uri_path(database)}?mode=rw", uri=True, isolation_level=None)
         try:
             for pragma in PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
@@ -47,7 +46,7 @@ def write_beat(database: Database, row: DaemonRow) -> None:
         finally:
             connection.close()
     except sqlite3.Error as error:
-        raise storage_error(path, error) from error
+        raise storage_error(database, error) from error
 
 
 def _text(instant: datetime | None) -> str | None:

@@ -49,9 +49,8 @@ def snapshot(database: Database) -> Iterator[Reader]:
             yield server
         return
     check_revision(database)
-    path = database
     try:
-        connection = sqlite3.connect(f"file:{uri_path(path)}?mode=ro", uri=True, isolation_level=None)
+        connection = sqlite3.connect(f"file:{uri_path(database)}?mode=ro", uri=True, isolation_level=None)
         try:
             for pragma in READER_PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
@@ -60,7 +59,7 @@ def snapshot(database: Database) -> Iterator[Reader]:
         finally:
             connection.close()
     except sqlite3.Error as error:
-        raise storage_error(path, error) from error
+        raise storage_error(database, error) from error
 
 
 def select_rows(connection: Reader, query: str, values: Sequence[Any] = ()) -> Rows:

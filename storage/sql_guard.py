@@ -75,13 +75,12 @@ def selecting(
         with guard.selecting(database, _unescaped(query), parameters, seconds=seconds, most=most) as found:
             yield found
         return
-    path = database
-    request = _request(path, _unescaped(query), parameters, seconds)
+    request = _request(database, _unescaped(query), parameters, seconds)
     process = subprocess.Popen(
         COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
     )
     try:
-        answers = _Answers(process, path, query, seconds)
+        answers = _Answers(process, database, query, seconds)
         answers.send(request)
         yield Selected(answers.columns(), answers.rows(most))
     finally:

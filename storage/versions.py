@@ -31,15 +31,14 @@ PRIMARY_CODE = 0xFF  # the bits of an extended result code that say the kind of 
 
 def check_revision(database: Database) -> None:
     """Raise DatabaseMissing, NotADatabase, Corrupt, SchemaNewer or SchemaOlder unless the schema is this program's."""
-    path = database
-    if isinstance(path, Path) and not path.exists():
-        raise DatabaseMissing(f"{path}: no database there; `tickercast init` makes one")
-    if isinstance(path, Path) and is_blank(path):
-        raise DatabaseMissing(f"{path}: its creation was interrupted; `tickercast init` finishes it")
-    current = stored_revision(path)
-    if current is None and isinstance(path, PostgresServer) and is_blank(path):
-        raise DatabaseMissing(f"{path}: no record there; `tickercast init` makes one")
-    require_newest(path, current)
+    if isinstance(database, Path) and not database.exists():
+        raise DatabaseMissing(f"{database}: no database there; `tickercast init` makes one")
+    if isinstance(database, Path) and is_blank(database):
+        raise DatabaseMissing(f"{database}: its creation was interrupted; `tickercast init` finishes it")
+    current = stored_revision(database)
+    if current is None and isinstance(database, PostgresServer) and is_blank(database):
+        raise DatabaseMissing(f"{database}: no record there; `tickercast init` makes one")
+    require_newest(database, current)
 
 
 def require_newest(database: Database, current: str | None) -> None:
@@ -59,16 +58,15 @@ def is_blank(database: Database) -> bool:
         from tickercast.storage.postgres import record
 
         return record.is_blank(database)
-    path = database
-    if not path.exists():
+    if not database.exists():
         return True
-    if not path.is_file():
-        raise NotADatabase(f"{path}: not a file")
-    connection = sqlite3.connect(f"file:{uri_path(path)}?mode=ro", uri=True)
+    if not database.is_file():
+        raise NotADatabase(f"{database}: not a file")
+    connection = sqlite3.connect(f"file:{uri_path(database)}?mode=ro", uri=True)
     try:
         return connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None
     except DAMAGE as error:
-        raise storage_error(path, error) from error
+        raise storage_error(database, error) from error
     finally:
         connection.close()
 
@@ -79,11 +77,10 @@ def stored_revision(database: Database) -> str | None:
         from tickercast.storage.postgres import record
 
         return record.stored_revision(database)
-    path = database
-    if not path.is_file():
-        raise NotADatabase(f"{path}: not a file")
+    if not database.is_file():
+        raise NotADatabase(f"{database}: not a file")
     try:
-        connection = sqlite3.connect(f"file:{uri_path(path)}?mode=ro", uri=True)
+        connection = sqlite3.connect(f"file:{uri_path(database)}?mode=ro", uri=True)
         try:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
         finally:
@@ -91,7 +88,7 @@ def stored_revision(database: Database) -> str | None:
     except DAMAGE as error:
         if "no such table" in str(error):
             return None
-        raise storage_error(path, error) from error
+        raise storage_error(database, error) from error
     return str(row[0]) if row else None
 
 
@@ -104,15 +101,14 @@ def database_id(database: Database) -> str:
         from tickercast.storage.postgres import record
 
         return record.database_id(database)
-    path = database
     try:
-        connection = sqlite3.connect(f"file:{uri_path(path)}?mode=ro", uri=True)
+        connection = sqlite3.connect(f"file:{uri_path(database)}?mode=ro", uri=True)
         try:
             (number,) = connection.execute("PRAGMA user_version").fetchone()
         finally:
             connection.close()
     except DAMAGE as error:
-        raise storage_error(path, error) from error
+        raise storage_error(database, error) from error
     return f"{number:08x}" if number else ""
 
 
@@ -132,25 +128,25 @@ def known_revisions() -> list[str]:
     return [name[:4] for name in names if name.endswith(".py")]
 
 
-def unknown_schema(path: Database, revision: str) -> StorageError:
+def unknown_schema(database: Database, revision: str) -> StorageError:
     """Return the error of a schema that this program does not know: a newer one, or one that no version has had."""
     newest = known_revisions()[0]
     if revision > newest:
-        return SchemaNewer(f"{path}: its schema {revision} is newer than this program's {newest}; upgrade tickercast")
-    return NotADatabase(f"{path}: no version of tickercast has had its schema {revision!r}; it is left as it is")
+        return SchemaNewer(f"{database}: its schema {revision} is newer than this program's {newest}; upgrade tickercast")
+    return NotADatabase(f"{database}: no version of tickercast has had its schema {revision!r}; it is left as it is")
 
 
-def storage_error(path: Database, error: BaseException) -> Exception:
+def storage_error(database: Database, error: BaseException) -> Exception:
     """Return the StorageError of an error of SQLite or of a server; the same error when it is not about the record's place."""
-    if isinstance(path, PostgresServer):
+    if isinstance(database, PostgresServer):
         from tickercast.storage.postgres.errors import storage_error_of
 
-        found = storage_error_of(path, error)
+        found = storage_error_of(database, error)
         return found or (error if isinstance(error, Exception) else RuntimeError(str(error)))
     if isinstance(error, UnicodeDecodeError) or "Could not decode" in str(error) or "unsupported file format" in str(error):
-        return Corrupt(f"{path}: {error}; restore it from a backup")
+        return Corrupt(f"{database}: {error}; restore it from a backup")
     code = getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE
-    return error_of_code(path, code, str(error)) or (error if isinstance(error, Exception) else RuntimeError(str(error)))
+    return error_of_code(database, code, str(error)) or (error if isinstance(error, Exception) else RuntimeError(str(error)))
 
 
 def error_of_code(path: Path, code: int, text: str) -> Exception | None:

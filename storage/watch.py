@@ -27,9 +27,8 @@ def ticker_states(database: Database) -> list[tuple[Any, ...]] | None:
                 return server.execute(TICKERS).fetchall()
         except StorageError:
             return None
-    path = database
     try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=READ_SECONDS)
+        connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, timeout=READ_SECONDS)
         try:
             return connection.execute(TICKERS).fetchall()
         finally:

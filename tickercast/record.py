@@ -153,7 +153,7 @@ class Record:
 
         parameters: the values of `?` in the query, or of `:name` by name: text, numbers, dates, instants, None. seconds: the time
         limit. Columns that hold dates or instants are typed; one that is named like one of a public view has its type. Raises
-        QueryError for a query that does more than read, that SQLite does not understand, or that exceeds a limit.
+        QueryError for a query that does more than read, that the database does not understand, or that exceeds a limit.
         """
         from tickercast._record_frames import frame_of_rows
         from tickercast.jobs.analysis.views import answer, database_for_queries
