@@ -55,7 +55,7 @@ def test_the_events_of_a_forgotten_ticker_go_with_it(home: PriceHome) -> None:
     with home.engine.begin() as connection:
         for ticker in queries.list_tickers(connection):
             writes.add_reports(connection, ticker.id, [(MONDAY, datetime(2012, 6, 1, tzinfo=UTC))], source="file")
-            writes.note_context_request(connection, ticker.key, "history", at=datetime(2012, 6, 1, tzinfo=UTC), message=None)
+            writes.note_context_requests(connection, {(ticker.key, "history"): None}, at=datetime(2012, 6, 1, tzinfo=UTC))
     forget(home.home, home.engine, "MSFT", lambda _: True)
     assert home.rows("company_event", "ticker") == [("IBM",)]
     with reading(home.home.database) as connection:

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
@@ -13,12 +14,14 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
+import sqlalchemy as sa
 
 from tests.loopback_yahoo import LoopbackYahoo, Reply, loopback_yahoo
 from tests.price_builders import day_of, sample_bars
 from tests.price_homes import PriceHome
 from tests.processes import wait_until
 from tickercast.jobs.errors import SomeTickersFailed
+from tickercast.jobs.prices import commit_group
 from tickercast.jobs.prices.bindings import Sources
 from tickercast.jobs.prices.tickers import track
 from tickercast.jobs.runs.backlog import daily_due_sessions
@@ -46,11 +49,13 @@ def server() -> Iterator[LoopbackYahoo]:
         yield state
 
 
-def run_in_batches(home: Home, engine: Engine, day: date, most: int | None, stop: threading.Event | None = None) -> str:
+def run_in_batches(
+    home: Home, engine: Engine, day: date, most: int | None, stop: threading.Event | None = None, ahead: int = 1
+) -> str:
     """Do a daily run at the end of a day in batches of so many tickers at most, and return its closing line."""
     config = home.settings.config()
     options = run_options(home, kind="run", now=datetime.combine(day, time(23), UTC), config=config, workers=1)
-    options = replace(options, batch=BatchLimits(None, most, ahead=1))
+    options = replace(options, batch=BatchLimits(None, most, ahead=ahead))
     return run_over(
         home, engine, Sources(home), options, tracked_symbols(engine),
         lambda bars, committed: daily_due_sessions(bars, committed, config.fewest_sessions), stop=stop,
@@ -79,6 +84,17 @@ def hash_after_two_days(home: PriceHome, most: int | None) -> str:
     return hash_of(home)
 
 
+def transactions_of_a_day(home: PriceHome) -> tuple[int, int]:
+    """Return how many transactions were begun and committed on the second of two days."""
+    run_here(home, THURSDAY, None)
+    counts: Counter[str] = Counter()
+    for name in ("begin", "commit"):
+        sa.event.listen(home.engine, name, lambda _, name=name: counts.update([name]))
+    home.server.today = FRIDAY
+    run_in_batches(home.home, home.engine, FRIDAY, None, ahead=8)
+    return counts["begin"], counts["commit"]
+
+
 def requested(server: LoopbackYahoo) -> list[str]:
     """Return the tickers whose bars were requested, each request without those for time zones."""
     return [request.split()[0] for request in server.chart_requests if not request.endswith("1d")]
@@ -90,6 +106,22 @@ def test_batches_of_any_size_leave_the_same_record(price_home: MakeHome) -> None
     assert hashes[1] == hashes[None]
     assert hashes[7] == hashes[None]
     assert len(homes[7].rows("run_summary", "run_id")) == 2
+
+
+def test_many_live_tickers_are_looked_up_and_committed_together(price_home: MakeHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commit_group, "LONGEST_WAIT", 600.0)
+    few, many = price_home(*NAMES[:2], name="few"), price_home(*NAMES, name="many")
+    assert transactions_of_a_day(many) == transactions_of_a_day(few)
+
+
+def test_answers_wait_for_each_other_until_they_are_many_or_some_seconds_are_over() -> None:
+    seconds = iter((10.0, 12.9, 13.0, 20.0, 20.0))
+    group = commit_group.CommitGroup[int](lambda: next(seconds))
+    group.add(1)
+    assert (group.is_due, group.is_due, group.take(), group.is_due) == (False, True, [1], False)
+    for number in range(commit_group.AT_ONCE):
+        group.add(number)
+    assert group.is_due
 
 
 def test_who_has_waited_longest_comes_first_and_who_failed_last(price_home: MakeHome) -> None:

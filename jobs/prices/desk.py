@@ -22,13 +22,16 @@ class Desk:
     def __init__(self, asking: Asking, sources: Sources, *, include_suspended: bool) -> None:
         self.asking, self.sources, self.include_suspended = asking, sources, include_suspended
 
-    def answer(self, stored: StoredPrices, send: Send) -> Answer:
-        """Return what a ticker's source comes to. stored: without its bars. send: how a request is sent."""
-        begun = self.begin(stored)
+    def answer(self, stored: StoredPrices, send: Send, binding: Binding | None = None) -> Answer:
+        """Return what a ticker's source comes to. send: how a request is sent. stored and binding: as for begin."""
+        begun = self.begin(stored, binding)
         return begun if isinstance(begun, Answer) else self.asking.finish(begun, lambda: send(begun.send), send)
 
     def begin(self, stored: StoredPrices, binding: Binding | None = None) -> Answer | PriceRequest:
-        """Return the request that a ticker needs, or its answer where it needs none. binding: None = as the sources say."""
+        """Return the request that a ticker needs, or its answer where it needs none.
+
+        stored: without its bars. binding: None = as the sources say.
+        """
         stored = with_history(stored, self.asking.prices)
         if self._is_waiting(stored):
             return Answer(stored, is_suspended=True)

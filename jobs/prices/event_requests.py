@@ -16,6 +16,7 @@ from zlib import crc32
 
 from tickercast.jobs.exchanges.calendars import exchange_calendar
 from tickercast.jobs.prices.bindings import Sources
+from tickercast.jobs.prices.commit_group import CommitGroup
 from tickercast.jobs.prices.company_events import new_reports
 from tickercast.jobs.prices.sending import Send, send_here
 from tickercast.jobs.prices.sources.base import BadSourceData, SourceError, SourceUnavailable
@@ -38,6 +39,16 @@ SPARE_SECONDS, PACE = 60.0, 4.0  # of a run's time for events: what its requests
 LONGEST_MESSAGE = 300
 
 Requests = Mapping[tuple[str, str], queries.RequestRow]
+
+
+@dataclass(frozen=True, slots=True)
+class EventAnswer:
+    """What Yahoo said of one kind of a ticker's dates. days: None where its page of past reports has no table."""
+
+    ticker: queries.TickerRow
+    kind: str
+    days: list[date] | None
+    failure: SourceError | None = None
 
 
 @dataclass(slots=True)
@@ -76,6 +87,7 @@ class EventRequests:
     ) -> None:
         self.engine, self.sources, self.now, self.after_close_minutes = engine, sources, now, after_close_minutes
         self.monotonic, self.send, self.outcome = monotonic, send, Outcome()
+        self._answers = CommitGroup[EventAnswer](monotonic)
 
     def fetch(self, tickers: Sequence[queries.TickerRow], stop: threading.Event) -> str | None:
         """Request what is due of some tickers and store it. Returns the note about what was not fetched so far in this run."""
@@ -91,10 +103,11 @@ class EventRequests:
             if stop.is_set() or silent == MOST_SILENT or self.monotonic() > end:
                 self.outcome.postponed += len(due) - done
                 break
-            error = self._fetch_one(ticker, kinds)
-            silent = silent + 1 if isinstance(error, SourceUnavailable) else 0
-            if error is not None:
-                self.outcome.errors[ticker.symbol] = str(error)
+            is_silent = self._fetch_one(ticker, kinds)
+            silent = silent + 1 if is_silent else 0
+            if self._answers.is_due:
+                self._store(self._answers.take())
+        self._store(self._answers.take())
         return self.outcome.note()
 
     def _due(self, ticker: queries.TickerRow, asked: Requests, report: date | None) -> Iterator[str]:
@@ -119,19 +132,19 @@ class EventRequests:
         closed = calendar.last_closed_session(self.now, self.after_close_minutes)
         return closed is not None and asked.asked_at < calendar.close_at(closed)
 
-    def _fetch_one(self, ticker: queries.TickerRow, kinds: Sequence[str]) -> SourceError | None:
-        """Request and store some kinds of a ticker's dates, and return the first error."""
+    def _fetch_one(self, ticker: queries.TickerRow, kinds: Sequence[str]) -> bool:
+        """Request some kinds of a ticker's dates, and return whether Yahoo gave no response."""
         try:
             events = self._events(ticker)
         except SourceError as error:
-            return error
-        first = None
+            self.outcome.errors[ticker.symbol] = str(error)
+            return isinstance(error, SourceUnavailable)
         for kind in kinds:
-            failure = self._request(ticker, kind, events)
-            first = first or failure
-            if isinstance(failure, SourceUnavailable):
-                break
-        return first
+            answer = self._request(ticker, kind, events)
+            self._answers.add(answer)
+            if isinstance(answer.failure, SourceUnavailable):
+                return True
+        return False
 
     def _events(self, ticker: queries.TickerRow) -> YahooEvents:
         from tickercast.jobs.prices.sources.yahoo import YahooSource
@@ -140,35 +153,41 @@ class EventRequests:
         assert isinstance(source, YahooSource)
         return source.events
 
-    def _request(self, ticker: queries.TickerRow, kind: str, events: YahooEvents) -> SourceError | None:
-        """Send one request and store what it says and that it was sent. Returns its error."""
-        days, failure = [], None
+    def _request(self, ticker: queries.TickerRow, kind: str, events: YahooEvents) -> EventAnswer:
+        """Send one request and return what it came to."""
         try:
-            if kind == CALENDAR:
-                day = self.send(lambda: events.next_date(ticker.symbol, ticker.time_zone))
-                days = [day] if day else []
-            else:
-                days = self._past_days(ticker, events)
+            if kind == HISTORY:
+                today = self.now.date()
+                return EventAnswer(ticker, kind, self.send(lambda: events.past_dates(ticker.symbol, ticker.time_zone, today)))
+            day = self.send(lambda: events.next_date(ticker.symbol, ticker.time_zone))
+            return EventAnswer(ticker, kind, [day] if day else [])
         except SourceError as error:
-            failure = error
-        message = shortened(str(failure), LONGEST_MESSAGE) if failure else None
-        with self.engine.begin() as connection:
-            known = queries.company_events(connection, ticker.id, self.now)
-            writes.add_reports(connection, ticker.id, new_reports(known, days, self.now), source="yahoo")
-            writes.note_context_request(connection, ticker.key, kind, at=self.now, message=message)
-        return failure
+            return EventAnswer(ticker, kind, [], error)
 
-    def _past_days(self, ticker: queries.TickerRow, events: YahooEvents) -> list[date]:
-        """Return the days of past reports. A page without any, of a company with a report ahead, has changed its form."""
-        today = self.now.date()
-        days = self.send(lambda: events.past_dates(ticker.symbol, ticker.time_zone, today))
-        if days is not None:
-            return days
-        with self.engine.connect() as connection:
-            known = queries.company_events(connection, ticker.id, self.now)
-        if known:
-            raise BadSourceData(f"{ticker.symbol}: Yahoo's page of past reports has no table")
-        return []
+    def _store(self, answers: Sequence[EventAnswer]) -> None:
+        """Store what some requests came to and that they were sent, in one transaction."""
+        if not answers:
+            return
+        messages: dict[tuple[str, str], str | None] = {}
+        with self.engine.begin() as connection:
+            known = queries.all_company_events(connection, {answer.ticker.id for answer in answers}, self.now)
+            for answer in answers:
+                reports = known.setdefault(answer.ticker.id, [])
+                failure = answer.failure or _form_failure(answer, reports)
+                added = new_reports(reports, answer.days or [], self.now)
+                writes.add_reports(connection, answer.ticker.id, added, source="yahoo")
+                reports += added
+                messages[answer.ticker.key, answer.kind] = shortened(str(failure), LONGEST_MESSAGE) if failure else None
+                if failure is not None:
+                    self.outcome.errors.setdefault(answer.ticker.symbol, str(failure))
+            writes.note_context_requests(connection, messages, at=self.now)
+
+
+def _form_failure(answer: EventAnswer, known: Sequence[tuple[date, datetime]]) -> SourceError | None:
+    """Return the error of a page of past reports without any, of a company with reports: the page has changed its form."""
+    if answer.days is not None or not known:
+        return None
+    return BadSourceData(f"{answer.ticker.symbol}: Yahoo's page of past reports has no table")
 
 
 def _is_retried(asked: queries.RequestRow, now: datetime) -> bool:

@@ -8,7 +8,6 @@ answers. Here: which tickers are fetched, by which process, and what is committe
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -17,6 +16,7 @@ from datetime import datetime
 
 from tickercast.jobs.prices.answers import Answer, Asking, FolderPart, PriceRequest, answers_of_part
 from tickercast.jobs.prices.bindings import Binding, Sources
+from tickercast.jobs.prices.commit_group import AT_ONCE, CommitGroup
 from tickercast.jobs.prices.desk import Desk
 from tickercast.jobs.prices.price_record import PriceRecord, Written
 from tickercast.jobs.prices.sending import Send, send_here
@@ -28,8 +28,6 @@ from tickercast.storage.database import Engine
 from tickercast.storage.errors import Corrupt
 from tickercast.storage.price_store import PriceAddress
 
-AT_ONCE = 100  # tickers whose answers are committed together
-LONGEST_WAIT = 1.0  # seconds for which an answer waits for others
 FEWEST_FOR_WORKERS = 400  # tickers; below that the start of workers takes longer than they save
 PARTS_AHEAD = 4  # which workers read, or have read, while one is stored
 
@@ -82,18 +80,21 @@ class Ingest:
 
         binding: where prices of a ticker that is not stored yet come from; None = as the sources say.
         """
-        begun = self.begin(symbol, binding)
-        return begun if isinstance(begun, Ingested) else self.finish(begun, lambda: self.send(begun.send))
-
-    def begin(self, symbol: str, binding: Binding | None = None) -> Ingested | PriceRequest:
-        """Return the request that a ticker needs, or the ticker as it is stored where it needs none. binding: as for fetch."""
         [stored] = look_up(self.engine, [symbol])
-        begun = self.desk.begin(stored, binding)
-        return begun if isinstance(begun, PriceRequest) else self._store([begun])[0]
+        return self.store([self.desk.answer(stored, self.send, binding)])[0]
 
-    def finish(self, request: PriceRequest, response: Callable[[], Fetch]) -> Ingested:
-        """Store what a ticker's source responded and return the ticker. response: returns it, or raises SourceError."""
-        return self._store([self.desk.asking.finish(request, response, self.send)])[0]
+    def begin(self, symbols: Sequence[str]) -> Iterator[Answer | PriceRequest]:
+        """Yield of each ticker the request that it needs, or its answer where it needs none, in the order given."""
+        return (self.desk.begin(stored) for stored in self._looked_up(symbols))
+
+    def finish(self, request: PriceRequest, response: Callable[[], Fetch]) -> Answer:
+        """Return what a ticker's response comes to. response: returns it, or raises SourceError."""
+        return self.desk.asking.finish(request, response, self.send)
+
+    def store(self, answers: Sequence[Answer]) -> list[Ingested]:
+        """Store some answers in one transaction and return their tickers as they are then."""
+        written = self.record.write_all(answers)
+        return [self._ingested(answer, one) for answer, one in zip(answers, written, strict=True)]
 
     def live(self, symbols: Iterable[str]) -> list[str]:
         """Return those of some tickers whose source is live: each costs a request, and time."""
@@ -102,20 +103,15 @@ class Ingest:
         return [symbol for symbol in symbols if self.desk.is_live(symbol, tickers.get(symbol))]
 
     def fetch_all(self, symbols: Sequence[str], stop: threading.Event | None = None) -> Iterator[Ingested]:
-        """Yield each ticker with its merged history once it is stored, in the order given, until stop is set.
-
-        Answers are committed together: at most AT_ONCE of them, and none later than LONGEST_WAIT seconds after the first.
-        """
-        waiting: list[Answer] = []
-        since = time.monotonic()
+        """Yield each ticker with its merged history once it is stored, in the order given, until stop is set."""
+        group = CommitGroup[Answer]()
         for stored in self._looked_up(symbols):
             if stop is not None and stop.is_set():
                 break
-            waiting.append(self.desk.answer(stored, self.send))
-            if len(waiting) == AT_ONCE or time.monotonic() - since > LONGEST_WAIT:
-                yield from self._store(waiting)
-                waiting, since = [], time.monotonic()
-        yield from self._store(waiting)
+            group.add(self.desk.answer(stored, self.send))
+            if group.is_due:
+                yield from self.store(group.take())
+        yield from self.store(group.take())
 
     def fetch_by_workers(self, symbols: Sequence[str], submit: Submit, stop: threading.Event) -> Iterator[Ingested]:
         """Yield what fetch_all yields. Files of folders are read by workers; submit: starts such a reading."""
@@ -125,9 +121,9 @@ class Ingest:
                 break
             ahead.append(self._submitted(part, submit))
             if len(ahead) > PARTS_AHEAD:
-                yield from self._store(ahead.popleft().result())
+                yield from self.store(ahead.popleft().result())
         while ahead:
-            yield from self._store(ahead.popleft().result())
+            yield from self.store(ahead.popleft().result())
 
     def has_work_for_workers(self, symbols: Sequence[str]) -> bool:
         """Return whether the first of many tickers have files of their own in a folder, so that workers can read them."""
@@ -147,11 +143,6 @@ class Ingest:
         done: Future[list[Answer]] = Future()
         done.set_result([self.desk.answer(one, self.send) for one in stored])
         return done
-
-    def _store(self, answers: Sequence[Answer]) -> list[Ingested]:
-        """Store some answers in one transaction and return their tickers as they are then."""
-        written = self.record.write_all(answers)
-        return [self._ingested(answer, one) for answer, one in zip(answers, written, strict=True)]
 
     def _ingested(self, answer: Answer, written: Written) -> Ingested:
         """Return a ticker after its answer is stored, and remember a file that was read completely."""

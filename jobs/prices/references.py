@@ -36,7 +36,7 @@ def update_reference(ingest: Ingest, symbol: str, tickers: Sequence[queries.Tick
     ingested = ingest.fetch(symbol, binding)
     message = shortened(str(ingested.error), LONGEST_MESSAGE) if ingested.error else None
     with ingest.engine.begin() as connection:
-        writes.note_context_request(connection, symbol, REFERENCE, at=ingest.now, message=message)
+        writes.note_context_requests(connection, {(symbol, REFERENCE): message}, at=ingest.now)
     return None if message is None else _note(symbol, message, has_bars=ingested.history is not None)
 
 

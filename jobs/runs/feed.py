@@ -16,7 +16,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from tickercast.jobs.prices.answers import PriceRequest
+from tickercast.jobs.prices.answers import Answer, PriceRequest
+from tickercast.jobs.prices.commit_group import CommitGroup
 from tickercast.jobs.prices.ingest import Ingest, Ingested
 from tickercast.jobs.prices.sources.base import BadSourceData, Fetch, RequestsPaused, SourceUnavailable
 from tickercast.jobs.runs.request_thread import RequestThread
@@ -73,12 +74,12 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One ticker's turn. begun: its request, or the ticker where it needs none. is_last: without a retry in this run."""
+    """One ticker's turn. begun: its request, or its answer where it needs none. is_last: without a retry in this run."""
 
     batch: Batch
     ingest: Ingest
     symbol: str
-    begun: Ingested | PriceRequest
+    begun: Answer | PriceRequest
     response: Future[Fetch] | None
     is_last: bool
 
@@ -113,6 +114,7 @@ class Feed:
         self.failed: deque[str] = deque()
         self.total, self.done = len(tickers), 0
         self._turns: deque[Turn] = deque()
+        self._answered = CommitGroup[tuple[Turn, Answer]]()
         self._filled = self._new_batch(ingest.now)
         self._filled.is_first = True
 
@@ -127,14 +129,20 @@ class Feed:
         with progress_bar("prices") as progress:
             self._take_files(batch, progress)
             while not self.stop.is_set():
-                self._send_ahead()
+                if len(self._turns) <= self.limits.ahead // 2:  # so that many are looked up together
+                    self._send_ahead()
                 if not self._turns:
                     break
                 if self._turns[0].batch is not batch:
+                    self._send_ahead()
+                    self._store()
                     yield batch
                     batch = self._turns[0].batch
                 self._take(self._turns.popleft())
+                if self._answered.is_due:
+                    self._store()
                 self._tell(progress)
+            self._store()
         batch.is_last = True
         yield batch
 
@@ -155,26 +163,34 @@ class Feed:
         while len(self._turns) < self.limits.ahead and (self.waiting or self.failed):
             if self._is_full(self._filled):
                 self._filled = self._new_batch(self.clock())
-            is_retried = not self.waiting
-            self._turns.append(self._turn((self.failed if is_retried else self.waiting).popleft(), is_retried))
+            self._send(self.limits.ahead - len(self._turns))
 
-    def _turn(self, symbol: str, is_retried: bool) -> Turn:
-        ingest = self.ingest if self._filled.now == self.ingest.now else self.ingest.at(self._filled.now)
-        begun = ingest.begin(symbol)
-        self._filled.taken += 1
+    def _send(self, most: int) -> None:
+        """Give tickers their turns in the batch that is filled, and send their requests. most: tickers, at least 1."""
+        batch, is_retried = self._filled, not self.waiting
+        left, symbols = self.failed if is_retried else self.waiting, list[str]()
+        while left and len(symbols) < most and not (symbols and self._is_full(batch)):
+            symbols.append(left.popleft())
+            batch.taken += 1
+        if self.ingest.now != batch.now:
+            self.ingest = self.ingest.at(batch.now)
+        for symbol, begun in zip(symbols, self.ingest.begin(symbols), strict=True):
+            self._turns.append(self._turn(symbol, begun, is_retried))
+
+    def _turn(self, symbol: str, begun: Answer | PriceRequest, is_retried: bool) -> Turn:
         is_last = is_retried or symbol in self.first  # the first ones are waited for, so they are retried at once
-        if isinstance(begun, Ingested):
-            return Turn(self._filled, ingest, symbol, begun, None, is_last)
+        if isinstance(begun, Answer):
+            return Turn(self._filled, self.ingest, symbol, begun, None, is_last)
         response = self.requests.ahead(begun.send if is_last else begun.send_once)
-        return Turn(self._filled, ingest, symbol, begun, response, is_last)
+        return Turn(self._filled, self.ingest, symbol, begun, response, is_last)
 
     def _take(self, turn: Turn) -> None:
-        """Store what a ticker's source responded, or note that the ticker is retried or left."""
-        if isinstance(turn.begun, Ingested):
-            self._enter(turn.batch, turn.begun)
+        """Let a ticker's answer wait to be stored, or note that the ticker is retried or left."""
+        if isinstance(turn.begun, Answer):
+            self._answered.add((turn, turn.begun))
             return
         assert turn.response is not None
-        error = self.requests.error_of(turn.response, lambda: self.told(self.done, self.total))
+        error = self.requests.error_of(turn.response, self._wait)
         if isinstance(error, RequestsPaused):
             if not self.stop.is_set():
                 turn.batch.left[turn.symbol] = str(error)
@@ -182,7 +198,20 @@ class Feed:
         elif isinstance(error, RETRIED) and not turn.is_last:
             self.failed.append(turn.symbol)
         else:
-            self._enter(turn.batch, turn.ingest.finish(turn.begun, turn.response.result))
+            self._answered.add((turn, turn.ingest.finish(turn.begun, turn.response.result)))
+
+    def _wait(self) -> None:
+        """Store what is due, and tell how far the run is, while a response is waited for."""
+        if self._answered.is_due:
+            self._store()
+        self.told(self.done, self.total)
+
+    def _store(self) -> None:
+        """Store the answers that wait, all of one batch."""
+        waiting = self._answered.take()
+        for turn, _ in waiting[:1]:
+            for ingested in turn.ingest.store([answer for _, answer in waiting]):
+                self._enter(turn.batch, ingested)
 
     def _enter(self, batch: Batch, ingested: Ingested) -> None:
         batch.ingested[ingested.symbol] = ingested

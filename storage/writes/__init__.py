@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tickercast.storage.writes.events import add_reports, note_context_request
+from tickercast.storage.writes.events import add_reports, note_context_requests
 from tickercast.storage.writes.forecasts import insert_baseline_forecasts, insert_origins, insert_recalibrations
 from tickercast.storage.writes.inserts import insert_mappings, insert_rows
 from tickercast.storage.writes.models import insert_losses, insert_models, prune_checkpoints
@@ -62,7 +62,7 @@ __all__ = [
     "mark_summed",
     "mark_told",
     "mark_unsummed",
-    "note_context_request",
+    "note_context_requests",
     "prune_checkpoints",
     "put_date_sums",
     "put_score_sums",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 
 import sqlalchemy as sa
@@ -22,12 +22,22 @@ def add_reports(connection: Connection, ticker_id: int, reports: Iterable[tuple[
     return insert_mappings(connection, CompanyEvent, rows)
 
 
-def note_context_request(connection: Connection, subject: str, kind: str, *, at: datetime, message: str | None) -> None:
-    """Note that a source of context was asked, and why it failed; None = it answered. A failure keeps its first instant."""
-    key = (ContextRequest.subject == subject) & (ContextRequest.kind == kind)
-    before = connection.execute(sa.select(ContextRequest.failing_since).where(key)).scalar_one_or_none()
-    connection.execute(sa.delete(ContextRequest).where(key))
-    since = (before or at) if message is not None else None
-    connection.execute(
-        sa.insert(ContextRequest).values(subject=subject, kind=kind, asked_at=at, failing_since=since, message=message)
+def note_context_requests(connection: Connection, messages: Mapping[tuple[str, str], str | None], *, at: datetime) -> None:
+    """Note that sources of context were asked, and why they failed; None = it answered. A failure keeps its first instant.
+
+    messages: by subject and kind; so many that one statement takes them.
+    """
+    if not messages:
+        return
+    is_noted = sa.tuple_(ContextRequest.subject, ContextRequest.kind).in_(list(messages))
+    rows = connection.execute(
+        sa.select(ContextRequest.subject, ContextRequest.kind, ContextRequest.failing_since).where(is_noted)
     )
+    before = {(subject, kind): since for subject, kind, since in rows}
+    connection.execute(sa.delete(ContextRequest).where(is_noted))
+    noted = [
+        {"subject": key[0], "kind": key[1], "asked_at": at, "message": message,
+         "failing_since": None if message is None else before.get(key) or at}
+        for key, message in messages.items()
+    ]  # fmt: skip
+    connection.execute(sa.insert(ContextRequest), noted)
