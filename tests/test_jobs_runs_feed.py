@@ -17,16 +17,19 @@ import pytest
 import sqlalchemy as sa
 
 from tests.loopback_yahoo import LoopbackYahoo, Reply, loopback_yahoo
-from tests.price_builders import day_of, sample_bars
+from tests.price_builders import day_of, sample_bars, write_csv
 from tests.price_homes import PriceHome
 from tests.processes import wait_until
 from tickercast.jobs.errors import SomeTickersFailed
 from tickercast.jobs.prices import commit_group
 from tickercast.jobs.prices.bindings import Sources
+from tickercast.jobs.prices.ingest import Ingest
 from tickercast.jobs.prices.tickers import track
 from tickercast.jobs.runs.backlog import daily_due_sessions
-from tickercast.jobs.runs.feed import Batch, BatchLimits
+from tickercast.jobs.runs.batches import Batch, BatchLimits
+from tickercast.jobs.runs.feed import Feed
 from tickercast.jobs.runs.fetch_order import by_waiting_time
+from tickercast.jobs.runs.request_thread import RequestThread
 from tickercast.jobs.runs.run import run_options, run_over, tracked_symbols
 from tickercast.jobs.workspace.home import Home, open_home
 from tickercast.storage import writes
@@ -207,6 +210,19 @@ def test_a_stop_between_two_requests_ends_the_run_with_what_is_there(price_home:
     run_in_batches(home.home, home.engine, FRIDAY, 1, stop)
     assert home.rows("run_summary", "status") == [("interrupted",)]
     assert 0 < len(home.rows("latest_forecast", "ticker")) / 5 < 5
+
+
+def test_tickers_of_files_come_in_batches_too_the_first_with_all_that_must_be_in_it(price_home: MakeHome, tmp_path: Path) -> None:
+    home, stop, folder = price_home(), threading.Event(), tmp_path / "own"
+    for name in NAMES:
+        write_csv(folder, name, sample_bars("IBM", "2012-03-01").through(FRIDAY))
+    track(home.home, home.engine, NAMES, source=f"folder:{folder}", adjustment="as_traded")
+    feed = Feed(
+        NAMES, Ingest(home.engine, home.home.prices, Sources(home.home), NOW, 15, None), RequestThread(stop), first="HGFE",
+        order=list, clock=lambda: NOW, limits=BatchLimits(None, 3), stop=stop, told=lambda *_: None,
+    )  # fmt: skip
+    batches = [("".join(sorted(batch.ingested)), batch.is_last) for batch in feed.batches()]
+    assert batches == [("EFGH", False), ("ABC", False), ("D", True)]
 
 
 def test_as_many_requests_are_ahead_as_some_seconds_of_the_pace() -> None:

@@ -13,7 +13,7 @@ from tickercast.jobs.forecasting.prior import UNIVERSE, Member
 from tickercast.jobs.prices.ingest import Ingested
 from tickercast.jobs.prices.sources.base import BadSourceData, SourceError, SourceUnavailable, UnknownTicker
 from tickercast.jobs.runs.backlog import TickerBacklog, due_by_exchange
-from tickercast.jobs.runs.feed import Batch
+from tickercast.jobs.runs.batches import Batch
 from tickercast.jobs.runs.options import RunOptions
 from tickercast.jobs.runs.priors import owed_cutoffs
 from tickercast.jobs.runs.record import RunRecord

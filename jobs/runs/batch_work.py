@@ -5,12 +5,14 @@ Fetching goes on meanwhile (feed). Not here: what is summed up once at the run's
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 
 from tickercast.jobs.runs.backlog_reader import BacklogReader, Fetched
+from tickercast.jobs.runs.batches import Batch
 from tickercast.jobs.runs.context import ContextFetcher
 from tickercast.jobs.runs.engines import OpenEngine, kept_engine
-from tickercast.jobs.runs.feed import Batch, Feed
+from tickercast.jobs.runs.feed import Feed
 from tickercast.jobs.runs.options import RunOptions
 from tickercast.jobs.runs.record import RunRecord
 from tickercast.jobs.runs.stacks import run_stacks
@@ -31,11 +33,12 @@ class BatchWork:
         """Return what was fetched, without bars, and whether its whole backlog was forecast. symbols: those of the run."""
         total, is_complete = Fetched(), True
         try:
-            with kept_engine() as open_engine:
-                for batch in self.feed.batches():
+            with kept_engine() as open_engine, closing(self.feed.batches()) as batches:
+                for batch in batches:
                     fetched = self.reader.read(batch, symbols)
                     is_complete &= self._do(batch, fetched, open_engine)
                     total.add(fetched)
+                    del batch, fetched  # else its bars stay while the next one is fetched
         except BaseException as error:
             status = "interrupted" if isinstance(error, (KeyboardInterrupt, *OUTAGES)) else "failed"
             self.record.finish(status, str(error))

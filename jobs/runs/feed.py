@@ -2,86 +2,30 @@
 
 A batch is the tickers whose requests were sent within some seconds. It is forecast and committed while the next one is fetched,
 so the first forecasts of ten thousand tickers are there after a minute, and a stop keeps all batches before it. Tickers whose
-prices are in files come first, and all together: nothing has to be waited for.
+prices are in files come first. Nothing has to be waited for there: a batch of them bounds the bars that are held in memory.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from datetime import datetime
 
-from tickercast.jobs.prices.answers import Answer, PriceRequest
+from tickercast.jobs.prices.answers import Answer
 from tickercast.jobs.prices.commit_group import CommitGroup
 from tickercast.jobs.prices.ingest import Ingest, Ingested
-from tickercast.jobs.prices.sources.base import BadSourceData, Fetch, RequestsPaused, SourceUnavailable
+from tickercast.jobs.prices.sources.base import BadSourceData, RequestsPaused, SourceUnavailable
+from tickercast.jobs.runs.batches import Batch, BatchLimits
 from tickercast.jobs.runs.request_thread import RequestThread
+from tickercast.jobs.runs.turns import Order, Turn, Turns
 from tickercast.jobs.runs.workers import worker_pool
 from tickercast.jobs.terminal.progress import ShowProgress, progress_bar
 
-SECONDS_AHEAD = 8.0  # about as long as a batch is computed: the source never waits
-FEWEST_AHEAD, MOST_AHEAD = 16, 256  # what is read of so many tickers is held in memory
 RETRIED = (SourceUnavailable, BadSourceData)
 
-Order = Callable[[Sequence[str]], list[str]]
 Told = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class BatchLimits:
-    """When a batch is full: after so many seconds, or so many tickers. None = never. ahead: tickers requested before their turn.
-
-    first_seconds: of the first batch, so that the first forecasts are there soon.
-    """
-
-    seconds: float | None = 30.0
-    tickers: int | None = 1000
-    ahead: int = FEWEST_AHEAD
-    first_seconds: float = 10.0
-
-    @staticmethod
-    def at_pace(requests_per_second: float) -> BatchLimits:
-        """Return the limits of batches that come at a pace."""
-        return BatchLimits(ahead=int(min(max(SECONDS_AHEAD * requests_per_second, FEWEST_AHEAD), MOST_AHEAD)))
-
-    def are_reached(self, batch: Batch) -> bool:
-        """Return whether a batch is full."""
-        seconds = self.first_seconds if batch.is_first and self.seconds is not None else self.seconds
-        is_late = seconds is not None and time.monotonic() - batch.began >= seconds
-        return is_late or (self.tickers is not None and batch.taken >= self.tickers)
-
-
-@dataclass(slots=True)
-class Batch:
-    """Tickers that are forecast together. now: the instant of their forecasts, before the first of their requests was sent.
-
-    ingested: by symbol. left: why a ticker was left for the next run, by symbol. is_first, is_last: of the run.
-    """
-
-    now: datetime
-    began: float
-    is_first: bool = False
-    taken: int = 0
-    ingested: dict[str, Ingested] = field(default_factory=dict)
-    left: dict[str, str] = field(default_factory=dict)
-    is_last: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One ticker's turn. begun: its request, or its answer where it needs none. is_last: without a retry in this run."""
-
-    batch: Batch
-    ingest: Ingest
-    symbol: str
-    begun: Answer | PriceRequest
-    response: Future[Fetch] | None
-    is_last: bool
 
 
 class Feed:
@@ -105,40 +49,40 @@ class Feed:
         told: Told,
         workers: int = 1,
     ) -> None:
-        self.ingest, self.requests, self.order, self.clock, self.limits = ingest, requests, order, clock, limits
+        self.ingest, self.requests, self.limits = ingest, requests, limits
         self.stop, self.told, self.workers = stop, told, workers
-        self.first = dict.fromkeys(first)
         tickers = dict.fromkeys([*first, *symbols])
         live = dict.fromkeys(ingest.live(tickers))
-        self.waiting, self.files = deque(live), [symbol for symbol in tickers if symbol not in live]
-        self.failed: deque[str] = deque()
+        self.files = [symbol for symbol in tickers if symbol not in live]
         self.total, self.done = len(tickers), 0
-        self._turns: deque[Turn] = deque()
+        self.fewest_first = self.total if live.keys() & set(first) else len(set(first))
+        begun = Batch(ingest.now, time.monotonic(), is_first=True)
+        self.turns = Turns(
+            list(live), ingest, requests, first=frozenset(first), order=order, clock=clock, limits=limits, filled=begun
+        )
         self._answered = CommitGroup[tuple[Turn, Answer]]()
-        self._filled = self._new_batch(ingest.now)
-        self._filled.is_first = True
 
     @property
     def has_more(self) -> bool:
         """Return whether a ticker has not had its turn."""
         return self.done < self.total
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Generator[Batch]:
         """Yield each batch when its last ticker is stored. A stop makes the batch under way the last one."""
-        batch = self._filled
         with progress_bar("prices") as progress:
-            self._take_files(batch, progress)
+            yield from self._file_batches(progress)
+            batch = self.turns.filled
             while not self.stop.is_set():
-                if len(self._turns) <= self.limits.ahead // 2:  # so that many are looked up together
-                    self._send_ahead()
-                if not self._turns:
+                if self.turns.are_few:
+                    self.turns.send_ahead()
+                if (of_next := self.turns.batch) is None:
                     break
-                if self._turns[0].batch is not batch:
-                    self._send_ahead()
+                if of_next is not batch:
+                    self.turns.send_ahead()
                     self._store()
                     yield batch
-                    batch = self._turns[0].batch
-                self._take(self._turns.popleft())
+                    batch = of_next
+                self._take(self.turns.take())
                 if self._answered.is_due:
                     self._store()
                 self._tell(progress)
@@ -146,8 +90,8 @@ class Feed:
         batch.is_last = True
         yield batch
 
-    def _take_files(self, batch: Batch, progress: ShowProgress) -> None:
-        """Store what is in files. Where they are many, workers read them."""
+    def _file_batches(self, progress: ShowProgress) -> Iterator[Batch]:
+        """Store what is in files and yield each batch that is full, except the last one. Many files are read by workers."""
         with ExitStack() as stack:
             if self.workers > 1 and self.ingest.has_work_for_workers(self.files):
                 submit = stack.enter_context(worker_pool(self.workers))
@@ -155,34 +99,16 @@ class Feed:
             else:
                 found = self.ingest.fetch_all(self.files, self.stop)
             for ingested in found:
-                self._enter(batch, ingested)
+                if self._has_most_files(self.turns.filled):
+                    yield self.turns.filled
+                    self.turns.filled = Batch(self.ingest.now, time.monotonic())
+                self._enter(self.turns.filled, ingested)
                 self._tell(progress)
 
-    def _send_ahead(self) -> None:
-        """Give further tickers their turns, and send their requests, up to some ahead of what is stored."""
-        while len(self._turns) < self.limits.ahead and (self.waiting or self.failed):
-            if self._is_full(self._filled):
-                self._filled = self._new_batch(self.clock())
-            self._send(self.limits.ahead - len(self._turns))
-
-    def _send(self, most: int) -> None:
-        """Give tickers their turns in the batch that is filled, and send their requests. most: tickers, at least 1."""
-        batch, is_retried = self._filled, not self.waiting
-        left, symbols = self.failed if is_retried else self.waiting, list[str]()
-        while left and len(symbols) < most and not (symbols and self._is_full(batch)):
-            symbols.append(left.popleft())
-            batch.taken += 1
-        if self.ingest.now != batch.now:
-            self.ingest = self.ingest.at(batch.now)
-        for symbol, begun in zip(symbols, self.ingest.begin(symbols), strict=True):
-            self._turns.append(self._turn(symbol, begun, is_retried))
-
-    def _turn(self, symbol: str, begun: Answer | PriceRequest, is_retried: bool) -> Turn:
-        is_last = is_retried or symbol in self.first  # the first ones are waited for, so they are retried at once
-        if isinstance(begun, Answer):
-            return Turn(self._filled, self.ingest, symbol, begun, None, is_last)
-        response = self.requests.ahead(begun.send if is_last else begun.send_once)
-        return Turn(self._filled, self.ingest, symbol, begun, response, is_last)
+    def _has_most_files(self, batch: Batch) -> bool:
+        """Return whether a batch of files is full: not before it has those that must be in the first one."""
+        most = self.limits.tickers
+        return most is not None and len(batch.ingested) >= most and self.done >= self.fewest_first
 
     def _take(self, turn: Turn) -> None:
         """Let a ticker's answer wait to be stored, or note that the ticker is retried or left."""
@@ -196,7 +122,7 @@ class Feed:
                 turn.batch.left[turn.symbol] = str(error)
                 self.done += 1
         elif isinstance(error, RETRIED) and not turn.is_last:
-            self.failed.append(turn.symbol)
+            self.turns.retry(turn.symbol)
         else:
             self._answered.add((turn, turn.ingest.finish(turn.begun, turn.response.result)))
 
@@ -220,15 +146,3 @@ class Feed:
     def _tell(self, progress: ShowProgress) -> None:
         self.told(self.done, self.total)
         progress(self.done, self.total)
-
-    def _is_full(self, batch: Batch) -> bool:
-        if self.waiting and self.waiting[0] in self.first:
-            return False
-        return self.limits.are_reached(batch)
-
-    def _new_batch(self, now: datetime) -> Batch:
-        """Return an empty batch, after sorting the tickers that wait: a session may have closed meanwhile."""
-        begun = deque(symbol for symbol in self.waiting if symbol in self.first)
-        begun.extend(self.order([symbol for symbol in self.waiting if symbol not in self.first]))
-        self.waiting = begun
-        return Batch(now, time.monotonic())

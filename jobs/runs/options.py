@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from tickercast.jobs.runs.feed import BatchLimits
+from tickercast.jobs.runs.batches import BatchLimits
 from tickercast.jobs.workspace.choices import ComputeEngine
 from tickercast.jobs.workspace.config import Config
 

@@ -22,8 +22,9 @@ from tickercast.jobs.prices.sources.base import SourceSettings, SourceUnavailabl
 from tickercast.jobs.runs.backlog import due_by_exchange
 from tickercast.jobs.runs.backlog_reader import BacklogReader, DueSessions, Fetched
 from tickercast.jobs.runs.batch_work import BatchWork
+from tickercast.jobs.runs.batches import BatchLimits
 from tickercast.jobs.runs.context import ContextFetcher
-from tickercast.jobs.runs.feed import BatchLimits, Feed, Order, Told
+from tickercast.jobs.runs.feed import Feed, Told
 from tickercast.jobs.runs.fetch_order import by_waiting_time
 from tickercast.jobs.runs.options import RunOptions
 from tickercast.jobs.runs.priors import prior_line
@@ -31,6 +32,7 @@ from tickercast.jobs.runs.record import RunRecord, begin_run
 from tickercast.jobs.runs.request_thread import RequestThread
 from tickercast.jobs.runs.signals import StopRequest, stop_on_signals
 from tickercast.jobs.runs.summary import closing_line
+from tickercast.jobs.runs.turns import Order
 from tickercast.jobs.terminal.progress import Work
 from tickercast.jobs.workspace.config import Config
 from tickercast.jobs.workspace.home import Home
