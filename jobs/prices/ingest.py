@@ -17,7 +17,7 @@ from datetime import datetime
 from tickercast.jobs.prices.answers import Answer, Asking, FolderPart, PriceRequest, answers_of_part
 from tickercast.jobs.prices.bindings import Binding, Sources
 from tickercast.jobs.prices.commit_group import AT_ONCE, CommitGroup
-from tickercast.jobs.prices.desk import Desk
+from tickercast.jobs.prices.fetcher import PriceFetcher
 from tickercast.jobs.prices.price_record import PriceRecord, Written
 from tickercast.jobs.prices.sending import Send, send_here
 from tickercast.jobs.prices.sources.base import Fetch, SourceError
@@ -65,7 +65,7 @@ class Ingest:
     ) -> None:
         self.engine, self.prices, self.sources, self.now = engine, prices, sources, now
         self.after_close_minutes, self.include_suspended, self.send = after_close_minutes, include_suspended, send
-        self.desk = Desk(Asking(prices, now, after_close_minutes), sources, include_suspended=include_suspended)
+        self.fetcher = PriceFetcher(Asking(prices, now, after_close_minutes), sources, include_suspended=include_suspended)
         self.record = PriceRecord(engine, prices, now, after_close_minutes, run_id)
 
     def at(self, now: datetime) -> Ingest:
@@ -81,15 +81,15 @@ class Ingest:
         binding: where prices of a ticker that is not stored yet come from; None = as the sources say.
         """
         [stored] = look_up(self.engine, [symbol])
-        return self.store([self.desk.answer(stored, self.send, binding)])[0]
+        return self.store([self.fetcher.answer(stored, self.send, binding)])[0]
 
     def begin(self, symbols: Sequence[str]) -> Iterator[Answer | PriceRequest]:
         """Yield of each ticker the request that it needs, or its answer where it needs none, in the order given."""
-        return (self.desk.begin(stored) for stored in self._looked_up(symbols))
+        return (self.fetcher.begin(stored) for stored in self._looked_up(symbols))
 
     def finish(self, request: PriceRequest, response: Callable[[], Fetch]) -> Answer:
         """Return what a ticker's response comes to. response: returns it, or raises SourceError."""
-        return self.desk.asking.finish(request, response, self.send)
+        return self.fetcher.asking.finish(request, response, self.send)
 
     def store(self, answers: Sequence[Answer]) -> list[Ingested]:
         """Store some answers in one transaction and return their tickers as they are then."""
@@ -100,7 +100,7 @@ class Ingest:
         """Return those of some tickers whose source is live: each costs a request, and time."""
         with self.engine.connect() as connection:
             tickers = {ticker.symbol: ticker for ticker in queries.list_tickers(connection)}
-        return [symbol for symbol in symbols if self.desk.is_live(symbol, tickers.get(symbol))]
+        return [symbol for symbol in symbols if self.fetcher.is_live(symbol, tickers.get(symbol))]
 
     def fetch_all(self, symbols: Sequence[str], stop: threading.Event | None = None) -> Iterator[Ingested]:
         """Yield each ticker with its merged history once it is stored, in the order given, until stop is set."""
@@ -108,7 +108,7 @@ class Ingest:
         for stored in self._looked_up(symbols):
             if stop is not None and stop.is_set():
                 break
-            group.add(self.desk.answer(stored, self.send))
+            group.add(self.fetcher.answer(stored, self.send))
             if group.is_due:
                 yield from self.store(group.take())
         yield from self.store(group.take())
@@ -128,7 +128,7 @@ class Ingest:
     def has_work_for_workers(self, symbols: Sequence[str]) -> bool:
         """Return whether the first of many tickers have files of their own in a folder, so that workers can read them."""
         first = symbols[: AT_ONCE if len(symbols) >= FEWEST_FOR_WORKERS else 0]
-        return bool(first) and all(self.desk.folder_of(stored) is not None for stored in look_up(self.engine, first))
+        return bool(first) and all(self.fetcher.folder_of(stored) is not None for stored in look_up(self.engine, first))
 
     def _looked_up(self, symbols: Sequence[str]) -> Iterator[StoredPrices]:
         for part in _parts(symbols):
@@ -137,11 +137,11 @@ class Ingest:
     def _submitted(self, symbols: Sequence[str], submit: Submit) -> Future[list[Answer]]:
         """Return the future answers of a part, of a worker where all its tickers are in one folder."""
         stored = look_up(self.engine, symbols)
-        folders = {self.desk.folder_of(one) for one in stored}
+        folders = {self.fetcher.folder_of(one) for one in stored}
         if len(folders) == 1 and (binding := folders.pop()) is not None:
-            return submit(answers_of_part, self.desk.part(binding, stored))
+            return submit(answers_of_part, self.fetcher.part(binding, stored))
         done: Future[list[Answer]] = Future()
-        done.set_result([self.desk.answer(one, self.send) for one in stored])
+        done.set_result([self.fetcher.answer(one, self.send) for one in stored])
         return done
 
     def _ingested(self, answer: Answer, written: Written) -> Ingested:

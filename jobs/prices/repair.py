@@ -124,7 +124,7 @@ def _each_record_once(bars: Bars) -> Bars:
 def _fetched_again(ingest: Ingest, stored: StoredPrices) -> tuple[JudgedFetch, SourceError | None]:
     """Return the rebuilt history with what the source gives now, or alone and the error of the source."""
     try:
-        return ingest.desk.fetch_whole(stored), None
+        return ingest.fetcher.fetch_whole(stored), None
     except SourceError as error:
         if stored.history is None:
             raise

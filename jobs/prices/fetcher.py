@@ -1,4 +1,4 @@
-"""Who answers for a ticker: its source in this process, or a worker that reads a part of a folder's files."""
+"""Fetches tickers' prices from their sources: which source a ticker has, whether it is fetched now, and what a worker reads."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tickercast.jobs.prices.ticker_status import is_fetched
 from tickercast.storage.queries import TickerRow
 
 
-class Desk:
-    """Gets the answers of the sources of one run. include_suspended: of suspended tickers too."""
+class PriceFetcher:
+    """Fetches from the sources of one run. include_suspended: suspended tickers too."""
 
     def __init__(self, asking: Asking, sources: Sources, *, include_suspended: bool) -> None:
         self.asking, self.sources, self.include_suspended = asking, sources, include_suspended
