@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
 
+import numpy as np
+
 from tickercast.jobs.exchanges.symbols import kind_of_symbol
 from tickercast.jobs.forecasting.context import Reference
 from tickercast.jobs.forecasting.prior import UNIVERSE, Member
@@ -54,7 +56,7 @@ class Fetched:
 
     def add(self, other: Fetched) -> None:
         """Add what another batch left, without its bars."""
-        nothing = slice(0, 0)
+        nothing = np.array([], np.intp)  # an empty slice would be a view, which keeps all bars in memory
         self.backlogs += [replace(b, bars=b.bars.select(nothing), committed=frozenset(), events=None) for b in other.backlogs]
         self.failures |= other.failures
         self.suspended += other.suspended
