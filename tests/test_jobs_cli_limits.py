@@ -7,11 +7,12 @@ import signal
 import sqlite3
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import clean_environment, command_of
+from tests.conftest import Command, clean_environment, command_of
 from tests.loopback_yahoo import LoopbackYahoo, chart_body, recent_rows
 from tests.processes import wait_until
 from tests.torture.traces import without_strace
@@ -24,12 +25,13 @@ pytestmark = pytest.mark.slow
 FAST = {"TICKERCAST_TRAINING__COLD_EPOCHS": "2", "TICKERCAST_MODEL__HISTORY_SESSIONS": "140"}
 BACKFILL = ("backfill", "IBM", "AAPL", "--source", "sample", "--start", "2013-02-01", "--workers", "1")
 LONG = (*BACKFILL[:6], "2012-08-01", *BACKFILL[7:])
+Finish = Callable[..., None]
 
 
-def tickercast(home: Path, *arguments: str, before: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+def behind(limit: tuple[str, ...], home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command in a new interpreter, behind a program that limits it."""
     return subprocess.run(
-        [*before, *command_of("--home", home, *arguments)], env=clean_environment(**FAST), capture_output=True, text=True,
+        [*limit, *command_of("--home", home, *arguments)], env=clean_environment(**FAST), capture_output=True, text=True,
         timeout=120, check=False,
     )  # fmt: skip
 
@@ -38,13 +40,18 @@ def errors(process: subprocess.CompletedProcess[str]) -> list[str]:
     return [line for line in process.stderr.splitlines() if not line.startswith("plan: ")]
 
 
-def finish(home: Path, command: tuple[str, ...] = BACKFILL) -> None:
-    """Do the work that a limit has stopped, and check what is there then."""
-    done = tickercast(home, *command)
-    assert done.returncode == 0
-    with reading(home / "tickercast.db") as connection:
-        assert find_problems(connection, open_home(home).prices) == []
-    assert tickercast(home, *command).stderr.splitlines()[-1].startswith("2 of 2 tickers, 0 new forecasts")
+@pytest.fixture
+def finish(tickercast: Command) -> Finish:
+    """Return a function that does the work which a limit has stopped, and checks what is there then."""
+
+    def finished(home: Path, command: tuple[str, ...] = BACKFILL) -> None:
+        assert tickercast("--home", home, *command, **FAST).returncode == 0
+        with reading(home / "tickercast.db") as connection:
+            assert find_problems(connection, open_home(home).prices) == []
+        again = tickercast("--home", home, *command, **FAST)
+        assert again.stderr.splitlines()[-1].startswith("2 of 2 tickers, 0 new forecasts")
+
+    return finished
 
 
 def needs_mounts() -> None:
@@ -52,16 +59,16 @@ def needs_mounts() -> None:
         pytest.skip("mounting needs root")
 
 
-def test_few_open_files_are_enough_or_one_line(tmp_path: Path) -> None:
-    limited = tickercast(tmp_path / "home", *BACKFILL, before=("prlimit", "--nofile=8"))
+def test_few_open_files_are_enough_or_one_line(tmp_path: Path, finish: Finish) -> None:
+    limited = behind(("prlimit", "--nofile=8"), tmp_path / "home", *BACKFILL)
     assert (limited.returncode in (0, 5), len(errors(limited))) == (True, 1), limited.stderr
     finish(tmp_path / "home")
 
 
-def test_a_full_disk_is_one_line_that_names_a_file_and_what_to_do(tmp_path: Path) -> None:
+def test_a_full_disk_is_one_line_that_names_a_file_and_what_to_do(tmp_path: Path, tickercast: Command) -> None:
     needs_mounts()
     home = tmp_path / "disk" / "home"
-    assert tickercast(home, "init").returncode == 0
+    assert tickercast("--home", home, "init").returncode == 0
     script = f"""
         mkdir {tmp_path}/small && mount -t tmpfs -o size=4m none {tmp_path}/small && cp -a {home} {tmp_path}/small/home
         head -c 8M /dev/zero > {tmp_path}/small/full 2>/dev/null
@@ -74,7 +81,7 @@ def test_a_full_disk_is_one_line_that_names_a_file_and_what_to_do(tmp_path: Path
     assert (done.returncode, line.count("No space left on device; what is stored stays; free space")) == (5, 1), line
 
 
-def test_a_disk_without_inodes_is_one_line_and_loses_nothing(tmp_path: Path) -> None:
+def test_a_disk_without_inodes_is_one_line_and_loses_nothing(tmp_path: Path, finish: Finish) -> None:
     needs_mounts()
     home, limited = tmp_path / "disk" / "home", " ".join(command_of("--home", tmp_path / "disk" / "home", *BACKFILL))
     (tmp_path / "disk").mkdir()
@@ -93,10 +100,10 @@ def test_a_disk_without_inodes_is_one_line_and_loses_nothing(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("command", [BACKFILL, ("daemon",)])
-def test_a_disk_for_reading_alone_is_one_line(tmp_path: Path, command: tuple[str, ...]) -> None:
+def test_a_disk_for_reading_alone_is_one_line(tmp_path: Path, tickercast: Command, command: tuple[str, ...]) -> None:
     needs_mounts()
     home = tmp_path / "home"
-    assert tickercast(home, "init").returncode == 0
+    assert tickercast("--home", home, "init").returncode == 0
     limited = " ".join(command_of("--home", home, *command))
     script = f"mount --bind {home} {home} && mount -o remount,ro,bind {home} && cd {home} && {limited}"
     done = subprocess.run(
@@ -105,7 +112,7 @@ def test_a_disk_for_reading_alone_is_one_line(tmp_path: Path, command: tuple[str
     assert (done.returncode, len(errors(done))) == (5, 1), done.stderr
 
 
-def test_a_process_that_stands_still_keeps_its_lock_and_goes_on(tmp_path: Path) -> None:
+def test_a_process_that_stands_still_keeps_its_lock_and_goes_on(tmp_path: Path, tickercast: Command, finish: Finish) -> None:
     home = tmp_path / "home"
     process = subprocess.Popen(
         command_of("--home", home, *LONG), env=clean_environment(**FAST), stderr=subprocess.PIPE, text=True
@@ -113,7 +120,7 @@ def test_a_process_that_stands_still_keeps_its_lock_and_goes_on(tmp_path: Path) 
     wait_until(lambda: forecasts(home) > 0)
     process.send_signal(signal.SIGSTOP)
     stored = forecasts(home)
-    other = tickercast(home, *LONG, "--wait", "0.2")
+    other = tickercast("--home", home, *LONG, "--wait", "0.2", **FAST)
     assert (other.returncode, len(errors(other))) == (7, 1)
     assert forecasts(home) == stored
     process.send_signal(signal.SIGCONT)
@@ -132,9 +139,9 @@ def forecasts(home: Path) -> int:
     return found
 
 
-def test_a_write_lock_of_another_program_is_waited_for(tmp_path: Path) -> None:
+def test_a_write_lock_of_another_program_is_waited_for(tmp_path: Path, tickercast: Command, finish: Finish) -> None:
     home = tmp_path / "home"
-    assert tickercast(home, "init").returncode == 0
+    assert tickercast("--home", home, "init").returncode == 0
     other = sqlite3.connect(home / "tickercast.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     process = subprocess.Popen(command_of("--home", home, *BACKFILL), env=clean_environment(**FAST))

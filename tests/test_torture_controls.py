@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -55,10 +54,15 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Bench]:
 
 
 @pytest.fixture(scope="module")
-def order_of_calls(tmp_path_factory: pytest.TempPathFactory, bench: Callable[..., Bench]) -> list[str]:
+def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    faults = (*NO_FSYNC, *COMMIT_BEFORE_RENAME, WORKER_THAT_WRITES, NO_UNIQUE_KEY)
+    return broken_build(tmp_path_factory.mktemp("build"), *faults)
+
+
+@pytest.fixture(scope="module")
+def order_of_calls(build: Build, bench: Callable[..., Bench]) -> list[str]:
     if reason := without_strace():
         pytest.skip(reason)
-    build = broken_build(tmp_path_factory.mktemp("build"), *NO_FSYNC, *COMMIT_BEFORE_RENAME, WORKER_THAT_WRITES)
     own = bench(order.HARNESS, build)
     return [" ".join(order.HARNESS.trial(own, order.COMMANDS.index(name)).broken) for name in ("run", "workers")]
 
@@ -84,7 +88,7 @@ def make_begun_home(bench: Bench) -> None:
     make_home(bench.build, bench.prepared / "begun", make_feed(bench.prepared / "feed"), runs=1)
 
 
-def test_a_missing_unique_key_is_noticed(tmp_path: Path, bench: Callable[..., Bench]) -> None:
-    own = bench(replace(kills.HARNESS, prepare=make_begun_home), broken_build(tmp_path, NO_UNIQUE_KEY))
+def test_a_missing_unique_key_is_noticed(build: Build, bench: Callable[..., Bench]) -> None:
+    own = bench(replace(kills.HARNESS, prepare=make_begun_home), build)
     found = kills.HARNESS.trial(own, kills.TURNS.index("run")).broken
     assert any("origins has" in sentence and "twice when they are stored again" in sentence for sentence in found)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.torture import damage, power_loss
-from tests.torture.builds import Sabotage, broken_build
+from tests.torture.builds import Build, Sabotage, broken_build
 from tests.torture.controls import SEED
 from tests.torture.harness import Bench, Harness
 
@@ -26,24 +26,27 @@ NO_CHECKSUM = (
 NO_SCORE_AGAIN = Sabotage("a score that is not re-derived", "jobs/analysis/recompute.py", "    if scores:\n", "    if None:\n")
 
 
-def sentences(harness: Harness, folder: Path, *faults: Sabotage) -> str:
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    return broken_build(tmp_path_factory.mktemp("build"), NO_FSYNC_OF_FILES, NO_FSYNC_OF_COMMITS, *NO_CHECKSUM, NO_SCORE_AGAIN)
+
+
+def sentences(harness: Harness, folder: Path, build: Build) -> str:
     """Return what the first trials of a harness say of a broken build."""
-    build, prepared = folder / "build", folder / "prepared"
-    build.mkdir()
-    prepared.mkdir()
-    bench = Bench(broken_build(build, *faults), prepared, SEED)
+    bench = Bench(build, folder / "prepared", SEED)
+    bench.prepared.mkdir()
     harness.prepare(bench)
     return "\n".join(sentence for index in range(harness.short_trials) for sentence in harness.trial(bench, index).broken)
 
 
 @pytest.fixture(scope="module")
-def after_power_loss(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return sentences(power_loss.HARNESS, tmp_path_factory.mktemp("power"), NO_FSYNC_OF_FILES, NO_FSYNC_OF_COMMITS)
+def after_power_loss(tmp_path_factory: pytest.TempPathFactory, build: Build) -> str:
+    return sentences(power_loss.HARNESS, tmp_path_factory.mktemp("power"), build)
 
 
 @pytest.fixture(scope="module")
-def after_damage(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return sentences(damage.HARNESS, tmp_path_factory.mktemp("damage"), *NO_CHECKSUM, NO_SCORE_AGAIN)
+def after_damage(tmp_path_factory: pytest.TempPathFactory, build: Build) -> str:
+    return sentences(damage.HARNESS, tmp_path_factory.mktemp("damage"), build)
 
 
 def test_no_fsync_of_a_file_is_noticed(after_power_loss: str) -> None:

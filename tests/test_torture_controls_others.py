@@ -139,11 +139,14 @@ def test_a_missing_check_for_null_prices_is_noticed(sentence_with: Callable[...,
 
 
 def test_a_lock_that_is_not_taken_is_noticed(sentence_with: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(starts, "LONGEST_SECONDS", 5.0)  # none of the daemons ends by itself
+    monkeypatch.setattr(starts, "LONGEST_SECONDS", 2.0)  # none of the daemons ends by itself
     assert sentence_with("10 of 10 went on, not 1", replace(starts.HARNESS, prepare=prepare_starts), 0)
 
 
-def test_a_lost_scheduler_without_its_exit_code_is_noticed(sentence_with: Callable[..., str]) -> None:
+def test_a_lost_scheduler_without_its_exit_code_is_noticed(
+    sentence_with: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "WORKERS", 1)  # none of them is killed
     assert sentence_with("ended with code 1", cluster.HARNESS, 0)
 
 
