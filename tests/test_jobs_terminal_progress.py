@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
 import pytest
 
+from tests.forecast_builders import SMALL_SETTINGS, in_one_go, ten_sessions
 from tests.processes import wait_until
 from tests.terminals import screen_of
+from tickercast.jobs.runs import backup
 from tickercast.jobs.terminal import progress
 from tickercast.jobs.terminal.progress import Work, counted_progress, duration, each_with_progress, progress_bar
+from tickercast.jobs.workspace.home import Home
 
 AT_ONCE = 0.0
 
@@ -82,3 +90,22 @@ def test_a_daemons_child_shows_none(monkeypatch: pytest.MonkeyPatch, capsys: pyt
         show(1, 2)
         assert [thread.name for thread in progress.threading.enumerate() if thread.name == "progress"] == []
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.slow
+def test_the_progress_of_a_backup_counts_all_that_is_written(
+    make_home: Callable[[str, str], Home], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: dict[str, int] = {}
+
+    @contextmanager
+    def counting(title: str, total: int) -> Iterator[Callable[[int], None]]:
+        left[title] = total
+        yield lambda more: left.update({title: left[title] - more})
+
+    monkeypatch.setattr(backup, "counted_progress", counting)
+    home = in_one_go(make_home("home", SMALL_SETTINGS), ten_sessions()[:1])
+    backup.back_up(home, tmp_path / "home.tar", now=datetime(2026, 1, 2, 3, tzinfo=UTC))
+    assert {title: left[title] for title in left if title.startswith("writing")} == {
+        "writing the database": 0, "writing price files": 0,
+    }  # fmt: skip

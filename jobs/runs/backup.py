@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
@@ -29,7 +29,7 @@ from tickercast.storage.database import reading
 from tickercast.storage.errors import Corrupt, StoreUnwritable
 from tickercast.storage.files import HashedReader, make_folder, open_regular, rename_durably, sha256_of, sha256_of_file
 from tickercast.storage.paths import real_path
-from tickercast.storage.price_store import price_store, read_ahead
+from tickercast.storage.price_store import PriceAddress, price_store, read_ahead
 from tickercast.storage.versions import check_revision, database_id, stored_revision
 
 FORMAT = 1
@@ -169,18 +169,12 @@ def _written(home: Home, copy: Path, partial: Path, now: datetime) -> Manifest:
     members = {DATABASE_FILE: copy}
     if (home.folder / SETTINGS_FILE).exists():
         members[SETTINGS_FILE] = home.folder / SETTINGS_FILE
-    prices, size = price_store(home.prices), sum(path.stat().st_size for path in members.values())
-    with (
-        partial.open("wb") as file,
-        tarfile.open(fileobj=file, mode="w") as archive,
-        counted_progress("writing the backup", size) as read,
-    ):
+    size = sum(path.stat().st_size for path in members.values())
+    with partial.open("wb") as file, tarfile.open(fileobj=file, mode="w") as archive:
         os.fchmod(file.fileno(), SECRET_MODE)
-        hashes = {name: _add_file(archive, name, path, now, read) for name, path in members.items()}
-        hashes |= {
-            f"{PRICES}/{path}": _add(archive, f"{PRICES}/{path}", prices.read(path), now, read)
-            for path in read_ahead(home.prices, paths, str)
-        }
+        with counted_progress("writing the database", size) as read:
+            hashes = {name: _add_file(archive, name, path, now, read) for name, path in members.items()}
+        hashes |= _add_prices(archive, home.prices, paths, now)
         manifest = Manifest(
             FORMAT,
             now.isoformat(),
@@ -204,11 +198,16 @@ def _add_file(archive: tarfile.TarFile, name: str, path: Path, now: datetime, re
     return hashed.sha256
 
 
-def _add(archive: tarfile.TarFile, name: str, content: bytes, now: datetime, read: ShowMore) -> str:
-    """Add some bytes as a file and return their hash."""
-    archive.addfile(_member(name, len(content), now), BytesIO(content))
-    read(len(content))
-    return sha256_of(content)
+def _add_prices(archive: tarfile.TarFile, address: PriceAddress, paths: Sequence[str], now: datetime) -> dict[str, str]:
+    """Add price files and return the hash of each by its member's name."""
+    prices, hashes = price_store(address), {}
+    with counted_progress("writing price files", len(paths)) as written:
+        for path in read_ahead(address, paths, str):
+            name, content = f"{PRICES}/{path}", prices.read(path)
+            archive.addfile(_member(name, len(content), now), BytesIO(content))
+            hashes[name] = sha256_of(content)
+            written(1)
+    return hashes
 
 
 def _member(name: str, size: int, now: datetime) -> tarfile.TarInfo:
