@@ -142,6 +142,17 @@ def test_a_task_is_not_read_in_another_environment() -> None:
     assert unpacked(compute(packed((len, "abc")), fingerprint())) == 3
 
 
+def test_a_worker_started_here_keeps_freed_memory_for_its_next_array(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import dask
+    from distributed import Nanny
+
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    with dask.config.set({**client_module.QUIET, "temporary-directory": str(tmp_path)}):
+        environment = Nanny("tcp://127.0.0.1:9").pre_spawn_env
+    assert "MALLOC_TRIM_THRESHOLD_" not in environment
+    assert environment["OPENBLAS_NUM_THREADS"] == "1"
+
+
 def test_only_the_parts_of_a_fingerprint_that_differ_are_named() -> None:
     found = "tickercast 1, python 3.11.7, numpy 2.4.6 (X86_V3), openblas 0.3 Haswell, x86_64"
     expected = "tickercast 1, python 3.11.9, numpy 2.4.6 (X86_V3), openblas 0.3 SkylakeX, x86_64"

@@ -31,6 +31,7 @@ QUIET: dict[str, Any] = {
     "distributed.admin.large-graph-warning-threshold": "10GB",  # a task carries its bars
     "distributed.worker.profile.enabled": False,  # with the ticks, 9 % of a core for two workers that wait
     "distributed.admin.tick.interval": "1s",
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,  # else each larger array costs page faults: 30 %
     "distributed.deploy.lost-worker-timeout": "1h",  # until a local cluster gives up a worker that does not come back
 }
 
