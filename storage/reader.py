@@ -14,6 +14,7 @@ from typing import Any
 
 from tickercast.storage.address import Database, PostgresServer
 from tickercast.storage.connection import Reader
+from tickercast.storage.many_values import marks_of
 from tickercast.storage.versions import check_revision, require_newest, storage_error, uri_path
 from tickercast.storage.views import VIEWS, Column, View
 
@@ -76,9 +77,10 @@ def view_named(name: str) -> View:
 def view_query(view: View, tickers: Sequence[str] | None = None, equal: Sequence[str] = (), between: str = "") -> str:
     """Return the query of a view's rows in contract order, sorted by ticker, origin and horizon.
 
-    It has a `?` for each ticker, then one for the value of each column in `equal`, then two for the ends of the column `between`.
+    Its marks are those of the tickers (many_values), then one for the value of each column in `equal`, then two for the ends
+    of the column `between`.
     """
-    conditions = [f"ticker IN ({', '.join('?' * len(tickers))})"] if tickers else []
+    conditions = [f"ticker IN ({marks_of(tickers)[0]})"] if tickers else []
     conditions += [f"{column} = ?" for column in equal]
     conditions += [f"{between} BETWEEN ? AND ?"] if between else []
     return _selection(view, conditions)

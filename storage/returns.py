@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from tickercast.storage.connection import Reader
+from tickercast.storage.many_values import marks_of
 
 # Of each ticker the bars after the one that is too many, which is looked up once. CROSS JOIN has SQLite begin with the tickers.
 NEWEST = """WITH n AS MATERIALIZED (
@@ -25,7 +26,7 @@ def newest_returns(connection: Reader, origins: Iterable[tuple[str, str]], most:
         tickers[origin].append(ticker)
     found: dict[str, list[float | None]] = defaultdict(list)
     for origin, symbols in tickers.items():
-        query = NEWEST.format(symbols=", ".join("?" * len(symbols)))
-        for symbol, value in connection.execute(query, (origin, most, *symbols, origin)):
+        marks, values = marks_of(symbols)
+        for symbol, value in connection.execute(NEWEST.format(symbols=marks), (origin, most, *values, origin)):
             found[symbol].append(value)
     return dict(found)

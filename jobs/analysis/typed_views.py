@@ -19,6 +19,7 @@ from tickercast.jobs.terminal.typed_columns import typed_table
 from tickercast.storage.address import Database
 from tickercast.storage.errors import not_stored
 from tickercast.storage.hints import nearest_name
+from tickercast.storage.many_values import marks_of
 from tickercast.storage.reader import snapshot, unknown_symbols, view_query
 from tickercast.storage.views import VIEWS, View
 
@@ -58,7 +59,7 @@ def view_table(database: Database, view: View, wanted: Wanted) -> pa.Table:
         if name not in view.names:
             raise UsageError(f"view {view.name} has no column {name!r}; {nearest_name(name, view.names)}")
     ends = [(wanted.start or FIRST), (wanted.end or LAST)] if between else []
-    values = [*symbols, *map(_stored, wanted.equal.values()), *map(str, ends)]
+    values = [*marks_of(symbols)[1], *map(_stored, wanted.equal.values()), *map(str, ends)]
     with snapshot(database) as connection:
         for symbol in unknown_symbols(connection, symbols):
             if symbol != ALL_TICKERS:

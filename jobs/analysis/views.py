@@ -18,6 +18,7 @@ from tickercast.jobs.terminal.text import counted
 from tickercast.jobs.workspace.place import Place
 from tickercast.storage.address import Database
 from tickercast.storage.errors import not_stored
+from tickercast.storage.many_values import marks_of
 from tickercast.storage.paths import open_at_once
 from tickercast.storage.reader import Rows, select_rows, snapshot, unknown_symbols, view_named, view_query
 from tickercast.storage.sql_guard import ANY_FORMAT, TABLE, Parameters, ResultLimit, Selected, selecting
@@ -69,7 +70,8 @@ def view_rows(database: Database, view: str, tickers: Sequence[str] | None, **eq
         for symbol in unknown_symbols(connection, wanted):
             if symbol != ALL_TICKERS:
                 raise not_stored(symbol)
-        found = select_rows(connection, view_query(view_named(view), wanted, tuple(given)), [*wanted, *given.values()])
+        values = [*marks_of(wanted)[1], *given.values()]
+        found = select_rows(connection, view_query(view_named(view), wanted, tuple(given)), values)
         return replace(found, types=view_named(view).columns)
 
 

@@ -9,6 +9,7 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from tickercast.storage.queries.shared import is_among
 from tickercast.storage.schema import CompanyEvent, ContextRequest
 
 EARNINGS = "earnings"
@@ -38,7 +39,7 @@ def all_company_events(
     """Return what company_events returns of some tickers, by ticker id. One without reports is left out."""
     event = CompanyEvent
     query = sa.select(event.ticker_id, event.date, event.recorded_at).where(
-        event.ticker_id.in_(tickers), event.kind == EARNINGS, event.recorded_at <= known_at
+        is_among(event.ticker_id, tickers), event.kind == EARNINGS, event.recorded_at <= known_at
     )
     found: dict[int, list[tuple[date, datetime]]] = {}
     for ticker_id, day, recorded_at in connection.execute(query.order_by(event.ticker_id, event.date, event.recorded_at)):

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from tickercast.storage.queries.prices import CurrentFile
+from tickercast.storage.queries.shared import is_among
 from tickercast.storage.schema import Bar, GateVerdict, PriceFile, Symbol, Ticker
 
 
@@ -17,7 +18,7 @@ def current_files(connection: Connection, tickers: Collection[int]) -> dict[int,
     """Return the files that hold the current bars of some tickers, by ticker id. One without bars is left out."""
     file = PriceFile
     query = sa.select(file.ticker_id, file.path, file.sha256, file.last_session).where(
-        file.ticker_id.in_(tickers), file.superseded_at.is_(None)
+        is_among(file.ticker_id, tickers), file.superseded_at.is_(None)
     )
     return {row[0]: CurrentFile(*row[1:]) for row in connection.execute(query)}
 
@@ -25,7 +26,7 @@ def current_files(connection: Connection, tickers: Collection[int]) -> dict[int,
 def all_verdicts(connection: Connection, tickers: Collection[int]) -> dict[int, list[dict[str, Any]]]:
     """Return the gate verdicts of some tickers, by ticker id, each by session and code. One without verdicts is left out."""
     table = GateVerdict.__table__
-    query = sa.select(table).where(GateVerdict.ticker_id.in_(tickers))
+    query = sa.select(table).where(is_among(GateVerdict.ticker_id, tickers))
     rows = connection.execute(query.order_by(GateVerdict.ticker_id, GateVerdict.session, GateVerdict.code)).mappings()
     return _grouped((row["ticker_id"], dict(row)) for row in rows)
 
@@ -33,7 +34,7 @@ def all_verdicts(connection: Connection, tickers: Collection[int]) -> dict[int, 
 def all_older_symbols(connection: Connection, tickers: Collection[int]) -> dict[int, list[str]]:
     """Return the symbols that some tickers had before and that no ticker has now, by ticker id, newest first."""
     taken = sa.select(Ticker.symbol)
-    query = sa.select(Symbol.ticker_id, Symbol.symbol).where(Symbol.ticker_id.in_(tickers), Symbol.symbol.not_in(taken))
+    query = sa.select(Symbol.ticker_id, Symbol.symbol).where(is_among(Symbol.ticker_id, tickers), Symbol.symbol.not_in(taken))
     found = _grouped((row[0], row[1]) for row in connection.execute(query.order_by(Symbol.valid_from.desc())))
     return {ticker_id: list(dict.fromkeys(symbols)) for ticker_id, symbols in found.items()}
 
@@ -41,7 +42,7 @@ def all_older_symbols(connection: Connection, tickers: Collection[int]) -> dict[
 def uncopied(connection: Connection, first_sessions: Mapping[int, date]) -> set[int]:
     """Return which tickers' bars table `bars` does not have. first_sessions: by ticker id; with the first bar it has them all."""
     first = sa.select(sa.func.min(Bar.session, type_=Bar.session.type)).where(Bar.ticker_id == Ticker.id).scalar_subquery()
-    query = sa.select(Ticker.id, first).where(Ticker.id.in_(first_sessions))
+    query = sa.select(Ticker.id, first).where(is_among(Ticker.id, first_sessions))
     return {ticker_id for ticker_id, session in connection.execute(query) if session != first_sessions[ticker_id]}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from tickercast.storage.queries.shared import is_among
 from tickercast.storage.schema import Model, Origin, PriceFile, Symbol, Ticker
 
 _TICKERS = sa.select(
@@ -93,7 +94,7 @@ def ticker_by_symbol(connection: Connection, symbol: str) -> TickerRow | None:
 
 def tickers_by_symbol(connection: Connection, symbols: Collection[str]) -> dict[str, TickerRow]:
     """Return the tickers whose current symbols these are, by symbol. A symbol without a ticker is left out."""
-    return {row.symbol: _ticker(row) for row in connection.execute(_TICKERS.where(Ticker.symbol.in_(symbols)))}
+    return {row.symbol: _ticker(row) for row in connection.execute(_TICKERS.where(is_among(Ticker.symbol, symbols)))}
 
 
 def older_symbols(connection: Connection, ticker_id: int) -> tuple[str, ...]:
