@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 POSTGRES_PREFIXES = ("postgresql://", "postgres://")
+SECRET_OPTIONS = ("password", "sslpassword")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,7 @@ class PostgresServer:
     def password(self) -> str:
         """Return the password that the URL holds, "" without one."""
         parts = urlsplit(self.url)
-        given = dict(parse_qsl(parts.query)).get("password", "")
-        return unquote(parts.password or "") or given
+        return unquote(parts.password or "") or dict(self._options()).get("password", "")
 
     @property
     def shared(self) -> PostgresServer:
@@ -39,11 +39,16 @@ class PostgresServer:
         parts = urlsplit(self.url)
         user, _, host = parts.netloc.rpartition("@")
         name = user.partition(":")[0]
-        query = urlencode([(key, value) for key, value in parse_qsl(parts.query) if key != "password"], quote_via=quote)
+        query = urlencode([(key, value) for key, value in self._options() if key not in SECRET_OPTIONS], quote_via=quote)
         return PostgresServer(parts._replace(netloc=f"{name}@{host}" if name else host, query=query).geturl())
 
+    def _options(self) -> list[tuple[str, str]]:
+        """Return the options of the URL as libpq reads them, for which a plus sign is no space."""
+        pairs = [pair.partition("=") for pair in urlsplit(self.url).query.split("&") if pair]
+        return [(unquote(key), unquote(value)) for key, _, value in pairs]
+
     def _search_path(self) -> str:
-        options = dict(parse_qsl(urlsplit(self.url).query)).get("options", "")
+        options = dict(self._options()).get("options", "")
         return options.partition("search_path=")[2].split(",")[0].split(" ")[0]
 
 
