@@ -163,7 +163,7 @@ def _written(home: Home, copy: Path, partial: Path, now: datetime) -> Manifest:
         if problems:
             of_database = f"{home.database}: " if problems[0].startswith(verify.STRUCTURE) else ""
             raise Corrupt(f"{of_database}{problems[0]}; no backup was made")
-        paths = queries.current_price_paths(connection)
+        paths = queries.current_paths(connection)
         with counted_progress("hashing rows", verify.rows_to_hash(connection)) as seen:
             content_hash = verify.content_hash(connection, seen)
     members = {DATABASE_FILE: copy}

@@ -33,11 +33,6 @@ def current_file(connection: Connection, ticker_id: int) -> CurrentFile | None:
     return CurrentFile(*row) if row else None
 
 
-def current_price_paths(connection: Connection) -> list[str]:
-    """Return the paths of all tickers' current files, in order."""
-    return list(connection.scalars(sa.select(PriceFile.path).where(PriceFile.superseded_at.is_(None)).order_by(PriceFile.path)))
-
-
 def last_bars(connection: Connection) -> dict[int, date]:
     """Return the session of each ticker's newest stored bar, by ticker id."""
     query = sa.select(PriceFile.ticker_id, PriceFile.last_session).where(PriceFile.superseded_at.is_(None))
@@ -45,7 +40,7 @@ def last_bars(connection: Connection) -> dict[int, date]:
 
 
 def current_paths(connection: Connection) -> list[str]:
-    """Return the paths of all current files."""
+    """Return the paths of all current files, in order."""
     return list(connection.scalars(sa.select(PriceFile.path).where(PriceFile.superseded_at.is_(None)).order_by(PriceFile.path)))
 
 
