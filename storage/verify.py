@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from tickercast.storage import digests
 from tickercast.storage.bar_files import read_bars
 from tickercast.storage.bars import Bars, as_known
-from tickercast.storage.digests import RowsSeen, ignore_rows
+from tickercast.storage.digests import STREAMED, RowsSeen, ignore_rows
 from tickercast.storage.errors import Corrupt
 from tickercast.storage.files import sha256_of
 from tickercast.storage.price_store import PriceAddress, price_store, read_ahead
@@ -130,7 +130,7 @@ def find_problems(connection: Connection, prices: PriceAddress) -> list[str]:
 def rows_to_check(connection: Connection) -> int:
     """Return how many rows find_deep_problems reads: those with digests, and the bars of the price files. 0 = not known."""
     counts = digests.stored_counts(connection)
-    bars = next(_rows(connection, "SELECT sum(rows) FROM price_files WHERE superseded_at IS NULL"))[0] if counts else 0
+    bars = _number(connection, "SELECT sum(rows) FROM price_files WHERE superseded_at IS NULL") if counts else 0
     return sum(counts.values()) + int(bars or 0)
 
 
@@ -185,7 +185,7 @@ def _broken_references(connection: Connection) -> Iterator[str]:
 
 def _forbidden_rows(connection: Connection) -> Iterator[str]:
     for what, query in FORBIDDEN.items():
-        count = next(_rows(connection, query))[0]
+        count = _number(connection, query)
         if count:
             yield f"{what}: {count}"
 
@@ -221,7 +221,8 @@ def content_hash(connection: Connection, seen: RowsSeen = ignore_rows) -> str:
     """
     digest = hashlib.sha256()
     for query in HASHED:
-        for row in chain.from_iterable(digests.seen_parts(connection.execute(sa.text(query)), seen)):
+        answer = connection.execute(sa.text(query), execution_options=STREAMED)
+        for row in chain.from_iterable(digests.seen_parts(answer, seen)):
             for value in row:
                 digest.update(_canonical(value))
             digest.update(b"\n")
@@ -240,7 +241,7 @@ def _forbidden_by_checks(connection: Connection) -> Iterator[str]:
     for table in Base.metadata.sorted_tables:
         for constraint in table.constraints:
             if isinstance(constraint, sa.CheckConstraint):
-                count = next(_rows(connection, f"SELECT count(*) FROM {table.name} WHERE NOT ({constraint.sqltext})"))[0]
+                count = _number(connection, f"SELECT count(*) FROM {table.name} WHERE NOT ({constraint.sqltext})")
                 if count:
                     yield f"rows of {table.name} that its check {constraint.name} forbids: {count}"
 
@@ -266,8 +267,13 @@ def _damaged_checkpoints(connection: Connection) -> Iterator[str]:
             yield f"checkpoint of model {model_id}: its bytes are not what was written (sha256 differs)"
 
 
+def _number(connection: Connection, query: str) -> Any:
+    return connection.execute(sa.text(query)).scalar_one()
+
+
 def _rows(connection: Connection, query: str) -> Iterator[Any]:
-    return iter(connection.execute(sa.text(query)))
+    """Return the rows of a query, all of which the caller takes."""
+    return iter(connection.execute(sa.text(query), execution_options=STREAMED))
 
 
 def _canonical(value: Any) -> bytes:

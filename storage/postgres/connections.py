@@ -21,10 +21,10 @@ KEEPALIVES: dict[str, Any] = {"keepalives_idle": 10, "keepalives_interval": 5, "
 # With extra_float_digits a number comes back with all its bits. To compile the many expressions of a view takes longer than most
 # of its queries. The server finds out that we are dead as soon as we would of it, and frees our locks; it ends no connection of
 # ours for being idle, as the one that holds a lock always is. Limits of time that a login has there are for what people write: a
-# query of theirs gets its own (storage.postgres.guard).
+# query of theirs gets its own (storage.postgres.guard). All rows of a cursor are read.
 SETTINGS = """SET client_encoding = 'UTF8'; SET extra_float_digits = 1; SET bytea_output = 'hex'; SET synchronous_commit = on;
 SET jit = off; SET idle_session_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET statement_timeout = 0;
-SET lock_timeout = 0;
+SET lock_timeout = 0; SET cursor_tuple_fraction = 1;
 SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 4; SET tcp_user_timeout = 30000"""
 READ_ONLY = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 

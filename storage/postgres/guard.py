@@ -28,8 +28,7 @@ ROW_BYTES = 10_000_000
 ANSWER_BYTES = 1_000_000  # of rows that are fetched together
 MOST_TOGETHER = 1_000
 # Where the login may set it: temporary files of a query. Each sort and each hash table takes as much memory as work_mem.
-LIMITS = """SELECT set_config('work_mem', '32MB', true), set_config('jit', 'off', true),
-set_config('cursor_tuple_fraction', '1', true),
+LIMITS = """SELECT set_config('work_mem', '32MB', true),
 CASE WHEN has_parameter_privilege('temp_file_limit', 'SET') THEN set_config('temp_file_limit', '1000000', true) END"""
 # OFFSET keeps the query apart, so that each value is computed once.
 WITHIN = f"""SELECT * FROM (SELECT * FROM (
