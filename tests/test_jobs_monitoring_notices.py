@@ -6,16 +6,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.builders import Record
 from tickercast.jobs.clock import utc_minute
 from tickercast.jobs.errors import SettingsError
+from tickercast.jobs.monitoring import conditions
 from tickercast.jobs.monitoring.conditions import changes, damage, next_late, outside_intervals, ticker_conditions
 from tickercast.jobs.monitoring.messages import LONGEST_BODY, LONGEST_TITLE, message_of
 from tickercast.jobs.workspace.limits import Limits
 from tickercast.jobs.workspace.settings import read_settings
+from tickercast.storage.errors import StoreUnavailable
 from tickercast.storage.monitoring import TickerFacts
 from tickercast.storage.notices import NewOutcome, NoticeRow
 from tickercast.storage.reader import snapshot
@@ -139,6 +142,20 @@ def test_damage_is_looked_for_where_a_run_failed_and_lasts_until_it_is_mended(
     facts = replace(FRESH, id=ticker_id, symbol="IBM", failures=failures)
     with snapshot(record.database) as connection:
         assert [item.subject for item in damage(connection, record.prices, [facts], known)] == found
+
+
+def test_damage_that_is_known_lasts_while_the_store_of_prices_does_not_answer(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(_path: str) -> bytes:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(conditions, "price_store", lambda _address: SimpleNamespace(read=read))
+    [(ticker_id,)] = record.rows("SELECT t.id FROM tickers t WHERE t.symbol = 'IBM'")
+    failing = replace(FRESH, id=ticker_id, symbol="IBM", failures=1)
+    with snapshot(record.database) as connection:
+        found = list(damage(connection, record.prices, [failing], {"MSFT"}))
+    assert [(item.subject, item.begins) for item in found] == [("MSFT", False)]
 
 
 def test_the_next_look_is_when_the_next_ticker_becomes_late() -> None:

@@ -16,7 +16,7 @@ from tickercast.jobs.monitoring.state import MEGABYTE, HomeState, is_late
 from tickercast.jobs.terminal.text import counted, printable
 from tickercast.jobs.workspace.limits import Limits
 from tickercast.storage.connection import Reader
-from tickercast.storage.errors import Corrupt
+from tickercast.storage.errors import Corrupt, StoreRefused, StoreUnavailable
 from tickercast.storage.files import sha256_of
 from tickercast.storage.monitoring import TickerFacts
 from tickercast.storage.notices import NewOutcome, NoticeRow, current_price_file
@@ -87,11 +87,21 @@ def disk_condition(state: HomeState) -> Iterator[Found]:
 
 
 def damage(connection: Reader, prices: PriceAddress, tickers: Iterable[TickerFacts], known: set[str]) -> Iterator[Found]:
-    """Yield the damaged price files of tickers that fail, and of those in known, which were damaged before."""
+    """Yield the damaged price files of tickers that fail, and of those in known, which were damaged before.
+
+    While their store does not answer, damage that was known lasts, and none begins.
+    """
     for subject in known.intersection(FINDINGS):
         yield Found("integrity", subject, "", begins=False)  # until a later `verify` is content
     for ticker in tickers:
-        if (ticker.failures or ticker.symbol in known) and _is_damaged(connection, prices, ticker):
+        if not ticker.failures and ticker.symbol not in known:
+            continue
+        try:
+            is_damaged = _is_damaged(connection, prices, ticker)
+        except (StoreUnavailable, StoreRefused):
+            yield from (Found("integrity", subject, "", begins=False) for subject in sorted(known.difference(FINDINGS)))
+            return
+        if is_damaged:
             told = f"{ticker.symbol}: its price file is damaged; its forecasts stay; `tickercast repair {ticker.symbol}` mends it"
             yield Found("integrity", ticker.symbol, told)
 
