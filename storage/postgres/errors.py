@@ -30,6 +30,8 @@ BY_STATE: tuple[tuple[tuple[str, ...], type[StorageError], str], ...] = (
     (("42P01", "42703"), NotADatabase, "the record's tables or views are not as this program made them"),
     (("XX", "58P01"), Corrupt, "restore the record from a backup"),
 )
+# An error of connecting has no SQLSTATE, but these words of a server that speaks English.
+OF_LOGIN = ("authentication", "no password supplied", 'role "')
 UNREACHABLE = "what is committed stays; retry when it is back"
 
 
@@ -54,12 +56,13 @@ def storage_error_of(server: PostgresServer, error: BaseException) -> StorageErr
     for states, kind, advice in BY_STATE:
         if state.startswith(states):
             return kind(f"{server}: {text}; {advice}")
-    is_lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and not state
-    if (is_lost and ("password" in text or "role " in text)) or "authentication" in text:
+    if state or not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return None
+    if any(sign in text for sign in OF_LOGIN):
         return DatabaseMissing(f"{server}: {text}; nothing was changed; check the user, PGPASSWORD or the password file")
-    if is_lost and "does not exist" in text:
+    if "does not exist" in text:
         return DatabaseMissing(f"{server}: {text}; create the database, or mend store.url")
-    return ServerUnreachable(f"{server}: {text}; {UNREACHABLE}") if is_lost else None
+    return ServerUnreachable(f"{server}: {text}; {UNREACHABLE}")
 
 
 def _first_line(error: BaseException) -> str:
