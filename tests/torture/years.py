@@ -98,7 +98,7 @@ def plan_of(bench: Bench, index: int, folder: Path) -> Plan:
     rng = bench.rng("years", index)
     seed = f"{bench.seed}/{index}"
     if index == SHORT:
-        symbols, first, last, outages = (NEW_YORK, CRYPTO), date(FIRST_YEAR, 3, 10), date(FIRST_YEAR, 3, 20), (2,)
+        symbols, first, last, outages = (NEW_YORK, CRYPTO), date(FIRST_YEAR, 3, 11), date(FIRST_YEAR, 3, 18), (2,)
     elif index in QUARTERS:
         year, quarter = divmod(index - 1, 4)
         symbols = (NEW_YORK, TOKYO, LONDON, *([ENDING] if quarter == 1 else []))
