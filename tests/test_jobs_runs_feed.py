@@ -173,6 +173,7 @@ def test_a_429_slows_the_run_down_and_is_one_remark_of_its_line(price_home: Make
     assert "; Yahoo responded 429 1 time: as few as 5e+02 requests a second were sent" in line
 
 
+@pytest.mark.sqlite_file
 def test_a_run_killed_between_batches_keeps_those_before_and_is_resumed(price_home: MakeHome) -> None:
     names = NAMES[:5]
     home, whole = price_home(*names), price_home(*names, name="whole")

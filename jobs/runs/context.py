@@ -40,7 +40,7 @@ class ContextFetcher:
         self.events.move_to(now)
         readers = {backlog.symbol: backlog.exchange for backlog in fetched.backlogs if backlog.due}
         with self.engine.connect() as connection:
-            tickers = {ticker.key: ticker for ticker in queries.list_tickers(connection)}
+            tickers = {ticker.key: ticker for ticker in queries.list_tickers(connection)} if fetched.members else {}
         members = {tickers[member.key].symbol: member.exchange for member in fetched.members}
         if self.options.config.reference == "auto":
             self._update_references({**members, **readers}, fetched, stop)
@@ -65,7 +65,8 @@ class ContextFetcher:
     def _update_references(self, readers: Mapping[str, str], fetched: Fetched, stop: threading.Event) -> None:
         """Fetch the reference of each exchange. readers: the exchange of each symbol that may read one."""
         with self.engine.connect() as connection:
-            tickers = [ticker for ticker in queries.list_tickers(connection) if ticker.symbol in readers]
+            found = queries.tickers_by_symbol(connection, readers)
+        tickers = [found[symbol] for symbol in sorted(found)]
         for exchange in sorted(set(readers.values())):
             symbol = reference_of(exchange)
             if symbol is None or symbol in readers or stop.is_set():  # a reference that is followed was fetched with the others
