@@ -41,7 +41,9 @@ def behind(proxy_port: int, url: str) -> ObjectStore:
         return ObjectStore(object_address(url))
 
 
-def test_fifty_cuts_between_writes_and_reads_lose_and_change_nothing(port: int) -> None:
+def test_fifty_cuts_between_writes_and_reads_lose_and_change_nothing(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for pause in ("FIRST_PAUSE", "JITTER"):
+        monkeypatch.setattr(object_requests, pause, 0.005)
     with faulty_proxy(port) as proxy:
         proxy.fault_of = lambda number: "cut" if number % 3 == 0 else "half" if number % 7 == 0 else ""
         store = behind(proxy.server_port, f"s3://{BUCKET}/cuts")

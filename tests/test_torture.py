@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.torture import kills
+from tests.torture import kills, readers
 from tests.torture.builds import Build
 from tests.torture.harness import Bench, without_progress
 from tests.torture.registry import HARNESSES
@@ -16,8 +16,9 @@ SEED = 20261126
 
 
 @pytest.fixture(autouse=True)
-def few_kills_of_each_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def few_kills_and_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kills, "MOST_KILLS", {1: 2, 2: 1, 4: 1})
+    monkeypatch.setattr(readers, "SECONDS", 2.0)
 
 
 @pytest.mark.parametrize("name", [name for name, harness in HARNESSES.items() if harness.short_trials])
