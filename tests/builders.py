@@ -53,6 +53,8 @@ MODEL = {
     "prior_id": None, "depth": 0, "epochs": 2, "updates": 8, "seed": 7, "input_sha256": "1a", "features": "return",
     "seconds": 0.5,
 }  # fmt: skip
+# Of one date: 18 figures of two numbers each, of which the first counts the scores in multiples of 2**-26.
+ONE_SCORE = (1 << 26).to_bytes(8, "little") + bytes(18 * 16 - 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +287,7 @@ def _other_rows() -> Iterator[tuple[type[schema.Base], list[dict[str, Any]]]]:
         {"config_id": CONFIG, "ticker_id": IBM, "horizon": 1, "mode": "backfill", "n": 1, "sums": b"\x01"}
     ]  # fmt: skip
     yield schema.DateSum, [
-        {"config_id": CONFIG, "horizon": 1, "mode": "backfill", "target": WARM_ORIGIN, "sums": b"\x01"}
+        {"config_id": CONFIG, "horizon": 1, "mode": "backfill", "target": WARM_ORIGIN, "sums": ONE_SCORE}
     ]  # fmt: skip
     yield schema.Unsummed, [{"config_id": CONFIG, "ticker_id": MSFT}]
     yield schema.SkillTest, [

@@ -28,7 +28,9 @@ from tickercast.jobs.pages.risk import risk_page, sentence, sentences, verdict_t
 from tickercast.jobs.pages.risk_charts import exceedances
 from tickercast.jobs.pages.risk_facts import RiskFacts, TickerRisk, risk_facts
 from tickercast.jobs.pages.site import served_site, static_site
+from tickercast.jobs.scoring.sums import complete_sums
 from tickercast.storage import writes
+from tickercast.storage.queries.score_sums import ALL_OF_CONFIG
 from tickercast.storage.reader import snapshot
 from tickercast.storage.rows import RiskRow
 from tickercast.storage.schema import Score
@@ -157,6 +159,9 @@ def test_days_are_counted_from_the_scores_one_session_ahead(record: Record, tmp_
     with changed.writing() as writer:
         writes.insert_mappings(writer, Score, [score_row(COLD_ORIGIN, 2)])
     changed.force("UPDATE scores SET pit = 0.02")
+    with changed.writing() as writer:
+        writes.mark_unsummed(writer, CONFIG, [ALL_OF_CONFIG])
+        complete_sums(writer, CONFIG)
     with snapshot(changed.database) as connection:
         assert risk_facts(connection).days == [{"target": "2024-03-07", "n": 1, "below_5": 1, "below_1": 0}]
 

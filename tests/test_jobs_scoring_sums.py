@@ -20,12 +20,13 @@ from tests.scoring_builders import (
     score,
     scoring_engine,
 )
-from tickercast.jobs.scoring.addends import SUMMED
 from tickercast.jobs.scoring.date_sums import DateSums, date_sums_of, stored_date_sums
+from tickercast.jobs.scoring.exceedance_counts import counts_of_date
 from tickercast.jobs.scoring.risk import risk_rows
 from tickercast.jobs.scoring.significance import diebold_mariano
 from tickercast.jobs.scoring.skill import skill_rows
 from tickercast.jobs.scoring.sums import complete_sums, wrong_sums
+from tickercast.jobs.scoring.terms import SUMMED
 from tickercast.jobs.scoring.ticker_sums import TickerSums, advanced, stored_ticker_sums, ticker_sums_of
 from tickercast.jobs.scoring.updates import refresh_skill_and_risk
 from tickercast.storage import queries
@@ -108,6 +109,12 @@ def test_risk_in_parts_is_the_risk_at_once() -> None:
     at_once = risk_rows(ticker_sums_of(SCORES), date_sums_of(SCORES), [])
     assert risk_rows(*in_parts(lambda scores: scores.origin < FIRST + 50), []) == at_once
     assert any(row.conditional_p is not None for row in at_once)
+
+
+def test_exceedances_of_a_date_are_read_from_its_sums() -> None:
+    row = next(row for row in date_sums_of(SCORES).rows() if row.horizon == 1 and row.target == "2024-02-05")
+    pit = SCORES.pit[(SCORES.horizon == 1) & (SCORES.target == np.datetime64("2024-02-05"))]
+    assert counts_of_date(row.sums) == [len(pit), (pit < 0.01).sum(), (pit < 0.05).sum()]
 
 
 def test_figures_too_large_for_a_sum_do_not_turn_it_negative() -> None:

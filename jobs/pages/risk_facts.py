@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from tickercast.jobs.pages.rows import Row, records
 from tickercast.jobs.pages.verdicts import judged_mode, mode_order
+from tickercast.jobs.scoring.exceedance_counts import counts_of_date
 from tickercast.jobs.scoring.terms import ALL_MODES, ALL_TICKERS
 from tickercast.storage.connection import Reader
 
@@ -21,9 +22,8 @@ NEWEST = "SELECT ticker, config, currency, target FROM latest_forecast WHERE hor
 RISK = """SELECT ticker, config, horizon, mode, level, n, exceedances, expected, rate, kupiec_p, independence_p, conditional_p,
 date_p, p_adjusted, verdict, mean_exceedance, mean_shortfall, target, last_price, var_price, var_percent, es_percent, computed_at
 FROM risk WHERE horizon = 1 OR ticker = '*' ORDER BY horizon, mode, level DESC"""
-BY_DATE = """SELECT target, count(*) AS n, sum(CASE WHEN pit < 0.05 THEN 1 ELSE 0 END) AS below_5,
-    sum(CASE WHEN pit < 0.01 THEN 1 ELSE 0 END) AS below_1 FROM scored_forecast
-WHERE config = ? AND horizon = 1 AND origin > date(?, ?) GROUP BY target ORDER BY target"""
+# A row for each mode. They are committed with the scores, which are too many in a year of many tickers to be counted for a page.
+BY_DATE = "SELECT target, sums FROM date_sums WHERE config_id = ? AND horizon = 1 AND target > date(?, ?) ORDER BY target"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,4 +109,9 @@ def _by_level(rows: Sequence[Row]) -> dict[float, Row]:
 
 def _days(connection: Reader, config: str, newest: Sequence[Row]) -> list[Row]:
     last = max(row["target"] for row in newest)
-    return records(connection, BY_DATE, config, last, SPAN)
+    days: dict[str, Row] = {}
+    for target, sums in connection.execute(BY_DATE, (config, last, SPAN)):
+        day = days.setdefault(target, {"target": target, "n": 0, "below_5": 0, "below_1": 0})
+        for name, count in zip(("n", "below_1", "below_5"), counts_of_date(sums), strict=True):
+            day[name] += count
+    return list(days.values())

@@ -9,15 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickercast.jobs.scoring.distributions import student_t_shortfall
+from tickercast.jobs.scoring.terms import LEVELS, MEANS
 from tickercast.storage.queries import ScoreColumns
 
 Floats = NDArray[np.float64]
-
-LEVELS = (0.01, 0.05)
-MEANS = ("abs_error", "baseline_abs_error", "crps", "baseline_crps", "inside_50", "inside_80", "inside_90")
-# returns, shortfalls: realised and expected returns of exceedances. unknown: exceedances of forecasts without a mean.
-OF_LEVEL = ("exceedances", "returns", "shortfalls", "unknown")
-SUMMED = ("n", *MEANS, "moved", "hits", *(f"{name}_{i}" for i in range(len(LEVELS)) for name in OF_LEVEL))
 
 
 def addends(scores: ScoreColumns) -> Floats:

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tickercast.jobs.scoring.addends import SUMMED, addends
+from tickercast.jobs.scoring.addends import addends
+from tickercast.jobs.scoring.terms import FRACTION_BITS, SUMMED, WHOLE_BITS
 from tickercast.storage.queries import ScoreColumns
 from tickercast.storage.rows import DateSumRow
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-WHOLE_BITS, FRACTION_BITS = 26, 34
 LARGEST = 2.0**20  # a larger figure counts as this one, so that the sum of 100,000 tickers fits into 64 bits
 
 

@@ -16,13 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tickercast.jobs.scoring.addends import LEVELS, SUMMED
 from tickercast.jobs.scoring.date_sums import DateSums
 from tickercast.jobs.scoring.distributions import student_t_price_shortfall, student_t_quantiles, student_t_shortfall
 from tickercast.jobs.scoring.exceedances import christoffersen, conditional_coverage, kupiec
 from tickercast.jobs.scoring.significance import benjamini_hochberg, diebold_mariano
 from tickercast.jobs.scoring.skill import ALPHA, finite_or_none
-from tickercast.jobs.scoring.terms import ALL_MODES, FEWEST_SCORES, NOT_DISTINGUISHABLE
+from tickercast.jobs.scoring.terms import ALL_MODES, FEWEST_SCORES, LEVELS, NOT_DISTINGUISHABLE, SUMMED
 from tickercast.jobs.scoring.ticker_sums import TRANSITIONS, TickerSums
 from tickercast.storage.queries import NewestForecast
 from tickercast.storage.rows import RiskRow

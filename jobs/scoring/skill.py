@@ -15,10 +15,9 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
-from tickercast.jobs.scoring.addends import MEANS, SUMMED
 from tickercast.jobs.scoring.date_sums import DateSums
 from tickercast.jobs.scoring.significance import benjamini_hochberg, diebold_mariano, diebold_mariano_of_sums
-from tickercast.jobs.scoring.terms import ALL_MODES, FEWEST_SCORES, NOT_DISTINGUISHABLE
+from tickercast.jobs.scoring.terms import ALL_MODES, FEWEST_SCORES, MEANS, NOT_DISTINGUISHABLE, SUMMED
 from tickercast.jobs.scoring.ticker_sums import TickerSums
 from tickercast.storage.rows import SkillRow
 

@@ -12,9 +12,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tickercast.jobs.scoring.addends import LEVELS, SUMMED
 from tickercast.jobs.scoring.date_sums import DateSums, date_sums_of, stored_date_sums
-from tickercast.jobs.scoring.terms import ALL_MODES
+from tickercast.jobs.scoring.terms import ALL_MODES, LEVELS, SUMMED
 from tickercast.jobs.scoring.ticker_sums import TickerSums, advanced, stored_ticker_sums, ticker_sums_of
 from tickercast.storage import queries, writes
 from tickercast.storage.database import Connection

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tickercast.jobs.scoring.addends import LEVELS, SUMMED, addends
-from tickercast.jobs.scoring.terms import ALL_MODES
+from tickercast.jobs.scoring.addends import addends
+from tickercast.jobs.scoring.terms import ALL_MODES, LEVELS, SUMMED
 from tickercast.storage.queries import ScoreColumns
 from tickercast.storage.rows import ScoreSumRow
 
