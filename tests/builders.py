@@ -283,12 +283,9 @@ def _other_rows() -> Iterator[tuple[type[schema.Base], list[dict[str, Any]]]]:
     ]  # fmt: skip
     shares = {"mae": 0.01, "baseline_mae": 0.01, "crps": 0.003, "baseline_crps": 0.004, "crps_skill": 0.25}
     coverage = {"coverage_50": 0.0, "coverage_80": 1.0, "coverage_90": 1.0}
-    yield schema.ScoreSum, [
-        {"config_id": CONFIG, "ticker_id": IBM, "horizon": 1, "mode": "backfill", "n": 1, "sums": b"\x01"}
-    ]  # fmt: skip
-    yield schema.DateSum, [
-        {"config_id": CONFIG, "horizon": 1, "mode": "backfill", "target": WARM_ORIGIN, "sums": ONE_SCORE}
-    ]  # fmt: skip
+    of_sums = {"config_id": CONFIG, "horizon": 1, "mode": "backfill"}
+    yield schema.ScoreSum, [of_sums | {"ticker_id": IBM, "n": 1, "sums": b"\x01"}]
+    yield schema.DateSum, [of_sums | {"target": WARM_ORIGIN, "sums": ONE_SCORE}]
     yield schema.Unsummed, [{"config_id": CONFIG, "ticker_id": MSFT}]
     yield schema.SkillTest, [
         {"config_id": CONFIG, "ticker_id": IBM, "horizon": 1, "mode": "backfill", "n": 1, "first_target": WARM_ORIGIN,
