@@ -156,8 +156,8 @@ def upgrade_database(database: Database) -> Path | None:
     """Upgrade a database to the newest schema. Creates a missing or an empty one. The caller holds the writer lock.
 
     Returns the path of the copy that was made before in the same folder; None where there was nothing to upgrade, and on a
-    server, where an upgrade is one transaction. There the digest of the schema is computed anew, because another version of the
-    server may word it differently.
+    server, where an upgrade is one transaction. There functions become this program's, and the digest of the schema is computed
+    anew, because another version of the server may word it differently.
 
     A database is created beside and renamed, so that a kill or a full disk leaves none, never a half-made one. Raises
     SchemaNewer when a newer program wrote it, NotADatabase for another kind of file.
@@ -185,9 +185,13 @@ def upgrade_database(database: Database) -> Path | None:
 
 
 def _seal_schema(server: PostgresServer) -> None:
+    from tickercast.storage.postgres.schema import replacing_statements
+
     engine = open_writer(server)
     try:
         with translated(server), engine.begin() as connection:
+            for statement in replacing_statements():
+                connection.exec_driver_sql(statement)
             digests.recount(connection, digests.SCHEMA)
     finally:
         engine.dispose()

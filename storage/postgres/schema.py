@@ -39,6 +39,12 @@ def creating_statements(revision: str) -> Iterator[str]:
     yield from finishing_statements(revision)
 
 
+def replacing_statements() -> Iterator[str]:
+    """Yield the statements that make the functions of a record, which another version made, this program's."""
+    for statement in FUNCTIONS:
+        yield statement.replace("CREATE ", "CREATE OR REPLACE ", 1)
+
+
 def table_statements() -> Iterator[str]:
     """Yield the statements that make the functions and the tables, with keys and checks alone: many rows go in quickly."""
     yield from FUNCTIONS
