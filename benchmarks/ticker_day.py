@@ -21,19 +21,20 @@ import tempfile
 import time
 from collections import Counter
 from contextlib import closing
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
+from zlib import crc32
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import psycopg
 import sqlalchemy as sa
 
-from tests.loopback_reports import calendar_body
+from tests.loopback_reports import calendar_body, page_body
 from tests.loopback_yahoo import REFERENCE, loopback_yahoo
 from tickercast.jobs.exchanges.calendars import exchange_calendar
 from tickercast.jobs.prices.sources.base import Source
@@ -52,7 +53,7 @@ OUR_PROCESSES = "SELECT pid FROM pg_stat_activity WHERE datname = current_databa
 SAMPLE_SECONDS = 0.001  # of processor time
 FIRST_DAYS = 7  # until each day has targets of all horizons to score
 BEFORE_FIRST = 600  # bars that the first day stores
-NEXT_REPORT = datetime(2030, 1, 2, 21, tzinfo=UTC)
+QUARTER = timedelta(days=91)  # from one report of a company to the next
 COOKIE_PATHS = ("/", "/consent")  # asked for before each request, since cookies of Yahoo's host are not valid on the loopback
 HOUR_AFTER_CLOSE = 23  # UTC, in New York
 # What the program is doing, by the innermost frame that one of these names: a function, or a part of a file's path.
@@ -166,12 +167,20 @@ def serve(pipe: Connection, prices: Path | None, tickers: int) -> None:
         for symbol, bars in named_bars(prices, tickers).items():
             server.serve(symbol, bars)
             server.served.setdefault(REFERENCE, (bars, {}))
-            server.events.calendars[symbol] = calendar_body(NEXT_REPORT)
         pipe.send(server.url)
         while (day := pipe.recv()) is not None:
             server.today = day
+            reports = {symbol: next_report(symbol, day) for symbol in server.served}
+            server.events.calendars = {symbol: calendar_body(report) for symbol, report in reports.items()}
+            server.events.pages = {symbol: page_body(report - QUARTER) for symbol, report in reports.items()}
             pipe.send(dict(requests))
             requests.clear()
+
+
+def next_report(symbol: str, day: date) -> datetime:
+    """Return when a company next reports, as seen from a day: once a quarter, on a day of the quarter that is its own."""
+    left = (crc32(symbol.encode()) - day.toordinal()) % QUARTER.days
+    return datetime(day.year, day.month, day.day, 21, tzinfo=UTC) + timedelta(days=left)
 
 
 def named_bars(prices: Path | None, tickers: int) -> dict[str, Bars]:
