@@ -224,17 +224,6 @@ def test_tables_of_another_program_are_left_alone(postgres: PostgresCluster) -> 
         is_blank(server)
 
 
-def test_an_upgrade_replaces_the_functions_of_another_version(postgres: PostgresCluster) -> None:
-    server = new_record(postgres)
-    old = "CREATE OR REPLACE FUNCTION hex(bytea) RETURNS text LANGUAGE sql IMMUTABLE RETURN 'never'"
-    postgres.sql(old, _name(server))
-    with advisory_lock(server, "writer", command="test", wait_seconds=5):
-        upgrade_database(server)
-    assert postgres.sql("SELECT hex('K'::bytea)", _name(server)) == [("4B",)]
-    with reading(server) as connection:
-        assert list(digests.changed_tables(connection)) == []
-
-
 def test_a_record_has_a_schema_of_its_own_by_the_search_path(postgres: PostgresCluster) -> None:
     server = postgres.new_database()
     postgres.sql("CREATE TABLE events (at text)", _name(server))

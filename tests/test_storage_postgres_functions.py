@@ -1,4 +1,4 @@
-"""SQLite's functions on a server give what they give on SQLite, in whatever time zone the server is."""
+"""SQLite's functions on a server give what they give on SQLite, in whatever time zone the server is, and an upgrade replaces them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import pytest
 from tests.builders import Record
 from tests.postgres_records import copied_record
 from tests.postgres_server import PostgresCluster
+from tickercast.storage import digests
 from tickercast.storage.address import PostgresServer
+from tickercast.storage.database import reading, upgrade_database
 from tickercast.storage.postgres.connections import connected
+from tickercast.storage.postgres.locks import advisory_lock
 
 pytestmark = pytest.mark.slow
 CALLS = (
@@ -37,3 +40,14 @@ def test_days_and_instants_are_those_of_sqlite_in_any_time_zone(server: Postgres
         expected = lite.execute(query).fetchone()
     with connected(PostgresServer(f"{server.url}?options=-cTimeZone%3D{zone}")) as connection:
         assert connection.execute(query).fetchone() == expected
+
+
+def test_an_upgrade_replaces_the_functions_of_another_version(postgres: PostgresCluster, sound_record: Record) -> None:
+    server = copied_record(sound_record.database, postgres)
+    name = server.url.rpartition("/")[2]
+    postgres.sql("CREATE OR REPLACE FUNCTION hex(bytea) RETURNS text LANGUAGE sql IMMUTABLE RETURN 'never'", name)
+    with advisory_lock(server, "writer", command="test", wait_seconds=5):
+        upgrade_database(server)
+    assert postgres.sql("SELECT hex('K'::bytea)", name) == [("4B",)]
+    with reading(server) as connection:
+        assert list(digests.changed_tables(connection)) == []
