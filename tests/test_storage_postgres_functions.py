@@ -1,4 +1,4 @@
-"""SQLite's functions on a server give what they give on SQLite, in whatever time zone the server is, and an upgrade replaces them."""
+"""SQLite's functions on a server give what they give on SQLite, in any time zone of it, and an upgrade replaces them."""
 
 from __future__ import annotations
 
