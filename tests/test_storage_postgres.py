@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,16 +16,15 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 
 from tests.builders import Record, fill_small_record
-from tests.postgres_proxy import postgres_proxy
 from tests.postgres_server import PostgresCluster
 from tickercast.migrations import versions
 from tickercast.storage import digests, verify
 from tickercast.storage.address import PostgresServer
 from tickercast.storage.database import alembic_config, open_writer, reading, translated, upgrade_database
 from tickercast.storage.dialects import MANY, upsert_rows
-from tickercast.storage.errors import DatabaseMissing, NotADatabase, ServerUnreachable
+from tickercast.storage.errors import NotADatabase, ServerUnreachable
 from tickercast.storage.postgres import locks
-from tickercast.storage.postgres.locks import KeptLock, advisory_lock, is_held
+from tickercast.storage.postgres.locks import KeptLock, advisory_lock
 from tickercast.storage.reader import select_rows, snapshot, view_query
 from tickercast.storage.schema import Base, Forecast, Restatement
 from tickercast.storage.versions import check_revision, database_id, is_blank, known_revisions, stored_revision
@@ -181,16 +179,6 @@ def test_many_rows_get_their_numbers_from_the_table(postgres: PostgresCluster, p
         assert verify.all_problems(connection, prices) == []
 
 
-def test_a_writer_that_lost_its_lock_writes_no_more(postgres: PostgresCluster) -> None:
-    server = new_record(postgres)
-    with advisory_lock(server, "writer", command="test", wait_seconds=5):
-        engine = open_writer(server)
-        postgres.sql("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
-        with pytest.raises(ServerUnreachable, match="writer lock was lost"), translated(server), engine.begin():
-            pass
-        engine.dispose()
-
-
 def test_a_connection_with_the_number_of_the_lost_one_does_not_stand_for_it(postgres: PostgresCluster) -> None:
     server = new_record(postgres)
     other = KeptLock(server, "daemon", "daemon")
@@ -205,16 +193,6 @@ def test_a_connection_with_the_number_of_the_lost_one_does_not_stand_for_it(post
             pass
         engine.dispose()
     other.release()
-
-
-def test_a_second_writer_is_told_who_writes(postgres: PostgresCluster) -> None:
-    server = new_record(postgres)
-    with advisory_lock(server, "writer", command="backfill", wait_seconds=0) as first:
-        assert first is None
-        with advisory_lock(server, "writer", command="run", wait_seconds=0.2) as holder:
-            assert (holder or "").startswith(f"`tickercast backfill`, process {os.getpid()} on ")
-    with advisory_lock(server, "writer", command="run", wait_seconds=0) as free:
-        assert free is None
 
 
 def test_tables_of_another_program_are_left_alone(postgres: PostgresCluster) -> None:
@@ -233,31 +211,6 @@ def test_a_record_has_a_schema_of_its_own_by_the_search_path(postgres: PostgresC
         upgrade_database(own)
     check_revision(own)
     assert str(own).endswith("(schema tickercast)")
-
-
-def test_a_lock_that_is_kept_is_taken_again_after_an_outage_unless_another_has_it(postgres: PostgresCluster) -> None:
-    server = new_record(postgres)
-    first, second = KeptLock(server, "daemon", "daemon"), KeptLock(server, "daemon", "daemon")
-    assert first.renew() is None
-    with snapshot(server) as connection:
-        assert is_held(connection, "daemon")
-    assert "`tickercast daemon`, process " in (second.renew() or "")
-    postgres.sql("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
-    assert second.renew(5.0) is None
-    assert first.renew() is not None
-    second.release()
-    assert first.renew(5.0) is None
-    first.release()
-    with snapshot(server) as connection:
-        assert not is_held(connection, "writer")
-
-
-def test_a_pooler_is_refused_since_no_lock_is_safe_under_it(postgres: PostgresCluster) -> None:
-    name = _name(new_record(postgres))
-    with postgres_proxy(postgres.port, is_pooler=True) as proxy:
-        server = PostgresServer(f"postgresql://test@127.0.0.1:{proxy.port}/{name}")
-        with pytest.raises(DatabaseMissing, match="pooler"), advisory_lock(server, "writer", command="test", wait_seconds=0):
-            pass
 
 
 def test_the_models_are_the_tables_of_a_record_on_a_server(postgres: PostgresCluster) -> None:
