@@ -81,7 +81,7 @@ def _opened(out: Path | None) -> Iterator[TextIO]:
         yield sys.stdout
         return
     # A pipe or a device, which a rename would replace. /dev/stdout may be a file that has no name any more.
-    if out.is_relative_to("/dev") or (out.exists() and not out.is_file()):
+    if str(out.parent) in ("/dev", "/dev/fd") or (out.exists() and not out.is_file()):
         with _open_for_writing(out, out) as stream:
             yield stream
         return
