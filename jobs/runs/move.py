@@ -14,7 +14,7 @@ from tickercast.jobs.terminal.progress import counted_progress
 from tickercast.jobs.terminal.secrets import learn_settings
 from tickercast.jobs.workspace.home import Home
 from tickercast.jobs.workspace.locks import daemon_lock, writer_lock
-from tickercast.jobs.workspace.place import DATABASE_FILE, SQLITE_PREFIX, Place, refuse_store
+from tickercast.jobs.workspace.place import DATABASE_FILE, SQLITE_PREFIX, Place, refuse_part_of_store
 from tickercast.jobs.workspace.settings_template import toml_text
 from tickercast.storage.address import Database, PostgresServer
 from tickercast.storage.move import copy_record
@@ -56,7 +56,7 @@ def _target(home: Home, to: str) -> Database:
     if isinstance(target, Path) and target.is_dir():
         raise UsageError(f"--to: {target} is a folder; name a file, such as {target / DATABASE_FILE}")
     if isinstance(target, Path) and real_path(target) != real_path(home.folder / DATABASE_FILE):
-        refuse_store(target)
+        refuse_part_of_store(target)
     return target
 
 

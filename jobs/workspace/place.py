@@ -233,14 +233,20 @@ def _digest(content: bytes, variables: Mapping[str, str]) -> str:
 
 def refuse_store(target: Path) -> None:
     """Raise UsageError for a file to write that is part of a home's store, or any SQLite database."""
+    refuse_part_of_store(target)
+    path = real_path(target)
+    with suppress(OSError):
+        if path.is_file() and _beginning(path) == SQLITE_HEADER:
+            raise UsageError(f"{target} is a SQLite database; nothing was written; name another file")
+
+
+def refuse_part_of_store(target: Path) -> None:
+    """Raise UsageError for a file to write that is part of a home's store."""
     path = real_path(target)
     for folder in path.parents:
         found = (folder / SETTINGS_FILE).is_file() or (folder / DATABASE_FILE).is_file()
         if found and _is_of_store(path.relative_to(folder)):
             raise UsageError(f"{target} is a file of the home {folder}; nothing was written; name another file")
-    with suppress(OSError):
-        if path.is_file() and _beginning(path) == SQLITE_HEADER:
-            raise UsageError(f"{target} is a SQLite database; nothing was written; name another file")
 
 
 def _beginning(path: Path) -> bytes:
