@@ -115,6 +115,7 @@ def test_tasks_that_are_submitted_while_stranded_ones_are_sent_again_do_not_end_
 
     stranded.future = cast(ClusterFuture, SimpleNamespace(status="pending", key="a", cancel=cancel))
     pool.tasks.add(stranded)
+    pool.unheld.add("a")
     asyncio.run(pool._send_stranded_again())
     assert (stranded.is_stranded, len(pool.tasks)) == (True, 2)
 
@@ -133,7 +134,8 @@ def test_a_worker_that_was_left_out_is_asked_again_once_it_was_started_anew() ->
     present.clear()
     asyncio.run(members.meet())
     present["tcp://a:1"], answers["tcp://a:1"] = 1, fingerprint()
-    assert (asyncio.run(members.meet()), members.usable) == (True, {"tcp://a:1"})
+    asyncio.run(members.meet())
+    assert members.usable == {"tcp://a:1"}
 
 
 def test_a_task_is_not_read_in_another_environment() -> None:
@@ -151,6 +153,28 @@ def test_a_worker_started_here_keeps_freed_memory_for_its_next_array(tmp_path: P
         environment = Nanny("tcp://127.0.0.1:9").pre_spawn_env
     assert "MALLOC_TRIM_THRESHOLD_" not in environment
     assert environment["OPENBLAS_NUM_THREADS"] == "1"
+
+
+def test_a_task_that_no_worker_has_in_two_looks_is_sent_again_also_when_its_result_was_lost() -> None:
+    cancelled: list[str] = []
+
+    async def processing() -> dict[str, list[str]]:
+        return {"tcp://a:1": ["held"]}
+
+    def task(key: str, status: str) -> _Task:
+        async def cancel() -> None:
+            cancelled.append(key)
+
+        made = _Task((0, b""))
+        made.future = cast(ClusterFuture, SimpleNamespace(key=key, status=status, cancel=cancel))
+        return made
+
+    pool = _Pool(cast(Client, SimpleNamespace(loop=SimpleNamespace(asyncio_loop=None), processing=processing)), "a cluster")
+    pool.tasks |= {task("held", "pending"), task("nowhere", "pending"), task("with its worker", "lost"), task("here", "finished")}
+    asyncio.run(pool._send_stranded_again())
+    after_one = sorted(cancelled)
+    asyncio.run(pool._send_stranded_again())
+    assert (after_one, sorted(cancelled)) == ([], ["nowhere", "with its worker"])
 
 
 def test_only_the_parts_of_a_fingerprint_that_differ_are_named() -> None:

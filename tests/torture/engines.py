@@ -29,6 +29,7 @@ COUNT = "SELECT count(*) FROM forecasts"
 SOME = ALL_TICKERS[:10]
 LAST = 41  # the last session: two blocks for each ticker
 LONGEST_SECONDS = 1.0  # from a commit to the next kill
+LONGEST_COMMAND_SECONDS = 600.0  # one that hangs is no longer disturbed, and fails the trial
 POLL_SECONDS = 0.05
 MOST_STARTS = 4  # of a command: a task that has ended too many workers ends it, and it resumes
 RESUMED = 5  # its exit code then
@@ -109,8 +110,8 @@ class Battle:
 
     def _disturb(self, command: StartedCommand, cluster: DaskCluster) -> None:
         """Kill a worker some time after each commit of forecasts, until the command ends."""
-        before = self.forecasts()
-        while not command.has_ended(POLL_SECONDS):
+        before, until = self.forecasts(), time.monotonic() + LONGEST_COMMAND_SECONDS
+        while not command.has_ended(POLL_SECONDS) and time.monotonic() < until:
             if (now := self.forecasts()) == before:
                 continue
             before = now

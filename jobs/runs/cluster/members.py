@@ -52,19 +52,18 @@ class Members:
             raise self.none_left()
         self.tell_left_out()
 
-    async def meet(self) -> bool:
-        """Ask the workers that are new, forget those that are gone, and return whether some became members."""
+    async def meet(self) -> None:
+        """Ask the workers that are new, and forget those that are gone."""
         present = set(await self.client.nthreads())
         self.usable &= present
         self.left_out = {address: reason for address, reason in self.left_out.items() if address in present}
         new = sorted(present - self.usable - self.left_out.keys())
         if not new:
-            return False
+            return
         answers = await self.client.run(offer, self.expected, self.resource, workers=new, on_error="return")
         fitting = {address for address, answer in answers.items() if answer == self.expected}
         self.usable |= fitting
         self._leave_out({address: answer for address, answer in answers.items() if address not in fitting})
-        return bool(fitting)
 
     def none_left(self) -> JobError:
         """Return the error of a cluster in which nothing can be computed."""

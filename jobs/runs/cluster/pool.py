@@ -23,6 +23,7 @@ from tickercast.jobs.runs.workers import ADVICE, Submit, memory_ran_out
 from tickercast.jobs.terminal.progress import show_line
 from tickercast.jobs.terminal.text import counted
 
+UNDER_WAY = ("pending", "lost")  # lost: the result went with its worker before it was here
 MOST_TIMES = 10  # that a task is sent, again after all workers were lost: it may be what ended them
 
 T = TypeVar("T")
@@ -69,6 +70,7 @@ class _Pool:
         self.members = Members(client, scheduler)
         self.loop: AbstractEventLoop = client.loop.asyncio_loop
         self.tasks: set[_Task] = set()
+        self.unheld: set[str] = set()  # keys of tasks that no worker had in the last look
         self.failure: Exception | None = None
 
     def count(self) -> int:
@@ -148,17 +150,26 @@ class _Pool:
         await self._give_up()
 
     async def _follow_workers(self) -> None:
-        if await self.members.meet():
+        await self.members.meet()
+        if self.members.usable and self.tasks:
             await self._send_stranded_again()
         self.members.tell_left_out()
 
     async def _send_stranded_again(self) -> None:
-        """Send tasks again that no worker could take when they were sent: the scheduler does not offer them to newer members."""
+        """Send tasks again that no worker has had in two looks: the scheduler does not offer them to newer members.
+
+        In one look alone, a task may be on its way to the scheduler, or its result on the way here.
+        """
         held = {key for keys in (await self.client.processing()).values() for key in keys}
+        before, self.unheld = self.unheld, set()
         for task in tuple(self.tasks):  # others are submitted and end while one is cancelled
-            if task.future is not None and task.future.status == "pending" and task.future.key not in held:
-                task.is_stranded = True
-                await task.future.cancel()
+            if task.future is None or task.future.status not in UNDER_WAY or task.future.key in held:
+                continue
+            if task.future.key not in before:
+                self.unheld.add(task.future.key)
+                continue
+            task.is_stranded = True
+            await task.future.cancel()
 
     async def _give_up(self) -> None:
         """Let the scheduler forget the tasks under way, without waiting for its answer, and end what waits for them."""
