@@ -21,13 +21,17 @@ from tests.conftest import Command, clean_environment
 from tests.dask_clusters import DaskCluster, dask_cluster, run_out_of_memory
 from tickercast.jobs.errors import ClusterUnavailable, OutOfResources, SettingsError, UsageError
 from tickercast.jobs.forecasting.fingerprint import fingerprint
+from tickercast.jobs.forecasting.tasks import StackResult, StackTask
+from tickercast.jobs.runs.backlog import StackPlan
 from tickercast.jobs.runs.cluster import client as client_module
 from tickercast.jobs.runs.cluster.members import Members, difference
 from tickercast.jobs.runs.cluster.pool import _Pool, _Task, cluster_pool
 from tickercast.jobs.runs.cluster.worker import compute, packed, unpacked
 from tickercast.jobs.runs.engines import TASKS_A_WORKER, Engine, engine_of
 from tickercast.jobs.runs.options import RunOptions
+from tickercast.jobs.runs.record import RunRecord
 from tickercast.jobs.runs.run import run_options
+from tickercast.jobs.runs.stacks import StackRun
 from tickercast.jobs.workspace.config import PRESETS
 from tickercast.jobs.workspace.home import Home
 
@@ -142,6 +146,14 @@ def test_a_task_is_not_read_in_another_environment() -> None:
     with pytest.raises(RuntimeError, match=r"worker environment differs: tickercast .*expected another"):
         compute((9, b"not zstd"), "another")
     assert unpacked(compute(packed((len, "abc")), fingerprint())) == 3
+
+
+def test_a_result_of_another_environment_is_not_committed() -> None:
+    options = RunOptions("run", datetime.now(UTC), PRESETS["density"], 2, 1)
+    run = StackRun(cast(StackPlan, None), options, cast(RunRecord, None), (), None)
+    run.task = cast(StackTask, object())
+    with pytest.raises(RuntimeError, match=r"worker environment differs: another, expected tickercast "):
+        run.commit(StackResult(fingerprint="another"))
 
 
 def test_a_worker_started_here_keeps_freed_memory_for_its_next_array(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
