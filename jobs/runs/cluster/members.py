@@ -43,9 +43,7 @@ class Members:
         until = now() + WORKERLESS_SECONDS
         while True:
             await self.meet()
-            if len(self.usable) >= fewest:
-                return
-            if now() > until or (self.left_out and not self.usable):
+            if len(self.usable) >= fewest or now() > until or (self.left_out and not self.usable):
                 break
             await asyncio.sleep(POLL_SECONDS / 10)
         if not self.usable:
