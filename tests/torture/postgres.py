@@ -10,7 +10,7 @@ import random
 import shutil
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.command_server import StartedCommand
@@ -25,6 +25,9 @@ from tests.torture.program import must_run, start
 NAME = "postgres"
 KINDS = (("kill", "cut", "lost commit"), ("one cut", "away", "read-only"))  # of trials by turns
 COPIES = ("C1", "C2", "C3", "C4")  # tickers with the prices of the first one
+ZONES = ("UTC", "Asia/Tokyo", "America/New_York", "Pacific/Chatham")
+DATE_STYLES = ("ISO, MDY", "SQL, DMY", "German")
+LIMITS = ("0", "50ms")
 LONGEST_AWAY = 2.0  # seconds
 LONGEST_PAUSE = 1.0  # between faults; where it is short, the next one falls into the recovery
 WAITING = 0.6  # share of the faults that wait for commits
@@ -53,7 +56,9 @@ def trial(bench: Bench, index: int) -> Outcome:
     rng = bench.rng(NAME, index)
     with bench.scratch() as folder, postgres_cluster() as cluster, postgres_proxy(cluster.port) as proxy:
         cluster.new_database()
-        home = _make_home(bench, folder, f"postgresql://test@127.0.0.1:{proxy.port}/record1")
+        for statement in _own_settings(rng):
+            cluster.sql(statement)
+        home = _make_home(bench, folder, f"postgresql://plain@127.0.0.1:{proxy.port}/record1")
         command = start(bench.build, home, *_backfill(read_feed(bench.prepared / "feed")), "--workers", "1" if index % 2 else "2")
         disturber = Disturber(cluster, proxy, rng)
         disturber.disturb(command, KINDS[index % len(KINDS)])
@@ -61,6 +66,15 @@ def trial(bench: Bench, index: int) -> Outcome:
     return Outcome(
         sum(disturber.done.values()), dict(disturber.done), tuple(f"{NAME} {index}: {sentence}" for sentence in broken)
     )
+
+
+def _own_settings(rng: random.Random) -> Iterator[str]:
+    """Yield the statements that make the server another one: a login that owns its database and no more, a zone, its limits."""
+    yield "CREATE ROLE plain LOGIN"
+    yield "ALTER DATABASE record1 OWNER TO plain"
+    yield f"ALTER DATABASE record1 SET TimeZone = '{rng.choice(ZONES)}'"
+    yield f"ALTER ROLE plain SET statement_timeout = '{rng.choice(LIMITS)}'"
+    yield f"ALTER ROLE plain SET DateStyle = '{rng.choice(DATE_STYLES)}'"
 
 
 class Disturber:
