@@ -150,5 +150,5 @@ def _compared(source: Database, original: Connection, target: Database, stage: S
     with reading(target) as copy, stage("comparing rows", 2 * sum(digests.stored_counts(original).values())) as seen:
         sums = _sums_of_all(original, seen)
         if sums != _sums_of_all(copy, seen):
-            raise NotADatabase(f"{held}: this one, as it was or became elsewhere; nothing was changed; empty it first")
+            raise NotADatabase(f"{held}: this one, as it was or became elsewhere; nothing was changed; name another place")
         return Copied(sum(each.rows for each in sums.values()), _same_hash(original, copy, stage), is_new=False)

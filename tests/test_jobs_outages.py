@@ -13,6 +13,7 @@ import pytest
 from tests.builders import at_night
 from tests.postgres_proxy import postgres_proxy
 from tests.postgres_server import PostgresCluster
+from tickercast.jobs.errors import UsageError
 from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
 from tickercast.jobs.runs.notices import tell
 from tickercast.jobs.workspace import outage
@@ -129,3 +130,16 @@ def test_work_and_its_lock_have_one_connection_each(
                 writes.record_event(connection, kind, "of work", at=at_night(DAY))
         tell(home, at_night(DAY))
     assert len(opened) == 3  # one more looks what is to be told
+
+
+@pytest.mark.slow
+def test_a_home_without_the_price_files_of_a_record_does_no_work_on_it(
+    postgres: PostgresCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TICKERCAST_STORE__URL", postgres.new_database().url)
+    with open_for_writing(tmp_path / "first", command="test", wait_seconds=5, create="density") as (home, engine):
+        backfill_span(home, engine, BackfillRequest(("IBM",), start=date(2013, 2, 26), source="sample", workers=1))
+    with pytest.raises(UsageError, match=r"second/prices has no price file of the record on .* nothing was changed"):
+        work_through_outages(
+            tmp_path / "second", lambda _home, _engine: None, command="run", wait_seconds=5, create="density", tell=str
+        )

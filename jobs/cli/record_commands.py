@@ -79,8 +79,8 @@ def move(
 ) -> None:
     """Copy the record to an empty database, whole, and prove the copy. It says what to put into store.url then.
 
-    Rows keep their ids, instants and hashes; price files stay where they are. A move that is killed leaves nothing. The record
-    that it reads is not changed.
+    Rows keep their ids, instants and hashes; price files stay where they are. A move that is killed leaves no record there. The
+    record that it reads is not changed.
     """
     from tickercast.jobs.runs.move import move as move_record
 

@@ -6,7 +6,7 @@ The source is only read. Not here: how rows are copied and proven (storage.move)
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from tickercast.jobs.errors import SettingsError, UsageError
@@ -14,7 +14,7 @@ from tickercast.jobs.terminal.progress import counted_progress
 from tickercast.jobs.terminal.secrets import learn_settings
 from tickercast.jobs.workspace.home import Home
 from tickercast.jobs.workspace.locks import daemon_lock, writer_lock
-from tickercast.jobs.workspace.place import DATABASE_FILE, SQLITE_PREFIX, Place, refuse_part_of_store
+from tickercast.jobs.workspace.place import DATABASE_FILE, SQLITE_PREFIX, Place, is_sqlite, refuse_part_of_store
 from tickercast.jobs.workspace.settings_template import toml_text
 from tickercast.storage.address import Database, PostgresServer
 from tickercast.storage.move import copy_record
@@ -57,7 +57,14 @@ def _target(home: Home, to: str) -> Database:
         raise UsageError(f"--to: {target} is a folder; name a file, such as {target / DATABASE_FILE}")
     if isinstance(target, Path) and real_path(target) != real_path(home.folder / DATABASE_FILE):
         refuse_part_of_store(target)
+        _refuse_other_file(target)
     return target
+
+
+def _refuse_other_file(target: Path) -> None:
+    with suppress(OSError):  # the copy says what cannot be read
+        if target.is_file() and target.stat().st_size and not is_sqlite(target):
+            raise UsageError(f"--to: {target} is a file of another kind; nothing was changed; name another file")
 
 
 def _refuse_same(home: Home, source: Database, target: Database) -> None:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from tickercast.jobs.terminal.progress import duration, show_line
 from tickercast.jobs.workspace.home import Home
-from tickercast.jobs.workspace.writer import open_for_writing
+from tickercast.jobs.workspace.writer import open_for_writing, refuse_without_prices
 from tickercast.storage import queries
 from tickercast.storage.address import PostgresServer
 from tickercast.storage.database import Engine
@@ -58,7 +58,9 @@ def work_through_outages(
                 on_server = isinstance(home.database, PostgresServer)
                 if on_server or isinstance(home.prices, ObjectAddress):
                     outage.ended(_progress(engine))
-                wait_seconds = max(wait_seconds, LOCK_SECONDS) if on_server else wait_seconds
+                if on_server:
+                    refuse_without_prices(home, engine)
+                    wait_seconds = max(wait_seconds, LOCK_SECONDS)
                 return work(home, engine)
         except OUTAGES as error:
             if not outage.waited(error):

@@ -234,9 +234,8 @@ def _digest(content: bytes, variables: Mapping[str, str]) -> str:
 def refuse_store(target: Path) -> None:
     """Raise UsageError for a file to write that is part of a home's store, or any SQLite database."""
     refuse_part_of_store(target)
-    path = real_path(target)
     with suppress(OSError):
-        if path.is_file() and _beginning(path) == SQLITE_HEADER:
+        if is_sqlite(target):
             raise UsageError(f"{target} is a SQLite database; nothing was written; name another file")
 
 
@@ -249,9 +248,12 @@ def refuse_part_of_store(target: Path) -> None:
             raise UsageError(f"{target} is a file of the home {folder}; nothing was written; name another file")
 
 
-def _beginning(path: Path) -> bytes:
+def is_sqlite(path: Path) -> bool:
+    """Return whether a file is a SQLite database. Raises OSError."""
+    if not path.is_file():
+        return False
     with path.open("rb") as file:
-        return file.read(len(SQLITE_HEADER))
+        return file.read(len(SQLITE_HEADER)) == SQLITE_HEADER
 
 
 def _is_of_store(path: Path) -> bool:

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tickercast.jobs.errors import UsageError
 from tickercast.jobs.terminal.secrets import hide_secrets
 from tickercast.jobs.workspace.home import Home, create_home, open_home, require_writable
 from tickercast.jobs.workspace.locks import writer_lock
+from tickercast.storage import queries
 from tickercast.storage.address import Database
 from tickercast.storage.damage import damage_reported
 from tickercast.storage.database import Engine, check_by, open_writer, seal_by, translated, upgrade_database
@@ -44,3 +46,16 @@ def open_for_writing(
 def writing_engine(database: Database) -> Engine:
     """Return the engine of the one writer, which stores no secret in a message. The caller holds the writer lock."""
     return open_writer(database, clean=hide_secrets)
+
+
+def refuse_without_prices(home: Home, engine: Engine) -> None:
+    """Raise UsageError where a folder has none of the price files of a record on a server: they are in another home."""
+    if not isinstance(home.prices, Path):
+        return
+    with engine.connect() as connection:
+        paths = queries.current_paths(connection)
+    if paths and not any((home.prices / path).exists() for path in paths):
+        raise UsageError(
+            f"{home.prices} has no price file of the record on {home.database}: name the folder or bucket that has them as "
+            "store.prices, as in the home that made them; `tickercast repair` makes lost ones anew; nothing was changed"
+        )
