@@ -13,11 +13,15 @@ import pytest
 from tests.builders import at_night
 from tests.postgres_proxy import postgres_proxy
 from tests.postgres_server import PostgresCluster
-from tickercast.jobs.errors import UsageError
+from tickercast.jobs.errors import LockHeld, UsageError
 from tickercast.jobs.runs.backfill import BackfillRequest, backfill_span
+from tickercast.jobs.runs.daemon import DaemonLock
 from tickercast.jobs.runs.notices import tell
+from tickercast.jobs.runs.watch import Watch
+from tickercast.jobs.terminal.logs import LogTarget
 from tickercast.jobs.workspace import outage
 from tickercast.jobs.workspace.home import Home, create_home
+from tickercast.jobs.workspace.locks import daemon_lock
 from tickercast.jobs.workspace.outage import Outage, work_through_outages
 from tickercast.jobs.workspace.writer import open_for_writing, writing_engine
 from tickercast.storage import bar_files, queries, writes
@@ -86,6 +90,7 @@ def test_an_outage_interrupts_its_run_which_has_not_failed(
         backfill_span(home, engine, BackfillRequest(("IBM",), source="sample", workers=1))
     with engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT status, message FROM runs").all() == [("interrupted", "away")]
+    engine.dispose()
 
 
 @pytest.mark.slow
@@ -143,3 +148,26 @@ def test_a_home_without_the_price_files_of_a_record_does_no_work_on_it(
         work_through_outages(
             tmp_path / "second", lambda _home, _engine: None, command="run", wait_seconds=5, create="density", tell=str
         )
+
+
+@pytest.mark.slow
+def test_a_daemon_that_lost_its_lock_takes_it_again_or_stops_where_another_has_it(
+    postgres: PostgresCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = postgres.new_database()
+    monkeypatch.setenv("TICKERCAST_STORE__URL", server.url)
+    with open_for_writing(tmp_path / "one", command="test", wait_seconds=5, create="density"):
+        pass  # the record is made
+    (tmp_path / "two").mkdir()
+    with daemon_lock(tmp_path / "one", server) as renew:
+        lock, watch = DaemonLock(renew), Watch(tmp_path / "one", server, LogTarget("json"))
+        cut = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{}' AND pid <> pg_backend_pid()"
+        postgres.sql(cut.format(server.url.rpartition("/")[2]))
+        lock.keep(watch)
+        assert (lock.taken_by, watch.stop.is_set()) == ("", False)
+        with pytest.raises(LockHeld), daemon_lock(tmp_path / "two", server):
+            pass
+        postgres.sql(cut.format(server.url.rpartition("/")[2]))
+        with daemon_lock(tmp_path / "two", server):
+            lock.keep(watch)
+        assert ("daemon" in lock.taken_by, watch.stop.is_set()) == (True, True)

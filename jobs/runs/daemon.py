@@ -33,9 +33,12 @@ from tickercast.jobs.terminal.log_file import LogFile
 from tickercast.jobs.terminal.logs import LogTarget, log_event, start_logging
 from tickercast.jobs.workspace.home import Home
 from tickercast.jobs.workspace.locks import daemon_lock, lock_taken
+from tickercast.storage.address import PostgresServer
 from tickercast.storage.errors import StorageError
 from tickercast.storage.versions import check_revision
 
+KEEP_SECONDS = 5.0  # from one look at the lock on a server to the next: for so long another daemon may take it after an outage
+LOCK = "lock"
 DROP_CHILD_SECONDS = END_SECONDS - 0.5  # the child has dropped its work by then, unless it hangs
 
 
@@ -62,20 +65,20 @@ class DaemonLock:
     def __init__(self, renew: Callable[[], str | None]) -> None:
         self.renew, self.taken_by = renew, ""
 
-    def check(self, watch: Watch) -> None:
-        """Do the check of each minute, or stop this daemon where another has the lock. While the server is away nobody has it."""
+    def keep(self, watch: Watch) -> None:
+        """Take the lock again where an outage took it, or stop this daemon where another has it. While it lasts nobody has it."""
         with suppress(StorageError):  # the look and the heart-beat say so
             self.taken_by = self.renew() or ""
         if self.taken_by:
             watch.stop.set()
-        else:
-            watch.check()
 
 
 def _look_until_stopped(home: Home, watch: Watch, lock: DaemonLock) -> None:
     manager = ServiceManager.of_environment(os.environ)
     watch.beat("idle")
-    scheduler = _scheduler(partial(lock.check, watch))
+    scheduler = _scheduler(watch.check)
+    if isinstance(home.database, PostgresServer):
+        scheduler.add_job(partial(lock.keep, watch), IntervalTrigger(seconds=KEEP_SECONDS, timezone=UTC), executor=LOCK)
     scheduler.start()
     log_event("info", "daemon started", home=home.folder, pid=os.getpid())
     manager.tell("READY=1")
@@ -169,8 +172,9 @@ def _end_daemon(_number: int) -> NoReturn:
 
 
 def _scheduler(check: Callable[[], None]) -> BackgroundScheduler:
-    """Return a scheduler with the one job, a check each minute. Its store is memory: what is due is read from the database."""
-    scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(1)}, timezone=UTC)
+    """Return a scheduler that checks each minute. Its store is memory: what is due is read from the database."""
+    threads = {name: ThreadPoolExecutor(1) for name in ("default", LOCK)}  # a cycle does not delay what keeps the lock
+    scheduler = BackgroundScheduler(executors=threads, timezone=UTC)
     scheduler.add_job(
         check,
         IntervalTrigger(seconds=CHECK_EVERY_SECONDS, timezone=UTC),
