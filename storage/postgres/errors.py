@@ -26,7 +26,7 @@ BY_STATE: tuple[tuple[tuple[str, ...], type[StorageError], str], ...] = (
     (("25006",), ServerUnreachable, "what is committed stays; retry when the server may be written, or name the one that may"),
     (("53300", "55P03", "40001", "40P01"), DatabaseBusy, "what is committed stays; retry later"),
     (("53", "58030"), StoreUnwritable, "what is committed stays; free space or mend the server, then retry"),
-    (("42501",), StoreUnwritable, "what is committed stays; grant the rights that the role lacks"),
+    (("42501",), StoreUnwritable, "what is committed stays; grant the rights that the role lacks (docs/guides/postgresql.md)"),
     (("42P01", "42703"), NotADatabase, "the record's tables or views are not as this program made them"),
     (("XX", "58P01"), Corrupt, "restore the record from a backup"),
 )
