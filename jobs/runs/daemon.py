@@ -66,7 +66,10 @@ class DaemonLock:
         self.renew, self.taken_by = renew, ""
 
     def keep(self, watch: Watch) -> None:
-        """Take the lock again where an outage took it, or stop this daemon where another has it. While it lasts nobody has it."""
+        """Take the lock again where an outage took it, or stop this daemon where another has it.
+
+        While the server is away nobody has it.
+        """
         with suppress(StorageError):  # the look and the heart-beat say so
             self.taken_by = self.renew() or ""
         if self.taken_by:
@@ -78,6 +81,7 @@ def _look_until_stopped(home: Home, watch: Watch, lock: DaemonLock) -> None:
     watch.beat("idle")
     scheduler = _scheduler(watch.check)
     if isinstance(home.database, PostgresServer):
+        scheduler.add_executor(ThreadPoolExecutor(1), LOCK)  # of its own, so that a cycle does not delay it
         scheduler.add_job(partial(lock.keep, watch), IntervalTrigger(seconds=KEEP_SECONDS, timezone=UTC), executor=LOCK)
     scheduler.start()
     log_event("info", "daemon started", home=home.folder, pid=os.getpid())
@@ -173,8 +177,7 @@ def _end_daemon(_number: int) -> NoReturn:
 
 def _scheduler(check: Callable[[], None]) -> BackgroundScheduler:
     """Return a scheduler that checks each minute. Its store is memory: what is due is read from the database."""
-    threads = {name: ThreadPoolExecutor(1) for name in ("default", LOCK)}  # a cycle does not delay what keeps the lock
-    scheduler = BackgroundScheduler(executors=threads, timezone=UTC)
+    scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(1)}, timezone=UTC)
     scheduler.add_job(
         check,
         IntervalTrigger(seconds=CHECK_EVERY_SECONDS, timezone=UTC),

@@ -103,4 +103,4 @@ def _left(reasons: Mapping[str, str]) -> str:
 def _failures(reasons: Mapping[str, str]) -> str:
     symbol, reason = next(iter(reasons.items()))
     first = reason if reason.startswith(symbol) else f"{symbol}: {reason}"
-    return f"{len(reasons)} failed, first {first}; what they have stays"
+    return f"{len(reasons)} failed, first {first}; what is stored stays"

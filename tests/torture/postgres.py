@@ -7,7 +7,6 @@ the end the record has to be that of an undisturbed twin in a SQLite file, byte 
 from __future__ import annotations
 
 import random
-import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,15 +15,12 @@ from pathlib import Path
 from tests.command_server import StartedCommand
 from tests.postgres_proxy import PostgresProxy, postgres_proxy
 from tests.postgres_server import MISSING, PostgresCluster, newest_server, postgres_cluster
-from tests.torture.builds import Build
 from tests.torture.harness import Bench, Harness, Outcome
-from tests.torture.homes import SETTINGS, TICKERS, Feed, make_feed, read_feed
-from tests.torture.processes import living_in_group
+from tests.torture.outages import backfill, expected_hash, judged, make_home, prepare
 from tests.torture.program import must_run, start
 
 NAME = "postgres"
 KINDS = (("kill", "cut", "lost commit"), ("one cut", "away", "read-only"))  # of trials by turns
-COPIES = ("C1", "C2", "C3", "C4")  # tickers with the prices of the first one
 ZONES = ("UTC", "Asia/Tokyo", "America/New_York", "Pacific/Chatham")
 DATE_STYLES = ("ISO, MDY", "SQL, DMY", "German")
 LIMITS = ("0", "50ms")
@@ -33,22 +29,11 @@ LONGEST_PAUSE = 1.0  # between faults; where it is short, the next one falls int
 WAITING = 0.6  # share of the faults that wait for commits
 LONGEST_SECONDS = 240.0
 LONGEST_WITHOUT_COMMIT = 60.0
-OUTAGE, END = "waiting for the server", "the server is back"
 CUT_ALL = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = 'record1'"
 CUT_ONE = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'record1' AND application_name LIKE 'tickercast%' "
     "ORDER BY random() LIMIT 1"
 )
-
-
-def prepare(bench: Bench) -> None:
-    """Make the prices, and the record of the undisturbed twin."""
-    feed = make_feed(bench.prepared / "feed")
-    for ticker in COPIES:
-        shutil.copy(bench.prepared / "feed" / "AAA.csv", bench.prepared / "feed" / f"{ticker}.csv")
-    home = _make_home(bench, bench.prepared, "")
-    must_run(bench.build, home, *_backfill(feed))
-    (bench.prepared / "hash").write_text(must_run(bench.build, home, "verify", "--content-hash"))
 
 
 def trial(bench: Bench, index: int) -> Outcome:
@@ -58,11 +43,11 @@ def trial(bench: Bench, index: int) -> Outcome:
         cluster.new_database()
         for statement in _own_settings(rng):
             cluster.sql(statement)
-        home = _make_home(bench, folder, f"postgresql://plain@127.0.0.1:{proxy.port}/record1")
-        command = start(bench.build, home, *_backfill(read_feed(bench.prepared / "feed")), "--workers", "1" if index % 2 else "2")
+        home = make_home(bench, folder, f'url = "postgresql://plain@127.0.0.1:{proxy.port}/record1"')
+        command = start(bench.build, home, *backfill(bench), "--workers", "1" if index % 2 else "2")
         disturber = Disturber(cluster, proxy, rng)
         disturber.disturb(command, KINDS[index % len(KINDS)])
-        broken = [*disturber.broken, *_judged(bench.build, home, command, disturber, (bench.prepared / "hash").read_text())]
+        broken = [*disturber.broken, *_judged(bench, home, command, disturber)]
     return Outcome(
         sum(disturber.done.values()), dict(disturber.done), tuple(f"{NAME} {index}: {sentence}" for sentence in broken)
     )
@@ -135,29 +120,16 @@ class Disturber:
         return int(str(self.cluster.sql("SELECT count(*) FROM origins", "record1")[0][0])) if found[0][0] else 0
 
 
-def _make_home(bench: Bench, folder: Path, url: str) -> Path:
-    home, feed = folder / "home", read_feed(bench.prepared / "feed")
-    home.mkdir()
-    (home / "tickercast.toml").write_text(f'[store]\nurl = "{url}"\n{SETTINGS.format(feed=feed.folder)}', encoding="utf-8")
-    return home
-
-
-def _backfill(feed: Feed) -> tuple[str, ...]:
-    return "backfill", *TICKERS, *COPIES, "--start", feed.sessions[0], "--end", feed.sessions[-1]
-
-
-def _judged(build: Build, home: Path, command: StartedCommand, disturber: Disturber, expected: str) -> list[str]:
+def _judged(bench: Bench, home: Path, command: StartedCommand, disturber: Disturber) -> list[str]:
     """Return what is wrong with the end of a disturbed backfill and with its record."""
-    done = command.wait(LONGEST_SECONDS)
-    broken = [f"process {pid} lives on" for pid in living_in_group(command.pid)]
-    if done.returncode or "Traceback" in done.stderr:
-        return [*broken, f"it ended with code {done.returncode}: {done.stderr[-600:]}"]
-    outages, ends = done.stderr.count(OUTAGE), done.stderr.count(END)
-    if outages != ends or outages > sum(disturber.done.values()) + disturber.done["read-only"]:
-        broken.append(f"{outages} lines say that an outage began and {ends} that it ended, after {dict(disturber.done)}")
-    if must_run(build, home, "verify", "--content-hash") != expected:
+    broken, outages = judged(command, LONGEST_SECONDS)
+    if broken:
+        return broken
+    if outages > sum(disturber.done.values()) + disturber.done["read-only"]:
+        broken.append(f"{outages} lines say that an outage began, after {dict(disturber.done)}")
+    if must_run(bench.build, home, "verify", "--content-hash") != expected_hash(bench):
         broken.append("the content hash is not that of the twin")
-    must_run(build, home, "verify", "--deep")
+    must_run(bench.build, home, "verify", "--deep")
     unfinished = disturber.cluster.sql("SELECT count(*) FROM runs WHERE status NOT IN ('interrupted', 'done')", "record1")
     return [*broken, *(["a run has neither ended nor been interrupted"] if unfinished[0][0] else [])]
 
