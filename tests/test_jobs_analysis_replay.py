@@ -62,6 +62,12 @@ def test_every_forecast_of_daily_runs_is_computed_again_to_the_same_bytes(make_h
     assert results(day_by_day(make_home("home", PRIOR_SETTINGS), ten_sessions())) == {EQUAL: 30}
 
 
+def test_a_chain_that_began_before_earlier_sessions_were_backfilled_is_computed_again_from_its_beginning(make_home: Make) -> None:
+    home = in_one_go(make_home("home", PRIOR_SETTINGS), ten_sessions()[5:])
+    in_one_go(home, ten_sessions()[:5])
+    assert summary_of(replay_sample(home, None, 0)) == "30 sessions replayed: 30 equal"
+
+
 def test_a_bar_that_was_restated_later_changes_no_replay(price_home: Callable[..., PriceHome], tmp_path: Path) -> None:
     bars, folder = sample_bars("IBM", "2011-01-03"), tmp_path / "own"
     days = [day_of(text) for text in ("2012-06-08", "2012-06-11", "2012-06-12")]

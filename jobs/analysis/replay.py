@@ -18,6 +18,7 @@ import numpy as np
 from tickercast.jobs.errors import UsageError
 from tickercast.jobs.exchanges.calendars import ExchangeCalendar
 from tickercast.jobs.exchanges.symbols import kind_of_symbol
+from tickercast.jobs.forecasting.chains import FIRST_ORIGIN
 from tickercast.jobs.forecasting.fingerprint import fingerprint
 from tickercast.jobs.forecasting.stack import forecast_stack
 from tickercast.jobs.forecasting.tasks import Parent, Prior, StackResult, StackTask, TickerTask
@@ -124,10 +125,10 @@ class _Replayer:
         return Replayed(ticker.symbol, key.origin.isoformat(), target.model_id, len(chain), outcome, detail)
 
     def _chain(self, key: queries.OriginKey) -> list[queries.StoredOrigin]:
-        """Return the origins to compute, oldest first: after the nearest one before whose checkpoint is kept."""
+        """Return the origins to compute, oldest first: after the nearest kept checkpoint, or from where the chain began."""
         chain: list[queries.StoredOrigin] = []
         for stored in queries.origins_until(self.connection, key):
-            if chain and stored.has_checkpoint:
+            if chain and (stored.has_checkpoint or chain[-1].reason == FIRST_ORIGIN):
                 break
             chain.append(stored)
         return chain[::-1]
@@ -138,7 +139,8 @@ class _Replayer:
         history = self._history(ticker)
         sessions: list[date] = as_known(history, known_at=chain[0].made_at).session.tolist()
         before = sessions.index(chain[0].origin) - 1
-        parent = parent_at(self.connection, config, ticker.id, sessions[before]) if before >= 0 else None
+        has_parent = before >= 0 and chain[0].reason != FIRST_ORIGIN
+        parent = parent_at(self.connection, config, ticker.id, sessions[before]) if has_parent else None
         for stored in chain:
             task = self._task(config, ticker, history, stored, parent)
             result = forecast_stack(task)

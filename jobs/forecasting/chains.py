@@ -12,6 +12,7 @@ from tickercast.jobs.forecasting.tasks import WARM, OriginTask, Parent, TickerTa
 from tickercast.storage.rows import CheckpointRow, ModelRow
 
 NEWEST_KEPT = 2
+FIRST_ORIGIN = "first origin"  # the reason of a cold start without a parent
 
 
 class Chains:
@@ -37,7 +38,7 @@ class Chains:
         self.force_cold.discard(ticker_id)
         if parent is None or parent.session != bar_before:
             self.parents.pop(ticker_id, None)
-            return None, "first origin"
+            return None, FIRST_ORIGIN
         if is_forced:
             return parent, "command"
         # Only a parent from the record may have read bars that have been restated since.
